@@ -1,0 +1,1 @@
+"""What every family needs and nothing about any family."""

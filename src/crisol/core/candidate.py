@@ -1,0 +1,71 @@
+"""What evaluation hands to the registry: a predictor and the evidence for it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+from pydantic import Field
+
+from crisol.core.params import Params
+from crisol.core.predictor import Predictor
+
+
+class GateRule(Params):
+    """How a candidate is compared, row by row, with its baselines and with the champion.
+
+    The comparison is a paired bootstrap over the groups of the scores table: the candidate passes
+    against a baseline when its gain is above ``min_gain`` with probability ``confidence``, and
+    against the champion when its loss is below ``tolerance`` with that probability.
+    """
+
+    metric: str = "accuracy"
+    """A name in :data:`crisol.core.metrics.PAIRED`."""
+    higher_is_better: bool = True
+    min_gain: float = 0.0
+    tolerance: float = Field(default=0.01, ge=0)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    resamples: int = Field(default=1000, ge=100)
+    seed: int = 0
+
+
+class Report(Params):
+    """What a person reads after a run: one plain sentence, numbers, tables, limits."""
+
+    family: str
+    headline: str
+    metrics: dict[str, float]
+    """Flat dotted names, such as ``btcusdt.macro_f1``."""
+    tables: dict[str, list[dict[str, Any]]]
+    """Title to rows; every row of a table has the same columns."""
+    data: list[str] = []
+    """What it was trained and tested on, one sentence each; synthetic data says so here."""
+    limits: list[str] = []
+    synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A predictor that asks to be registered.
+
+    Attributes:
+        predictor: with its golden examples recorded.
+        scores: one row per held-out row: ``row`` (stable id), ``group`` (what the bootstrap
+            resamples, such as a day), ``truth``, ``candidate``, one column per baseline, and
+            ``champion`` when there was one.
+        rule: how the gate compares.
+        report: what the model card tells.
+    """
+
+    predictor: Predictor[Any, Any]
+    scores: pd.DataFrame
+    rule: GateRule
+    report: Report
+
+    @property
+    def baselines(self) -> list[str]:
+        """The scores columns that are baselines."""
+        known = {"row", "group", "truth", "candidate", "champion"}
+        return [column for column in self.scores.columns if column not in known]
+
+
+Verdict = Literal["passed", "refused"]

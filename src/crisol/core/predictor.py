@@ -1,0 +1,270 @@
+"""The trained thing with everything prediction needs.
+
+A predictor directory holds::
+
+    predictor.json     manifest: family, format, SHA-256 of every other file, what the family adds
+    golden.json        requests and the answers the predictor gave when it was made
+    ...                weights as safetensors, preprocessing state as plain JSON (never pickle)
+
+The same directory is registered in MLflow, copied into a bundle and loaded from a notebook.
+"""
+
+import hashlib
+import json
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+from uuid import uuid4
+
+from pydantic import BaseModel
+
+from crisol import __version__
+
+MANIFEST = "predictor.json"
+GOLDEN = "golden.json"
+FORMAT = 1
+UNREGISTERED = "unregistered"
+
+RequestT = TypeVar("RequestT", bound=BaseModel)
+ResponseT = TypeVar("ResponseT", bound=BaseModel)
+
+
+class PredictorError(ValueError):
+    """A predictor directory that cannot be trusted: missing, changed, or of another format."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """The circumstances of one call, which a response may report and which parity ignores."""
+
+    model_version: str
+    inference_time_ms: float
+    timestamp: datetime
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A request and the answer it got, both as plain JSON."""
+
+    request: dict[str, Any]
+    response: dict[str, Any]
+
+
+class Predictor(ABC, Generic[RequestT, ResponseT]):
+    """Prediction in three steps, so that a server can batch the middle one.
+
+    ``encode`` (one request to arrays, any thread) → ``infer`` (a batch through the network) →
+    ``decode`` (one output to a response). :meth:`predict` is the three in a row; a service that
+    calls the steps itself gives the same answers.
+    """
+
+    family: ClassVar[str]
+    request_type: ClassVar[type[BaseModel]]
+    response_type: ClassVar[type[BaseModel]]
+    volatile_fields: ClassVar[frozenset[str]] = frozenset()
+    """Names of response fields that two identical calls may answer differently (times, version)."""
+
+    model_version: str = UNREGISTERED
+    golden: tuple[Golden, ...] = ()
+
+    @abstractmethod
+    def encode(self, request: RequestT) -> Any:
+        """Turn one valid request into what :meth:`infer` takes."""
+
+    @abstractmethod
+    def infer(self, encoded: Sequence[Any]) -> Sequence[Any]:
+        """Run the network on a batch; one output per input, in order."""
+
+    @abstractmethod
+    def decode(self, request: RequestT, output: Any, call: Call) -> ResponseT:
+        """Turn one output of :meth:`infer` into the response."""
+
+    @abstractmethod
+    def write(self, directory: Path) -> dict[str, Any]:
+        """Write weights and state into ``directory``; return what the manifest should carry."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
+        """Build the predictor from what :meth:`write` wrote.
+
+        ``runtime`` names how to run the network (family-specific, such as ``torch`` or ``onnx``);
+        ``None`` takes the one the manifest carries.
+        """
+
+    def predict(self, requests: Sequence[RequestT]) -> list[ResponseT]:
+        """Answer every request, in order. ``inference_time_ms`` is that of the whole batch."""
+        encoded = [self.encode(request) for request in requests]
+        if not encoded:
+            return []
+        started = time.perf_counter()
+        outputs = self.infer(encoded)
+        call = Call(
+            self.model_version, 1000 * (time.perf_counter() - started), datetime.now(tz=UTC)
+        )
+        return [
+            self.decode(request, output, call)
+            for request, output in zip(requests, outputs, strict=True)
+        ]
+
+    def record_golden(self, requests: Sequence[RequestT]) -> None:
+        """Answer ``requests`` now and keep both as this predictor's golden examples."""
+        self.golden = tuple(
+            Golden(request.model_dump(mode="json"), response.model_dump(mode="json"))
+            for request, response in zip(requests, self.predict(requests), strict=True)
+        )
+
+    def replay_golden(self, tolerance: float = 1e-4) -> list[str]:
+        """Answer the golden requests again; say where an answer differs (nothing: parity)."""
+        if not self.golden:
+            return ["this predictor carries no golden examples"]
+        requests = [self.request_type.model_validate(g.request) for g in self.golden]
+        differences: list[str] = []
+        for index, (golden, response) in enumerate(
+            zip(self.golden, self.predict(requests), strict=True)
+        ):
+            differences += compare_answers(
+                golden.response,
+                response.model_dump(mode="json"),
+                ignore=self.volatile_fields,
+                tolerance=tolerance,
+                path=f"golden[{index}]",
+            )
+        return differences
+
+    def save(self, directory: Path | str) -> Path:
+        """Write the predictor directory in one step: it is whole or it is not there."""
+        target = Path(directory)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
+        scratch.mkdir()
+        try:
+            extra = self.write(scratch)
+            golden = [{"request": g.request, "response": g.response} for g in self.golden]
+            (scratch / GOLDEN).write_text(json.dumps(golden))
+            manifest = {
+                "family": self.family,
+                "format": FORMAT,
+                "crisol": __version__,
+                "files": {
+                    path.relative_to(scratch).as_posix(): file_sha256(path)
+                    for path in sorted(scratch.rglob("*"))
+                    if path.is_file()
+                },
+                **extra,
+            }
+            (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
+            if target.exists():
+                retired = target.with_name(f".{target.name}.{uuid4().hex[:8]}.old")
+                target.rename(retired)
+                scratch.rename(target)
+                shutil.rmtree(retired)
+            else:
+                scratch.rename(target)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return target
+
+    @classmethod
+    def load(cls, directory: Path | str, runtime: str | None = None) -> Self:
+        """Read a predictor directory, after checking every file against the manifest.
+
+        Raises:
+            PredictorError: the directory is missing, of another family or format, or changed.
+        """
+        directory = Path(directory)
+        manifest = read_manifest(directory)
+        if manifest["family"] != cls.family:
+            raise PredictorError(
+                f"{directory} holds a {manifest['family']!r} predictor, not {cls.family!r}"
+            )
+        predictor = cls.read(directory, manifest, runtime)
+        predictor.golden = tuple(
+            Golden(g["request"], g["response"])
+            for g in json.loads((directory / GOLDEN).read_text())
+        )
+        return predictor
+
+
+def read_manifest(directory: Path | str) -> dict[str, Any]:
+    """The manifest of a predictor directory whose files are all there and unchanged.
+
+    Raises:
+        PredictorError: no manifest, an unknown format, or a file that differs from its digest.
+    """
+    directory = Path(directory)
+    path = directory / MANIFEST
+    if not path.is_file():
+        raise PredictorError(f"{directory} is not a predictor directory: {MANIFEST} is missing")
+    manifest: dict[str, Any] = json.loads(path.read_text())
+    if manifest.get("format") != FORMAT:
+        raise PredictorError(
+            f"{path}: format {manifest.get('format')!r} is not {FORMAT}; "
+            "load it with the Crisol version that wrote it"
+        )
+    for name, digest in manifest["files"].items():
+        file = directory / name
+        if not file.is_file():
+            raise PredictorError(f"{directory}: {name} is missing")
+        if file_sha256(file) != digest:
+            raise PredictorError(f"{directory}: {name} differs from the digest in {MANIFEST}")
+    return manifest
+
+
+def predictor_digest(directory: Path | str) -> str:
+    """SHA-256 (hex) that names a predictor directory: that of its manifest, which names the rest."""
+    return file_sha256(Path(directory) / MANIFEST)
+
+
+def file_sha256(path: Path | str) -> str:
+    """SHA-256 (hex) of a file's bytes."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def compare_answers(
+    expected: Any,
+    actual: Any,
+    *,
+    ignore: frozenset[str] = frozenset(),
+    tolerance: float = 0.0,
+    path: str = "$",
+) -> list[str]:
+    """Where two JSON answers differ; numbers may differ by ``tolerance``.
+
+    >>> compare_answers({"p": 0.5, "t": 1}, {"p": 0.7, "t": 2}, ignore=frozenset({"t"}))
+    ['$.p: 0.5 became 0.7']
+    """
+    if isinstance(expected, dict) and isinstance(actual, dict):
+        differences = [
+            f"{path}.{key}: only in one answer" for key in sorted(expected.keys() ^ actual.keys())
+        ]
+        for key in expected.keys() & actual.keys() - ignore:
+            differences += compare_answers(
+                expected[key], actual[key], ignore=ignore, tolerance=tolerance, path=f"{path}.{key}"
+            )
+        return differences
+    if isinstance(expected, list) and isinstance(actual, list):
+        if len(expected) != len(actual):
+            return [f"{path}: {len(expected)} items became {len(actual)}"]
+        return [
+            difference
+            for index, (a, b) in enumerate(zip(expected, actual, strict=True))
+            for difference in compare_answers(
+                a, b, ignore=ignore, tolerance=tolerance, path=f"{path}[{index}]"
+            )
+        ]
+    if _is_number(expected) and _is_number(actual):
+        same = abs(expected - actual) <= tolerance
+    else:
+        same = expected == actual
+    return [] if same else [f"{path}: {expected!r} became {actual!r}"]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

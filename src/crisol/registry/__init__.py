@@ -1,0 +1,1 @@
+"""Runs, versions, the gate and promotion: the only room that imports mlflow."""

@@ -1,0 +1,1 @@
+"""Bundles and services: the only room that imports bentoml."""
