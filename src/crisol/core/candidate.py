@@ -37,9 +37,9 @@ class Report(Params):
     """Flat dotted names, such as ``btcusdt.macro_f1``."""
     tables: dict[str, list[dict[str, Any]]]
     """Title to rows; every row of a table has the same columns."""
-    data: list[str] = []
+    data: list[str] = Field(default_factory=list)
     """What it was trained and tested on, one sentence each; synthetic data says so here."""
-    limits: list[str] = []
+    limits: list[str] = Field(default_factory=list)
     synthetic: bool = False
 
 

@@ -64,8 +64,8 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     """
 
     family: ClassVar[str]
-    request_type: ClassVar[type[BaseModel]]
-    response_type: ClassVar[type[BaseModel]]
+    request_type: ClassVar[type[Any]]
+    response_type: ClassVar[type[Any]]
     volatile_fields: ClassVar[frozenset[str]] = frozenset()
     """Names of response fields that two identical calls may answer differently (times, version)."""
 
@@ -217,7 +217,7 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
 
 
 def predictor_digest(directory: Path | str) -> str:
-    """SHA-256 (hex) that names a predictor directory: that of its manifest, which names the rest."""
+    """SHA-256 (hex) of the manifest, which names every other file by its own."""
     return file_sha256(Path(directory) / MANIFEST)
 
 
