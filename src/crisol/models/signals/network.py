@@ -1,0 +1,150 @@
+"""The network of `signals`: normalise, two-layer LSTM, additive attention over time, classifier.
+
+Legend: B windows, T steps, F features, H hidden, C = 3 classes (sell, hold, buy), M members.
+
+Sources: LSTM (Hochreiter & Schmidhuber 1997); additive attention (Bahdanau et al.,
+arXiv:1409.0473); attention over an LSTM's states for stock movement (Feng et al., arXiv:1810.09936);
+orthogonal recurrent initialisation (Saxe et al., arXiv:1312.6120).
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from crisol.models.signals.contract import SIGNALS
+from crisol.models.signals.params import LAYERS, Layer, NetworkParams
+
+CLASSES = len(SIGNALS)
+
+
+class Normalise(nn.Module):
+    """Input normalisation with statistics fitted on training windows, then a cut at ±``clip``."""
+
+    def __init__(self, features: int, clip: float) -> None:
+        super().__init__()
+        self.clip = clip
+        self.register_buffer("mean", torch.zeros(features))
+        self.register_buffer("scale", torch.ones(features))
+
+    def fit(self, x_BTF: np.ndarray) -> None:  # noqa: N803 (shape legend)
+        """Take mean and spread per feature from these windows and no others."""
+        flat = x_BTF.reshape(-1, x_BTF.shape[-1]).astype(np.float64)
+        self.mean.copy_(torch.from_numpy(flat.mean(0)))
+        self.scale.copy_(torch.from_numpy(flat.std(0) + 1e-4))
+
+    def forward(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+        """[B, T, F] to [B, T, F]."""
+        return ((x_BTF - self.mean) / self.scale).clamp(-self.clip, self.clip)
+
+
+class AdditiveAttention(nn.Module):
+    """Weights over time from each state: softmax of v·tanh(W h)."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.project = nn.Linear(hidden, hidden)
+        self.score = nn.Linear(hidden, 1, bias=False)
+
+    def forward(self, states_BTH: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+        """States [B, T, H] to their weighted sum [B, H] and the weights [B, T]."""
+        weights = torch.softmax(self.score(torch.tanh(self.project(states_BTH))).squeeze(-1), dim=1)
+        return torch.einsum("bt,bth->bh", weights, states_BTH), weights
+
+
+class SignalNetwork(nn.Module):
+    """One member: windows of features to class logits and an expected move.
+
+    The head reads the attended context beside the newest state, [B, 2H]. Its second output, the
+    next return in units of the window's volatility, only steers training.
+    """
+
+    def __init__(self, params: NetworkParams) -> None:
+        super().__init__()
+        self.params = params
+        features, hidden = len(params.features), params.hidden
+        self.normalise = Normalise(features, params.input_clip)
+        self.lstm = nn.LSTM(
+            features, hidden, num_layers=2, dropout=params.dropout, batch_first=True
+        )
+        self.attention = AdditiveAttention(hidden)
+        self.dropout = nn.Dropout(params.dropout)
+        self.head = nn.ModuleDict(
+            {"signal": nn.Linear(2 * hidden, CLASSES), "move": nn.Linear(2 * hidden, 1)}
+        )
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Xavier for inputs and heads, orthogonal per recurrent gate, forget gates open."""
+        hidden = self.params.hidden
+        for name, parameter in self.named_parameters():
+            if "weight_hh" in name:
+                for gate in range(4):
+                    nn.init.orthogonal_(parameter.data[gate * hidden : (gate + 1) * hidden])
+            elif parameter.dim() > 1:
+                nn.init.xavier_uniform_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+                if "bias_ih" in name:
+                    parameter.data[hidden : 2 * hidden] = 1.0
+
+    def encode(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+        """Windows [B, T, F] to what the heads read [B, 2H] and the attention weights [B, T]."""
+        states, _ = self.lstm(self.normalise(x_BTF))
+        context, weights = self.attention(states)
+        return torch.cat([context, states[:, -1]], dim=1), weights
+
+    def answer(self, latent_BH: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+        """Latents [B, 2H] to logits [B, C] and expected moves [B]."""
+        latent = self.dropout(latent_BH)
+        return self.head["signal"](latent), self.head["move"](latent).squeeze(-1)
+
+    def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+        """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
+        latent, _ = self.encode(x_BTF)
+        return self.answer(latent)
+
+
+class Ensemble(nn.Module):
+    """What is served: the mean of the members' calibrated probabilities."""
+
+    def __init__(self, members: Sequence[SignalNetwork], temperature: float) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+        self.register_buffer("temperature", torch.tensor(float(temperature)))
+
+    def forward(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+        """Windows [B, T, F] to probabilities [B, C]."""
+        probabilities = [
+            torch.softmax(member(x_BTF)[0] / self.temperature, dim=1) for member in self.members
+        ]
+        return torch.stack(probabilities).mean(0)
+
+    def attention(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+        """Windows [B, T, F] to the members' mean attention weights [B, T]."""
+        return torch.stack([member.encode(x_BTF)[1] for member in self.members]).mean(0)
+
+
+def freeze(network: SignalNetwork, layers: Iterable[Layer]) -> float:
+    """Stop gradients into the named layers; the share of parameters that still learn (0 to 1).
+
+    Raises:
+        ValueError: a layer the network does not have.
+    """
+    frozen = set(layers)
+    unknown = sorted(frozen - set(LAYERS))
+    if unknown:
+        raise ValueError(f"freeze: no layer {unknown[0]!r}; there are: {', '.join(LAYERS)}")
+    total = trainable = 0
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(_layer_of(name) not in frozen)
+        total += parameter.numel()
+        trainable += parameter.numel() * parameter.requires_grad
+    return trainable / total
+
+
+def _layer_of(parameter_name: str) -> str:
+    """The layer a parameter belongs to: ``lstm.weight_ih_l1`` is part of ``lstm_1``."""
+    module = parameter_name.split(".")[0]
+    return f"lstm_{parameter_name[-1]}" if module == "lstm" else module

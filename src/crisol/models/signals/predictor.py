@@ -1,0 +1,343 @@
+"""The trained thing: features, network members, calibration and what familiar bars look like.
+
+Weights, statistics and exported networks are safetensors, JSON and ONNX. Only the ``torch`` runtime
+and :meth:`SignalsPredictor.attention` import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from pydantic import Field
+from safetensors.numpy import load_file, save_file
+
+from crisol.core.params import Params
+from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.models.signals.contract import (
+    SEQUENCE_BARS,
+    SIGNALS,
+    Prediction,
+    PredictionRequest,
+    PredictionResponse,
+    Probabilities,
+)
+from crisol.models.signals.familiarity import Familiarity
+from crisol.models.signals.features import columns, features, trend_strength, volatility
+from crisol.models.signals.params import NetworkParams, Runtime
+from crisol.models.signals.risk import assess
+
+if TYPE_CHECKING:
+    from crisol.models.signals.network import Ensemble, SignalNetwork
+
+WEIGHTS = "weights.safetensors"
+STATE = "state.safetensors"
+ONNX_FILES: dict[Runtime, str] = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
+
+Run = Callable[[np.ndarray], np.ndarray]
+"""float32 windows [B, T, F] to probabilities [B, C]."""
+
+
+class Description(Params):
+    """What a predictor says of itself in its manifest."""
+
+    study: str
+    network: NetworkParams
+    members: int = Field(ge=1)
+    temperature: float = Field(gt=0)
+    runtime: Runtime
+    trained_until: str
+    """Timestamp of the newest bar that training or validation saw (ISO 8601)."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One request as arrays: ``window_TF`` for the network, the rest for the risk."""
+
+    window_TF: np.ndarray  # noqa: N815 (shape legend)
+    volatility: float
+    trend_strength: float
+    unfamiliarity: float
+
+
+@dataclass(frozen=True)
+class Output:
+    """What :meth:`SignalsPredictor.infer` hands to ``decode``: probabilities [C] and the request's
+    own figures.
+    """
+
+    probabilities_C: np.ndarray  # noqa: N815
+    encoded: Encoded
+
+
+@dataclass(frozen=True)
+class Record:
+    """Forecasts made before the answer was known: the row ids and the class given to each."""
+
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    classes: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
+    """Sell, hold or buy for the bar after the newest of 60.
+
+    Args:
+        description: the manifest's part.
+        weights: per member, ``"<member>.<parameter>"`` to array.
+        familiarity: what training windows look like.
+        record: the out-of-sample forecasts of the training protocol; a later candidate is compared
+            with them row by row, which the served weights (trained on more data) could not do
+            fairly for earlier folds.
+        exported: ONNX networks by runtime.
+    """
+
+    family = "signals"
+    request_type = PredictionRequest
+    response_type = PredictionResponse
+    volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})
+
+    def __init__(
+        self,
+        description: Description,
+        weights: Mapping[str, np.ndarray],
+        familiarity: Familiarity,
+        *,
+        record: Record | None = None,
+        exported: Mapping[Runtime, bytes] | None = None,
+    ) -> None:
+        self.description = description
+        self.weights = dict(weights)
+        self.familiarity = familiarity
+        self.record = record or Record()
+        self.exported = dict(exported or {})
+        self._columns = columns(description.network.features)
+        self._steps = description.network.steps
+        self._ensemble: Ensemble | None = None
+        self._run = self.runner(description.runtime)
+
+    @classmethod
+    def from_networks(
+        cls,
+        networks: Sequence[SignalNetwork],
+        familiarity: Familiarity,
+        *,
+        study: str,
+        temperature: float = 1.0,
+        trained_until: str = "",
+        record: Record | None = None,
+    ) -> Self:
+        """A predictor of these members, run by torch."""
+        weights = {
+            f"{index}.{name}": value.detach().cpu().numpy().copy()
+            for index, network in enumerate(networks)
+            for name, value in network.state_dict().items()
+        }
+        description = Description(
+            study=study,
+            network=networks[0].params,
+            members=len(networks),
+            temperature=temperature,
+            runtime="torch",
+            trained_until=trained_until,
+        )
+        return cls(description, weights, familiarity, record=record)
+
+    def with_runtime(self, runtime: Runtime, exported: Mapping[Runtime, bytes]) -> Self:
+        """The same predictor carrying ``exported`` networks and run by ``runtime``."""
+        description = self.description.model_copy(update={"runtime": runtime})
+        twin = type(self)(
+            description, self.weights, self.familiarity, record=self.record, exported=exported
+        )
+        twin.model_version, twin.golden = self.model_version, self.golden
+        return twin
+
+    def encode(self, request: PredictionRequest) -> Encoded:
+        """One request to its window of features and the figures the risk needs."""
+        bars, seconds = request_arrays(request)
+        window = self.windows(bars[None], seconds[None])[0]
+        return Encoded(
+            window, volatility(bars), trend_strength(bars), self.familiarity.distance(window)
+        )
+
+    def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:  # noqa: N803
+        """Bars to what the network reads, float32 [B, T, F]."""
+        return np.ascontiguousarray(
+            features(bars_BN5, seconds_BN)[:, SEQUENCE_BARS - self._steps :, self._columns]
+        )
+
+    def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
+        """The network on a batch of encoded requests."""
+        probabilities = self._run(np.stack([one.window_TF for one in encoded]))
+        return [Output(row, one) for row, one in zip(probabilities, encoded, strict=True)]
+
+    def decode(self, request: PredictionRequest, output: Output, call: Call) -> PredictionResponse:
+        """Probabilities and figures to the response."""
+        sell, hold, buy = (float(p) for p in output.probabilities_C)
+        best = int(output.probabilities_C.argmax())
+        confidence = (sell, hold, buy)[best]
+        return PredictionResponse(
+            prediction=Prediction(
+                signal=SIGNALS[best],
+                confidence=confidence,
+                probabilities=Probabilities(sell=sell, hold=hold, buy=buy),
+                symbol=request.symbol,
+                exchange=request.exchange,
+                model_version=call.model_version,
+                inference_time_ms=call.inference_time_ms,
+                timestamp=call.timestamp,
+            ),
+            risk=assess(
+                SIGNALS[best],
+                confidence,
+                output.encoded.volatility,
+                output.encoded.trend_strength,
+                output.encoded.unfamiliarity,
+                self.familiarity.limit,
+            ),
+        )
+
+    def probabilities(self, windows_BTF: np.ndarray, *, batch: int = 2048) -> np.ndarray:  # noqa: N803
+        """Probabilities [B, C] of many windows by the predictor's runtime."""
+        parts = [
+            self._run(windows_BTF[start : start + batch])
+            for start in range(0, len(windows_BTF), batch)
+        ]
+        return np.concatenate(parts) if parts else np.zeros((0, len(SIGNALS)))
+
+    def attention(self, windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+        """Where the members look: weights [B, T] that sum to 1 over time."""
+        import torch
+
+        with torch.inference_mode():
+            return self.ensemble().attention(torch.from_numpy(windows_BTF)).numpy()
+
+    def ensemble(self) -> Ensemble:
+        """The members as one torch module in evaluation mode."""
+        if self._ensemble is None:
+            from crisol.models.signals.network import Ensemble
+
+            members = [self.network(index) for index in range(self.description.members)]
+            self._ensemble = Ensemble(members, self.description.temperature).eval()
+        return self._ensemble
+
+    def network(self, member: int) -> SignalNetwork:
+        """A fresh copy of one member, in evaluation mode."""
+        import torch
+
+        from crisol.models.signals.network import SignalNetwork
+
+        network = SignalNetwork(self.description.network)
+        prefix = f"{member}."
+        network.load_state_dict(
+            {
+                name.removeprefix(prefix): torch.from_numpy(value.copy())
+                for name, value in self.weights.items()
+                if name.startswith(prefix)
+            }
+        )
+        return network.eval()
+
+    def runner(self, runtime: Runtime) -> Run:
+        """How ``runtime`` turns windows into probabilities.
+
+        Raises:
+            PredictorError: an unknown runtime, or one this predictor was not exported for.
+        """
+        if runtime == "torch":
+            return self._torch_runner()
+        if runtime not in ONNX_FILES:
+            raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
+        if runtime not in self.exported:
+            raise PredictorError(
+                f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
+                "load it with the runtime 'torch'"
+            )
+        return onnx_runner(self.exported[runtime])
+
+    def _torch_runner(self) -> Run:
+        import torch
+
+        ensemble = self.ensemble()
+
+        def run(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+            with torch.inference_mode():
+                return ensemble(torch.from_numpy(windows_BTF)).double().numpy()
+
+        return run
+
+    def write(self, directory: Path) -> dict[str, Any]:
+        """Weights, statistics, record and exported networks."""
+        save_file(
+            {k: np.ascontiguousarray(v) for k, v in self.weights.items()}, directory / WEIGHTS
+        )
+        save_file(
+            {
+                "familiarity.mean": self.familiarity.mean,
+                "familiarity.scale": self.familiarity.scale,
+                "familiarity.whiten": np.ascontiguousarray(self.familiarity.whiten),
+                "familiarity.limit": np.array([self.familiarity.limit]),
+                "record.rows": self.record.rows,
+                "record.classes": self.record.classes,
+            },
+            directory / STATE,
+        )
+        for runtime, content in self.exported.items():
+            (directory / ONNX_FILES[runtime]).write_bytes(content)
+        return self.description.model_dump(mode="json")
+
+    @classmethod
+    def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
+        """See :meth:`Predictor.read`; ``runtime`` is ``torch``, ``onnx`` or ``int8``."""
+        described = {name: manifest[name] for name in Description.model_fields if name in manifest}
+        if runtime is not None:
+            if runtime not in ("torch", *ONNX_FILES):
+                raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
+            described["runtime"] = runtime
+        state = load_file(directory / STATE)
+        return cls(
+            Description.model_validate(described),
+            load_file(directory / WEIGHTS),
+            Familiarity(
+                state["familiarity.mean"],
+                state["familiarity.scale"],
+                state["familiarity.whiten"],
+                float(state["familiarity.limit"][0]),
+            ),
+            record=Record(state["record.rows"], state["record.classes"]),
+            exported={
+                name: (directory / file).read_bytes()
+                for name, file in ONNX_FILES.items()
+                if (directory / file).is_file()
+            },
+        )
+
+
+def onnx_runner(content: bytes, threads: int = 1) -> Run:
+    """Run an exported network with ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+        return session.run(None, {"windows": windows_BTF})[0].astype(np.float64)
+
+    return run
+
+
+def request_arrays(request: PredictionRequest) -> tuple[np.ndarray, np.ndarray]:
+    """Bars [N, 5] (open, high, low, close, volume) and seconds since 1970 [N] of a request."""
+    bars = np.array([(p.open, p.high, p.low, p.close, p.volume) for p in request.sequence])
+    times = [p.timestamp for p in request.sequence]
+    if times[0].tzinfo is None:  # the contract: no offset is UTC
+        times = [time.replace(tzinfo=UTC) for time in times]
+    return bars, np.array([(time - _EPOCH).total_seconds() for time in times])
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,101 @@
+"""How careful to be with one prediction: four plain rules, each with its points.
+
+The points and levels are fixed numbers, not fitted ones, so that a person can check an answer by
+hand. ``critical`` needs bars unlike those the model was trained on.
+"""
+
+from crisol.models.signals.contract import Risk, RiskFactor, RiskLevel, Signal
+
+CONFIDENCE_FLOOR = 0.7
+VOLATILITY_CEILING = 0.05
+TREND_FLOOR = 0.3
+LEVELS: tuple[tuple[float, RiskLevel], ...] = ((7.0, "critical"), (4.0, "high"), (2.0, "medium"))
+"""Lowest score of each level; below the last of them the risk is low."""
+
+_ADVICE: dict[RiskLevel, str] = {
+    "low": "Nothing speaks against the {signal} signal beyond the usual uncertainty.",
+    "medium": "Treat the {signal} signal with care: use a smaller position.",
+    "high": "Do not act on the {signal} signal alone: look for confirmation first.",
+    "critical": "Do not act on the {signal} signal: the model has not learned from bars like these.",
+}
+
+
+def assess(
+    signal: Signal,
+    confidence: float,
+    volatility: float,
+    trend_strength: float,
+    unfamiliarity: float,
+    unfamiliarity_limit: float,
+) -> Risk:
+    """Add up what speaks against a prediction.
+
+    Args:
+        signal: the predicted class, named in the recommendation.
+        confidence: its probability.
+        volatility: standard deviation of the bar returns of the request.
+        trend_strength: absolute net move over the length of the path, 0 to 1.
+        unfamiliarity: distance of the bars from the training data.
+        unfamiliarity_limit: the distance that training data hardly ever exceeds.
+
+    >>> assess("buy", 0.9, 0.01, 0.5, 1.0, 3.0).risk_level
+    'low'
+    >>> risk = assess("buy", 0.5, 0.06, 0.1, 4.0, 3.0)
+    >>> risk.risk_score, risk.risk_level
+    (10.0, 'critical')
+    """
+    factors = []
+    if confidence < CONFIDENCE_FLOOR:
+        factors.append(
+            RiskFactor(
+                name="low_confidence",
+                points=2.0,
+                message=f"confidence {confidence:.2f} is below {CONFIDENCE_FLOOR}",
+            )
+        )
+    if volatility > VOLATILITY_CEILING:
+        factors.append(
+            RiskFactor(
+                name="high_volatility",
+                points=3.0,
+                message=f"returns vary by {volatility:.1%} a bar, more than {VOLATILITY_CEILING:.0%}",
+            )
+        )
+    if trend_strength < TREND_FLOOR:
+        factors.append(
+            RiskFactor(
+                name="weak_trend",
+                points=1.5,
+                message=f"the net move is {trend_strength:.0%} of the path, less than "
+                f"{TREND_FLOOR:.0%}",
+            )
+        )
+    if unfamiliarity > unfamiliarity_limit:
+        factors.append(
+            RiskFactor(
+                name="unfamiliar_bars",
+                points=3.5,
+                message=f"the bars lie {unfamiliarity:.1f} from the training data, beyond "
+                f"{unfamiliarity_limit:.1f}",
+            )
+        )
+    score = sum((factor.points for factor in factors), start=0.0)
+    level = risk_level(score)
+    return Risk(
+        risk_score=score,
+        risk_level=level,
+        factors=factors,
+        recommendation=_ADVICE[level].format(signal=signal),
+    )
+
+
+def risk_level(score: float) -> RiskLevel:
+    """The level of a score.
+
+    >>> [risk_level(score) for score in (0.0, 1.99, 2.0, 4.0, 6.99, 7.0)]
+    ['low', 'low', 'medium', 'high', 'high', 'critical']
+    """
+    for floor, level in LEVELS:
+        if score >= floor:
+            return level
+    return "low"
