@@ -1,0 +1,192 @@
+"""Who may ask: API keys and JWT bearer tokens."""
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+
+from crisol.serving.config import (
+    MIN_KEY_CHARACTERS,
+    MIN_SECRET_BYTES,
+    ConfigurationError,
+    Settings,
+    read_secret_file,
+)
+from crisol.serving.errors import ApiError
+
+ANONYMOUS = "anonymous"
+_CHALLENGE = {"www-authenticate": 'Bearer realm="crisol", ApiKey realm="crisol"'}
+
+
+@dataclass(frozen=True)
+class TokenRule:
+    """How a bearer token must be signed and what it must claim."""
+
+    algorithm: str
+    key: Any
+    audience: str
+    issuer: str
+    scope: str | None
+
+    def caller(self, token: str) -> str:
+        """The name of the token's subject.
+
+        The algorithm comes from the configuration, never from the token's header, so a token
+        signed with the public key as an HMAC secret, or with ``none``, is refused.
+
+        Raises:
+            ApiError: 401 for a token that does not hold, 403 for one without the scope.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self.key,
+                algorithms=[self.algorithm],
+                audience=self.audience,
+                issuer=self.issuer,
+                options={"require": ["exp", "aud", "iss"]},
+            )
+        except jwt.PyJWTError as error:
+            raise ApiError(
+                401, f"The bearer token is not valid: {_reason(error)}.", headers=_CHALLENGE
+            ) from None
+        if self.scope is not None and self.scope not in str(claims.get("scope", "")).split():
+            raise ApiError(403, f"The token's scope does not contain {self.scope!r}.")
+        subject = str(claims.get("sub", ""))
+        return "jwt:" + hashlib.sha256(subject.encode()).hexdigest()[:12]
+
+
+class Authenticator:
+    """Names the caller of a request, or refuses it."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Read keys and token rule.
+
+        Raises:
+            ConfigurationError: nothing is configured and ``CRISOL_AUTH=disabled`` is not set, or
+                what is configured cannot be used.
+        """
+        self.disabled = settings.auth == "disabled"
+        self._keys = tuple((key.encode(), _key_name(key)) for key in _read_keys(settings))
+        self._rule = _read_rule(settings)
+        if not (self.disabled or self._keys or self._rule):
+            raise ConfigurationError(
+                "no API key is configured: set CRISOL_API_KEYS, CRISOL_API_KEYS_FILE or "
+                "CRISOL_JWT_ALGORITHM, or CRISOL_AUTH=disabled for local use"
+            )
+
+    def caller(self, api_key: bytes | None, authorization: bytes | None) -> str:
+        """A name for the caller that is safe to log (a digest, never the key).
+
+        Args:
+            api_key: the ``X-API-Key`` header.
+            authorization: the ``Authorization`` header; ``Bearer`` takes a token or an API key.
+
+        Raises:
+            ApiError: 401 or 403.
+        """
+        if self.disabled:
+            return ANONYMOUS
+        if api_key is not None:
+            return self._caller_of_key(api_key)
+        if authorization is None:
+            raise ApiError(401, headers=_CHALLENGE)
+        scheme, _, credential = authorization.partition(b" ")
+        if scheme.lower() != b"bearer" or not credential:
+            raise ApiError(
+                401, "Send Authorization: Bearer <token>, or X-API-Key.", headers=_CHALLENGE
+            )
+        if self._rule is None:
+            raise ApiError(401, "This service takes API keys, no tokens.", headers=_CHALLENGE)
+        try:
+            token = credential.strip().decode("ascii")
+        except UnicodeDecodeError:
+            raise ApiError(401, "The bearer token is not ASCII.", headers=_CHALLENGE) from None
+        return self._rule.caller(token)
+
+    def _caller_of_key(self, given: bytes) -> str:
+        # Every key is compared, in constant time each, so that time tells nothing about any.
+        caller = None
+        for key, name in self._keys:
+            if hmac.compare_digest(key, given):
+                caller = name
+        if caller is None:
+            raise ApiError(401, "The API key is not valid.", headers=_CHALLENGE)
+        return caller
+
+
+def _key_name(key: str) -> str:
+    return "key:" + hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
+def _read_keys(settings: Settings) -> list[str]:
+    keys = [key.strip() for key in settings.api_keys.split(",")]
+    if settings.api_keys_file is not None:
+        text = read_secret_file(settings.api_keys_file, "CRISOL_API_KEYS_FILE")
+        keys += [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    keys = [key for key in keys if key]
+    if any(len(key) < MIN_KEY_CHARACTERS or not key.isascii() for key in keys):
+        raise ConfigurationError(
+            f"an API key must be ASCII of at least {MIN_KEY_CHARACTERS} characters; make one with: "
+            'python -c "import secrets; print(secrets.token_urlsafe(24))"'
+        )
+    return keys
+
+
+def _read_rule(settings: Settings) -> TokenRule | None:
+    if settings.jwt_algorithm is None:
+        return None
+    if not settings.jwt_audience or not settings.jwt_issuer:
+        raise ConfigurationError(
+            "JWT needs CRISOL_JWT_AUDIENCE and CRISOL_JWT_ISSUER: without them a token made for "
+            "another service would be accepted"
+        )
+    key: Any = _read_secret(settings) if settings.jwt_algorithm == "HS256" else _read_pem(settings)
+    return TokenRule(
+        settings.jwt_algorithm, key, settings.jwt_audience, settings.jwt_issuer, settings.jwt_scope
+    )
+
+
+def _read_secret(settings: Settings) -> bytes:
+    text = settings.jwt_secret
+    if settings.jwt_secret_file is not None:
+        text = read_secret_file(settings.jwt_secret_file, "CRISOL_JWT_SECRET_FILE").strip()
+    if len(text.encode()) < MIN_SECRET_BYTES:
+        raise ConfigurationError(
+            f"HS256 needs a secret of at least {MIN_SECRET_BYTES} bytes: set "
+            "CRISOL_JWT_SECRET_FILE or CRISOL_JWT_SECRET"
+        )
+    return text.encode()
+
+
+def _read_pem(settings: Settings) -> Any:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    if settings.jwt_public_key_file is None:
+        raise ConfigurationError("RS256 needs CRISOL_JWT_PUBLIC_KEY_FILE (a PEM public key)")
+    text = read_secret_file(settings.jwt_public_key_file, "CRISOL_JWT_PUBLIC_KEY_FILE")
+    try:
+        key = load_pem_public_key(text.encode())
+    except ValueError:
+        key = None
+    if not isinstance(key, RSAPublicKey) or key.key_size < 2048:
+        raise ConfigurationError(
+            "CRISOL_JWT_PUBLIC_KEY_FILE does not hold an RSA public key of 2048 bits or more in PEM"
+        )
+    return key
+
+
+def _reason(error: jwt.PyJWTError) -> str:
+    reasons: dict[type[jwt.PyJWTError], str] = {
+        jwt.ExpiredSignatureError: "it has expired",
+        jwt.InvalidAudienceError: "it was made for another audience",
+        jwt.InvalidIssuerError: "it was made by another issuer",
+        jwt.InvalidAlgorithmError: "it is signed with another algorithm",
+        jwt.InvalidSignatureError: "its signature does not match",
+        jwt.ImmatureSignatureError: "it is not valid yet",
+        jwt.MissingRequiredClaimError: "it lacks exp, aud or iss",
+    }
+    return next((text for kind, text in reasons.items() if isinstance(error, kind)), "unreadable")

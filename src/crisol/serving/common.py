@@ -1,0 +1,407 @@
+"""What every service shares: one ASGI application around a predictor.
+
+The application stands in front of BentoML's own routes (see :class:`Front`): BentoML brings the
+server, the workers, the model store and the bundle; every answer, its own health routes included,
+comes from here, in one shape. Work per request is what its contract needs and little more.
+"""
+
+import gc
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from crisol import __version__
+from crisol.core.predictor import Predictor, predictor_digest, read_manifest
+from crisol.models import load_predictor
+from crisol.serving import logs, openapi
+from crisol.serving.asgi import Call, Reply, Scope, Send, send_reply
+from crisol.serving.auth import Authenticator
+from crisol.serving.batching import MicroBatcher
+from crisol.serving.config import ConfigurationError, Settings
+from crisol.serving.endpoints import Endpoint, Predict
+from crisol.serving.errors import ApiError, ErrorDetail
+from crisol.serving.limits import ClientDisconnected, RateLimit, Receive
+from crisol.serving.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["BENTO", "BundleArguments", "Endpoint", "Front", "Predict", "ServiceApp"]
+
+_log = logging.getLogger("crisol.serving")
+
+BENTO: dict[str, Any] = {
+    # A worker runs one network thread and one event loop. More workers: --workers or a config file.
+    "workers": 1,
+    # The last resort behind the service's own limit (Settings.timeout_s). BentoML never cancels
+    # this timer, so a long one keeps every request of that time in memory.
+    "traffic": {"timeout": 4},
+    # Its tracing middleware costs 0.4 ms a request, its metrics and access log as much again.
+    "tracing": {"excluded_urls": ".*"},
+    "metrics": {"enabled": False},
+    "logging": {"access": {"enabled": False}},
+}
+"""Settings for ``@bentoml.service`` (measured by ``benchmarks/serving.py``)."""
+
+
+class BundleArguments(BaseModel):
+    """What a bundle remembers from its build (``bentoml build --arg model=signals:3-1f2e``)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = ""
+    """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
+
+
+class ServiceApp:
+    """The ASGI application of one family.
+
+    Built at import, when nothing is loaded yet; :meth:`open` and :meth:`start` bring it to life in
+    a worker.
+
+    Args:
+        family: whose predictor it serves.
+        title: of the API page.
+        description: of the API page (Markdown).
+        endpoints: what clients may ask.
+    """
+
+    def __init__(
+        self, family: str, *, title: str, description: str, endpoints: Sequence[Endpoint]
+    ) -> None:
+        self.family = family
+        self.endpoints = tuple(endpoints)
+        self._title = title
+        self._description = description
+        self._began = time.time()
+        self.settings = Settings()
+        self.stamp: Mapping[str, str] = {}
+        self.reasons: list[str] = ["the model is not loaded yet"]
+        self.metrics = Metrics()
+        self._predictor: Predictor[Any, Any] | None = None
+        self._batcher: MicroBatcher | None = None
+        self._auth: Authenticator | None = None
+        self._rate = RateLimit(0, 1)
+        self._access = logs.AccessLog()
+        self._model_version = b"none"
+        self._directory: Path | None = None
+        self._differences: list[str] = []
+        self._document: dict[str, Any] | None = None
+        self._pages = self._build_pages()
+
+    # -- life ------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        directory: Path | str,
+        stamp: Mapping[str, str],
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Load the predictor, replay its golden examples, read the settings.
+
+        What prevents it from answering makes the service not ready, and ``/readyz`` and the log say
+        why. A predictor that cannot be loaded at all ends the worker.
+
+        Raises:
+            PredictorError: the directory is not a whole predictor of this family.
+        """
+        reasons: list[str] = []
+        try:
+            self.settings = Settings.from_environment(environment)
+        except ConfigurationError as error:
+            reasons.append(str(error))
+        logs.configure(self.settings.log_level)
+        try:
+            self._auth = Authenticator(self.settings)
+        except ConfigurationError as error:
+            reasons.append(str(error))
+        self._rate = RateLimit(self.settings.rate_per_s, self.settings.rate_burst)
+        self._directory = Path(directory)
+        self.stamp = dict(stamp)
+        predictor = load_predictor(directory, runtime=self.settings.runtime)
+        if predictor.family != self.family:
+            raise ConfigurationError(f"{directory} holds {predictor.family!r}, not {self.family!r}")
+        predictor.model_version = self.stamp.get("model_version", predictor.model_version)
+        self._predictor = predictor
+        self._model_version = predictor.model_version.encode()
+        if "torch" in sys.modules:
+            # Two torch threads on a busy machine turn microseconds into tens of milliseconds.
+            import torch
+
+            torch.set_num_threads(1)
+        self._differences = predictor.replay_golden()
+        self.reasons = reasons + self._differences
+        self._document = None
+        digest = predictor_digest(directory)
+        self.metrics.model({"predictor_digest": digest, **self._names()}, ready=self.ready)
+        self._announce()
+
+    async def start(self) -> None:
+        """Start the inference thread, in the worker's event loop."""
+        self._batcher = MicroBatcher(
+            self.predictor.infer,
+            max_batch=self.settings.max_batch,
+            max_queue=self.settings.max_queue,
+            timeout_s=self.settings.timeout_s,
+            observe=self.metrics.forward,
+        )
+        self._batcher.start()
+        # What was loaded lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+
+    async def stop(self) -> None:
+        """Finish what is queued and write the last log lines."""
+        self.reasons = ["the service is stopping"]
+        if self._batcher is not None:
+            await self._batcher.close()
+        self._access.flush()
+
+    @property
+    def ready(self) -> bool:
+        """Whether nothing stands against answering."""
+        return not self.reasons
+
+    @property
+    def predictor(self) -> Predictor[Any, Any]:
+        """The predictor that answers."""
+        if self._predictor is None:
+            raise ApiError(503, "The model is not loaded yet.", headers={"retry-after": "1"})
+        return self._predictor
+
+    @property
+    def batcher(self) -> MicroBatcher:
+        """The road through the network."""
+        if self._batcher is None:
+            raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
+        return self._batcher
+
+    # -- answering -------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        call = Call.begin(scope, receive)
+        try:
+            reply = await self._answer(call)
+            code = ""
+        except ApiError as error:
+            code = error.code
+            reply = Reply.json(error.body(call.request_id), error.status, error.headers)
+        except ClientDisconnected:
+            self._record(call, 499, "client_disconnected", 0)
+            return
+        except Exception:
+            _log.exception("request failed", extra={"fields": {"request_id": call.request_id}})
+            error = ApiError(500)
+            code = error.code
+            reply = Reply.json(error.body(call.request_id), error.status)
+        await send_reply(call, reply, self._model_version, send)
+        self._record(call, reply.status, code, len(reply.body))
+
+    async def _answer(self, call: Call) -> Reply:
+        path, method = call.scope["path"], call.scope["method"]
+        known = self._pages.get(path)
+        if known is None:
+            raise ApiError(404)
+        call.route = path
+        allowed, page = known
+        if method != allowed and not (method == "HEAD" and allowed == "GET"):
+            allow = "GET, HEAD" if allowed == "GET" else allowed
+            raise ApiError(405, headers={"allow": allow})
+        if not isinstance(page, Endpoint):
+            return page(call)
+        self._admit(call)
+        if not self.ready:
+            raise self._not_ready()
+        return await page.answer(self, call)
+
+    def _admit(self, call: Call) -> None:
+        """Name the caller and take one token of its rate.
+
+        Raises:
+            ApiError: 401, 403, 429, or 503 when nobody has configured who may ask.
+        """
+        if self._auth is None:
+            raise self._not_ready()
+        headers = call.headers
+        call.caller = self._auth.caller(headers.get(b"x-api-key"), headers.get(b"authorization"))
+        self._rate.take(call.caller)
+
+    def _not_ready(self) -> ApiError:
+        details = [ErrorDetail(field="", message=r, type="not_ready") for r in self.reasons]
+        return ApiError(
+            503,
+            "The service is not ready; see details.",
+            details=details,
+            code="not_ready",
+            headers={"retry-after": "5"},
+        )
+
+    def _record(self, call: Call, status: int, code: str, bytes_out: int) -> None:
+        method = call.scope["method"] if call.route != "unmatched" else "any"
+        self.metrics.request(call.route, method, status, call.milliseconds / 1000)
+        if self.settings.log_level not in ("DEBUG", "INFO") and status < 500:
+            return
+        self._access.write(
+            request_id=call.request_id,
+            route=call.route,
+            method=method,
+            status=status,
+            code=code,
+            caller=call.caller,
+            model_version=self._model_version.decode(),
+            milliseconds=round(call.milliseconds, 3),
+            inference_ms=round(call.inference_ms, 3),
+            rows=call.rows,
+            bytes_in=call.bytes_in,
+            bytes_out=bytes_out,
+            problems=call.problems,
+        )
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    def _build_pages(self) -> dict[str, tuple[str, Any]]:
+        plain: dict[str, Callable[[Call], Reply]] = {
+            "/livez": lambda _: Reply.json({"status": "alive"}),
+            "/healthz": lambda _: Reply.json({"status": "alive"}),
+            "/readyz": self._readyz,
+            "/health": self._health,
+            "/metrics": self._metrics_page,
+            "/model": self._model_page,
+            "/openapi.json": lambda _: Reply.json(self.document),
+            "/docs.json": lambda _: Reply.json(self.document),
+            "/docs": self._docs,
+            "/docs/start.js": lambda _: Reply(
+                200, openapi.START_SCRIPT.encode(), "text/javascript; charset=utf-8"
+            ),
+            "/": lambda _: Reply(307, b"", "text/plain", {"location": "/docs"}),
+        }
+        pages: dict[str, tuple[str, Any]] = {path: ("GET", page) for path, page in plain.items()}
+        for name, kind in openapi.ASSETS.items():
+            pages[f"/docs/{name}"] = ("GET", _asset_page(name, kind))
+        return pages | {e.path: (e.method, e) for e in self.endpoints}
+
+    def _readyz(self, _: Call) -> Reply:
+        if not self.ready:
+            raise self._not_ready()
+        return Reply.json({"status": "ready", "golden_examples": len(self.predictor.golden)})
+
+    def _health(self, _: Call) -> Reply:
+        if not self.ready:
+            raise self._not_ready()
+        return Reply.json(
+            {
+                "status": "ready",
+                "family": self.family,
+                "model_version": self._model_version.decode(),
+                "uptime_s": round(time.time() - self._began, 1),
+                "pending_rows": self.batcher.pending_rows,
+            }
+        )
+
+    def _metrics_page(self, _: Call) -> Reply:
+        pending = self._batcher.pending_rows if self._batcher is not None else 0
+        return Reply(200, self.metrics.render(pending), CONTENT_TYPE)
+
+    def _model_page(self, call: Call) -> Reply:
+        self._admit(call)
+        if self._directory is None:
+            raise self._not_ready()
+        manifest = read_manifest(self._directory)
+        contract = {
+            e.path: {"method": e.method, "request": e.request.__name__,
+                     "response": e.response.__name__}
+            for e in self.endpoints
+        }  # fmt: skip
+        return Reply.json(
+            {
+                "family": self.family,
+                "model_version": self._model_version.decode(),
+                "lineage": self.stamp,
+                "predictor": {
+                    "digest": predictor_digest(self._directory),
+                    "crisol": manifest["crisol"],
+                    "runtime": self.settings.runtime or manifest.get("runtime", ""),
+                    "files": manifest["files"],
+                },
+                "golden": {
+                    "examples": len(self.predictor.golden),
+                    "differences": self._differences,
+                },
+                "contract": contract,
+                "service": {"crisol": __version__},
+            }
+        )
+
+    def _docs(self, _: Call) -> Reply:
+        headers = {"content-security-policy": openapi.CONTENT_SECURITY_POLICY}
+        return Reply(
+            200, openapi.docs_page(self._title), "text/html; charset=utf-8", headers
+        )
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self._document is None:
+            self._document = self._build_document()
+        return self._document
+
+    def _build_document(self) -> dict[str, Any]:
+        golden = self._predictor.golden if self._predictor is not None else ()
+        return openapi.build_document(
+            self.family,
+            self._title,
+            self._description,
+            self.endpoints,
+            self._model_version.decode(),
+            self._auth,
+            golden[0].response if golden else None,
+        )
+
+    def _names(self) -> dict[str, str]:
+        return {
+            "family": self.family,
+            "model_version": self._model_version.decode(),
+            "run_id": self.stamp.get("run_id", ""),
+            "git_commit": self.stamp.get("git_commit", ""),
+        }
+
+    def _announce(self) -> None:
+        fields = {"fields": {**self._names(), "reasons": self.reasons}}
+        if self._auth is not None and self._auth.disabled:
+            _log.warning("CRISOL_AUTH=disabled: everybody who can reach this port is answered")
+        if self.ready:
+            _log.info("ready", extra=fields)
+        else:
+            _log.error("not ready", extra=fields)
+
+
+def _asset_page(name: str, kind: str) -> Callable[[Call], Reply]:
+    def page(_: Call) -> Reply:
+        headers = {"cache-control": "public, max-age=86400"}
+        return Reply(200, openapi.asset(name), f"{kind}; charset=utf-8", headers)
+
+    return page
+
+
+class Front:
+    """ASGI middleware that lets ``app`` answer every HTTP request.
+
+    A mounted application comes after BentoML's own ``/livez``, ``/readyz`` and ``/schema.json``,
+    which know neither our error shape nor our headers. In front of the router it comes first, and
+    saves the walk through it.
+    """
+
+    def __init__(self, inner: Any, app: ServiceApp) -> None:
+        self._inner = inner
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HTTP; leave start-up, shut-down and anything else to BentoML."""
+        if scope["type"] == "http":
+            await self._app(scope, receive, send)
+        else:
+            await self._inner(scope, receive, send)

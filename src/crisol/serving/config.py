@@ -1,0 +1,92 @@
+"""What an operator sets from the environment, read once when a worker starts."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "CRISOL_"
+MIN_KEY_CHARACTERS = 16
+MIN_SECRET_BYTES = 32
+
+
+class ConfigurationError(ValueError):
+    """A setting that is missing or wrong; the message names the variable and the fix."""
+
+
+class Settings(BaseModel):
+    """Every ``CRISOL_*`` variable a service reads.
+
+    The fields are the variables in lower case: ``api_keys`` is ``CRISOL_API_KEYS``. Limits hold
+    per worker process.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    auth: Literal["required", "disabled"] = "required"
+    """``disabled`` answers everybody: for a machine that only you can reach."""
+    api_keys: str = Field(default="", repr=False)
+    """Keys separated by commas."""
+    api_keys_file: Path | None = None
+    """A file of keys, one a line; empty lines and lines that start with ``#`` are skipped."""
+    jwt_algorithm: Literal["HS256", "RS256"] | None = None
+    """Set it to accept ``Authorization: Bearer`` tokens signed with exactly this algorithm."""
+    jwt_secret: str = Field(default="", repr=False)
+    """The HS256 secret; ``jwt_secret_file`` is the better place."""
+    jwt_secret_file: Path | None = None
+    jwt_public_key_file: Path | None = None
+    """The RS256 public key in PEM form."""
+    jwt_audience: str | None = None
+    jwt_issuer: str | None = None
+    jwt_scope: str | None = None
+    """When set, a token without this word in its ``scope`` claim gets 403."""
+    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    rate_per_s: float = Field(default=200.0, ge=0)
+    """Requests a second a key may keep up; 0 takes the limit away."""
+    rate_burst: int = Field(default=400, ge=1)
+    """Requests a key may send at once before the rate holds it back."""
+    timeout_s: float = Field(default=2.0, gt=0)
+    """How long a request may take, from its last byte to its answer; also how long its bytes may
+    take to arrive."""
+    max_batch: int = Field(default=64, ge=1)
+    """Rows that go through the network in one forward pass."""
+    max_queue: int = Field(default=1024, ge=1)
+    """Rows that may wait; beyond it a request gets 503."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    runtime: str | None = None
+    """How to run the network, such as ``torch`` or ``onnx``; unset: as the predictor was saved."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read the settings; an empty variable counts as unset.
+
+        Raises:
+            ConfigurationError: a value that does not fit, named by its variable, never quoted.
+        """
+        values = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environment.get(PREFIX + name.upper())
+        }
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            raise ConfigurationError(problems) from None
+
+
+def read_secret_file(path: Path, variable: str) -> str:
+    """The text of a mounted secret.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise ConfigurationError(f"{variable}: cannot read {path}: {reason}") from None

@@ -1,0 +1,91 @@
+"""The one shape of every error, and how a failed validation becomes it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+CODES: Mapping[int, tuple[str, str]] = {
+    400: ("bad_request", "The body is not readable JSON."),
+    401: ("unauthorized", "No valid API key or bearer token came with the request."),
+    403: ("forbidden", "The token is valid but does not carry the scope this service asks for."),
+    404: ("not_found", "There is no such path."),
+    405: ("method_not_allowed", "The path does not take this method; see the Allow header."),
+    408: ("body_timeout", "The body took too long to arrive."),
+    413: ("body_too_large", "The body is larger than the service takes."),
+    415: ("unsupported_media_type", "The body must be sent as application/json, not compressed."),
+    422: ("invalid_request", "The JSON is readable, but a field breaks the contract; see details."),
+    429: ("rate_limited", "This key sends too many requests; see the Retry-After header."),
+    500: ("internal", "The service failed; the request id finds the cause in its log."),
+    503: ("unavailable", "The service is not ready or has too much to do; try again later."),
+    504: ("timeout", "The answer took too long."),
+}
+"""Status to the machine-readable code and what it means (as the API page tells it)."""
+
+
+class ErrorDetail(BaseModel):
+    """One thing that is wrong with a request."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: str = Field(description="Path of the field, such as sequence.12.close; empty: the body.")
+    message: str
+    type: str = Field(description="Machine-readable kind of problem, such as greater_than.")
+
+
+class Error(BaseModel):
+    """Every answer that is not a success looks like this."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: str = Field(description="What is wrong, for a person.")
+    code: str = Field(description="What is wrong, for a program.")
+    details: list[ErrorDetail]
+    request_id: str = Field(description="Also in the X-Request-Id header and in the service log.")
+
+
+class ApiError(Exception):
+    """Ends a request with ``status`` and the error shape."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str | None = None,
+        *,
+        details: Sequence[ErrorDetail] = (),
+        headers: Mapping[str, str] | None = None,
+        code: str | None = None,
+    ) -> None:
+        default_code, default_message = CODES[status]
+        super().__init__(message or default_message)
+        self.status = status
+        self.code = code or default_code
+        self.details = list(details)
+        self.headers = dict(headers or {})
+
+    def body(self, request_id: str) -> dict[str, Any]:
+        """The answer as plain JSON."""
+        return Error(
+            error=str(self), code=self.code, details=self.details, request_id=request_id
+        ).model_dump()
+
+
+def from_validation(error: ValidationError) -> ApiError:
+    """400 when the body is not JSON at all, 422 when a field breaks the contract.
+
+    Messages may quote what the client sent: they go back to the client and never to the log.
+    """
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    details = [
+        ErrorDetail(
+            field=".".join(str(part) for part in e["loc"]),
+            message=e["msg"].removeprefix("Value error, "),
+            type=e["type"],
+        )
+        for e in found
+    ]
+    if any(e["type"] == "json_invalid" for e in found):
+        return ApiError(400, "The body is not valid JSON.", details=details, code="malformed_json")
+    count = len(details)
+    fields = "1 field breaks" if count == 1 else f"{count} fields break"
+    return ApiError(422, f"{fields} the contract; see details.", details=details)

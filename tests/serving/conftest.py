@@ -1,0 +1,96 @@
+"""A real predictor of `signals` at tiny size, and the service around it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+KEY = "a-key-that-only-the-tests-know"
+STAMP = {
+    "model_version": "7",
+    "alias": "champion",
+    "run_id": "0123456789abcdef",
+    "git_commit": "f00d" * 10,
+    "git_dirty": "false",
+    "data_digests": json.dumps({"bars": "ab" * 32}),
+    "predictor_digest": "cd" * 32,
+    "lock_digest": "ef" * 32,
+    "gate": "passed",
+    "trained_at": "2026-01-01T00:00:00+00:00",
+}
+
+
+def make_predictor(seed: int = 0, hidden: int = 8) -> Any:
+    """An untrained network of `signals` with everything a trained one carries."""
+    import torch
+
+    from crisol.models.signals import example_request
+    from crisol.models.signals.familiarity import fit_familiarity
+    from crisol.models.signals.features import NAMES
+    from crisol.models.signals.network import SignalNetwork
+    from crisol.models.signals.params import NetworkParams
+    from crisol.models.signals.predictor import SignalsPredictor
+
+    torch.manual_seed(seed)
+    params = NetworkParams(hidden=hidden)
+    windows = np.random.default_rng(seed).normal(size=(64, params.steps, len(NAMES)))
+    predictor = SignalsPredictor.from_networks(
+        [SignalNetwork(params).eval()], fit_familiarity(windows), study="test"
+    )
+    predictor.record_golden([example_request()])
+    return predictor
+
+
+@pytest.fixture(scope="session")
+def predictor_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_predictor().save(tmp_path_factory.mktemp("served") / "predictor")
+
+
+@pytest.fixture(scope="session")
+def example() -> dict[str, Any]:
+    from crisol.models.signals import example_request
+
+    return example_request().model_dump(mode="json")
+
+
+@pytest.fixture
+def app(predictor_dir: Path) -> Iterator[Any]:
+    """A fresh application of `signals`, opened by each test as it needs."""
+    from crisol.models.signals import contract
+    from crisol.serving import common, signals
+
+    yield common.ServiceApp(
+        "signals", title="Crisol signals", description="test", endpoints=signals.app.endpoints
+    )
+    assert contract is not None
+
+
+Client = Callable[..., Any]
+
+
+@asynccontextmanager
+async def running(
+    app: Any, directory: Path, environment: dict[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """``app`` opened and started, and a client that talks to it."""
+    app.open(
+        directory, STAMP, {"CRISOL_API_KEYS": KEY} if environment is None else environment
+    )
+    await app.start()
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    try:
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield client
+    finally:
+        await app.stop()
+
+
+def run(coroutine: Any) -> Any:
+    """Run one asynchronous test body."""
+    return asyncio.run(coroutine)
