@@ -1,17 +1,142 @@
 """The three parameter sections of `signals`; every value is checked before the first node runs."""
 
+from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
+from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
 from crisol.models.signals.features import NAMES
 
 Names = Annotated[tuple[str, ...], Strict(False)]
+Day = Annotated[date, Strict(False)]
 Layer = Literal["lstm_0", "lstm_1", "attention", "head"]
 Runtime = Literal["torch", "onnx", "int8"]
 LAYERS: tuple[Layer, ...] = ("lstm_0", "lstm_1", "attention", "head")
 """Parts of the network that transfer learning may freeze."""
+
+
+class FixedThreshold(Params):
+    """Sell below ``sell_below``, buy above ``buy_above`` (simple returns), otherwise hold."""
+
+    kind: Literal["fixed"] = "fixed"
+    sell_below: float = Field(default=-0.005, lt=0)
+    buy_above: float = Field(default=0.0055, gt=0)
+
+
+class VolatilityThreshold(Params):
+    """Sell and buy beyond ``sigmas`` standard deviations of the newest ``bars`` log returns."""
+
+    kind: Literal["volatility"] = "volatility"
+    sigmas: float = Field(default=0.5, gt=0)
+    bars: int = Field(default=168, ge=2)
+
+
+class Holdout(Params):
+    """One fold, cut by the day of the bar that is predicted."""
+
+    kind: Literal["holdout"] = "holdout"
+    train_from: Day
+    valid_from: Day
+    test_from: Day
+    test_until: Day
+    """The first day that is no longer tested."""
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if not self.train_from < self.valid_from < self.test_from < self.test_until:
+            raise ValueError("train_from, valid_from, test_from, test_until must follow in time")
+        return self
+
+
+class WalkForward(Params):
+    """``folds`` test spans in the last ``test_fraction`` of the bars, each trained on its past.
+
+    Between training and what comes after it lie ``horizon_bars`` (purge: no training label reaches
+    into the test span) and ``embargo_bars`` more.
+    """
+
+    kind: Literal["walk_forward"] = "walk_forward"
+    folds: int = Field(default=5, ge=1)
+    test_fraction: float = Field(default=0.5, gt=0, lt=1)
+    embargo_bars: int = Field(default=24, ge=0)
+    valid_fraction: float = Field(default=0.15, gt=0, lt=1)
+    """The newest share of a fold's past, for early stopping and calibration."""
+
+
+class StudyParams(Params):
+    """A slice of the bars, how it is labelled and split, and how the result is judged."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    exchange: str
+    symbols: Names | None = None
+    """``None`` takes every symbol of the exchange."""
+    horizon_bars: int = Field(default=1, ge=1)
+    label: Annotated[FixedThreshold | VolatilityThreshold, Field(discriminator="kind")] = Field(
+        default_factory=VolatilityThreshold
+    )
+    drop_hold: bool = False
+    """Leave bars between the thresholds out of training and test (up-or-down studies)."""
+    split: Annotated[Holdout | WalkForward, Field(discriminator="kind")] = Field(
+        default_factory=WalkForward
+    )
+    min_history_bars: int = Field(default=60, ge=2)
+    """Shorter histories are no samples; those below 60 repeat their first bar in front."""
+    seeds: int = Field(default=1, ge=1)
+    """How many networks are trained per fold."""
+    ensemble: int | None = Field(default=None, ge=1)
+    """How many of them, the best on validation, answer together; ``None``: all."""
+    cost_bps: float = Field(default=5.0, ge=0)
+    """Cost of a change of position by 1, in 1/100 of a percent."""
+    bars_per_year: float = Field(default=8760.0, gt=0)
+    """To annualise the Sharpe ratio."""
+
+    @model_validator(mode="after")
+    def _check_ensemble(self) -> Self:
+        if self.ensemble is not None and self.ensemble > self.seeds:
+            raise ValueError(f"ensemble ({self.ensemble}) cannot exceed seeds ({self.seeds})")
+        return self
+
+
+class DataParams(Params):
+    """The section ``signals.data``."""
+
+    studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(
+        default=(
+            StudyParams(name="sample", exchange="binance", split=WalkForward(folds=2), seeds=2),
+        ),
+        min_length=1,
+    )
+    register_study: str = "sample"
+    """The study whose newest fold becomes the predictor."""
+    synthetic: bool = False
+    """Say in every report that the bars are made up."""
+    gate_metric: Literal["macro_f1", "accuracy", "mcc"] = "macro_f1"
+    gate_tolerance: float = Field(default=0.01, ge=0)
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [study.name for study in self.studies]
+        if len(set(names)) != len(names):
+            raise ValueError("studies: two of them have the same name")
+        if self.register_study not in names:
+            raise ValueError(
+                f"register_study {self.register_study!r} is not a study; use one of: "
+                + ", ".join(names)
+            )
+        return self
+
+    def study(self, name: str) -> StudyParams:
+        """The study of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for study in self.studies:
+            if study.name == name:
+                return study
+        raise KeyError(f"no study {name!r}; there are: {', '.join(s.name for s in self.studies)}")
 
 
 class NetworkParams(Params):
@@ -25,6 +150,8 @@ class NetworkParams(Params):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     input_clip: float = Field(default=4.0, gt=0)
     """Normalised inputs are cut at this many standard deviations."""
+    linear_path: bool = False
+    """Add a linear map from the newest step's features to both heads, starting at zero."""
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:
@@ -35,3 +162,73 @@ class NetworkParams(Params):
                 + (f"; unknown: {', '.join(unknown)}" if unknown else "")
             )
         return self
+
+
+class ServeParams(Params):
+    """How the predictor runs its network when it answers."""
+
+    runtime: Runtime = "onnx"
+
+
+class ModelParams(NetworkParams):
+    """The section ``signals.model``."""
+
+    serve: ServeParams = Field(default_factory=ServeParams)
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{acl18: {hidden: 16}}``."""
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for name in self.by_study:
+            self.network(name)
+        return self
+
+    def network(self, study: str) -> NetworkParams:
+        """The network of one study."""
+        values = {name: getattr(self, name) for name in NetworkParams.model_fields}
+        return NetworkParams.model_validate(values | self.by_study.get(study, {}))
+
+
+class FitParams(LoopParams):
+    """How one network is trained: the loop's settings and the family's own."""
+
+    epochs: int = Field(default=8, ge=1)
+    batch_size: int = Field(default=256, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    weight_decay: float = Field(default=1e-2, ge=0)
+    schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "cosine"
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    ema_decay: float | None = Field(default=0.99, gt=0, lt=1)
+    move_weight: float = Field(default=0.5, ge=0)
+    """Weight of the auxiliary loss: Huber on the next return in units of volatility, cut at ±3."""
+    balance: float = Field(default=0.0, ge=0, le=1)
+    """Power of the training frequencies that is divided out of the probabilities: 0 leaves them as
+    they are, 1 answers as if the classes were equally frequent."""
+
+
+class TrainParams(FitParams):
+    """The section ``signals.train``."""
+
+    init_from: Literal["signals@champion"] | None = None
+    """Start from the promoted predictor's first member instead of from random weights."""
+    freeze: Annotated[tuple[Layer, ...], Strict(False)] = ()
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{acl18: {epochs: 5}}``."""
+
+    @model_validator(mode="after")
+    def _check_transfer(self) -> Self:
+        for name in self.by_study:
+            self.fit(name)
+        if self.freeze and self.init_from is None:
+            raise ValueError(
+                "freeze holds layers at their start values, which are random unless init_from is "
+                "set; set init_from: signals@champion or empty freeze"
+            )
+        if set(self.freeze) == set(LAYERS):
+            raise ValueError("freeze: with every layer frozen nothing is left to train")
+        return self
+
+    def fit(self, study: str) -> FitParams:
+        """The settings of one study."""
+        values = {name: getattr(self, name) for name in FitParams.model_fields}
+        return FitParams.model_validate(values | self.by_study.get(study, {}))
