@@ -111,7 +111,7 @@ def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -
     for chunk in range(0, len(samples), 4096):
         part = slice(chunk, chunk + 4096)
         bars_BN5, seconds_BN = gather(values, seconds, ends[part], starts[part])
-        out[part] = features(bars_BN5, seconds_BN)[:, SEQUENCE_BARS - network.steps :, chosen]
+        out[part] = features(bars_BN5, seconds_BN, network.steps)[..., chosen]
     return out
 
 

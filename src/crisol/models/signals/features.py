@@ -9,6 +9,7 @@ hundred thousand.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 
@@ -18,6 +19,8 @@ _DECAYS = (2, 6, 24)
 _FLOOR = 1e-5
 """Smallest volatility (log return) a move is measured in."""
 _HARMONICS = (1, 2, 3, 4)
+_LIMIT = 8.0
+"""Features are cut here (but the window's volatility), so that absurd bars stay finite."""
 
 NAMES: tuple[str, ...] = (
     "return", "gap", "body", "upper_wick", "lower_wick", "close_in_range",
@@ -41,25 +44,50 @@ weekday and hour of day (harmonics) of the bar.
 """
 
 
+class _Operators:
+    """Constant matrices for the newest ``steps`` of a window; a product with one is a filter."""
+
+    def __init__(self, steps: int) -> None:
+        newest = slice(BARS - steps, BARS)
+        bar = np.eye(BARS)[:, newest]
+        mean_20, range_decay = _trailing_mean(20)[:, newest], _decayed_mean(6)[:, newest]
+        self.means = np.concatenate([_trailing_mean(k)[:, newest] - bar for k in _MEANS], axis=1)
+        self.decays = np.concatenate([_decayed_mean(k)[:, newest] for k in _DECAYS], axis=1)
+        self.range_decay = np.ascontiguousarray(range_decay)
+        self.volume = np.concatenate([bar - mean_20, bar - _trailing_mean(48)[:, newest]], axis=1)
+        self.mean_20 = np.ascontiguousarray(mean_20)
+
+
+def _distance() -> np.ndarray:
+    """[N, N]: how many bars lie between source (row) and step (column)."""
+    return np.arange(BARS)[None, :] - np.arange(BARS)[:, None]
+
+
 def _trailing_mean(width: int) -> np.ndarray:
     """[N, N] matrix whose product averages the last ``width`` bars (fewer at the start)."""
-    distance = np.subtract.outer(np.arange(BARS), np.arange(BARS)).T  # step minus source
-    inside = (distance >= 0) & (distance < width)
+    inside = (_distance() >= 0) & (_distance() < width)
     return inside / inside.sum(0)
 
 
 def _decayed_mean(half_life: float) -> np.ndarray:
     """[N, N] matrix whose product is the exponentially decayed mean of the bars so far."""
-    distance = np.subtract.outer(np.arange(BARS), np.arange(BARS)).T
-    weight = np.where(distance >= 0, 0.5 ** (np.maximum(distance, 0) / half_life), 0.0)
+    weight = np.where(_distance() >= 0, 0.5 ** (np.maximum(_distance(), 0) / half_life), 0.0)
     return weight / weight.sum(0)
 
 
-_CLOSE_MEANS = np.concatenate([_trailing_mean(k) for k in _MEANS], axis=1)
-_SQUARE_DECAYS = np.concatenate([_decayed_mean(k) for k in _DECAYS], axis=1)
-_RANGE_DECAY = _decayed_mean(6)
-_VOLUME_MEANS = np.concatenate([_trailing_mean(20), _trailing_mean(48)], axis=1)
-_VOLUME_MEAN_20 = _trailing_mean(20)
+_operators = cache(_Operators)
+
+
+def _clock() -> np.ndarray:
+    """[168, 10]: weekday and hour-of-day waves of each hour of the week, Monday 00:00 UTC first."""
+    hour = np.arange(168)
+    weekday, day = 2 * np.pi * hour / 168, 2 * np.pi * (hour % 24) / 24
+    waves = [np.sin(weekday), np.cos(weekday)]
+    waves += [wave(q * day) for q in _HARMONICS for wave in (np.sin, np.cos)]
+    return np.stack(waves, axis=-1).astype(np.float32)
+
+
+_CLOCK = _clock()
 
 
 def columns(names: Sequence[str]) -> np.ndarray:
@@ -67,70 +95,59 @@ def columns(names: Sequence[str]) -> np.ndarray:
     return np.array([NAMES.index(name) for name in names])
 
 
-def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:  # noqa: N803 (shape legend)
-    """Features of windows.
+def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) -> np.ndarray:  # noqa: N803
+    """Features of the newest ``steps`` bars of windows.
 
     Args:
         bars_BN5: open, high, low, close, volume; float64; prices above 0.
         seconds_BN: when each bar opened, seconds since 1970 (UTC).
+        steps: T, 2 to 60.
 
     Returns:
-        float32 [B, N, F], F as in :data:`NAMES`. The first steps of a window see few bars.
+        float32 [B, T, F], F as in :data:`NAMES`, cut at ±8 but for the window's volatility. The
+        first steps of a window see few earlier bars.
     """
-    logs = np.log(bars_BN5[..., :4])
-    opened, high, low, close = (logs[..., i] for i in range(4))
-    log_volume = np.log1p(bars_BN5[..., 4])
-    windows = len(close)
-    out = np.empty((windows, BARS, len(NAMES)), np.float32)
-    position = 0
-
-    def put(values: np.ndarray) -> None:
-        nonlocal position
-        out[:, :, position] = values
-        position += 1
-
-    returns = _difference(close)
+    operators, windows = _operators(steps), len(bars_BN5)
+    newest = slice(BARS - steps, BARS)
+    opened_BN, high_BN, low_BN, close_BN = np.moveaxis(np.log(bars_BN5[..., :4]), -1, 0)  # noqa: N806
+    volume_BN = np.log1p(bars_BN5[..., 4])  # noqa: N806
+    volume_BN = volume_BN - volume_BN[:, :1]  # noqa: N806 (levels would cancel badly below)
+    before = np.concatenate([close_BN[:, :1], close_BN[:, :-1]], axis=1)
+    returns, ranges = close_BN - before, high_BN - low_BN
     squares = returns * returns
-    scale = np.sqrt(squares[:, 1:].mean(1, keepdims=True)) + _FLOOR
-    moves = returns / scale
-    gap = np.zeros_like(close)
-    gap[:, 1:] = opened[:, 1:] - close[:, :-1]
-    ranges = high - low
-    put(moves)
-    put(gap / scale)
-    put((close - opened) / scale)
-    put((high - np.maximum(close, opened)) / scale)
-    put((low - np.minimum(close, opened)) / scale)
-    put((2 * close - high - low) / (ranges + 1e-9))
-    means = (close @ _CLOSE_MEANS).reshape(windows, len(_MEANS), BARS)
-    for index in range(len(_MEANS)):
-        put((means[:, index] - close) / scale)
-    decays = np.sqrt((squares @ _SQUARE_DECAYS).reshape(windows, len(_DECAYS), BARS))
-    decays = np.log(decays / scale[:, :, None] + 1e-2)
-    for index in range(len(_DECAYS)):
-        put(decays[:, index])
-    put(np.log(np.sqrt((ranges * ranges) @ _RANGE_DECAY) / scale + 1e-2))
-    put(np.log(scale))
-    volume_means = log_volume @ _VOLUME_MEANS
-    mean_20 = volume_means[:, :BARS]
-    centred = log_volume - log_volume.mean(1, keepdims=True)  # variance without cancellation
-    mean_centred = centred @ _VOLUME_MEAN_20
-    variance = (centred * centred) @ _VOLUME_MEAN_20 - mean_centred * mean_centred
-    put((log_volume - mean_20) / (np.sqrt(np.maximum(variance, 0)) + 0.1))
-    put(log_volume - volume_means[:, BARS:])
-    put(_difference(log_volume))
-    put(_stochastic(high, low, close, 20))
-    put((close[:, -1:] - close[:, :1]) / scale / np.sqrt(BARS))
-    put(_lag(np.abs(moves), 23))
-    put(_lag(np.abs(moves), 47))
-    put(_lag(moves, 23))
-    weekday = 2 * np.pi / 7 * ((seconds_BN / 86_400 + 3) % 7)  # 1970-01-01 was a Thursday
-    put(np.sin(weekday))
-    put(np.cos(weekday))
-    hour = 2 * np.pi / 86_400 * (seconds_BN % 86_400)
-    for harmonic in _HARMONICS:
-        put(np.sin(harmonic * hour))
-        put(np.cos(harmonic * hour))
+    scale = np.sqrt(squares.sum(1, keepdims=True) / (BARS - 1)) + _FLOOR
+    unit = 1 / scale
+    moves = returns * unit
+    opened, high, low, close = (x[:, newest] for x in (opened_BN, high_BN, low_BN, close_BN))
+    out = np.empty((windows, steps, len(NAMES)), np.float32)
+    out[:, :, 0] = moves[:, newest]
+    out[:, :, 1] = (opened - before[:, newest]) * unit
+    out[:, :, 2] = (close - opened) * unit
+    out[:, :, 3] = (high - np.maximum(close, opened)) * unit
+    out[:, :, 4] = (low - np.minimum(close, opened)) * unit
+    out[:, :, 5] = (2 * close - high - low) / (ranges[:, newest] + 1e-6)
+    out[:, :, 6:10] = _unfold((close_BN @ operators.means) * unit, steps)
+    decays = np.sqrt(squares @ operators.decays) * unit
+    out[:, :, 10:13] = _unfold(np.log(decays + 1e-2), steps)
+    out[:, :, 13] = np.log(np.sqrt((ranges * ranges) @ operators.range_decay) * unit + 1e-2)
+    volume = volume_BN @ operators.volume
+    from_mean = volume[:, :steps]
+    mean_20 = volume_BN[:, newest] - from_mean
+    variance = (volume_BN * volume_BN) @ operators.mean_20 - mean_20 * mean_20
+    out[:, :, 15] = from_mean / (np.sqrt(np.maximum(variance, 0)) + 0.1)
+    out[:, :, 16] = volume[:, steps:]
+    out[:, 0, 17] = volume_BN[:, -steps] - volume_BN[:, max(0, BARS - steps - 1)]
+    out[:, 1:, 17] = np.diff(volume_BN[:, newest], axis=1)
+    highest, lowest = _extremes(high_BN, low_BN, 20, steps)
+    out[:, :, 18] = (close - lowest) / (highest - lowest + 1e-6) - 0.5
+    out[:, :, 19] = (close_BN[:, -1:] - close_BN[:, :1]) * unit / np.sqrt(BARS)
+    _put_lag(out[:, :, 20], np.abs(moves), 23)
+    _put_lag(out[:, :, 21], np.abs(moves), 47)
+    _put_lag(out[:, :, 22], moves, 23)
+    hour_of_week = (seconds_BN[:, newest] // 3600 + 72) % 168  # 1970-01-01 was a Thursday
+    out[:, :, 23:] = _CLOCK[hour_of_week.astype(np.intp)]
+    np.clip(out, -_LIMIT, _LIMIT, out=out)
+    out[:, :, 14] = np.log(scale)
     return out
 
 
@@ -146,25 +163,34 @@ def trend_strength(bars_N5: np.ndarray) -> float:  # noqa: N803
     return min(1.0, abs(float(steps.sum())) / path) if path > 0 else 0.0
 
 
-def _difference(values_BN: np.ndarray) -> np.ndarray:  # noqa: N803
-    out = np.zeros_like(values_BN)
-    out[:, 1:] = values_BN[:, 1:] - values_BN[:, :-1]
-    return out
+def _unfold(values: np.ndarray, steps: int) -> np.ndarray:
+    """[B, K·T] to [B, T, K]."""
+    return values.reshape(len(values), -1, steps).swapaxes(1, 2)
 
 
-def _lag(values_BN: np.ndarray, bars: int) -> np.ndarray:  # noqa: N803
-    out = np.zeros_like(values_BN)
-    out[:, bars:] = values_BN[:, : BARS - bars]
-    return out
+def _put_lag(out_BT: np.ndarray, values_BN: np.ndarray, bars: int) -> None:  # noqa: N803
+    """Fill with the values ``bars`` earlier; zero where the window does not reach."""
+    missing = max(0, out_BT.shape[1] + bars - BARS)
+    out_BT[:, :missing] = 0
+    first = BARS - out_BT.shape[1] - bars + missing
+    out_BT[:, missing:] = values_BN[:, first : BARS - bars]
 
 
-def _stochastic(high: np.ndarray, low: np.ndarray, close: np.ndarray, width: int) -> np.ndarray:
-    """Where the close lies in the range of the last ``width`` bars: -0.5 to 0.5."""
-    highest, lowest = high.copy(), low.copy()
-    step = 1
-    while step < width:  # running extremes by doubling: window 2, 4, 8, 16, then up to the width
-        shift = min(step, width - step)
-        highest[:, shift:] = np.maximum(highest[:, shift:], highest[:, :-shift].copy())
-        lowest[:, shift:] = np.minimum(lowest[:, shift:], lowest[:, :-shift].copy())
-        step += shift
-    return (close - lowest) / (highest - lowest + 1e-9) - 0.5
+def _extremes(
+    high_BN: np.ndarray,  # noqa: N803
+    low_BN: np.ndarray,  # noqa: N803
+    width: int,
+    steps: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Highest high and lowest low of the last ``width`` bars (fewer at the start), [B, T]."""
+    high, low = high_BN, low_BN
+    lacking = steps + width - 1 - BARS
+    if lacking > 0:  # repeating the first bar changes no extreme
+        high, low = (np.pad(x, ((0, 0), (lacking, 0)), mode="edge") for x in (high, low))
+    reach = 1
+    while reach < width:  # windows of 2, 4, 8, 16, then the width
+        shift = min(reach, width - reach)
+        high = np.maximum(high[:, shift:], high[:, :-shift])
+        low = np.minimum(low[:, shift:], low[:, :-shift])
+        reach += shift
+    return high[:, -steps:], low[:, -steps:]

@@ -53,11 +53,28 @@ class AdditiveAttention(nn.Module):
         return torch.einsum("bt,bth->bh", weights, states_BTH), weights
 
 
+class NewestBar(nn.Module):
+    """From the newest step past the recurrence: a linear map plus one small hidden layer."""
+
+    def __init__(self, features: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, CLASSES + 1)
+        self.layer = nn.Sequential(
+            nn.Linear(features, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, CLASSES + 1)
+        )
+
+    def forward(self, x_BF: Tensor) -> Tensor:  # noqa: N803
+        """[B, F] to additions to the logits and the move, [B, C + 1]."""
+        direct: Tensor = self.linear(x_BF) + self.layer(x_BF)
+        return direct
+
+
 class SignalNetwork(nn.Module):
     """One member: windows of features to class logits and an expected move.
 
     The head reads the attended context beside the newest state, [B, 2H]. Its second output, the
-    next return in units of the window's volatility, only steers training.
+    next return in units of volatility, only steers training. The optional path from
+    the newest bar lets it do at once what a model of that bar alone can do.
     """
 
     def __init__(self, params: NetworkParams) -> None:
@@ -73,6 +90,9 @@ class SignalNetwork(nn.Module):
         self.head = nn.ModuleDict(
             {"signal": nn.Linear(2 * hidden, CLASSES), "move": nn.Linear(2 * hidden, 1)}
         )
+        self.newest = None
+        if params.newest_bar_path is not None:
+            self.newest = NewestBar(features, params.newest_bar_path, params.dropout)
         self._initialise()
 
     def _initialise(self) -> None:
@@ -88,42 +108,53 @@ class SignalNetwork(nn.Module):
                 nn.init.zeros_(parameter)
                 if "bias_ih" in name:
                     parameter.data[hidden : 2 * hidden] = 1.0
-
-    def encode(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
-        """Windows [B, T, F] to what the heads read [B, 2H] and the attention weights [B, T]."""
-        states, _ = self.lstm(self.normalise(x_BTF))
-        context, weights = self.attention(states)
-        return torch.cat([context, states[:, -1]], dim=1), weights
-
-    def answer(self, latent_BH: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
-        """Latents [B, 2H] to logits [B, C] and expected moves [B]."""
-        latent = self.dropout(latent_BH)
-        return self.head["signal"](latent), self.head["move"](latent).squeeze(-1)
+        if self.newest is not None:
+            nn.init.zeros_(self.newest.linear.weight)
 
     def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
         """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
-        latent, _ = self.encode(x_BTF)
-        return self.answer(latent)
+        normal_BTF = self.normalise(x_BTF)  # noqa: N806
+        states_BTH, _ = self.lstm(normal_BTF)  # noqa: N806
+        context, _ = self.attention(states_BTH)
+        latent = self.dropout(torch.cat([context, states_BTH[:, -1]], dim=1))
+        logits, move = self.head["signal"](latent), self.head["move"](latent)
+        if self.newest is not None:
+            direct = self.newest(normal_BTF[:, -1])
+            logits, move = logits + direct[:, :CLASSES], move + direct[:, CLASSES:]
+        return logits, move.squeeze(-1)
+
+    def attend(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+        """Windows [B, T, F] to attention weights [B, T]."""
+        states, _ = self.lstm(self.normalise(x_BTF))
+        weights: Tensor = self.attention(states)[1]
+        return weights
 
 
 class Ensemble(nn.Module):
     """What is served: the mean of the members' calibrated probabilities."""
 
-    def __init__(self, members: Sequence[SignalNetwork], temperature: float) -> None:
+    def __init__(
+        self,
+        members: Sequence[SignalNetwork],
+        temperature: float = 1.0,
+        offset_C: Sequence[float] = (0.0,) * CLASSES,  # noqa: N803
+    ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
-        self.register_buffer("temperature", torch.tensor(float(temperature)))
+        self.temperature = float(temperature)
+        self.register_buffer("offset", torch.tensor(tuple(offset_C), dtype=torch.float32))
 
     def forward(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
-        """Windows [B, T, F] to probabilities [B, C]."""
+        """Windows [B, T, F] to probabilities [B, C]: softmax of (logits - offset) / temperature."""
         probabilities = [
-            torch.softmax(member(x_BTF)[0] / self.temperature, dim=1) for member in self.members
+            torch.softmax((member(x_BTF)[0] - self.offset) / self.temperature, dim=1)
+            for member in self.members
         ]
         return torch.stack(probabilities).mean(0)
 
     def attention(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
         """Windows [B, T, F] to the members' mean attention weights [B, T]."""
-        return torch.stack([member.encode(x_BTF)[1] for member in self.members]).mean(0)
+        return torch.stack([member.attend(x_BTF) for member in self.members]).mean(0)
 
 
 def freeze(network: SignalNetwork, layers: Iterable[Layer]) -> float:
@@ -147,4 +178,6 @@ def freeze(network: SignalNetwork, layers: Iterable[Layer]) -> float:
 def _layer_of(parameter_name: str) -> str:
     """The layer a parameter belongs to: ``lstm.weight_ih_l1`` is part of ``lstm_1``."""
     module = parameter_name.split(".")[0]
-    return f"lstm_{parameter_name[-1]}" if module == "lstm" else module
+    if module == "lstm":
+        return f"lstm_{parameter_name[-1]}"
+    return "head" if module == "newest" else module

@@ -150,8 +150,9 @@ class NetworkParams(Params):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     input_clip: float = Field(default=4.0, gt=0)
     """Normalised inputs are cut at this many standard deviations."""
-    linear_path: bool = False
-    """Add a linear map from the newest step's features to both heads, starting at zero."""
+    newest_bar_path: int | None = Field(default=None, ge=1, le=1024)
+    """Let the heads also see the newest step directly, through a linear map that starts at zero
+    and a layer of this width."""
 
     @model_validator(mode="after")
     def _check_features(self) -> Self:
@@ -168,6 +169,14 @@ class ServeParams(Params):
     """How the predictor runs its network when it answers."""
 
     runtime: Runtime = "onnx"
+    export: bool = True
+    """Write the ONNX and INT8 forms beside the weights and measure them."""
+
+    @model_validator(mode="after")
+    def _check_export(self) -> Self:
+        if self.runtime != "torch" and not self.export:
+            raise ValueError(f"runtime {self.runtime!r} needs export: true")
+        return self
 
 
 class ModelParams(NetworkParams):
@@ -204,6 +213,8 @@ class FitParams(LoopParams):
     balance: float = Field(default=0.0, ge=0, le=1)
     """Power of the training frequencies that is divided out of the probabilities: 0 leaves them as
     they are, 1 answers as if the classes were equally frequent."""
+    tune_hold: bool = False
+    """Shift the logit of hold to what maximises macro-F1 on the validation part (at most ±0.3)."""
 
 
 class TrainParams(FitParams):
@@ -212,6 +223,8 @@ class TrainParams(FitParams):
     init_from: Literal["signals@champion"] | None = None
     """Start from the promoted predictor's first member instead of from random weights."""
     freeze: Annotated[tuple[Layer, ...], Strict(False)] = ()
+    leakage_test: bool = True
+    """Train once more on shuffled labels; a result above chance would reveal a leak."""
     by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Values that differ in one study: ``{acl18: {epochs: 5}}``."""
 

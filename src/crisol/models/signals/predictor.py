@@ -10,16 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, Strict
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
 from crisol.models.signals.contract import (
-    SEQUENCE_BARS,
     SIGNALS,
     Prediction,
     PredictionRequest,
@@ -49,9 +48,13 @@ class Description(Params):
     network: NetworkParams
     members: int = Field(ge=1)
     temperature: float = Field(gt=0)
+    offset: Annotated[tuple[float, float, float], Strict(False)] = (0.0, 0.0, 0.0)
+    """Taken from the logits of sell, hold and buy before the softmax."""
     runtime: Runtime
     trained_until: str
     """Timestamp of the newest bar that training or validation saw (ISO 8601)."""
+    trainable_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of the parameters that learned; below 1 after transfer with frozen layers."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +69,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Output:
-    """What :meth:`SignalsPredictor.infer` hands to ``decode``: probabilities [C] and the request's
-    own figures.
-    """
+    """What ``infer`` hands to ``decode``: probabilities [C] and the request's own figures."""
 
     probabilities_C: np.ndarray  # noqa: N815
     encoded: Encoded
@@ -127,7 +128,9 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         *,
         study: str,
         temperature: float = 1.0,
+        offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
         trained_until: str = "",
+        trainable_share: float = 1.0,
         record: Record | None = None,
     ) -> Self:
         """A predictor of these members, run by torch."""
@@ -141,8 +144,10 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             network=networks[0].params,
             members=len(networks),
             temperature=temperature,
+            offset=offset,
             runtime="torch",
             trained_until=trained_until,
+            trainable_share=trainable_share,
         )
         return cls(description, weights, familiarity, record=record)
 
@@ -166,7 +171,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:  # noqa: N803
         """Bars to what the network reads, float32 [B, T, F]."""
         return np.ascontiguousarray(
-            features(bars_BN5, seconds_BN)[:, SEQUENCE_BARS - self._steps :, self._columns]
+            features(bars_BN5, seconds_BN, self._steps)[..., self._columns]
         )
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
@@ -176,7 +181,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
     def decode(self, request: PredictionRequest, output: Output, call: Call) -> PredictionResponse:
         """Probabilities and figures to the response."""
-        sell, hold, buy = (float(p) for p in output.probabilities_C)
+        total = float(output.probabilities_C.sum())  # 1 but for float32 rounding
+        sell, hold, buy = (float(p) / total for p in output.probabilities_C)
         best = int(output.probabilities_C.argmax())
         confidence = (sell, hold, buy)[best]
         return PredictionResponse(
@@ -221,7 +227,9 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             from crisol.models.signals.network import Ensemble
 
             members = [self.network(index) for index in range(self.description.members)]
-            self._ensemble = Ensemble(members, self.description.temperature).eval()
+            self._ensemble = Ensemble(
+                members, self.description.temperature, self.description.offset
+            ).eval()
         return self._ensemble
 
     def network(self, member: int) -> SignalNetwork:

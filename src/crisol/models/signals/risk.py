@@ -16,7 +16,7 @@ _ADVICE: dict[RiskLevel, str] = {
     "low": "Nothing speaks against the {signal} signal beyond the usual uncertainty.",
     "medium": "Treat the {signal} signal with care: use a smaller position.",
     "high": "Do not act on the {signal} signal alone: look for confirmation first.",
-    "critical": "Do not act on the {signal} signal: the model has not learned from bars like these.",
+    "critical": "Do not act on the {signal} signal: it has never seen such bars.",
 }
 
 
@@ -58,7 +58,8 @@ def assess(
             RiskFactor(
                 name="high_volatility",
                 points=3.0,
-                message=f"returns vary by {volatility:.1%} a bar, more than {VOLATILITY_CEILING:.0%}",
+                message=f"returns vary by {volatility:.1%} a bar, more than "
+                f"{VOLATILITY_CEILING:.0%}",
             )
         )
     if trend_strength < TREND_FLOOR:

@@ -5,8 +5,9 @@
 No market was observed. A burst of volume sets a hidden mood: *followed* if the bar closes near its
 high, *faded* if near its low. Until the next burst, some dozen bars later, a busy bar (volume above
 its usual level) is followed by a rise in the one mood and by a fall in the other, and a quiet bar by
-the opposite; a bar's own move is partly taken back by the next in either mood. Who remembers the
-newest burst can forecast the next bar; who sees only the newest bar finds the reversal alone.
+the opposite; on top of it the mood pulls a little one way, and a bar's own move is partly taken back
+by the next. Who remembers the newest burst can forecast the next bar; who sees only the newest bar
+finds the reversal and little else.
 """
 
 import argparse
@@ -19,10 +20,12 @@ SYMBOLS = ("SYN/USDT", "SYNB/USDT")
 EXCHANGE = "binance"
 BARS = 4000
 START = "2023-01-01T00:00:00Z"
-BURST_EVERY = 14
-MOOD_DRIFT = 0.9
-"""Expected move after a busy or quiet bar, in standard deviations of the noise."""
-REVERSAL = 0.25
+BURST_EVERY = 12
+MOOD_DRIFT = 1.1
+"""Expected move in a mood, in standard deviations of the noise."""
+PLAIN_SHARE = 0.2
+"""Share of that move that comes in any bar; the rest depends on the newest bar being busy."""
+REVERSAL = 0.5
 NOISE = 0.006
 README = """# sample_bars.csv is synthetic
 
@@ -45,11 +48,12 @@ def bars(symbol: str, count: int = BARS, seed: int = 0) -> pd.DataFrame:
     place = rng.uniform(0.3, 0.7, size=count)  # of the close within the bar, 0 low to 1 high
     place[burst] = np.where(followed[burst], 0.95, 0.05)
     mood = np.where(followed, 1.0, -1.0)[np.maximum.accumulate(np.where(burst, np.arange(count), 0))]
-    log_volume = 6.0 + 0.35 * busy + np.where(burst, 2.2, 0.0)
+    log_volume = 6.0 + 0.4 * np.sign(busy) + 0.1 * busy + np.where(burst, 2.2, 0.0)
+    code = PLAIN_SHARE + (1 - PLAIN_SHARE) * np.sign(busy)
     returns = np.empty(count)
     returns[0] = shock[0]
     for t in range(1, count):
-        drift = MOOD_DRIFT * NOISE * mood[t - 1] * np.sign(busy[t - 1])
+        drift = NOISE * MOOD_DRIFT * mood[t - 1] * code[t - 1]
         returns[t] = drift - REVERSAL * returns[t - 1] + shock[t]
     close = 100.0 * np.exp(np.cumsum(returns - returns.mean()))
     opened = np.concatenate([[100.0], close[:-1]])

@@ -1,0 +1,396 @@
+"""Trains every network of every study: folds times seeds, each resumable by itself."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, smooth_l1_loss
+
+from crisol.core.checkpoints import clear, fingerprint
+from crisol.core.metrics import macro_f1
+from crisol.core.seeding import seed_everything
+from crisol.core.training import TensorBatches, train
+from crisol.models.signals.contract import SEQUENCE_BARS, SIGNALS, PredictionRequest
+from crisol.models.signals.data import Fold, split, windows
+from crisol.models.signals.export import export
+from crisol.models.signals.familiarity import fit_familiarity
+from crisol.models.signals.network import Ensemble, SignalNetwork, freeze
+from crisol.models.signals.params import (
+    DataParams,
+    FitParams,
+    ModelParams,
+    NetworkParams,
+    StudyParams,
+    TrainParams,
+)
+from crisol.models.signals.predictor import Record, SignalsPredictor
+
+logger = logging.getLogger(__name__)
+
+MEMBER, ENSEMBLE, SHUFFLED = "lstm", "lstm_ensemble", "lstm_shuffled_labels"
+"""Names in the ``model`` column of the forecasts."""
+GOLDEN_EXAMPLES = 4
+_MOVE_LIMIT = 3.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training hands on.
+
+    Attributes:
+        predictor: the registered study's newest fold, with golden examples.
+        history: one row per network and epoch.
+        forecasts: one row per model, seed and tested sample: ``study, row, fold, seed, model,
+            p_sell, p_hold, p_buy``; the ensemble has seed -1.
+    """
+
+    predictor: SignalsPredictor
+    history: pd.DataFrame
+    forecasts: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class _FoldFit:
+    """One fold's networks and what was learned beside them."""
+
+    networks: list[SignalNetwork]
+    chosen: list[int]
+    temperature: float
+    offset: tuple[float, float, float]
+    trainable_share: float
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The arrays of one study, row by row: windows [R, T, F], labels [R], moves [R]."""
+
+    windows: np.ndarray
+    labels: np.ndarray
+    moves: np.ndarray
+
+    def batches(self, rows: np.ndarray, size: int, *, shuffle: bool, seed: int) -> TensorBatches:
+        tensors = {
+            "windows": torch.from_numpy(self.windows[rows]),
+            "labels": torch.from_numpy(self.labels[rows]),
+            "moves": torch.from_numpy(self.moves[rows]),
+        }
+        return TensorBatches(tensors, size, shuffle=shuffle, seed=seed)
+
+
+def fit(
+    bars: pd.DataFrame,
+    samples: pd.DataFrame,
+    data: DataParams,
+    model: ModelParams,
+    train: TrainParams,
+    checkpoints: Path,
+    init_from: SignalsPredictor | None = None,
+) -> Fit:
+    """Train every study and build the predictor of the registered one.
+
+    Args:
+        bars: see :func:`crisol.models.signals.data.clean`.
+        samples: see :func:`crisol.models.signals.data.label`.
+        data: the studies.
+        model: the networks.
+        train: how they are trained.
+        checkpoints: folder from which an interrupted training goes on; emptied at the end.
+        init_from: the champion, when ``train.init_from`` asks for it.
+
+    Raises:
+        ValueError: ``train.init_from`` is set and there is no champion, or it has another shape.
+    """
+    source = _transfer_source(train, init_from)
+    history: list[pd.DataFrame] = []
+    forecasts: list[pd.DataFrame] = []
+    predictor: SignalsPredictor | None = None
+    for study in data.studies:
+        mine = samples[samples.study == study.name].reset_index(drop=True)
+        unit = _Study(study, bars, mine, model.network(study.name), train, checkpoints, source)
+        folds = split(mine, study)
+        study_forecasts = []
+        for fold in folds:
+            fitted = unit.fit_fold(fold)
+            study_forecasts += unit.forecast(fold, fitted)
+        forecasts += study_forecasts
+        if study.name == data.register_study:
+            if train.leakage_test:
+                forecasts.append(unit.leakage_test(folds[-1]))
+            predictor = unit.predictor(folds[-1], fitted, pd.concat(study_forecasts))
+        history += unit.history
+    assert predictor is not None  # DataParams: register_study is one of the studies
+    if model.serve.export:
+        predictor = predictor.with_runtime(model.serve.runtime, export(predictor))
+    predictor.record_golden(golden_requests(bars, samples, data.study(data.register_study)))
+    clear(checkpoints)
+    return Fit(
+        predictor,
+        pd.concat(history, ignore_index=True),
+        pd.concat(forecasts, ignore_index=True),
+    )
+
+
+class _Study:
+    """Trains the folds of one study."""
+
+    def __init__(
+        self,
+        study: StudyParams,
+        bars: pd.DataFrame,
+        samples: pd.DataFrame,
+        network: NetworkParams,
+        train: TrainParams,
+        checkpoints: Path,
+        source: SignalsPredictor | None,
+    ) -> None:
+        self.study, self.bars, self.samples, self.network = study, bars, samples, network
+        self.params, self.train = train.fit(study.name), train
+        self.checkpoints, self.source = checkpoints, source
+        scale = samples["scale"].to_numpy() * np.sqrt(study.horizon_bars)
+        moves = samples["next_return"].to_numpy() / np.maximum(scale, 1e-9)
+        self.data = _Data(
+            windows(bars, samples, network),
+            samples["label"].to_numpy(np.int64),
+            np.clip(moves, -_MOVE_LIMIT, _MOVE_LIMIT).astype(np.float32),
+        )
+        self.history: list[pd.DataFrame] = []
+
+    def fit_fold(self, fold: Fold) -> _FoldFit:
+        """Train the fold's networks; choose members and temperature on its validation part."""
+        networks: list[SignalNetwork] = []
+        share = 1.0
+        for index in range(self.study.seeds):
+            label = f"{self.study.name}.fold{fold.number}.seed{index}"
+            network, share = self._train(fold, self.data, self.params.seed + index, label)
+            networks.append(network)
+        offset = self._offset(fold)
+        weights = _class_weights(self.data.labels[fold.train], self.params.balance)
+        losses = [
+            _log_loss(self._probabilities([n], fold.valid, 1.0, offset), self._valid(fold), weights)
+            for n in networks
+        ]
+        chosen = sorted(int(i) for i in np.argsort(losses)[: self.study.ensemble])
+        members = [networks[i] for i in chosen]
+
+        def loss_at(log_temperature: float) -> float:
+            p = self._probabilities(members, fold.valid, float(np.exp(log_temperature)), offset)
+            return _log_loss(p, self._valid(fold), weights)
+
+        best = minimize_scalar(loss_at, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
+        temperature = float(np.exp(best.x))
+        if self.params.tune_hold:
+            valid = self._probabilities(members, fold.valid, temperature, offset)
+            shift = temperature * _best_hold_shift(valid, self._valid(fold))
+            offset = (offset[0], offset[1] - shift, offset[2])
+        return _FoldFit(networks, chosen, temperature, offset, share)
+
+    def _train(
+        self, fold: Fold, data: _Data, seed: int, label: str
+    ) -> tuple[SignalNetwork, float]:
+        params = self.params.model_copy(update={"seed": seed})
+        seed_everything(seed, "signals")
+        network, share = SignalNetwork(self.network), 1.0
+        if self.source is not None:
+            network.load_state_dict(self.source.network(0).state_dict())
+            share = freeze(network, self.train.freeze)
+        else:
+            network.normalise.fit(data.windows[fold.train])
+        result = train(
+            network,
+            loss=_loss(params),
+            train_data=data.batches(fold.train, params.batch_size, shuffle=True, seed=seed),
+            valid_data=data.batches(fold.valid, 4 * params.batch_size, shuffle=False, seed=seed),
+            params=params,
+            checkpoints=self.checkpoints,
+            fingerprint=fingerprint(
+                rows=self.samples["row"].to_numpy()[fold.train],
+                windows=data.windows[fold.train],
+                labels=data.labels[fold.train],
+                valid=self.samples["row"].to_numpy()[fold.valid],
+                freeze=list(self.train.freeze),
+                start={name: value.numpy() for name, value in network.state_dict().items()},
+            ),
+            label=label,
+        )
+        self.history.append(result.history)
+        return result.network.cpu(), share  # type: ignore[return-value]
+
+    def forecast(self, fold: Fold, fitted: _FoldFit) -> list[pd.DataFrame]:
+        """What each network, and the chosen ones together, say of the fold's test samples."""
+        members = [fitted.networks[i] for i in fitted.chosen]
+        groups: list[tuple[str, int, list[SignalNetwork]]] = [
+            (MEMBER, index, [network]) for index, network in enumerate(fitted.networks)
+        ]
+        groups.append((ENSEMBLE, -1, members))
+        return [
+            forecast_table(
+                self.study.name,
+                self.samples["row"].to_numpy()[fold.test],
+                fold.number,
+                seed,
+                name,
+                self._probabilities(networks, fold.test, fitted.temperature, fitted.offset),
+            )
+            for name, seed, networks in groups
+        ]
+
+    def leakage_test(self, fold: Fold) -> pd.DataFrame:
+        """Forecasts of a network that learned shuffled labels: at chance, unless something leaks."""
+        rows = np.concatenate([fold.train, fold.valid])
+        shuffled = np.random.default_rng(self.params.seed).permutation(rows)
+        labels, moves = self.data.labels.copy(), self.data.moves.copy()
+        labels[rows], moves[rows] = labels[shuffled], moves[shuffled]
+        data = _Data(self.data.windows, labels, moves)
+        source, self.source = self.source, None
+        network, _ = self._train(
+            fold, data, self.params.seed, f"{self.study.name}.fold{fold.number}.shuffled"
+        )
+        self.source = source
+        return forecast_table(
+            self.study.name,
+            self.samples["row"].to_numpy()[fold.test],
+            fold.number,
+            -1,
+            SHUFFLED,
+            self._probabilities([network], fold.test, 1.0, self._offset(fold)),
+        )
+
+    def predictor(
+        self, fold: Fold, fitted: _FoldFit, forecasts: pd.DataFrame
+    ) -> SignalsPredictor:
+        """The fold's chosen networks as a predictor, with the study's forecasts as its record."""
+        ensemble = forecasts[forecasts.model == ENSEMBLE]
+        classes = ensemble[["p_sell", "p_hold", "p_buy"]].to_numpy().argmax(1)
+        seen = np.concatenate([fold.train, fold.valid])
+        return SignalsPredictor.from_networks(
+            [fitted.networks[i] for i in fitted.chosen],
+            fit_familiarity(self.data.windows[fold.train]),
+            study=self.study.name,
+            temperature=fitted.temperature,
+            offset=fitted.offset,
+            trained_until=self.samples["target_time"].iloc[seen].max().isoformat(),
+            trainable_share=fitted.trainable_share,
+            record=Record(ensemble["row"].to_numpy(), classes.astype(np.int64)),
+        )
+
+    def _valid(self, fold: Fold) -> np.ndarray:
+        return self.data.labels[fold.valid]
+
+    def _offset(self, fold: Fold) -> tuple[float, float, float]:
+        """What ``balance`` takes from the logits: its share of the log training frequencies."""
+        counts = np.bincount(self.data.labels[fold.train], minlength=len(SIGNALS))
+        if self.params.balance == 0:
+            return (0.0, 0.0, 0.0)
+        logs = np.log(np.maximum(counts, 1) / counts.sum())
+        sell, hold, buy = (float(self.params.balance * value) for value in logs)
+        return (sell, hold, buy)
+
+    def _probabilities(
+        self,
+        networks: Sequence[SignalNetwork],
+        rows: np.ndarray,
+        temperature: float,
+        offset: tuple[float, float, float],
+    ) -> np.ndarray:
+        ensemble = Ensemble(networks, temperature, offset).eval()
+        x = torch.from_numpy(self.data.windows[rows])
+        with torch.inference_mode():
+            parts = [ensemble(part) for part in x.split(2048)]
+        return torch.cat(parts).double().numpy()
+
+
+def forecast_table(
+    study: str, rows: np.ndarray, fold: int, seed: int, model: str, probabilities: np.ndarray
+) -> pd.DataFrame:
+    """Probabilities [R, 3] as rows of the forecasts table."""
+    return pd.DataFrame(
+        {
+            "study": study,
+            "row": rows,
+            "fold": fold,
+            "seed": seed,
+            "model": model,
+            "p_sell": probabilities[:, 0],
+            "p_hold": probabilities[:, 1],
+            "p_buy": probabilities[:, 2],
+        }
+    )
+
+
+def golden_requests(
+    bars: pd.DataFrame, samples: pd.DataFrame, study: StudyParams
+) -> list[PredictionRequest]:
+    """Requests made of tested samples, evenly spread over the newest fold."""
+    mine = samples[(samples.study == study.name) & (samples.split == "test")]
+    mine = mine[mine.end - mine.start + 1 >= SEQUENCE_BARS]
+    places = np.linspace(0, len(mine) - 1, GOLDEN_EXAMPLES).astype(int)
+    return [request_at(bars, int(end)) for end in mine["end"].iloc[places]]
+
+
+def request_at(bars: pd.DataFrame, end: int) -> PredictionRequest:
+    """The request whose newest bar is ``end``."""
+    window = bars.iloc[end - SEQUENCE_BARS + 1 : end + 1]
+    names = ["timestamp", "open", "high", "low", "close", "volume"]
+    return PredictionRequest(
+        symbol=window["symbol"].iloc[-1],
+        exchange=window["exchange"].iloc[-1],
+        sequence=[
+            dict(zip(names, values, strict=True))
+            for values in window[names].itertuples(index=False, name=None)
+        ],
+    )
+
+
+def _loss(params: FitParams) -> Any:
+    """Cross-entropy of the signal plus the weighted Huber loss of the move."""
+
+    def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        logits, moves = network(batch["windows"])
+        signal = cross_entropy(logits, batch["labels"])
+        move = smooth_l1_loss(moves, batch["moves"])
+        return {"loss": signal + params.move_weight * move, "signal_loss": signal}
+
+    return loss
+
+
+def _transfer_source(
+    train: TrainParams, init_from: SignalsPredictor | None
+) -> SignalsPredictor | None:
+    if train.init_from is None:
+        return None
+    if init_from is None:
+        raise ValueError(
+            f"signals.train.init_from is {train.init_from!r} but no version is promoted yet; "
+            "promote one (kedro promote signals) or leave init_from out"
+        )
+    return init_from
+
+
+def _best_hold_shift(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The addition to log p(hold), within ±0.3, that maximises macro-F1 (smoothed over three)."""
+    shifts = np.linspace(-0.35, 0.35, 15)
+    logs = np.log(np.maximum(probabilities, 1e-12))
+    scores = [
+        macro_f1(labels, (logs + np.array([0.0, shift, 0.0])).argmax(1)) for shift in shifts
+    ]
+    smooth = np.convolve(scores, np.ones(3) / 3, mode="valid")
+    return float(shifts[1:-1][smooth.argmax()])
+
+
+def _class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
+    """Weight per class under which ``balance``d probabilities are calibrated."""
+    frequency = np.bincount(labels, minlength=len(SIGNALS)) / len(labels)
+    return np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -balance, 0.0)
+
+
+def _log_loss(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
+    picked = np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12))
+    w = weights[labels]
+    return float(-(w * picked).sum() / w.sum())
