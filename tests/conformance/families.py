@@ -1,0 +1,19 @@
+"""Every family, one line each: its name, its route, and what spoils its example request."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the conformance tests know about a family."""
+
+    name: str
+    route: str
+    bad_path: tuple[str | int, ...]
+    bad_value: Any
+
+
+FAMILIES = [
+    Family("signals", "/predict", ("sequence", 12, "close"), -1.0),
+]

@@ -1,0 +1,146 @@
+"""Every family: one answer from pipeline, registry and bundle; nonsense is refused."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from crisol import models
+from crisol.core.predictor import compare_answers
+from tests.conftest import project_environment
+from tests.conformance.conftest import Road, Served
+
+ASK_MLFLOW = """
+import json, sys
+import mlflow
+name, requests = sys.argv[1], json.loads(sys.stdin.read())
+model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
+print("ANSWERS" + json.dumps(model.predict(requests)))
+"""
+
+
+def golden(road: Road) -> tuple[list[dict[str, Any]], list[dict[str, Any]], frozenset[str]]:
+    predictor = models.load_predictor(road.predictor_dir)
+    return (
+        [g.request for g in predictor.golden],
+        [g.response for g in predictor.golden],
+        predictor.volatile_fields,
+    )
+
+
+def test_mlflow_answers_as_the_pipeline_did(road: Road) -> None:
+    import json
+
+    requests, expected, volatile = golden(road)
+    done = subprocess.run(
+        [sys.executable, "-c", ASK_MLFLOW, road.family.name],
+        input=json.dumps(requests),
+        cwd=road.project,
+        env={**project_environment(road.project), "MLFLOW_TRACKING_URI": "sqlite:///mlflow.db"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    answers = json.loads(done.stdout.split("ANSWERS", 1)[1])
+    assert len(answers) == len(expected)
+    assert not compare_answers(expected, answers, ignore=volatile, tolerance=1e-6)
+
+
+def test_the_bundle_answers_as_the_pipeline_did(served: Served) -> None:
+    requests, expected, volatile = golden(served.road)
+    path = served.road.family.route
+    for request, answer in zip(requests, expected, strict=True):
+        reply = served.client.post(path, json=request)
+        assert reply.status_code == 200, reply.text
+        assert not compare_answers(answer, reply.json(), ignore=volatile, tolerance=1e-6)
+
+
+def test_the_bundle_names_its_version(served: Served) -> None:
+    example = models.family(served.road.family.name).example_request().model_dump(mode="json")
+    path = served.road.family.route
+    reply = served.client.post(path, json=example, headers={"X-Request-Id": "mine-1"})
+    assert reply.status_code == 200, reply.text
+    assert reply.headers["X-Model-Version"] == "2"
+    assert reply.headers["X-Request-Id"] == "mine-1"
+    assert float(reply.headers["X-Process-Time-Ms"]) > 0
+    lineage = served.client.get("/model").json()
+    version = served.road.json("models", served.road.family.name, "--env", "ci")["versions"][-1]
+    assert lineage["run_id"] == version["run_id"]
+
+
+def test_the_bundle_refuses_a_bad_request(served: Served) -> None:
+    path = served.road.family.route
+    reply = served.client.post(path, json=served.road.spoiled_example())
+    assert reply.status_code == 422
+    body = reply.json()
+    assert set(body) == {"error", "code", "details", "request_id"}
+    field = ".".join(str(step) for step in served.road.family.bad_path)
+    assert field in [detail["field"] for detail in body["details"]]
+
+
+def test_the_bundle_asks_for_a_key(served: Served) -> None:
+    path = served.road.family.route
+    reply = served.client.post(path, json={}, headers={"X-API-Key": "wrong"})
+    assert reply.status_code == 401
+
+
+def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
+    rooms = {
+        p.relative_to(served.bento / "src").as_posix()
+        for p in (served.bento / "src").rglob("*.py")
+    }
+    forbidden = [p for p in rooms if "/registry/" in p or "/pipelines/" in p or "/cli" in p]
+    assert rooms
+    assert not forbidden
+    others = {f for f in models.family_names() if f != served.road.family.name}
+    assert not [p for p in rooms if any(f"models/{other}/" in p for other in others)]
+    requirements = "".join(p.read_text() for p in served.bento.glob("env/python/requirements*"))
+    assert "torch" in requirements
+    assert "kedro" not in requirements
+    assert "mlflow" not in requirements
+
+
+def test_rollback_and_lineage(served: Served) -> None:
+    road = served.road
+    name = road.family.name
+    lineage = road.json("lineage", f"{name}@champion", "--env", "ci")
+    assert lineage["version"] == "2"
+    for key in ("run_id", "git_commit", "data_digests", "parameters"):
+        assert lineage[key], key
+    assert road.command("kedro", "lineage", f"{name}/1", "--env", "ci").returncode == 0
+    tag = road.json("bundle", name, "--env", "ci")["tag"]
+    assert road.json("lineage", tag, "--env", "ci")["run_id"] == lineage["run_id"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("promote", "no-such-family"),
+        ("promote", "{family}", "--version", "99"),
+        ("lineage", "{family}/99"),
+        ("lineage", "{family}@nobody"),
+        ("bundle", "{family}", "--version", "99"),
+        ("reproduce", "{family}/99"),
+        ("models", "no-such-family"),
+        ("fetch", "no-such-family"),
+    ],
+    ids=" ".join,
+)
+def test_nonsense_is_refused(road: Road, words: tuple[str, ...]) -> None:
+    spoken = [word.format(family=road.family.name) for word in words]
+    done = road.command("kedro", *spoken, "--env", "ci", check=False)
+    assert done.returncode not in (0, None)
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_reproduce_gives_the_recorded_metrics(road: Road) -> None:
+    before = sorted(os.listdir(road.project / "data"))
+    done = road.command("kedro", "reproduce", f"{road.family.name}/1", "--env", "ci")
+    assert done.returncode == 0, done.stdout
+    versions = road.json("models", road.family.name, "--env", "ci")["versions"]
+    assert len(versions) == 2, "reproducing registers nothing"
+    assert sorted(os.listdir(road.project / "data")) == before

@@ -1,0 +1,113 @@
+"""Every family: training learns, repeats itself, survives a kill, and saves what it is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crisol import models
+from crisol.core.predictor import PredictorError, compare_answers, predictor_digest
+from tests.conftest import copy_project, project_environment, run_in
+from tests.conformance.conftest import Road
+
+
+def weights(directory: Path) -> dict[str, bytes]:
+    """The bytes of every weight file of a predictor directory."""
+    files = {p.name: p.read_bytes() for p in directory.rglob("*.safetensors")}
+    assert files, f"{directory} holds no safetensors"
+    return files
+
+
+def test_a_tiny_fit_lowers_the_loss(road: Road) -> None:
+    history = pd.read_parquet(
+        road.project / "data" / "08_reporting" / road.family.name / "training_history.parquet"
+    )
+    for label, unit in history.groupby("label"):
+        losses = unit.sort_values("epoch")["train_loss"]
+        assert losses.iloc[-1] < losses.iloc[0], label
+
+
+def test_two_runs_give_two_versions_with_equal_metrics(road: Road) -> None:
+    versions = road.json("models", road.family.name, "--env", "ci")["versions"]
+    assert [int(v["version"]) for v in versions] == [1, 2]
+    first, second = (v["metrics"] for v in versions)
+    assert first == second
+    assert first
+
+
+def test_killed_training_resumes_to_the_same_weights(road: Road, tmp_path: Path) -> None:
+    project = copy_project(tmp_path / "project")
+    command = [sys.executable, "-m", "kedro", "run", "--env", "ci"]
+    command += ["--pipelines", road.family.name]
+    checkpoints = project / "data" / "06_models" / road.family.name / "checkpoints"
+    running = subprocess.Popen(
+        command,
+        cwd=project,
+        env=project_environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not any(p.is_file() for p in checkpoints.rglob("*")):
+        assert running.poll() is None, "training ended before its first checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+
+    resumed = run_in(project, *command[2:])
+    said = resumed.stdout + resumed.stderr
+    assert "resum" in said.lower()
+    assert "KILLED" in said, "the killed run is still RUNNING, or nobody said that it was closed"
+    trained = project / "data" / "06_models" / road.family.name / "trained_predictor"
+    assert weights(trained) == weights(road.predictor_dir)
+    assert not any(p.is_file() for p in checkpoints.rglob("*"))
+
+
+def test_save_load_predict_is_identical(road: Road, tmp_path: Path) -> None:
+    family = models.family(road.family.name)
+    predictor = models.load_predictor(road.predictor_dir)
+    again = models.load_predictor(predictor.save(tmp_path / "again"))
+    requests = [predictor.request_type.model_validate(g.request) for g in predictor.golden]
+    requests.append(family.example_request())
+    for before, after in zip(predictor.predict(requests), again.predict(requests), strict=True):
+        assert not compare_answers(
+            before.model_dump(mode="json"),
+            after.model_dump(mode="json"),
+            ignore=predictor.volatile_fields,
+        )
+    assert again.golden == predictor.golden
+
+
+def test_golden_examples_replay(road: Road) -> None:
+    predictor = models.load_predictor(road.predictor_dir)
+    assert len(predictor.golden) >= 3
+    assert predictor.replay_golden() == []
+
+
+def test_a_changed_file_is_refused(road: Road, tmp_path: Path) -> None:
+    directory = models.load_predictor(road.predictor_dir).save(tmp_path / "changed")
+    victim = next(directory.rglob("*.safetensors"))
+    data = bytearray(victim.read_bytes())
+    data[-1] ^= 1
+    victim.write_bytes(bytes(data))
+    with pytest.raises(PredictorError, match=victim.name):
+        models.load_predictor(directory)
+
+
+def test_the_digest_names_the_content(road: Road, tmp_path: Path) -> None:
+    predictor = models.load_predictor(road.predictor_dir)
+    assert predictor_digest(predictor.save(tmp_path / "same")) == predictor_digest(
+        road.predictor_dir
+    )
+
+
+def test_no_pickle_in_a_predictor(road: Road) -> None:
+    suffixes = {p.suffix for p in road.predictor_dir.rglob("*") if p.is_file()}
+    assert suffixes <= {".json", ".safetensors", ".onnx", ".md", ".txt"}, suffixes

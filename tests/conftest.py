@@ -1,0 +1,65 @@
+"""What every test gets: a quiet, offline, pickle-free process, and a private copy of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def copy_project(target: Path) -> Path:
+    """A project folder of its own: the committed configuration and sample, no runs, no data."""
+    target.mkdir(parents=True)
+    for name in ("pyproject.toml", "requirements.lock", "bentofile.yaml", ".telemetry", "README.md"):
+        shutil.copy(ROOT / name, target / name)
+    shutil.copytree(ROOT / "conf", target / "conf")
+    shutil.copytree(
+        ROOT / "data" / "01_raw",
+        target / "data" / "01_raw",
+        ignore=lambda _, names: [n for n in names if n.startswith(("real", "acl18", "btcusdt"))],
+    )
+    (target / "src").symlink_to(ROOT / "src")
+    return target
+
+
+def project_environment(project: Path) -> dict[str, str]:
+    """The environment of a command in that project: its own Bento store, no outer settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO_ENV", "CRISOL_"))}
+    return {**kept, "BENTOML_HOME": str(project / "bentoml"), "COLUMNS": "160"}
+
+
+def run_in(project: Path, *command: str, check: bool = True, **environment: str):
+    """Run ``python -m <command>`` in a project and return the finished process."""
+    done = subprocess.run(
+        [sys.executable, "-m", *command],
+        cwd=project,
+        env={**project_environment(project), **environment},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+    return done
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A fresh copy of the project."""
+    return copy_project(tmp_path / "project")
