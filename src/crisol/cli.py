@@ -1,0 +1,242 @@
+"""Crisol's commands beside Kedro's own, such as `kedro promote signals`.
+
+Every command first puts in order what a killed one left, and says so. Bad input ends in one line
+and an exit code other than 0.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from kedro.framework.cli.project import run as kedro_run
+from kedro.framework.cli.utils import env_option
+from kedro.framework.project import settings
+from kedro.framework.startup import ProjectMetadata
+
+# Everything else is imported by the command that needs it: `kedro --help` stays quick.
+
+
+@click.group(name="crisol")
+def cli() -> None:
+    """Crisol."""
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """Turn the errors a user can mend into one line; every other keeps its traceback."""
+    from crisol.core.predictor import PredictorError
+    from crisol.registry.gate import GateError
+    from crisol.registry.store import StoreError
+
+    try:
+        yield
+    except (StoreError, GateError, PredictorError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the project's store, after what was interrupted is in order."""
+
+    @wraps(function)
+    def wrapped(metadata: ProjectMetadata, env: str | None, **arguments: Any) -> None:
+        with _one_line_errors():
+            function(_open(metadata.project_path, env), **arguments)
+
+    with_env = env_option(wrapped)
+    with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(with_env)
+    return click.pass_obj(with_json)
+
+
+def _open(project: Path, env: str | None) -> Any:
+    from crisol.registry import display, recovery
+    from crisol.registry.store import Store
+
+    loader = settings.CONFIG_LOADER_CLASS(
+        conf_source=str(project / settings.CONF_SOURCE),
+        env=env or os.environ.get("KEDRO_ENV"),
+        **settings.CONFIG_LOADER_ARGS,
+    )
+    store = Store.from_config(loader["mlflow"], project)
+    store.activate()
+    display.say(recovery.recover(store))
+    return store
+
+
+def _json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+@cli.command()
+@click.argument("version")
+@click.option("--force", is_flag=True, help="Promote although the gate refuses; needs --reason.")
+@click.option("--reason", help="Why; recorded with the promotion.")
+@_command
+def promote(store: Any, version: str, force: bool, reason: str | None, as_json: bool) -> None:
+    """Make VERSION the champion of its family.
+
+    VERSION is a family (its candidate), such as signals, or signals/2, or signals@candidate.
+    """
+    from crisol.registry import display, promotion, versions
+
+    reference = versions.Reference.parse(version)
+    outcome = promotion.promote(store, reference, force=force, reason=reason)
+    _json(outcome.to_json()) if as_json else display.outcome(outcome)
+
+
+@cli.command()
+@click.argument("family")
+@click.option("--reason", help="Why; recorded.")
+@_command
+def rollback(store: Any, family: str, reason: str | None, as_json: bool) -> None:
+    """Return to the previous champion of FAMILY; the two change places."""
+    from crisol.registry import display, promotion, versions
+
+    versions.check_family(family)
+    outcome = promotion.rollback(store, family, reason)
+    _json(outcome.to_json()) if as_json else display.outcome(outcome)
+
+
+@cli.command()
+@click.argument("reference")
+@_command
+def lineage(store: Any, reference: str, as_json: bool) -> None:
+    """Print where REFERENCE comes from: bundle, version, gate, run, code, data, parameters.
+
+    REFERENCE is signals@champion, signals/2, or a Bento tag such as signals:v2-1f2e3d4c.
+    """
+    from crisol.registry import display
+    from crisol.registry import lineage as chain
+
+    found = chain.lineage(store, reference)
+    _json(found.to_json()) if as_json else display.lineage(found)
+
+
+@cli.command()
+@click.argument("version")
+@_command
+def reproduce(store: Any, version: str, as_json: bool) -> None:
+    """Train VERSION again from its record and compare; exit code 1 when metrics differ.
+
+    Nothing is registered, and nothing under the working data folder is written.
+    """
+    from crisol.registry import display, versions
+    from crisol.registry import reproduce as again
+
+    found = versions.find(store, versions.Reference.parse(version))
+    result = again.reproduce(store, found)
+    _json(result.to_json()) if as_json else display.reproduction(result)
+    if not result.same:
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("family", required=False)
+@_command
+def models(store: Any, family: str | None, as_json: bool) -> None:
+    """List the registered versions of FAMILY, or of every family."""
+    from crisol import models as families
+    from crisol.registry import display, versions
+
+    if family is not None:
+        versions.check_family(family)
+    names = [family] if family else families.family_names()
+    rows = [row for name in names for row in display.version_rows(store, name)]
+    if as_json:
+        _json(rows)
+    else:
+        display.models(rows, names)
+
+
+@cli.command()
+@click.argument("version")
+@_command
+def bundle(store: Any, version: str, as_json: bool) -> None:
+    """Build a Bento from exactly VERSION (a bare family: its champion), stamped with its origin."""
+    from crisol.registry import display, promotion, versions
+    from crisol.registry.lineage import stamp
+    from crisol.serving import package
+
+    reference = versions.Reference.parse(version)
+    found = versions.find(store, reference)
+    alias = reference.alias or (None if reference.version else versions.CHAMPION)
+    decision = promotion.judge(store, found, None)
+    with versions.predictor_directory(store, found) as directory:
+        try:
+            built = package.build(
+                found.family, directory, stamp(found, alias), project_dir=Path(store.project)
+            )
+        except package.BundleError as error:
+            raise click.ClickException(str(error)) from error
+    display.say(built.swept)
+    if as_json:
+        facts = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(built).items()}
+        _json({**facts, "version": str(found), "gate": decision.to_json()})
+    else:
+        display.bundle(built, found, decision)
+
+
+@cli.command()
+@click.argument("family")
+@click.option(
+    "--mirror",
+    envvar="CRISOL_DATA_MIRROR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A local copy of the downloads (CRISOL_DATA_MIRROR).",
+)
+@click.pass_obj
+def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None) -> None:
+    """Download FAMILY's public data, after printing its licence; checked by SHA-256."""
+    from crisol import models as families
+    from crisol.core.sources import SourceError
+    from crisol.registry import versions
+
+    target = metadata.project_path / "data" / "01_raw" / family
+    with _one_line_errors():
+        versions.check_family(family)
+        try:
+            paths = families.family(family).fetch(target, mirror)
+        except SourceError as error:
+            raise click.ClickException(str(error)) from error
+    for path in paths:
+        click.echo(path.relative_to(metadata.project_path))
+
+
+class _Run(click.Command):
+    """Kedro's own `run`, which tells what is wrong with parameters and data without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        from kedro.validation.exceptions import DataValidationError, ParameterValidationError
+
+        try:
+            return super().invoke(ctx)
+        except ParameterValidationError as error:
+            raise click.ClickException(_explain(error)) from error
+        except DataValidationError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def _explain(error: Exception) -> str:
+    from crisol.registry.hooks import RunHook
+    from crisol.registry.parameters import problems
+
+    hook = next(h for h in settings.HOOKS if isinstance(h, RunHook))
+    said = problems(hook.context) if hook.context is not None else []
+    return "\n".join(["parameters are wrong; nothing was run", *said]) if said else str(error)
+
+
+cli.add_command(
+    _Run(
+        name="run",
+        params=kedro_run.params,
+        callback=kedro_run.callback,
+        help=kedro_run.help,
+        short_help=kedro_run.short_help,
+    )
+)

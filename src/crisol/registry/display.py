@@ -1,0 +1,169 @@
+"""What a person reads in the terminal: reports, verdicts, what was put in order."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from crisol.core.candidate import Report
+from crisol.registry import versions
+from crisol.registry.cards import cell
+from crisol.registry.gate import Decision
+from crisol.registry.lineage import Lineage
+from crisol.registry.promotion import Outcome
+from crisol.registry.reproduce import Reproduction
+from crisol.registry.runs import RunLog
+from crisol.registry.store import Store
+from crisol.registry.versions import Version
+
+
+def console() -> Console:
+    """A console on the standard output of this moment, wide enough for tables when piped."""
+    return Console(width=None if sys.stdout.isatty() else 120, soft_wrap=False)
+
+
+def say(sentences: Sequence[str]) -> None:
+    """Tell, on standard error, what was put in order; one line each."""
+    for sentence in sentences:
+        print(f"crisol: {sentence}", file=sys.stderr)  # noqa: T201
+
+
+def table(title: str | None, rows: Sequence[Mapping[str, Any]], digits: int = 4) -> Table:
+    """Rows with equal columns; numbers to the right, with so many significant ``digits``."""
+    shown = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    if not rows:
+        return shown
+    for column in rows[0]:
+        numeric = all(isinstance(row[column], int | float | None) for row in rows)
+        shown.add_column(str(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*[escape(cell(value, digits)) for value in row.values()])
+    return shown
+
+
+def run_summary(log: RunLog, reports: Sequence[Report]) -> None:
+    """The reports of a finished run, its version and the gate's verdict, and where to look."""
+    out = console()
+    for report in reports:
+        out.rule(f"[bold]{escape(report.family)}")
+        for title, rows in report.tables.items():
+            out.print(table(title, rows))
+        out.print(escape(report.headline), style="bold")
+        if report.synthetic:
+            out.print(
+                "Synthetic data: this shows that the road works, nothing more.", style="yellow"
+            )
+    tags = log.store.client().get_run(log.run_id).data.tags
+    number = tags.get("crisol.version_registered")
+    out.print(
+        f"run      {log.run_id} (MLflow experiment {escape(log.family)}; kedro lineage, make ui)"
+    )
+    if number is None:
+        return
+    version = versions.find(log.store, versions.Reference(log.family, version=number))
+    out.print(f"version  {version}, alias candidate")
+    if version.gate is None:
+        return
+    verdict(version.gate)
+    if version.gate.passed:
+        out.print(f"next     kedro promote {log.family}")
+
+
+def verdict(decision: Decision) -> None:
+    """The gate's verdict and the comparisons it rests on."""
+    out = console()
+    colour = "green" if decision.passed else "red"
+    out.print(f"gate     [{colour}]{decision.verdict}[/{colour}] on {decision.rows} held-out rows")
+    for sentence in decision.sentences:
+        out.print(f"         {escape(sentence)}", soft_wrap=True)
+
+
+def outcome(done: Outcome) -> None:
+    """What a promotion or a rollback did."""
+    out, move = console(), done.move
+    if done.decision is not None:
+        verdict(done.decision)
+    if not done.changed:
+        out.print(f"{move.family}/{move.new} is already the champion: nothing to do")
+        return
+    forced = (
+        f" [red]against the gate[/red], because: {escape(move.reason or '')}" if move.forced else ""
+    )
+    before = f"{move.family}/{move.old}" if move.old else "none"
+    out.print(f"champion [bold]{move.family}/{move.new}[/bold] (before: {before}){forced}")
+    out.print(f"next     kedro bundle {move.family}")
+
+
+def lineage(chain: Lineage) -> None:
+    """The chain as a table, then the parameters."""
+    out = console()
+    shown = Table(title=f"Lineage of {chain.version}", title_justify="left", title_style="bold")
+    for column in ("step", "what", "value"):
+        shown.add_column(column, overflow="fold")
+    last = ""
+    for link in chain.links:
+        shown.add_row("" if link.step == last else link.step, escape(link.what), escape(link.value))
+        last = link.step
+    out.print(shown)
+    rows = [{"parameter": k, "value": v} for k, v in sorted(chain.parameters.items())]
+    out.print(table("Parameters", rows))
+
+
+def reproduction(result: Reproduction) -> None:
+    """What training again gave, and how the circumstances differ."""
+    out = console()
+    for sentence in result.conditions:
+        out.print(f"[yellow]differs[/yellow]  {escape(sentence)}")
+    if result.differences:
+        rows = [{"metric": d.metric, "then": d.then, "now": d.now} for d in result.differences]
+        out.print(table(f"Metrics that differ from {result.version}", rows, digits=10))
+    count = len(result.differences)
+    words = (
+        f"[green]reproduced[/green]: all {result.compared} metrics are the same"
+        if result.same
+        else f"[red]not reproduced[/red]: {count} of {result.compared} metrics differ"
+    )
+    out.print(f"{result.version} {words} (run {result.run_id})")
+
+
+def version_rows(store: Store, family: str) -> list[dict[str, Any]]:
+    """One row a version, newest first."""
+    return [
+        {
+            "version": str(v),
+            "aliases": ", ".join(v.aliases),
+            "gate": v.tags.get("crisol.gate", "none") if v.complete else "incomplete",
+            "registered": v.tags.get("crisol.trained_at", ""),
+            "env": v.tags.get("crisol.env", ""),
+            "commit": v.tags.get("crisol.git_commit", "")[:8]
+            + ("*" if v.tags.get("crisol.git_dirty") == "true" else ""),
+            "run": v.run_id[:8],
+            "headline": v.tags.get("crisol.headline", ""),
+        }
+        for v in versions.all_versions(store, family)
+    ]
+
+
+def models(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
+    """The registered versions."""
+    if not rows:
+        console().print(f"nothing is registered yet for {', '.join(names)} (kedro run)")
+        return
+    console().print(table(None, rows))
+
+
+def bundle(built: Any, version: Version, decision: Decision) -> None:
+    """What was built, from what, and what the gate says of it today."""
+    out = console()
+    verdict(decision)
+    promoted = version.tags.get("crisol.promote")
+    if promoted and json.loads(promoted)["forced"]:
+        out.print(f"[red]promoted against the gate[/red]: {escape(json.loads(promoted)['reason'])}")
+    out.print(f"bundle   [bold]{escape(built.tag)}[/bold] from {version}")
+    out.print(f"path     {escape(str(built.path))} ({built.size_bytes / 1e6:.1f} MB)")
+    out.print(f"image    {escape(str(built.dockerfile))}")
+    out.print(f"next     bentoml serve {escape(built.tag)}")

@@ -1,0 +1,228 @@
+"""The run hook: one MLflow run per family per ``kedro run``, under every runner.
+
+A node's family is the first part of its namespace. What is logged follows from catalog names:
+``<family>.<noun>_metrics``, ``_report``, ``_history``, ``_figures``. Runs are addressed by explicit
+ids, because MLflow's stack of active runs belongs to one thread.
+"""
+
+import getpass
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from kedro.framework.context import KedroContext
+from kedro.framework.hooks import hook_impl
+from kedro.io import DataCatalog, MemoryDataset
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from pydantic import BaseModel
+
+from crisol.core import progress
+from crisol.registry import provenance, runs
+from crisol.registry.interruption import Interruption
+from crisol.registry.runs import RunLog
+from crisol.registry.store import Store, current
+
+# Kedro's settings import this module for every command, `kedro --help` included: what loads pandas
+# or MLflow is imported where a run needs it.
+
+REPRODUCE = "crisol_reproduce"
+"""Runtime parameter naming the version a run reproduces; such a run registers nothing."""
+INPUTS_VARIABLE = "CRISOL_INPUTS"
+"""Carries the names of the run's free inputs to worker processes."""
+
+
+def family_of(node: Node) -> str | None:
+    """The family a node belongs to: the first part of its namespace."""
+    return node.namespace.partition(".")[0] if node.namespace else None
+
+
+class RunHook:
+    """Kedro's hooks, answered with MLflow."""
+
+    def __init__(self) -> None:
+        self.context: KedroContext | None = None
+        """The context Kedro built last in this process."""
+        self._interruption: Interruption | None = None
+        self._saved: set[str] = set()
+        self._digested: set[str] = set()
+        self._lock = threading.Lock()
+        self._here = threading.local()
+
+    @hook_impl
+    def after_context_created(self, context: KedroContext) -> None:
+        """Find the store: from ``conf/<env>/mlflow.yml`` or ``MLFLOW_TRACKING_URI``."""
+        self.context = context
+        config = context.config_loader["mlflow"]
+        Store.from_config(config, context.project_path).activate()
+
+    @hook_impl
+    def before_pipeline_run(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
+        """Open the runs; in a distributed training only rank 0 logs and writes."""
+        self._saved, self._digested = set(), set()
+        os.environ[INPUTS_VARIABLE] = json.dumps(
+            sorted(n for n in pipeline.inputs() if not n.endswith("_folder"))
+        )
+        if provenance.is_worker():
+            for name in pipeline.all_outputs():
+                catalog[name] = MemoryDataset(copy_mode="assign")
+            return
+        from crisol.registry import display, recovery
+
+        if self._interruption is not None:  # a notebook's earlier run was interrupted
+            self._interruption.close("interrupted")
+        store = current()
+        display.say(recovery.recover(store))
+        reproduced = run_params["runtime_params"].get(REPRODUCE)
+        if reproduced:
+            _keep_out_of_registry(store, reproduced, catalog)
+        tags = _run_tags(run_params, reproduced)
+        logs: dict[str, RunLog] = {}
+        self._interruption = Interruption(logs)
+        for family in sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None}):
+            name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
+            logs[family] = runs.open_run(store, family, tags, name)
+            logs[family].parameters(*self._parameters(family))
+        runs.announce(logs)
+
+    @hook_impl
+    def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
+        """Record what is read, start the clock, listen to the training."""
+        log = self._log(node)
+        if log is None:
+            return
+        self._record_inputs(log, catalog, inputs)
+        self._stop_listening()
+        listening = progress.listening(log.metrics)
+        listening.__enter__()
+        self._here.listening = listening
+        self._here.started = time.perf_counter()
+
+    @hook_impl
+    def after_node_run(self, node: Node) -> None:
+        """Log the node's wall time and write what was heard."""
+        log = self._log(node)
+        if log is None:
+            return
+        self._stop_listening()
+        log.metrics({f"seconds.{node.short_name}": time.perf_counter() - self._here.started})
+        log.flush()
+
+    @hook_impl
+    def on_node_error(self, node: Node) -> None:
+        """Stop listening; the pipeline's error hook ends the run."""
+        if self._log(node) is not None:
+            self._stop_listening()
+
+    @hook_impl
+    def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
+        """Log results by the kind in their catalog name."""
+        log = self._log(node)
+        if log is not None:
+            from crisol.registry import results
+
+            results.log_result(log, dataset_name, data)
+            with self._lock:
+                self._saved.add(dataset_name)
+
+    @hook_impl
+    def after_pipeline_run(self, pipeline: Pipeline, catalog: DataCatalog) -> None:
+        """End the runs and print the reports, the verdicts and where to look."""
+        if self._interruption is None:
+            return
+        from crisol.registry import display
+
+        logs = self._interruption.logs
+        for log in logs.values():
+            log.finish()
+        self._interruption.settle()
+        self._interruption = None
+        for family, log in logs.items():
+            names = sorted(n for n in pipeline.all_outputs() if n.startswith(f"{family}."))
+            reports = [catalog.load(n) for n in names if n.endswith("_report")]
+            display.run_summary(log, reports)
+
+    @hook_impl
+    def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
+        """End as FAILED, with the traceback, the runs of families that were not done.
+
+        Under ParallelRunner this process does not see what was saved: every run ends as FAILED.
+        """
+        if self._interruption is None:
+            return
+        interruption, self._interruption = self._interruption, None
+        for family, log in interruption.logs.items():
+            outputs = {o for n in pipeline.nodes if family_of(n) == family for o in n.outputs}
+            if outputs <= self._saved:
+                log.finish()
+            else:
+                log.fail(error)
+        interruption.settle()
+
+    def _log(self, node: Node) -> RunLog | None:
+        family = family_of(node)
+        return None if family is None or provenance.is_worker() else runs.active(family)
+
+    def _stop_listening(self) -> None:
+        listening: AbstractContextManager[None] | None = getattr(self._here, "listening", None)
+        if listening is not None:
+            self._here.listening = None
+            listening.__exit__(None, None, None)
+
+    def _record_inputs(self, log: RunLog, catalog: DataCatalog, inputs: Mapping[str, Any]) -> None:
+        free = json.loads(os.environ[INPUTS_VARIABLE])
+        for name, data in inputs.items():
+            with self._lock:
+                if name not in free or name in self._digested:
+                    continue
+                self._digested.add(name)
+            path = provenance.dataset_path(catalog.get(name))
+            if path is not None:
+                log.data(name, path, data)
+
+    def _parameters(self, family: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The family's parameters as configured, and as resolved with every default."""
+        if self.context is None:
+            raise RuntimeError("a pipeline ran before its context was created")
+        given = self.context.config_loader["parameters"].get(family, {})
+        return given, _plain(self.context.params.get(family, {}))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _run_tags(run_params: Mapping[str, Any], reproduced: str | None) -> dict[str, str]:
+    tags = {
+        "crisol.env": run_params["env"] or "base",
+        "crisol.pipelines": ",".join(run_params["pipeline_names"] or ["__default__"]),
+        "crisol.runner": str(run_params["runner"]).partition(" ")[0].strip("<").rpartition(".")[2],
+        "crisol.kedro_run": run_params["run_id"],
+        "mlflow.source.name": " ".join(["kedro", *sys.argv[1:]]),
+        "mlflow.user": getpass.getuser(),
+    }
+    return {**tags, "crisol.reproduces": reproduced} if reproduced else tags
+
+
+def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:
+    """Compare with the champion of that time, and keep the new predictor in memory."""
+    from crisol.registry import versions
+    from crisol.registry.datasets import ChampionPredictor
+    from crisol.registry.registration import CHAMPION_TAG
+
+    version = versions.find(store, versions.Reference.parse(reproduced))
+    family = version.family
+    pinned = version.tags.get(CHAMPION_TAG, "none")
+    catalog[f"{family}.predictor"] = MemoryDataset(copy_mode="assign")
+    catalog[f"{family}.champion"] = ChampionPredictor(family=family, version=pinned)

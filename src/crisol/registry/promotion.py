@@ -1,0 +1,240 @@
+"""Moving the alias ``champion``: by command, back again, or by hand in the MLflow UI.
+
+Moving an alias is one atomic write; a promotion is several (champion, previous, what is recorded).
+So the intent is written first, as a journal on the registered model; moving ``champion`` is the
+commit; the rest follows from the journal. :func:`settle` finishes or drops what a kill left, and
+honours an alias that somebody moved in the MLflow UI.
+"""
+
+import getpass
+import json
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from crisol.registry import gate, provenance, registration, versions
+from crisol.registry.gate import Decision
+from crisol.registry.store import Store, StoreError
+from crisol.registry.versions import CHAMPION, PREVIOUS, Reference, Version
+
+JOURNAL_TAG = "crisol.journal"
+KNOWN_TAG = "crisol.champion"
+"""The champion's number as Crisol last saw it (empty: none); tells when somebody else moved it."""
+HISTORY_TAG = "crisol.history"
+_HISTORY_LENGTH = 50
+
+
+class GateRefusedError(StoreError):
+    """The gate refuses; the message says why and how to insist."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """One movement of the champion, as recorded."""
+
+    kind: Literal["promote", "rollback", "elsewhere"]
+    family: str
+    old: str | None
+    new: str | None
+    at: str
+    by: str
+    reason: str | None = None
+    forced: bool = False
+    gate: str = "none"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a promotion or a rollback did."""
+
+    move: Move
+    decision: Decision | None
+    changed: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON for ``--json``."""
+        decision = None if self.decision is None else self.decision.to_json()
+        return {**asdict(self.move), "changed": self.changed, "decision": decision}
+
+
+def promote(
+    store: Store, reference: Reference, *, force: bool = False, reason: str | None = None
+) -> Outcome:
+    """Make a version the champion, after judging it again against the champion of this moment.
+
+    Args:
+        store: where.
+        reference: which; a bare family means its candidate.
+        force: promote although the gate refuses.
+        reason: why; needed with ``force``, and recorded.
+
+    Raises:
+        GateRefusedError: the gate refuses and ``force`` is not given.
+        StoreError: there is no such version, or ``force`` comes without a reason.
+    """
+    if force and not (reason and reason.strip()):
+        raise StoreError('--force needs a reason: --reason "why the gate is overruled"')
+    version = versions.find(store, reference, default_alias=versions.CANDIDATE)
+    champion = versions.try_find(store, version.family, CHAMPION)
+    decision = judge(store, version, champion)
+    old = champion.number if champion else None
+    if old == version.number:
+        return Outcome(_move("promote", version.family, old, old), decision, changed=False)
+    if not decision.passed and not force:
+        raise GateRefusedError(
+            f"the gate refuses {version}: "
+            + "; ".join(decision.refusals)
+            + f'. To promote it all the same: kedro promote {version} --force --reason "..."'
+        )
+    forced = force and not decision.passed
+    move = _move("promote", version.family, old, version.number, reason, forced, decision.verdict)
+    _carry_out(store, move, version.number)
+    return Outcome(move, decision, changed=True)
+
+
+def rollback(store: Store, family: str, reason: str | None = None) -> Outcome:
+    """Return to the previous champion; the two change places.
+
+    Raises:
+        StoreError: there is no previous champion.
+    """
+    named = versions.aliases(store, family)
+    if PREVIOUS not in named:
+        raise StoreError(f"{family} has no previous champion to return to")
+    target = versions.find(store, Reference(family, alias=PREVIOUS))
+    move = _move("rollback", family, named.get(CHAMPION), target.number, reason)
+    _carry_out(store, move, target.number)
+    return Outcome(move, target.gate, changed=True)
+
+
+def judge(store: Store, version: Version, champion: Version | None) -> Decision:
+    """The gate's decision on a version against the champion of this moment.
+
+    The champion's own stored scores are used when both were scored on the same rows; else what the
+    champion answered during the version's evaluation; if there is neither, the gate refuses.
+    """
+    stored = version.gate
+    if stored is None:
+        raise StoreError(f"{version} carries no gate numbers: it was not registered by Crisol")
+    table = versions.scores(store, version)
+    if champion is None or champion.number == version.number:
+        return gate.decide(table, stored.rule)
+    name = f"the champion {champion}"
+    side_by_side = gate.with_champion(table, versions.scores(store, champion))
+    if side_by_side is not None:
+        return gate.decide(side_by_side, stored.rule, name)
+    evaluated_against = version.tags.get(registration.CHAMPION_TAG)
+    if "champion" in table.columns and evaluated_against == champion.number:
+        return gate.decide(table, stored.rule, name)
+    decision = gate.decide(table, stored.rule)
+    note = (
+        f"{version} cannot be compared with {name}: they were scored on different rows, and the "
+        f"champion was not part of {version}'s evaluation (train again, and it will be)"
+    )
+    return Decision(
+        "refused", decision.rule, decision.comparisons, decision.rows, (*decision.notes, note)
+    )
+
+
+def settle(store: Store, family: str) -> list[str]:
+    """Bring a family's aliases and records in order; one sentence for each thing done."""
+    model = versions.registered(store, family)
+    if model is None:
+        return []
+    said = []
+    journal = model.tags.get(JOURNAL_TAG)
+    if journal:
+        entry = json.loads(journal)
+        if not provenance.is_gone(entry["process"]):
+            raise StoreError(
+                f"a {entry['move']['kind']} of {family} is in progress "
+                f"(pid {entry['process']['crisol.pid']} on {entry['process']['crisol.host']})"
+            )
+        said.append(_recover(store, Move(**entry["move"])))
+        model = versions.registered(store, family)
+    if model is None:
+        return said
+    return said + _honour(store, family, dict(model.tags))
+
+
+def history(store: Store, family: str) -> list[Move]:
+    """Every recorded movement of the champion, oldest first."""
+    model = versions.registered(store, family)
+    text = model.tags.get(HISTORY_TAG) if model is not None else None
+    return [Move(**entry) for entry in json.loads(text)] if text else []
+
+
+def _carry_out(store: Store, move: Move, new: str) -> None:
+    """Journal, commit, complete."""
+    client = store.client()
+    entry = {"move": asdict(move), "process": provenance.process_tags()}
+    client.set_registered_model_tag(move.family, JOURNAL_TAG, json.dumps(entry))
+    client.set_registered_model_alias(move.family, CHAMPION, new)
+    _complete(store, move)
+
+
+def _complete(store: Store, move: Move) -> None:
+    """All that follows from a moved champion. Doing it twice does no harm."""
+    client = store.client()
+    if move.old is not None:
+        client.set_registered_model_alias(move.family, PREVIOUS, move.old)
+    if move.new is not None:
+        client.set_model_version_tag(
+            move.family, move.new, f"crisol.{move.kind}", json.dumps(asdict(move))
+        )
+    moves = history(store, move.family)
+    if move not in moves:
+        text = json.dumps([asdict(m) for m in [*moves, move][-_HISTORY_LENGTH:]])
+        client.set_registered_model_tag(move.family, HISTORY_TAG, text)
+    client.set_registered_model_tag(move.family, KNOWN_TAG, move.new or "")
+    model = versions.registered(store, move.family)
+    if model is not None and JOURNAL_TAG in model.tags:
+        client.delete_registered_model_tag(move.family, JOURNAL_TAG)
+
+
+def _recover(store: Store, move: Move) -> str:
+    """Finish an interrupted move whose champion was set; drop one whose champion was not."""
+    champion = versions.aliases(store, move.family).get(CHAMPION)
+    words = f"a {move.kind} of {move.family}/{move.new} was cut short"
+    if champion == move.new:
+        _complete(store, move)
+        return f"{words} after the champion had moved: finished it"
+    store.client().delete_registered_model_tag(move.family, JOURNAL_TAG)
+    still = (
+        f"the champion is still {move.family}/{champion}" if champion else "there is no champion"
+    )
+    return f"{words} before the champion had moved: dropped it, {still}"
+
+
+def _honour(store: Store, family: str, tags: dict[str, str]) -> list[str]:
+    """Record a champion that was moved elsewhere, such as in the MLflow UI."""
+    champion = versions.aliases(store, family).get(CHAMPION)
+    known = tags.get(KNOWN_TAG) or None
+    if champion == known:
+        return []
+    verdict = "none"
+    if champion is not None:
+        raw = store.client().get_model_version(family, champion)
+        verdict = raw.tags.get("crisol.gate", "none")
+    move = _move(
+        "elsewhere", family, known, champion, "alias moved outside of Crisol", gate=verdict
+    )
+    _complete(store, move)
+    before = f"{family}/{known}" if known else "none"
+    after = f"{family}/{champion}" if champion else "none"
+    return [
+        f"the champion of {family} was moved elsewhere (MLflow UI?), {before} → {after}: recorded"
+    ]
+
+
+def _move(
+    kind: Literal["promote", "rollback", "elsewhere"],
+    family: str,
+    old: str | None,
+    new: str | None,
+    reason: str | None = None,
+    forced: bool = False,
+    gate: str = "none",
+) -> Move:
+    now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
+    return Move(kind, family, old, new, now, getpass.getuser(), reason, forced, gate)

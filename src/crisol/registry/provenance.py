@@ -1,0 +1,122 @@
+"""Who made a run, from what: git, the lock file, versions, the process, the data's digests."""
+
+import hashlib
+import os
+import platform
+import socket
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from crisol import __version__
+from crisol.core.predictor import file_sha256
+
+LOCK_FILE = "requirements.lock"
+_VERSIONED = ("kedro", "mlflow", "torch", "numpy", "bentoml")
+
+
+def git_state(project: Path) -> dict[str, str]:
+    """``commit`` and ``dirty`` of the project's repository; ``unknown`` outside of one."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(project), *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:  # no git on this machine
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit, status = git("rev-parse", "HEAD"), git("status", "--porcelain")
+    if commit is None or status is None:
+        return {"commit": "unknown", "dirty": "unknown"}
+    return {"commit": commit, "dirty": "true" if status else "false"}
+
+
+def lock_digest(project: Path) -> str:
+    """SHA-256 of the lock file; ``none`` when the project has none."""
+    lock = project / LOCK_FILE
+    return file_sha256(lock) if lock.is_file() else "none"
+
+
+def process_tags() -> dict[str, str]:
+    """What identifies this process, even after its number was given to another."""
+    process = psutil.Process()
+    return {
+        "crisol.host": socket.gethostname(),
+        "crisol.pid": str(process.pid),
+        "crisol.process_started": f"{process.create_time():.2f}",
+    }
+
+
+def is_gone(tags: Mapping[str, str]) -> bool:
+    """Whether the process named by :func:`process_tags` has ended.
+
+    A process of another host cannot be seen from here, so it counts as alive.
+    """
+    if tags.get("crisol.host") != socket.gethostname() or "crisol.pid" not in tags:
+        return False
+    try:
+        process = psutil.Process(int(tags["crisol.pid"]))
+        started = process.create_time()
+        zombie = process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+    # The kernel's clock ticks at 100 Hz, and some systems round to whole seconds.
+    return bool(zombie or abs(started - float(tags["crisol.process_started"])) > 1.5)
+
+
+@cache
+def software_tags() -> dict[str, str]:
+    """Versions of Python, Crisol and the libraries that decide results."""
+    tags = {"crisol.version": __version__, "crisol.python": platform.python_version()}
+    for name in _VERSIONED:
+        try:
+            tags[f"crisol.{name}"] = version(name)
+        except PackageNotFoundError:  # an optional library that is not installed
+            continue
+    return tags
+
+
+def code_tags(project: Path) -> dict[str, str]:
+    """Git commit, dirtiness and lock digest as tags."""
+    git = git_state(project)
+    return {
+        "crisol.git_commit": git["commit"],
+        "crisol.git_dirty": git["dirty"],
+        "crisol.lock_digest": lock_digest(project),
+        # MLflow's UI shows this one in its own column.
+        "mlflow.source.git.commit": git["commit"],
+    }
+
+
+def path_digest(path: Path) -> str:
+    """SHA-256 of a file, or of the sorted names and digests of a folder's files."""
+    if path.is_file():
+        return file_sha256(path)
+    total = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
+    return total.hexdigest()
+
+
+def dataset_path(dataset: Any) -> Path | None:
+    """The local file or folder behind a catalog entry; ``None`` for anything else."""
+    found = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
+    if found is None:
+        return None
+    path = Path(str(found))
+    return path if path.exists() else None
+
+
+def is_worker() -> bool:
+    """Whether this process is a non-zero rank of a distributed training, which must not write."""
+    return int(os.environ.get("RANK", "0")) > 0 and int(os.environ.get("WORLD_SIZE", "1")) > 1

@@ -1,0 +1,88 @@
+"""What the run hook logs of a saved result, by the kind in its catalog name."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from crisol.core.candidate import Report
+from crisol.registry.files import FiguresDataset
+from crisol.registry.runs import RunLog, metric_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+KINDS = ("metrics", "report", "history", "figures")
+FOLDER = "results"
+"""Where in a run's artefacts the final metrics lie, one JSON file per result."""
+
+
+def kind_of(dataset_name: str) -> tuple[str, str]:
+    """Noun and kind of a catalog name.
+
+    >>> kind_of("signals.training_history")
+    ('training', 'history')
+    """
+    noun, _, kind = dataset_name.rpartition(".")[2].rpartition("_")
+    return noun, kind
+
+
+def log_result(log: RunLog, dataset_name: str, data: Any) -> None:
+    """Log a saved result to the run; kinds that are not in :data:`KINDS` are not logged."""
+    noun, kind = kind_of(dataset_name)
+    if kind == "metrics":
+        _metrics(log, f"{noun}_metrics", data)
+    elif kind == "report":
+        _report(log, noun, data)
+    elif kind == "history":
+        _history(log, noun, data)
+    elif kind == "figures":
+        _figures(log, noun, data)
+
+
+def _metrics(log: RunLog, name: str, metrics: Mapping[str, float]) -> None:
+    """As MLflow metrics, and whole as JSON: `kedro reproduce` compares the files."""
+    log.metrics(metrics)
+    log.flush()
+    values = {key: float(value) for key, value in metrics.items()}
+    log.store.client().log_dict(log.run_id, values, f"{FOLDER}/{name}.json")
+
+
+def _report(log: RunLog, noun: str, report: Report) -> None:
+    log.store.client().log_text(log.run_id, report.model_dump_json(indent=2), f"report/{noun}.json")
+    # MLflow's UI shows this tag as the run's description.
+    log.tags({"mlflow.note.content": report.headline})
+    _metrics(log, f"{noun}_report", report.metrics)
+
+
+def _history(log: RunLog, noun: str, history: pd.DataFrame) -> None:
+    """The whole table as an artefact, and as curves what was not logged while training."""
+    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+        path = Path(scratch) / f"{noun}.csv"
+        history.to_csv(path, index=False)
+        log.artifact(path, "history")
+    if "epoch" not in history.columns:
+        return
+    curves = history.drop(columns=["epoch", "step", "label"], errors="ignore")
+    curves = curves.select_dtypes("number")
+    labels = history["label"].astype(str) if "label" in history.columns else None
+    for index, row in enumerate(curves.to_dict(orient="records")):
+        prefix = f"{labels.iloc[index]}." if labels is not None and labels.iloc[index] else ""
+        step = int(history["epoch"].iloc[index])
+        missing = {
+            f"{prefix}{name}": float(value)
+            for name, value in row.items()
+            if pd.notna(value) and (metric_name(f"{prefix}{name}"), step) not in log.emitted
+        }
+        if missing:
+            log.metrics(missing, step)
+    log.flush()
+
+
+def _figures(log: RunLog, noun: str, figures: "Mapping[str, Figure]") -> None:
+    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+        folder = Path(scratch) / noun
+        FiguresDataset(filepath=str(folder)).save(figures)
+        log.artifact(folder, f"figures/{noun}")

@@ -1,0 +1,116 @@
+"""Where runs and versions live: one MLflow tracking store, described by ``conf/<env>/mlflow.yml``.
+
+MLflow takes seconds to import, so it is imported inside functions: ``kedro --help`` never pays.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
+
+from crisol.core.params import Params
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+STORE_VARIABLE = "CRISOL_STORE"
+"""Carries the store to worker processes, which build their hooks and datasets anew."""
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+"""MLflow's own variable; it wins over the configuration."""
+
+
+class StoreError(ValueError):
+    """What was asked of the registry does not exist or cannot be done; the message says why."""
+
+
+class Store(Params):
+    """Where MLflow keeps runs, versions and artefacts.
+
+    Relative SQLite paths and artefact roots are made absolute against the project, so that the
+    directory a command is started from makes no difference.
+    """
+
+    tracking_uri: str = "sqlite:///mlflow.db"
+    artifact_root: str | None = "mlartifacts"
+    """A folder or object-store prefix; ``null`` leaves it to the tracking server."""
+    experiment: str = Field(default="{family}", pattern=r"\{family\}")
+    """Name of a family's experiment."""
+    project: str = "."
+    """The project directory."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], project: Path) -> Self:
+        """The store of a project, after the environment variable had its say.
+
+        Args:
+            config: the ``mlflow`` section of the configuration.
+            project: absolute project directory.
+        """
+        given = {**config, "project": str(project)}
+        if os.environ.get(URI_VARIABLE):
+            given["tracking_uri"] = os.environ[URI_VARIABLE]
+        store = cls(**given)
+        uri, root = store.tracking_uri, store.artifact_root
+        prefix = "sqlite:///"
+        if uri.startswith(prefix) and not Path(uri.removeprefix(prefix)).is_absolute():
+            uri = prefix + str(project / uri.removeprefix(prefix))
+        if root is not None and "://" not in root:
+            # A server keeps its own artefacts: a folder of this machine would mean nothing to it.
+            root = None if uri.startswith("http") else (project / root).as_uri()
+        return cls(**{**given, "tracking_uri": uri, "artifact_root": root})
+
+    def activate(self) -> None:
+        """Make this the store of this process and of its future workers."""
+        os.environ[STORE_VARIABLE] = self.model_dump_json()
+
+    def client(self) -> "MlflowClient":
+        """A client of this store (thread-safe; cheap after the first)."""
+        import mlflow
+
+        # pyfunc loading resolves `models:/` through the global address.
+        if mlflow.get_tracking_uri() != self.tracking_uri:
+            mlflow.set_tracking_uri(self.tracking_uri)
+            mlflow.set_registry_uri(self.tracking_uri)
+        return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
+
+    def experiment_id(self, family: str) -> str:
+        """The family's experiment, created when it is not there yet."""
+        from mlflow.exceptions import MlflowException
+
+        client = self.client()
+        name = self.experiment.format(family=family)
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            location = f"{self.artifact_root}/{name}" if self.artifact_root else None
+            try:
+                return str(client.create_experiment(name, artifact_location=location))
+            except MlflowException as error:
+                # Another process was first; any other failure is a real one.
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = client.get_experiment_by_name(name)
+        if found is None or found.lifecycle_stage != "active":
+            raise StoreError(
+                f"the MLflow experiment {name!r} was deleted; restore it "
+                f"(mlflow experiments restore) or change `experiment` in mlflow.yml"
+            )
+        return str(found.experiment_id)
+
+
+def current() -> Store:
+    """The store activated in this process or inherited from its parent.
+
+    Raises:
+        StoreError: no project was opened.
+    """
+    text = os.environ.get(STORE_VARIABLE)
+    if not text:
+        raise StoreError(
+            "no MLflow store is configured: open the Crisol project first "
+            "(kedro run, a Crisol command, or %load_ext kedro.ipython in a notebook)"
+        )
+    return Store(**json.loads(text))

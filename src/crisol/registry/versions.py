@@ -1,0 +1,235 @@
+"""Registered versions: naming them, finding them, reading what is stored with them."""
+
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
+
+from crisol import models
+from crisol.registry.gate import Decision
+from crisol.registry.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
+COMPLETE_TAG = "crisol.complete"
+GATE_TAG = "crisol.gate_numbers"
+MODEL_PATH = "predictor"
+"""Where in a run's artefacts the MLflow model lies; the predictor directory is inside it."""
+SCORES_FILE = "gate/scores.parquet"
+_REFERENCE = re.compile(r"^(?P<family>[a-z][a-z0-9_]*)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))?$")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """``signals``, ``signals/2`` or ``signals@champion`` as a user writes it."""
+
+    family: str
+    version: str | None = None
+    alias: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a reference and check that the family exists.
+
+        >>> Reference.parse("no such thing")
+        Traceback (most recent call last):
+        ...
+        crisol.registry.store.StoreError: 'no such thing' is not a reference: write <family>, ...
+        """
+        match = _REFERENCE.match(text)
+        if match is None:
+            raise StoreError(
+                f"{text!r} is not a reference: write <family>, <family>/<version> "
+                "or <family>@<alias>, such as signals/2 or signals@champion"
+            )
+        check_family(match["family"])
+        return cls(match["family"], match["version"], match["alias"])
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"{self.family}/{self.version}"
+        return f"{self.family}@{self.alias}" if self.alias else self.family
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version."""
+
+    family: str
+    number: str
+    run_id: str
+    source: str
+    tags: Mapping[str, str]
+    aliases: tuple[str, ...]
+    created_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.family}/{self.number}"
+
+    @property
+    def complete(self) -> bool:
+        """Whether its registration came to the end."""
+        return self.tags.get(COMPLETE_TAG) == "true"
+
+    @property
+    def gate(self) -> Decision | None:
+        """The gate's verdict when it was registered; ``None`` for versions not made by Crisol."""
+        text = self.tags.get(GATE_TAG)
+        return Decision.from_json(json.loads(text)) if text else None
+
+    @property
+    def data_digests(self) -> dict[str, str]:
+        """Catalog name to SHA-256 of every input of its run."""
+        prefix = "crisol.data."
+        return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
+
+
+def check_family(name: str) -> None:
+    """Refuse a family that does not exist.
+
+    Raises:
+        StoreError: naming those there are.
+    """
+    if name not in models.family_names():
+        raise StoreError(f"no family {name!r}; there are: {', '.join(models.family_names())}")
+
+
+def registered(store: Store, family: str) -> "RegisteredModel | None":
+    """The registered model of a family, or ``None`` before its first registration."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return store.client().get_registered_model(family)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+
+
+def aliases(store: Store, family: str) -> dict[str, str]:
+    """Alias to version number."""
+    model = registered(store, family)
+    return {} if model is None else {a: str(n) for a, n in model.aliases.items()}
+
+
+def all_versions(store: Store, family: str) -> list[Version]:
+    """Every version, newest first, incomplete ones included."""
+    named = aliases(store, family)
+    found = store.client().search_model_versions(f"name = '{family}'")
+    made = [_version(v, named) for v in found]
+    return sorted(made, key=lambda v: int(v.number), reverse=True)
+
+
+def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> Version:
+    """The version a reference names.
+
+    Args:
+        store: where to look.
+        reference: what the user wrote.
+        default_alias: which alias a bare family stands for.
+
+    Raises:
+        StoreError: there is no such version or alias, or it is incomplete.
+    """
+    from mlflow.exceptions import MlflowException
+
+    named = aliases(store, reference.family)
+    number = reference.version
+    if number is None:
+        alias = reference.alias or default_alias
+        if alias not in named:
+            raise StoreError(_no_alias(reference.family, alias, named))
+        number = named[alias]
+    try:
+        raw = store.client().get_model_version(reference.family, number)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        there = [v.number for v in all_versions(store, reference.family)]
+        raise StoreError(
+            f"{reference.family} has no version {number}; "
+            + (f"there are: {', '.join(there)}" if there else "nothing was registered yet")
+        ) from None
+    version = _version(raw, named)
+    if not version.complete:
+        raise StoreError(
+            f"{version} is not complete (registered by something other than Crisol, "
+            "or its registration was cut short)"
+        )
+    return version
+
+
+def try_find(store: Store, family: str, alias: str) -> Version | None:
+    """The version behind an alias, or ``None`` when the alias is not set."""
+    if alias not in aliases(store, family):
+        return None
+    return find(store, Reference(family, alias=alias))
+
+
+@contextmanager
+def predictor_directory(store: Store, version: Version) -> Iterator[Path]:
+    """The version's predictor directory, downloaded for the length of the block."""
+    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+        yield download(store, version, f"artifacts/{MODEL_PATH}", Path(scratch))
+
+
+def download(store: Store, version: Version, path: str, target: Path) -> Path:
+    """Fetch part of a version's MLflow model directory (``path`` within it)."""
+    import mlflow
+
+    store.client()
+    found = mlflow.artifacts.download_artifacts(
+        artifact_uri=f"{version.source}/{path}", dst_path=str(target)
+    )
+    return Path(found)
+
+
+def scores(store: Store, version: Version) -> pd.DataFrame:
+    """The scores table the version was judged on."""
+    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+        path = store.client().download_artifacts(version.run_id, SCORES_FILE, scratch)
+        return pd.read_parquet(path)
+
+
+def run_metrics(store: Store, run_id: str) -> dict[str, float]:
+    """The last value of every metric of a run."""
+    return dict(store.client().get_run(run_id).data.metrics)
+
+
+def run_json(store: Store, run_id: str, file: str) -> Any:
+    """A JSON artefact of a run."""
+    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+        return json.loads(
+            Path(store.client().download_artifacts(run_id, file, scratch)).read_text()
+        )
+
+
+def _version(raw: "ModelVersion", named: Mapping[str, str]) -> Version:
+    number = str(raw.version)
+    return Version(
+        family=raw.name,
+        number=number,
+        run_id=raw.run_id or "",
+        source=raw.source or "",
+        tags=dict(raw.tags),
+        aliases=tuple(sorted(alias for alias, n in named.items() if n == number)),
+        created_ms=raw.creation_timestamp,
+    )
+
+
+def _no_alias(family: str, alias: str, named: Mapping[str, str]) -> str:
+    if not named:
+        return (
+            f"{family} has no {alias}: nothing was registered yet (kedro run --pipelines {family})"
+        )
+    there = ", ".join(f"{a} = {family}/{n}" for a, n in sorted(named.items()))
+    advice = f"; promote one first: kedro promote {family}" if alias == CHAMPION else ""
+    return f"{family} has no {alias} (there are: {there}){advice}"
