@@ -153,9 +153,7 @@ def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
             f"study {study.name!r}: no bars of exchange {study.exchange!r}; there are: "
             + ", ".join(sorted(bars.exchange.unique()))
         )
-    tables = [
-        _symbol_samples(series, study) for _, series in chosen.groupby("symbol", sort=True)
-    ]
+    tables = [_symbol_samples(series, study) for _, series in chosen.groupby("symbol", sort=True)]
     samples = pd.concat(tables, ignore_index=True)
     if samples.empty:
         raise BarsError(

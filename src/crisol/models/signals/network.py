@@ -60,7 +60,10 @@ class NewestBar(nn.Module):
         super().__init__()
         self.linear = nn.Linear(features, CLASSES + 1)
         self.layer = nn.Sequential(
-            nn.Linear(features, width), nn.SiLU(), nn.Dropout(dropout), nn.Linear(width, CLASSES + 1)
+            nn.Linear(features, width),
+            nn.SiLU(),
+            nn.Dropout(dropout),
+            nn.Linear(width, CLASSES + 1),
         )
 
     def forward(self, x_BF: Tensor) -> Tensor:  # noqa: N803

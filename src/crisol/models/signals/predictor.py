@@ -170,9 +170,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:  # noqa: N803
         """Bars to what the network reads, float32 [B, T, F]."""
-        return np.ascontiguousarray(
-            features(bars_BN5, seconds_BN, self._steps)[..., self._columns]
-        )
+        return np.ascontiguousarray(features(bars_BN5, seconds_BN, self._steps)[..., self._columns])
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
         """The network on a batch of encoded requests."""

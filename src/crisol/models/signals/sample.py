@@ -47,7 +47,9 @@ def bars(symbol: str, count: int = BARS, seed: int = 0) -> pd.DataFrame:
     shock = rng.normal(size=count) * NOISE
     place = rng.uniform(0.3, 0.7, size=count)  # of the close within the bar, 0 low to 1 high
     place[burst] = np.where(followed[burst], 0.95, 0.05)
-    mood = np.where(followed, 1.0, -1.0)[np.maximum.accumulate(np.where(burst, np.arange(count), 0))]
+    mood = np.where(followed, 1.0, -1.0)[
+        np.maximum.accumulate(np.where(burst, np.arange(count), 0))
+    ]
     log_volume = 6.0 + 0.4 * np.sign(busy) + 0.1 * busy + np.where(burst, 2.2, 0.0)
     code = PLAIN_SHARE + (1 - PLAIN_SHARE) * np.sign(busy)
     returns = np.empty(count)

@@ -14,13 +14,20 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from crisol.core.checkpoints import clear, fingerprint
-from crisol.core.metrics import macro_f1
 from crisol.core.seeding import seed_everything
 from crisol.core.training import TensorBatches, train
-from crisol.models.signals.contract import SEQUENCE_BARS, SIGNALS, PredictionRequest
+from crisol.models.signals.calibration import (
+    Offset,
+    balance_offset,
+    best_hold_shift,
+    class_weights,
+    weighted_log_loss,
+)
+from crisol.models.signals.contract import SEQUENCE_BARS, PredictionRequest
 from crisol.models.signals.data import Fold, split, windows
 from crisol.models.signals.export import export
 from crisol.models.signals.familiarity import fit_familiarity
+from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
 from crisol.models.signals.network import Ensemble, SignalNetwork, freeze
 from crisol.models.signals.params import (
     DataParams,
@@ -34,8 +41,6 @@ from crisol.models.signals.predictor import Record, SignalsPredictor
 
 logger = logging.getLogger(__name__)
 
-MEMBER, ENSEMBLE, SHUFFLED = "lstm", "lstm_ensemble", "lstm_shuffled_labels"
-"""Names in the ``model`` column of the forecasts."""
 GOLDEN_EXAMPLES = 4
 _MOVE_LIMIT = 3.0
 
@@ -63,7 +68,7 @@ class _FoldFit:
     networks: list[SignalNetwork]
     chosen: list[int]
     temperature: float
-    offset: tuple[float, float, float]
+    offset: Offset
     trainable_share: float
 
 
@@ -170,10 +175,12 @@ class _Study:
             label = f"{self.study.name}.fold{fold.number}.seed{index}"
             network, share = self._train(fold, self.data, self.params.seed + index, label)
             networks.append(network)
-        offset = self._offset(fold)
-        weights = _class_weights(self.data.labels[fold.train], self.params.balance)
+        offset = balance_offset(self.data.labels[fold.train], self.params.balance)
+        weights = class_weights(self.data.labels[fold.train], self.params.balance)
         losses = [
-            _log_loss(self._probabilities([n], fold.valid, 1.0, offset), self._valid(fold), weights)
+            weighted_log_loss(
+                self._probabilities([n], fold.valid, 1.0, offset), self._valid(fold), weights
+            )
             for n in networks
         ]
         chosen = sorted(int(i) for i in np.argsort(losses)[: self.study.ensemble])
@@ -181,19 +188,17 @@ class _Study:
 
         def loss_at(log_temperature: float) -> float:
             p = self._probabilities(members, fold.valid, float(np.exp(log_temperature)), offset)
-            return _log_loss(p, self._valid(fold), weights)
+            return weighted_log_loss(p, self._valid(fold), weights)
 
         best = minimize_scalar(loss_at, bounds=(np.log(0.25), np.log(8.0)), method="bounded")
         temperature = float(np.exp(best.x))
         if self.params.tune_hold:
             valid = self._probabilities(members, fold.valid, temperature, offset)
-            shift = temperature * _best_hold_shift(valid, self._valid(fold))
+            shift = temperature * best_hold_shift(valid, self._valid(fold))
             offset = (offset[0], offset[1] - shift, offset[2])
         return _FoldFit(networks, chosen, temperature, offset, share)
 
-    def _train(
-        self, fold: Fold, data: _Data, seed: int, label: str
-    ) -> tuple[SignalNetwork, float]:
+    def _train(self, fold: Fold, data: _Data, seed: int, label: str) -> tuple[SignalNetwork, float]:
         params = self.params.model_copy(update={"seed": seed})
         seed_everything(seed, "signals")
         network, share = SignalNetwork(self.network), 1.0
@@ -259,12 +264,15 @@ class _Study:
             fold.number,
             -1,
             SHUFFLED,
-            self._probabilities([network], fold.test, 1.0, self._offset(fold)),
+            self._probabilities(
+                [network],
+                fold.test,
+                1.0,
+                balance_offset(self.data.labels[fold.train], self.params.balance),
+            ),
         )
 
-    def predictor(
-        self, fold: Fold, fitted: _FoldFit, forecasts: pd.DataFrame
-    ) -> SignalsPredictor:
+    def predictor(self, fold: Fold, fitted: _FoldFit, forecasts: pd.DataFrame) -> SignalsPredictor:
         """The fold's chosen networks as a predictor, with the study's forecasts as its record."""
         ensemble = forecasts[forecasts.model == ENSEMBLE]
         classes = ensemble[["p_sell", "p_hold", "p_buy"]].to_numpy().argmax(1)
@@ -283,45 +291,18 @@ class _Study:
     def _valid(self, fold: Fold) -> np.ndarray:
         return self.data.labels[fold.valid]
 
-    def _offset(self, fold: Fold) -> tuple[float, float, float]:
-        """What ``balance`` takes from the logits: its share of the log training frequencies."""
-        counts = np.bincount(self.data.labels[fold.train], minlength=len(SIGNALS))
-        if self.params.balance == 0:
-            return (0.0, 0.0, 0.0)
-        logs = np.log(np.maximum(counts, 1) / counts.sum())
-        sell, hold, buy = (float(self.params.balance * value) for value in logs)
-        return (sell, hold, buy)
-
     def _probabilities(
         self,
         networks: Sequence[SignalNetwork],
         rows: np.ndarray,
         temperature: float,
-        offset: tuple[float, float, float],
+        offset: Offset,
     ) -> np.ndarray:
         ensemble = Ensemble(networks, temperature, offset).eval()
         x = torch.from_numpy(self.data.windows[rows])
         with torch.inference_mode():
             parts = [ensemble(part) for part in x.split(2048)]
         return torch.cat(parts).double().numpy()
-
-
-def forecast_table(
-    study: str, rows: np.ndarray, fold: int, seed: int, model: str, probabilities: np.ndarray
-) -> pd.DataFrame:
-    """Probabilities [R, 3] as rows of the forecasts table."""
-    return pd.DataFrame(
-        {
-            "study": study,
-            "row": rows,
-            "fold": fold,
-            "seed": seed,
-            "model": model,
-            "p_sell": probabilities[:, 0],
-            "p_hold": probabilities[:, 1],
-            "p_buy": probabilities[:, 2],
-        }
-    )
 
 
 def golden_requests(
@@ -371,26 +352,3 @@ def _transfer_source(
             "promote one (kedro promote signals) or leave init_from out"
         )
     return init_from
-
-
-def _best_hold_shift(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """The addition to log p(hold), within ±0.3, that maximises macro-F1 (smoothed over three)."""
-    shifts = np.linspace(-0.35, 0.35, 15)
-    logs = np.log(np.maximum(probabilities, 1e-12))
-    scores = [
-        macro_f1(labels, (logs + np.array([0.0, shift, 0.0])).argmax(1)) for shift in shifts
-    ]
-    smooth = np.convolve(scores, np.ones(3) / 3, mode="valid")
-    return float(shifts[1:-1][smooth.argmax()])
-
-
-def _class_weights(labels: np.ndarray, balance: float) -> np.ndarray:
-    """Weight per class under which ``balance``d probabilities are calibrated."""
-    frequency = np.bincount(labels, minlength=len(SIGNALS)) / len(labels)
-    return np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -balance, 0.0)
-
-
-def _log_loss(probabilities: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> float:
-    picked = np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-12))
-    w = weights[labels]
-    return float(-(w * picked).sum() / w.sum())

@@ -1,0 +1,62 @@
+"""From raw class probabilities to the ones that are answered: balance, hold shift, temperature.
+
+The same rules serve the network and its baselines, and everything is fitted on validation samples.
+Legend: R samples, C = 3 classes.
+"""
+
+import numpy as np
+
+from crisol.core.metrics import macro_f1
+from crisol.models.signals.contract import SIGNALS
+
+Offset = tuple[float, float, float]
+"""What is taken from the log-probabilities of sell, hold and buy."""
+_SHIFTS = np.linspace(-0.35, 0.35, 15)
+
+
+def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:  # noqa: N803 (shape legend)
+    """``balance`` times the log frequency of each class in ``labels_R``.
+
+    >>> balance_offset(np.array([0, 1, 1, 2]), 0.0)
+    (0.0, 0.0, 0.0)
+    """
+    counts = np.bincount(labels_R, minlength=len(SIGNALS))
+    if balance == 0:
+        return (0.0, 0.0, 0.0)
+    sell, hold, buy = (float(x) for x in balance * np.log(np.maximum(counts, 1) / counts.sum()))
+    return (sell, hold, buy)
+
+
+def class_weights(labels_R: np.ndarray, balance: float) -> np.ndarray:  # noqa: N803
+    """Weight per class [C] under which ``balance``d probabilities are calibrated."""
+    frequency = np.bincount(labels_R, minlength=len(SIGNALS)) / len(labels_R)
+    return np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -balance, 0.0)
+
+
+def weighted_log_loss(
+    probabilities_RC: np.ndarray,  # noqa: N803
+    labels_R: np.ndarray,  # noqa: N803
+    weights_C: np.ndarray,  # noqa: N803
+) -> float:
+    """Mean negative log-probability of the truth, each sample weighted by its class."""
+    chosen = np.maximum(probabilities_RC[np.arange(len(labels_R)), labels_R], 1e-12)
+    weight = weights_C[labels_R]
+    return float(-(weight * np.log(chosen)).sum() / weight.sum())
+
+
+def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float:  # noqa: N803
+    """The addition to log p(hold), within ±0.3, that maximises macro-F1.
+
+    Scores are smoothed over three neighbouring shifts, so that a lucky one does not win.
+    """
+    logs = np.log(np.maximum(probabilities_RC, 1e-12))
+    scores = [macro_f1(labels_R, (logs + [0.0, shift, 0.0]).argmax(1)) for shift in _SHIFTS]
+    smooth = np.convolve(scores, np.ones(3) / 3, mode="valid")
+    return float(_SHIFTS[1:-1][smooth.argmax()])
+
+
+def apply_offset(probabilities_RC: np.ndarray, offset: Offset) -> np.ndarray:  # noqa: N803
+    """Probabilities with ``offset`` taken from their logarithms, [R, C]."""
+    logs = np.log(np.maximum(probabilities_RC, 1e-12)) - np.array(offset)
+    scaled = np.exp(logs - logs.max(1, keepdims=True))
+    return scaled / scaled.sum(1, keepdims=True)
