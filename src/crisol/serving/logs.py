@@ -38,12 +38,18 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, stream: TextIO | None = None) -> None:
-    """Send this package's log to ``stream`` (standard output) as JSON lines."""
+    """Send this package's log to ``stream`` (standard output) as JSON lines.
+
+    The handlers that BentoML has set up in a worker keep their places and write JSON too.
+    """
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(JsonFormatter())
     _logger.handlers[:] = [handler]
     _logger.setLevel(level)
     _logger.propagate = False
+    for name in ("bentoml", "uvicorn.error", "circus"):
+        for known in logging.getLogger(name).handlers:
+            known.setFormatter(JsonFormatter())
 
 
 class AccessLog:

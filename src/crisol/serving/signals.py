@@ -5,6 +5,9 @@ import bentoml
 from crisol.models.signals import contract
 from crisol.serving import common
 
+PACKAGES = ("onnxruntime", "torch")
+"""What this service installs beside :data:`crisol.serving.requirements.BASE`."""
+
 _arguments = bentoml.use_arguments(common.BundleArguments)
 
 
@@ -40,10 +43,11 @@ app = common.ServiceApp(
 )
 
 
-@bentoml.service(name="signals", **common.BENTO)
+@bentoml.service(name="signals", service_class=common.FrontedService)
 class Signals:
     """Serves the predictor of the bundle through :data:`app`."""
 
+    app = app
     model = bentoml.models.BentoModel(_arguments.model or "signals:latest")
 
     def __init__(self) -> None:
@@ -59,8 +63,3 @@ class Signals:
         """Finish what is queued."""
         await app.stop()
 
-    def __is_ready__(self) -> bool:
-        return app.ready
-
-
-Signals.add_asgi_middleware(common.Front, app=app)

@@ -1,0 +1,60 @@
+"""Assembles one Bento in a process of its own: ``python -m crisol.serving.assemble JOB.json``.
+
+:mod:`crisol.serving.package` starts it inside the build context, with the copied ``crisol`` first
+on the path and a BentoML home of its own. So the copy proves that it is enough by itself, and the
+process that bundles keeps its imports and its stores to itself.
+"""
+
+import json
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import bentoml
+import yaml
+
+from crisol.serving.requirements import BASE, pinned
+
+
+def assemble(job: dict[str, Any]) -> None:
+    """Store the predictor as a BentoML model and build the Bento around it."""
+    stamp: dict[str, str] = job["stamp"]
+    short = {key: value for key, value in stamp.items() if len(value) <= 64}
+    with bentoml.models.create(job["model_tag"], labels=short, metadata=stamp) as model:
+        shutil.copytree(job["predictor_dir"], model.path, dirs_exist_ok=True)
+
+    # The service finds its model by the bundle's argument: set it before the import.
+    from bentoml._internal.utils.args import set_arguments
+
+    arguments = {"model": job["model_tag"]}
+    set_arguments(arguments)
+    service = import_module(f"crisol.serving.{job['family']}")
+    bento = bentoml.build(
+        service=f"crisol.serving.{job['family']}:{_service_name(service)}",
+        name=job["family"],
+        version=job["version"],
+        labels={**job["labels"], **short},
+        description=job["description"],
+        include=["crisol/**"],
+        envs=job["envs"],
+        docker={"python_version": "3.11", **job["docker"]},
+        python={"packages": pinned([*BASE, *service.PACKAGES]), "lock_packages": False},
+        models=[job["model_tag"]],
+        build_ctx=job["context"],
+        args=arguments,
+    )
+    # BentoML lists only its own endpoints; ours answer, so ours are described.
+    with Path(bento.path_of("apis/openapi.yaml")).open("w", encoding="utf-8") as stream:
+        yaml.safe_dump(service.app.document, stream, sort_keys=False)
+
+
+def _service_name(module: Any) -> str:
+    from _bentoml_sdk import Service
+
+    return next(name for name, value in vars(module).items() if isinstance(value, Service))
+
+
+if __name__ == "__main__":
+    assemble(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")))
