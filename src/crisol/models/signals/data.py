@@ -139,21 +139,107 @@ def seconds_since_1970(timestamps: pd.Series) -> np.ndarray:
 
 
 def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    chosen = bars[bars.exchange == study.exchange]
+    chosen = bars[bars.exchange.isin(study.exchanges)]
+    if chosen.empty:
+        raise BarsError(
+            f"study {study.name!r}: no bars of {', '.join(study.exchanges)}; there are: "
+            + ", ".join(sorted(bars.exchange.unique()))
+        )
     if study.symbols is not None:
         absent = sorted(set(study.symbols) - set(chosen.symbol))
         if absent:
             raise BarsError(
-                f"study {study.name!r}: no bars of {absent[0]!r} on {study.exchange!r}; there are: "
+                f"study {study.name!r}: no bars of {absent[0]!r}; there are: "
                 + ", ".join(sorted(chosen.symbol.unique())[:20])
             )
         chosen = chosen[chosen.symbol.isin(study.symbols)]
+    tables = []
+    for study in params.studies:
+        samples = _study_samples(bars, study)
+        folds = split(samples, study)
+        fold, part = np.full(len(samples), NEVER), np.full(len(samples), "unused", dtype=object)
+        for one in folds:
+            fold[one.test] = one.number
+        for name in ("train", "valid", "test"):
+            part[getattr(folds[-1], name)] = name
+        tables.append(samples.assign(fold=fold, split=part))
+    return pd.concat(tables, ignore_index=True)
+
+
+def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
+    """The folds of one study's samples.
+
+    Raises:
+        BarsError: a fold without training, validation or test samples.
+    """
+    if isinstance(study.split, Holdout):
+        folds = [_holdout(samples, study.split)]
+    else:
+        folds = _walk_forward(samples, study, study.split)
+    for fold in folds:
+        for name in ("train", "valid", "test"):
+            if len(getattr(fold, name)) == 0:
+                raise BarsError(
+                    f"study {study.name!r}: fold {fold.number} has no {name} samples; check the "
+                    "dates or fractions of its split, or give it more bars"
+                )
+    return folds
+
+
+def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -> np.ndarray:
+    """What the network reads for each sample, float32 [B, T, F]; chunked to bound memory."""
+    values = bars[["open", "high", "low", "close", "volume"]].to_numpy(float)
+    seconds = seconds_since_1970(bars["timestamp"])
+    chosen = columns(network.features)
+    ends, starts = samples["end"].to_numpy(), samples["start"].to_numpy()
+    out = np.empty((len(samples), network.steps, len(chosen)), np.float32)
+    for chunk in range(0, len(samples), 4096):
+        part = slice(chunk, chunk + 4096)
+        bars_BN5, seconds_BN = gather(values, seconds, ends[part], starts[part])
+        out[part] = features(bars_BN5, seconds_BN, network.steps)[..., chosen]
+    return out
+
+
+def gather(
+    values: np.ndarray, seconds: np.ndarray, ends: np.ndarray, starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Windows of bars [B, N, 5] and their times [B, N], each ending at ``ends``.
+
+    A history shorter than a window repeats its first bar in front, at the interval of its first
+    two bars.
+    """
+    wanted = ends[:, None] + np.arange(1 - SEQUENCE_BARS, 1)
+    found = np.maximum(wanted, starts[:, None])
+    lacking = found - wanted
+    times = seconds[found]
+    if lacking.any():
+        interval = (seconds[starts + 1] - seconds[starts])[:, None]
+        times = times - lacking * interval
+    return values[found], times
+
+
+def seconds_since_1970(timestamps: pd.Series) -> np.ndarray:
+    """UTC timestamps to float64 seconds."""
+    return timestamps.dt.as_unit("ns").astype("int64").to_numpy() / 1e9
+
+
+def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
+    chosen = bars[bars.exchange.isin(study.exchanges)]
     if chosen.empty:
         raise BarsError(
-            f"study {study.name!r}: no bars of exchange {study.exchange!r}; there are: "
+            f"study {study.name!r}: no bars of {', '.join(study.exchanges)}; there are: "
             + ", ".join(sorted(bars.exchange.unique()))
         )
-    tables = [_symbol_samples(series, study) for _, series in chosen.groupby("symbol", sort=True)]
+    if study.symbols is not None:
+        absent = sorted(set(study.symbols) - set(chosen.symbol))
+        if absent:
+            raise BarsError(
+                f"study {study.name!r}: no bars of {absent[0]!r}; there are: "
+                + ", ".join(sorted(chosen.symbol.unique())[:20])
+            )
+        chosen = chosen[chosen.symbol.isin(study.symbols)]
+    grouped = chosen.groupby(["exchange", "symbol"], sort=True)
+    tables = [_symbol_samples(series, study) for _, series in grouped]
     samples = pd.concat(tables, ignore_index=True)
     if samples.empty:
         raise BarsError(
@@ -191,7 +277,7 @@ def _symbol_samples(series: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     time = series["timestamp"].reset_index(drop=True)
     samples = pd.DataFrame(
         {
-            "exchange": study.exchange,
+            "exchange": series["exchange"].iloc[0],
             "symbol": series["symbol"].iloc[0],
             "end": end + start,
             "start": start,

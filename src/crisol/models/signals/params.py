@@ -69,9 +69,9 @@ class StudyParams(Params):
     """A slice of the bars, how it is labelled and split, and how the result is judged."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    exchange: str
+    exchanges: Names = Field(min_length=1)
     symbols: Names | None = None
-    """``None`` takes every symbol of the exchange."""
+    """``None`` takes every symbol of the exchanges."""
     horizon_bars: int = Field(default=1, ge=1)
     label: Annotated[FixedThreshold | VolatilityThreshold, Field(discriminator="kind")] = Field(
         default_factory=VolatilityThreshold
@@ -104,7 +104,7 @@ class DataParams(Params):
 
     studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(
         default=(
-            StudyParams(name="sample", exchange="binance", split=WalkForward(folds=2), seeds=2),
+            StudyParams(name="sample", exchanges=("binance",), split=WalkForward(folds=2), seeds=2),
         ),
         min_length=1,
     )

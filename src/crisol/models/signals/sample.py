@@ -26,7 +26,7 @@ MOOD_DRIFT = 1.1
 PLAIN_SHARE = 0.2
 """Share of that move that comes in any bar; the rest depends on the newest bar being busy."""
 REVERSAL = 0.5
-NOISE = 0.006
+NOISE = 0.0015
 README = """# sample_bars.csv is synthetic
 
 Made by `python -m crisol.models.signals.sample` from a random generator with a fixed seed. The
