@@ -50,7 +50,9 @@ def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float
     Scores are smoothed over three neighbouring shifts, so that a lucky one does not win.
     """
     logs = np.log(np.maximum(probabilities_RC, 1e-12))
-    scores = [macro_f1(labels_R, (logs + [0.0, shift, 0.0]).argmax(1)) for shift in _SHIFTS]
+    scores = [
+        macro_f1(labels_R, (logs + np.array([0.0, shift, 0.0])).argmax(1)) for shift in _SHIFTS
+    ]
     smooth = np.convolve(scores, np.ones(3) / 3, mode="valid")
     return float(_SHIFTS[1:-1][smooth.argmax()])
 

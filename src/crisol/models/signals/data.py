@@ -1,7 +1,7 @@
 """From raw bars to labelled samples that know when they may be used.
 
-A sample is one moment: the newest bar it may look at (``end``), what happened afterwards (``label``,
-``next_return``), and the fold in which it is tested.
+A sample is one moment: the newest bar it may look at (``end``), what happened afterwards
+(``label``, ``next_return``), and the fold in which it is tested.
 """
 
 import hashlib
@@ -29,12 +29,17 @@ NEVER = -1
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions (in the study's part of the samples table) of one fold's parts."""
+    """Positions (in the study's part of the samples table) of one fold's parts.
+
+    ``moves_only``: samples of the training span that the study leaves out as hold; their returns
+    may still be learned from.
+    """
 
     number: int
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
+    moves_only: np.ndarray
 
 
 def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
@@ -91,6 +96,8 @@ def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
         folds = [_holdout(samples, study.split)]
     else:
         folds = _walk_forward(samples, study, study.split)
+    if study.drop_hold:
+        folds = [_without_hold(fold, samples["label"].to_numpy()) for fold in folds]
     for fold in folds:
         for name in ("train", "valid", "test"):
             if len(getattr(fold, name)) == 0:
@@ -110,93 +117,8 @@ def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -
     out = np.empty((len(samples), network.steps, len(chosen)), np.float32)
     for chunk in range(0, len(samples), 4096):
         part = slice(chunk, chunk + 4096)
-        bars_BN5, seconds_BN = gather(values, seconds, ends[part], starts[part])
-        out[part] = features(bars_BN5, seconds_BN, network.steps)[..., chosen]
-    return out
-
-
-def gather(
-    values: np.ndarray, seconds: np.ndarray, ends: np.ndarray, starts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Windows of bars [B, N, 5] and their times [B, N], each ending at ``ends``.
-
-    A history shorter than a window repeats its first bar in front, at the interval of its first
-    two bars.
-    """
-    wanted = ends[:, None] + np.arange(1 - SEQUENCE_BARS, 1)
-    found = np.maximum(wanted, starts[:, None])
-    lacking = found - wanted
-    times = seconds[found]
-    if lacking.any():
-        interval = (seconds[starts + 1] - seconds[starts])[:, None]
-        times = times - lacking * interval
-    return values[found], times
-
-
-def seconds_since_1970(timestamps: pd.Series) -> np.ndarray:
-    """UTC timestamps to float64 seconds."""
-    return timestamps.dt.as_unit("ns").astype("int64").to_numpy() / 1e9
-
-
-def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    chosen = bars[bars.exchange.isin(study.exchanges)]
-    if chosen.empty:
-        raise BarsError(
-            f"study {study.name!r}: no bars of {', '.join(study.exchanges)}; there are: "
-            + ", ".join(sorted(bars.exchange.unique()))
-        )
-    if study.symbols is not None:
-        absent = sorted(set(study.symbols) - set(chosen.symbol))
-        if absent:
-            raise BarsError(
-                f"study {study.name!r}: no bars of {absent[0]!r}; there are: "
-                + ", ".join(sorted(chosen.symbol.unique())[:20])
-            )
-        chosen = chosen[chosen.symbol.isin(study.symbols)]
-    tables = []
-    for study in params.studies:
-        samples = _study_samples(bars, study)
-        folds = split(samples, study)
-        fold, part = np.full(len(samples), NEVER), np.full(len(samples), "unused", dtype=object)
-        for one in folds:
-            fold[one.test] = one.number
-        for name in ("train", "valid", "test"):
-            part[getattr(folds[-1], name)] = name
-        tables.append(samples.assign(fold=fold, split=part))
-    return pd.concat(tables, ignore_index=True)
-
-
-def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
-    """The folds of one study's samples.
-
-    Raises:
-        BarsError: a fold without training, validation or test samples.
-    """
-    if isinstance(study.split, Holdout):
-        folds = [_holdout(samples, study.split)]
-    else:
-        folds = _walk_forward(samples, study, study.split)
-    for fold in folds:
-        for name in ("train", "valid", "test"):
-            if len(getattr(fold, name)) == 0:
-                raise BarsError(
-                    f"study {study.name!r}: fold {fold.number} has no {name} samples; check the "
-                    "dates or fractions of its split, or give it more bars"
-                )
-    return folds
-
-
-def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -> np.ndarray:
-    """What the network reads for each sample, float32 [B, T, F]; chunked to bound memory."""
-    values = bars[["open", "high", "low", "close", "volume"]].to_numpy(float)
-    seconds = seconds_since_1970(bars["timestamp"])
-    chosen = columns(network.features)
-    ends, starts = samples["end"].to_numpy(), samples["start"].to_numpy()
-    out = np.empty((len(samples), network.steps, len(chosen)), np.float32)
-    for chunk in range(0, len(samples), 4096):
-        part = slice(chunk, chunk + 4096)
-        bars_BN5, seconds_BN = gather(values, seconds, ends[part], starts[part])
-        out[part] = features(bars_BN5, seconds_BN, network.steps)[..., chosen]
+        some_bars, times = gather(values, seconds, ends[part], starts[part])
+        out[part] = features(some_bars, times, network.steps)[..., chosen]
     return out
 
 
@@ -291,7 +213,7 @@ def _symbol_samples(series: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     for name in ("timestamp", "target_time"):
         samples[name] = pd.to_datetime(samples[name], utc=True)
     samples["group"] = samples["target_time"].dt.strftime("%Y-%m-%d")
-    return samples[samples.label != HOLD] if study.drop_hold else samples
+    return samples
 
 
 def _row_id(key: str) -> int:
@@ -309,7 +231,14 @@ def _holdout(samples: pd.DataFrame, params: Holdout) -> Fold:
         between(params.train_from, params.valid_from),
         between(params.valid_from, params.test_from),
         between(params.test_from, params.test_until),
+        np.zeros(0, np.intp),
     )
+
+
+def _without_hold(fold: Fold, labels: np.ndarray) -> Fold:
+    """The fold without the samples whose move was small; those of its training span set aside."""
+    kept = [part[labels[part] != HOLD] for part in (fold.train, fold.valid, fold.test)]
+    return Fold(fold.number, *kept, fold.train[labels[fold.train] == HOLD])
 
 
 def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward) -> list[Fold]:
@@ -323,7 +252,7 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
         stop = first + (count - first) * (number + 1) // params.folds
         past = position[position < start - distance]
         if len(past) == 0:
-            return [Fold(number, past, past, past)]
+            return [Fold(number, past, past, past, past)]
         valid_start = int(np.quantile(past, 1 - params.valid_fraction))
         folds.append(
             Fold(
@@ -331,6 +260,7 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
                 np.flatnonzero(position < valid_start - distance),
                 np.flatnonzero((position >= valid_start) & (position < start - distance)),
                 np.flatnonzero((position >= start) & (position < stop)),
+                np.zeros(0, np.intp),
             )
         )
     return folds

@@ -128,12 +128,12 @@ def _study_result(
         part = part.sort_values("row")
         if not np.array_equal(part["row"].to_numpy(), tested["row"].to_numpy()):
             raise ValueError(
-                f"study {study.name!r}: the forecasts of {model} cover other rows than the samples; "
-                "run the nodes from the samples on"
+                f"study {study.name!r}: the forecasts of {model} cover other rows than the "
+                "samples; run the nodes from the samples on"
             )
         name = f"{MEMBER}#{seed}" if model == MEMBER else str(model)
         probabilities[name] = part[PROBABILITIES].to_numpy()
-    metrics = {name: _measure(tested, p, study) for name, p in probabilities.items()}
+    metrics = {name: _measure(tested, p) for name, p in probabilities.items()}
     backtests = {}
     if not study.drop_hold:  # which bars barely moved is known only afterwards: nothing to trade
         for name in (ENSEMBLE, *BASELINES):
@@ -149,7 +149,7 @@ def _study_result(
     return StudyResult(study, tested, probabilities, metrics, backtests)
 
 
-def _measure(tested: pd.DataFrame, p: np.ndarray, study: StudyParams) -> dict[str, float]:
+def _measure(tested: pd.DataFrame, p: np.ndarray) -> dict[str, float]:
     truth = tested["label"].to_numpy()
     values = {
         "accuracy": accuracy(truth, p.argmax(1)),
@@ -373,10 +373,14 @@ def _describe(result: StudyResult, synthetic: bool) -> str:
 def _limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) -> list[str]:
     limits = [
         "A research model, not investment advice; past bars say little about future ones.",
-        f"Learned from {', '.join(sorted(result.tested['symbol'].unique())[:5])} at one bar "
-        "interval; other instruments and intervals raise the unfamiliar_bars factor or go unnoticed.",
-        "The backtest knows a fixed cost per trade, but no spread, no market impact, no funding "
-        "and no limits on shorting.",
+        (
+            f"Learned from {', '.join(sorted(result.tested['symbol'].unique())[:5])} at one bar "
+            "interval; bars of others may look familiar and still behave otherwise."
+        ),
+        (
+            "The backtest knows a fixed cost per trade, but no spread, no market impact, no funding "
+            "and no limits on shorting."
+        ),
     ]
     if any(abs(value) > 0 for value in predictor.description.offset):
         limits.append(

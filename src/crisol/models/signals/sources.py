@@ -36,7 +36,23 @@ _BTCUSDT = Source(
     mirror_path="signals/btcusdt_binance_futures/BTCUSDT_1h.csv",
 )
 _NASDAQ = frozenset(
-    "AAPL AGFS AMGN AMZN CELG CHTR CMCSA CSCO FB GOOG IEP INTC MSFT PCLN PICO".split()
+    {
+        "AAPL",
+        "AGFS",
+        "AMGN",
+        "AMZN",
+        "CELG",
+        "CHTR",
+        "CMCSA",
+        "CSCO",
+        "FB",
+        "GOOG",
+        "IEP",
+        "INTC",
+        "MSFT",
+        "PCLN",
+        "PICO",
+    }  # fmt: skip
 )
 
 

@@ -93,7 +93,7 @@ def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
     try:
         checked = SCHEMA.validate(checked)
     except pa.errors.SchemaError as error:
-        raise BarsError(f"{file}: {_locate(bars, error)}") from error
+        raise BarsError(f"{file}: {_locate(error)}") from error
     _check_relations(checked, file)
     return checked
 
@@ -153,7 +153,7 @@ def _place(index: Any) -> str:
     return f"row {int(index) + 1} (line {int(index) + 2})"
 
 
-def _locate(bars: pd.DataFrame, error: pa.errors.SchemaError) -> str:
+def _locate(error: pa.errors.SchemaError) -> str:
     column = getattr(error.schema, "name", None)
     rule = getattr(error.check, "error", None) or str(error.check)
     cases = error.failure_cases
