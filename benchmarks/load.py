@@ -58,7 +58,9 @@ class Connection(asyncio.Protocol):
             self._done.set_result(None)
 
 
-async def load(host: str, port: int, request: bytes, connections: int, seconds: float) -> dict[str, Any]:
+async def load(
+    host: str, port: int, request: bytes, connections: int, seconds: float
+) -> dict[str, Any]:
     """Keep ``connections`` busy for ``seconds``; latencies in seconds and the count of errors."""
     loop = asyncio.get_running_loop()
     began = time.process_time()

@@ -1,8 +1,7 @@
 """A real predictor of `signals` at tiny size, and the service around it."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ STAMP = {
 }
 
 
-def make_predictor(seed: int = 0, hidden: int = 8) -> Any:
+def build_predictor(seed: int = 0, hidden: int = 8) -> Any:
     """An untrained network of `signals` with everything a trained one carries."""
     import torch
 
@@ -48,8 +47,23 @@ def make_predictor(seed: int = 0, hidden: int = 8) -> Any:
 
 
 @pytest.fixture(scope="session")
+def make_predictor() -> Callable[..., Any]:
+    return build_predictor
+
+
+@pytest.fixture(scope="session")
+def key() -> str:
+    return KEY
+
+
+@pytest.fixture(scope="session")
+def stamp() -> dict[str, str]:
+    return dict(STAMP)
+
+
+@pytest.fixture(scope="session")
 def predictor_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_predictor().save(tmp_path_factory.mktemp("served") / "predictor")
+    return build_predictor().save(tmp_path_factory.mktemp("served") / "predictor")
 
 
 @pytest.fixture(scope="session")
@@ -60,28 +74,26 @@ def example() -> dict[str, Any]:
 
 
 @pytest.fixture
-def app(predictor_dir: Path) -> Iterator[Any]:
-    """A fresh application of `signals`, opened by each test as it needs."""
-    from crisol.models.signals import contract
+def app() -> Any:
+    """A fresh application of `signals`, not opened yet."""
     from crisol.serving import common, signals
 
-    yield common.ServiceApp(
+    return common.ServiceApp(
         "signals", title="Crisol signals", description="test", endpoints=signals.app.endpoints
     )
-    assert contract is not None
 
 
-Client = Callable[..., Any]
+@pytest.fixture(scope="session")
+def running() -> Callable[..., Any]:
+    """``async with running(app, directory, environment) as client``: opened, started, stopped."""
+    return _running
 
 
 @asynccontextmanager
-async def running(
+async def _running(
     app: Any, directory: Path, environment: dict[str, str] | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """``app`` opened and started, and a client that talks to it."""
-    app.open(
-        directory, STAMP, {"CRISOL_API_KEYS": KEY} if environment is None else environment
-    )
+    app.open(directory, STAMP, {"CRISOL_API_KEYS": KEY} if environment is None else environment)
     await app.start()
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     try:
@@ -89,8 +101,3 @@ async def running(
             yield client
     finally:
         await app.stop()
-
-
-def run(coroutine: Any) -> Any:
-    """Run one asynchronous test body."""
-    return asyncio.run(coroutine)

@@ -1,8 +1,8 @@
 """What every service shares: one ASGI application around a predictor.
 
-The application stands in front of BentoML's own (see :class:`Front`): BentoML brings the server, the
-workers, the model store and the bundle; every answer, the health routes included, comes from here,
-in one shape. Work per request is what its contract needs and little more.
+The application stands in front of BentoML's own (see :class:`Front`): BentoML brings the server,
+the workers, the model store and the bundle; every answer, the health routes included, comes from
+here, in one shape. Work per request is what its contract needs and little more.
 """
 
 import gc
@@ -33,6 +33,7 @@ from crisol.serving.metrics import CONTENT_TYPE, Metrics
 __all__ = ["BundleArguments", "Endpoint", "FrontedService", "Predict", "ServiceApp"]
 
 _log = logging.getLogger("crisol.serving")
+
 
 class BundleArguments(BaseModel):
     """What a bundle remembers from its build (``bentoml build --arg model=signals:3-1f2e``)."""
@@ -121,7 +122,7 @@ class ServiceApp:
             torch.set_num_threads(1)
         self._differences = predictor.replay_golden()
         self.reasons = reasons + self._differences
-        self._document = None
+        self._document = self._build_document()
         digest = predictor_digest(directory)
         self.metrics.model({"predictor_digest": digest, **self._names()}, ready=self.ready)
         self._announce()
@@ -180,7 +181,7 @@ class ServiceApp:
         except ClientDisconnected:
             self._record(call, 499, "client_disconnected", 0)
             return
-        except Exception:
+        except Exception:  # noqa: BLE001 - the boundary: logged, and answered with 500
             _log.exception("request failed", extra={"fields": {"request_id": call.request_id}})
             error = ApiError(500)
             code = error.code
@@ -325,9 +326,7 @@ class ServiceApp:
 
     def _docs(self, _: Call) -> Reply:
         headers = {"content-security-policy": openapi.CONTENT_SECURITY_POLICY}
-        return Reply(
-            200, openapi.docs_page(self._title), "text/html; charset=utf-8", headers
-        )
+        return Reply(200, openapi.docs_page(self._title), "text/html; charset=utf-8", headers)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -337,7 +336,11 @@ class ServiceApp:
         return self._document
 
     def _build_document(self) -> dict[str, Any]:
-        golden = self._predictor.golden if self._predictor is not None else ()
+        answer = None
+        predictor = self._predictor
+        if predictor is not None and predictor.golden:
+            golden = predictor.request_type.model_validate(predictor.golden[0].request)
+            answer = predictor.predict([golden])[0].model_dump(mode="json")
         return openapi.build_document(
             self.family,
             self._title,
@@ -345,7 +348,7 @@ class ServiceApp:
             self.endpoints,
             self._model_version.decode(),
             self._auth,
-            golden[0].response if golden else None,
+            answer,
         )
 
     def _names(self) -> dict[str, str]:

@@ -108,9 +108,7 @@ class Predict(Endpoint):
         predictor, batcher = app.predictor, app.batcher
         call.rows = len(requests)
         outputs, call.inference_ms = await batcher.submit([predictor.encode(r) for r in requests])
-        circumstances = core.Call(
-            predictor.model_version, call.inference_ms, datetime.now(tz=UTC)
-        )
+        circumstances = core.Call(predictor.model_version, call.inference_ms, datetime.now(tz=UTC))
         responses = [
             predictor.decode(request, output, circumstances)
             for request, output in zip(requests, outputs, strict=True)

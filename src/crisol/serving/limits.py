@@ -12,6 +12,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 MAX_CALLERS = 10_000
+DISCARD = 16
+"""How many times the largest body is read and thrown away before the connection is cut."""
 
 
 class ClientDisconnected(Exception):  # noqa: N818 - not an error of ours
@@ -64,36 +66,43 @@ async def read_body(
             ``timeout_s``, 413 above ``max_bytes``.
         ClientDisconnected: the client went away.
     """
-    if content_length is not None:
-        if not content_length.isdigit():
-            raise ApiError(400, "The Content-Length header is not a number.")
-        if len(content_length) > 18 or int(content_length) > max_bytes:
-            raise too_large(max_bytes)
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await _read(receive, max_bytes)
-    except TimeoutError:
-        raise ApiError(408, headers={"connection": "close"}) from None
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytes:
+    if content_length is not None and not content_length.isdigit():
+        raise ApiError(400, "The Content-Length header is not a number.")
+    # 18 digits are an exabyte; longer ones are not worth turning into an integer.
+    too_large = content_length is not None and (
+        len(content_length) > 18 or int(content_length) > max_bytes
+    )
     chunks: list[bytes] = []
     size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnected
-        chunk: bytes = message.get("body", b"")
-        size += len(chunk)
-        if size > max_bytes:
-            raise too_large(max_bytes)
-        if not message.get("more_body", False):
-            return b"".join((*chunks, chunk)) if chunks else chunk
-        chunks.append(chunk)
-
-
-def too_large(max_bytes: int) -> ApiError:
-    """413. The connection is closed, so that the rest of the body is not read."""
-    return ApiError(
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not too_large:
+                chunk, more = await _receive(receive)
+                size += len(chunk)
+                chunks.append(chunk)
+                too_large = size > max_bytes
+                if not (more or too_large):
+                    return b"".join(chunks) if len(chunks) > 1 else chunk
+            chunks.clear()
+            await _discard(receive, DISCARD * max_bytes)
+    except TimeoutError:
+        if not too_large:
+            raise ApiError(408, headers={"connection": "close"}) from None
+    raise ApiError(
         413, f"The body is larger than {max_bytes} bytes.", headers={"connection": "close"}
     )
+
+
+async def _receive(receive: Receive) -> tuple[bytes, bool]:
+    message = await receive()
+    if message["type"] == "http.disconnect":
+        raise ClientDisconnected
+    return message.get("body", b""), message.get("more_body", False)
+
+
+async def _discard(receive: Receive, max_bytes: int) -> None:
+    """Let a client finish sending, within reason: one that is cut off never sees the 413."""
+    more, size = True, 0
+    while more and size < max_bytes:
+        chunk, more = await _receive(receive)
+        size += len(chunk)

@@ -33,11 +33,12 @@ def build_document(
     endpoints: Sequence[Endpoint],
     model_version: str,
     authenticator: Authenticator | None,
-    golden: Mapping[str, Any] | None = None,
+    answer: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The OpenAPI document: the contract's schemas, examples, every status, how to sign in.
 
-    ``golden`` is a recorded answer of the predictor, shown as the example of the first endpoint.
+    ``answer`` is what the predictor answers to the first golden request, the example of the first
+    endpoint.
     """
     models = [(m, "validation") for e in endpoints for m in (e.request,)]
     models += [(m, "serialization") for e in endpoints for m in (e.response,)]
@@ -48,7 +49,7 @@ def build_document(
     )
     paths: dict[str, Any] = {}
     for index, endpoint in enumerate(endpoints):
-        example = golden if index == 0 else None
+        example = answer if index == 0 else None
         paths[endpoint.path] = {
             endpoint.method.lower(): _operation(family, endpoint, names, example, authenticator)
         }
@@ -61,7 +62,6 @@ def build_document(
             "summary": f"Crisol {__version__}, model version {model_version}",
             "description": description,
         },
-        "servers": [{"url": "/"}],
         "tags": [
             {"name": family, "description": "Ask the model."},
             {"name": "service", "description": "How the service is and what it serves."},
@@ -74,6 +74,7 @@ def build_document(
                 "Bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
             },
             "headers": _HEADERS,
+            "responses": {CODES[status][0]: _error_response(status) for status in CODES},
         },
     }
 
@@ -171,14 +172,28 @@ def _security(authenticator: Authenticator | None) -> list[dict[str, list[str]]]
 
 
 def _errors(statuses: Sequence[int]) -> dict[str, Any]:
-    reference = {"$ref": "#/components/schemas/Error"}
     return {
-        str(status): {
-            "description": CODES[status][1],
-            "headers": _header_references(),
-            "content": {"application/json": {"schema": reference}},
-        }
-        for status in statuses
+        str(status): {"$ref": f"#/components/responses/{CODES[status][0]}"} for status in statuses
+    }
+
+
+def _error_response(status: int) -> dict[str, Any]:
+    code, meaning = CODES[status]
+    details: list[dict[str, str]] = []
+    if status == 422:
+        details = [
+            {
+                "field": "sequence.12.close",
+                "message": "Input should be greater than 0",
+                "type": "greater_than",
+            }
+        ]
+    example = {"error": meaning, "code": code, "details": details, "request_id": "5f0c1d7ab2"}
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {
+        "description": meaning,
+        "headers": _header_references(),
+        "content": {"application/json": {"schema": schema, "example": example}},
     }
 
 

@@ -269,7 +269,7 @@ def _check_bento(bento: Path) -> list[str]:
 
 
 def _publish(built: Path, store: str, scratch: Path) -> Path:
-    """Move ``<name>/<version>`` into a store, in place of what had the tag; point `latest` at it."""
+    """Move ``<name>/<version>`` into a store, replacing what had the tag; make it `latest`."""
     name, version = built.parent.name, built.name
     target = bento_home() / store / name / version
     target.parent.mkdir(parents=True, exist_ok=True)

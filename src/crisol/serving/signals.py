@@ -62,4 +62,3 @@ class Signals:
     async def stop(self) -> None:
         """Finish what is queued."""
         await app.stop()
-
