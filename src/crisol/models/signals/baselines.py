@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.calibration import apply_offset, balance_offset, best_hold_shift
 from crisol.models.signals.contract import SIGNALS
 from crisol.models.signals.data import BUY, HOLD, SELL, Fold, split, windows
@@ -22,7 +23,6 @@ from crisol.models.signals.params import (
     DataParams,
     FitParams,
     FixedThreshold,
-    NetworkParams,
     StudyParams,
     TrainParams,
 )

@@ -39,14 +39,12 @@ class Evaluation:
             ``champion`` if there is one.
         figures: by name.
         metrics: flat dotted names; equal on every run of the same inputs.
-        rule: how the gate compares.
     """
 
     report: Report
     scores: pd.DataFrame
     figures: dict[str, Figure]
     metrics: dict[str, float]
-    rule: GateRule
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,6 @@ def evaluate(
     results = [_study_result(study, bars, samples, everything) for study in data.studies]
     registered = next(r for r in results if r.study.name == data.register_study)
     scores = _scores(registered, bars, champion)
-    rule = GateRule(metric=data.gate_metric, tolerance=data.gate_tolerance)
     last = registered.tested[registered.tested.fold == registered.tested.fold.max()]
     newest = windows(bars, last, predictor.description.network)
     runtime_rows = runtimes.measure(predictor, newest, last["label"].to_numpy())
@@ -100,7 +97,7 @@ def evaluate(
     tables = {
         f"{r.study.name}: held-out results": [_row(r, name) for name in _models(r)] for r in results
     }
-    tables["registered study: network against each baseline"] = _comparisons(scores, rule)
+    tables["registered study: network against each baseline"] = _comparisons(scores, data.gate)
     if leakage is not None:
         tables["leakage self-test: one network trained on shuffled labels"] = [leakage]
     tables["runtimes of the predictor"] = runtime_rows
@@ -114,7 +111,7 @@ def evaluate(
         synthetic=data.synthetic,
     )
     figures = draw(results, registered, predictor, newest, history)
-    return Evaluation(report, scores, figures, metrics, rule)
+    return Evaluation(report, scores, figures, metrics)
 
 
 def _study_result(
@@ -378,7 +375,7 @@ def _limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) -
             "interval; bars of others may look familiar and still behave otherwise."
         ),
         (
-            "The backtest knows a fixed cost per trade, but no spread, no market impact, no funding "
+            "The backtest knows a fixed cost per trade, but no spread, no impact, no funding "
             "and no limits on shorting."
         ),
     ]

@@ -18,6 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.models.signals.architecture import NetworkParams, Runtime
 from crisol.models.signals.contract import (
     SIGNALS,
     Prediction,
@@ -27,7 +28,6 @@ from crisol.models.signals.contract import (
 )
 from crisol.models.signals.familiarity import Familiarity
 from crisol.models.signals.features import columns, features, trend_strength, volatility
-from crisol.models.signals.params import NetworkParams, Runtime
 from crisol.models.signals.risk import assess
 
 if TYPE_CHECKING:

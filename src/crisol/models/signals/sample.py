@@ -5,9 +5,9 @@
 No market was observed. A burst of volume sets a hidden mood: *followed* if the bar closes near its
 high, *faded* if near its low. Until the next burst, some dozen bars later, a busy bar (volume above
 its usual level) is followed by a rise in the one mood and by a fall in the other, and a quiet bar
-by the opposite; on top of it the mood pulls a little one way, and a bar's own move is partly taken
-back by the next. Who remembers the newest burst can forecast the next bar; who sees only the newest bar
-finds the reversal and little else.
+by the opposite. On top of it the mood pulls a little one way, and a bar's own move is partly taken
+back by the next. Who remembers the newest burst can forecast the next bar; who sees only the newest
+bar finds the reversal and little else.
 """
 
 import argparse

@@ -35,25 +35,7 @@ _BTCUSDT = Source(
     licence="Apache-2.0 (hmate9/PatchTST); public market data of Binance",
     mirror_path="signals/btcusdt_binance_futures/BTCUSDT_1h.csv",
 )
-_NASDAQ = frozenset(
-    {
-        "AAPL",
-        "AGFS",
-        "AMGN",
-        "AMZN",
-        "CELG",
-        "CHTR",
-        "CMCSA",
-        "CSCO",
-        "FB",
-        "GOOG",
-        "IEP",
-        "INTC",
-        "MSFT",
-        "PCLN",
-        "PICO",
-    }  # fmt: skip
-)
+_NASDAQ_SYMBOLS = "AAPL AGFS AMGN AMZN CELG CHTR CMCSA CSCO FB GOOG IEP INTC MSFT PCLN PICO"
 
 
 def sources() -> list[Source]:
@@ -108,7 +90,7 @@ def read_stock(path: Path) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "symbol": symbol,
-            "exchange": "nasdaq" if symbol in _NASDAQ else "nyse",
+            "exchange": "nasdaq" if symbol in _NASDAQ_SYMBOLS.split() else "nyse",
             "timestamp": raw["Date"] + "T00:00:00Z",
             "open": raw["Open"] * factor,
             "high": (raw["High"] * factor).clip(lower=close),

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy, normalize, smooth_l1_loss
 from crisol.core.checkpoints import clear, fingerprint
 from crisol.core.seeding import seed_everything
 from crisol.core.training import Loss, TensorBatches, train
+from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.calibration import (
     Offset,
     balance_offset,
@@ -32,7 +33,6 @@ from crisol.models.signals.params import (
     DataParams,
     FitParams,
     ModelParams,
-    NetworkParams,
     StudyParams,
     TrainParams,
 )

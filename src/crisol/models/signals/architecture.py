@@ -1,0 +1,40 @@
+"""What a network looks like. Light: a served predictor reads it without pandas or training code."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, Strict, model_validator
+
+from crisol.core.params import Params
+from crisol.models.signals.features import NAMES
+
+Names = Annotated[tuple[str, ...], Strict(False)]
+Layer = Literal["lstm_0", "lstm_1", "attention", "head"]
+Runtime = Literal["torch", "onnx", "int8"]
+LAYERS: tuple[Layer, ...] = ("lstm_0", "lstm_1", "attention", "head")
+"""Parts of the network that transfer learning may freeze."""
+
+
+class NetworkParams(Params):
+    """The LSTM: what it sees of the 60 bars and how big it is."""
+
+    features: Names = NAMES
+    """Names from :data:`crisol.models.signals.features.NAMES`."""
+    steps: int = Field(default=60, ge=2, le=60)
+    """How many of the newest bars of the window the recurrence reads."""
+    hidden: int = Field(default=128, ge=2, le=1024)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    input_clip: float = Field(default=4.0, gt=0)
+    """Normalised inputs are cut at this many standard deviations."""
+    newest_bar_path: int | None = Field(default=None, ge=1, le=1024)
+    """Let the heads also see the newest step directly, through a linear map that starts at zero
+    and a layer of this width."""
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        unknown = sorted(set(self.features) - set(NAMES))
+        if unknown or not self.features or len(set(self.features)) != len(self.features):
+            raise ValueError(
+                f"features must be different names out of: {', '.join(NAMES)}"
+                + (f"; unknown: {', '.join(unknown)}" if unknown else "")
+            )
+        return self
