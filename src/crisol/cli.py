@@ -54,6 +54,9 @@ def _command(function: Callable[..., None]) -> Callable[..., None]:
     return click.pass_obj(with_json)
 
 
+_number = click.option("--version", help="A version number, when REFERENCE is a bare family.")
+
+
 def _open(project: Path, env: str | None) -> Any:
     from crisol.registry import display, recovery
     from crisol.registry.store import Store
@@ -74,19 +77,27 @@ def _json(value: Any) -> None:
 
 
 @cli.command()
-@click.argument("version")
+@click.argument("reference")
+@_number
 @click.option("--force", is_flag=True, help="Promote although the gate refuses; needs --reason.")
 @click.option("--reason", help="Why; recorded with the promotion.")
 @_command
-def promote(store: Any, version: str, force: bool, reason: str | None, as_json: bool) -> None:
-    """Make VERSION the champion of its family.
+def promote(
+    store: Any,
+    reference: str,
+    version: str | None,
+    force: bool,
+    reason: str | None,
+    as_json: bool,
+) -> None:
+    """Make REFERENCE the champion of its family.
 
-    VERSION is a family (its candidate), such as signals, or signals/2, or signals@candidate.
+    REFERENCE is a family (its candidate), such as signals, or signals/2, or signals@candidate.
     """
     from crisol.registry import display, promotion, versions
 
-    reference = versions.Reference.parse(version)
-    outcome = promotion.promote(store, reference, force=force, reason=reason)
+    chosen = versions.Reference.parse(reference, version)
+    outcome = promotion.promote(store, chosen, force=force, reason=reason)
     _json(outcome.to_json()) if as_json else display.outcome(outcome)
 
 
@@ -147,25 +158,29 @@ def models(store: Any, family: str | None, as_json: bool) -> None:
     if family is not None:
         versions.check_family(family)
     names = [family] if family else families.family_names()
-    rows = [row for name in names for row in display.version_rows(store, name)]
+    found = [v for name in names for v in versions.all_versions(store, name)]
     if as_json:
-        _json(rows)
+        _json({"versions": [v.to_json() for v in found]})
     else:
-        display.models(rows, names)
+        display.models(found, names)
 
 
 @cli.command()
-@click.argument("version")
+@click.argument("reference")
+@_number
 @_command
-def bundle(store: Any, version: str, as_json: bool) -> None:
-    """Build a Bento from exactly VERSION (a bare family: its champion), stamped with its origin."""
+def bundle(store: Any, reference: str, version: str | None, as_json: bool) -> None:
+    """Build a Bento from exactly REFERENCE, stamped with its origin.
+
+    REFERENCE is a family (its champion), such as signals, or signals/2, or signals@candidate.
+    """
     from crisol.registry import display, promotion, versions
     from crisol.registry.lineage import stamp
     from crisol.serving import package
 
-    reference = versions.Reference.parse(version)
-    found = versions.find(store, reference)
-    alias = reference.alias or (None if reference.version else versions.CHAMPION)
+    chosen = versions.Reference.parse(reference, version)
+    found = versions.find(store, chosen)
+    alias = chosen.alias or (None if chosen.version else versions.CHAMPION)
     decision = promotion.judge(store, found, None)
     with versions.predictor_directory(store, found) as directory:
         try:
@@ -190,9 +205,13 @@ def bundle(store: Any, version: str, as_json: bool) -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A local copy of the downloads (CRISOL_DATA_MIRROR).",
 )
+@env_option
 @click.pass_obj
-def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None) -> None:
-    """Download FAMILY's public data, after printing its licence; checked by SHA-256."""
+def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str | None) -> None:  # noqa: ARG001
+    """Download FAMILY's public data, after printing its licence; checked by SHA-256.
+
+    The downloads are the same in every environment.
+    """
     from crisol import models as families
     from crisol.core.sources import SourceError
     from crisol.registry import versions

@@ -5,16 +5,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner, Result
+from kedro.framework.session import KedroSession
+from kedro.framework.startup import bootstrap_project
 
 import crisol.models
 import crisol.pipelines
 from crisol.registry.store import STORE_VARIABLE, URI_VARIABLE, Store
 
+collect_ignore = ["family"]
 ROOT = Path(__file__).parents[2]
 FAMILY = Path(__file__).parent / "family"
 CATALOG = """
@@ -24,12 +30,9 @@ linear.rows_raw:
 """
 PARAMETERS = """
 linear:
-  data:
-    held_out: 40
-  model:
-    slope_error: 0.0
-  train:
-    epochs: 3
+  data: {held_out: 40}
+  model: {}
+  train: {epochs: 3}
 """
 PYPROJECT = """
 [tool.kedro]
@@ -40,16 +43,17 @@ source_dir = "src"
 """
 
 
-@pytest.fixture(autouse=True)
-def linear_family(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(
-        crisol.models, "__path__", [*crisol.models.__path__, str(FAMILY / "models")]
-    )
-    monkeypatch.setattr(
-        crisol.pipelines, "__path__", [*crisol.pipelines.__path__, str(FAMILY / "pipelines")]
-    )
-    crisol.models.family_names.cache_clear()
-    yield
+@contextmanager
+def beside_the_real_ones() -> Iterator[pytest.MonkeyPatch]:
+    """The family `linear` exists, and no store is inherited, for the length of the block."""
+    with pytest.MonkeyPatch.context() as patch:
+        models, pipelines = crisol.models.__path__, crisol.pipelines.__path__
+        patch.setattr(crisol.models, "__path__", [*models, str(FAMILY / "models")])
+        patch.setattr(crisol.pipelines, "__path__", [*pipelines, str(FAMILY / "pipelines")])
+        for name in (STORE_VARIABLE, URI_VARIABLE, "CRISOL_RUNS", "CRISOL_INPUTS", "KEDRO_ENV"):
+            patch.delenv(name, raising=False)
+        crisol.models.family_names.cache_clear()
+        yield patch
     crisol.models.family_names.cache_clear()
 
 
@@ -61,61 +65,88 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def project(tmp_path: Path, template_database: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
-    (folder / "conf/local").mkdir()
-    (folder / "pyproject.toml").write_text(PYPROJECT)
-    (folder / "src").mkdir()
-    (folder / ".telemetry").write_text("consent: false")
-    (folder / "requirements.lock").write_text("numpy==2\n")
-    (folder / "conf/base/catalog_linear.yml").write_text(CATALOG)
-    (folder / "conf/base/parameters_linear.yml").write_text(PARAMETERS)
-    shutil.copy(template_database, folder / "mlflow.db")
-    raw = folder / "data/01_raw/linear/sample.csv"
-    raw.parent.mkdir(parents=True)
-    x = np.linspace(0, 10, 200)
-    noise = np.random.default_rng(0).normal(0, 0.1, len(x))
-    pd.DataFrame({"x": x, "y": 2 * x + 1 + noise}).to_csv(raw, index=False)
-    for name in (STORE_VARIABLE, URI_VARIABLE, "CRISOL_RUNS", "CRISOL_INPUTS", "KEDRO_ENV"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
+class Project:
+    """The temporary project, and what a user does in it."""
 
+    def __init__(self, folder: Path, database: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT / "conf", folder / "conf", ignore=shutil.ignore_patterns("local"))
+        (folder / "conf/local").mkdir()
+        (folder / "src").mkdir()
+        (folder / "pyproject.toml").write_text(PYPROJECT)
+        (folder / ".telemetry").write_text("consent: false")
+        (folder / "requirements.lock").write_text("numpy==2\n")
+        (folder / "conf/base/catalog_linear.yml").write_text(CATALOG)
+        (folder / "conf/base/parameters_linear.yml").write_text(PARAMETERS)
+        shutil.copy(database, folder / "mlflow.db")
+        self.raw = folder / "data/01_raw/linear/sample.csv"
+        self.raw.parent.mkdir(parents=True)
+        self.write_rows()
+        self.store = Store.from_config({}, folder)
+        self.metadata = bootstrap_project(folder)
 
-@pytest.fixture
-def store(project: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    made = Store.from_config({}, project)
-    monkeypatch.setenv(STORE_VARIABLE, made.model_dump_json())
-    return made
+    def write_rows(self, noise: float = 0.1) -> None:
+        x = np.linspace(0, 10, 200)
+        error = np.random.default_rng(0).normal(0, noise, len(x))
+        pd.DataFrame({"x": x, "y": 2 * x + 1 + error}).to_csv(self.raw, index=False)
 
+    def run(self, runner: Any = None, env: str | None = None, **sections: Any) -> None:
+        """``kedro run --pipelines linear``, in this process."""
+        parameters = {"linear": sections} if sections else None
+        with KedroSession.create(
+            self.folder, save_on_close=False, env=env, runtime_params=parameters
+        ) as session:
+            session.run(pipeline_names=["linear"], runner=runner)
 
-def environment() -> dict[str, str]:
-    """What a subprocess needs to know the family `linear`."""
-    return {
-        **os.environ,
-        "PYTHONPATH": str(FAMILY),
-        "OMP_NUM_THREADS": "1",
-        "COLUMNS": "200",
-        "PYTHONWARNINGS": "ignore",
-    }
+    def command(self, *words: str) -> Result:
+        """A Crisol command, in this process."""
+        from crisol.cli import cli
 
+        with chdir(self.folder):
+            return CliRunner().invoke(cli, words, obj=self.metadata)
 
-Kedro = Callable[..., subprocess.CompletedProcess[str]]
+    def process(self, *words: str) -> list[str]:
+        """How a process of its own is started; see :func:`environment`."""
+        return [sys.executable, "-m", *words]
 
-
-@pytest.fixture
-def kedro(project: Path) -> Kedro:
-    """Run `kedro …` in the project as a user would."""
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    def kedro(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """``kedro …`` in a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "kedro", *arguments],
-            cwd=project,
+            self.process("kedro", *words),
+            cwd=self.folder,
             env=environment(),
             capture_output=True,
             text=True,
             check=False,
         )
 
-    return run
+    def runs(self) -> list[Any]:
+        """The MLflow runs of the family, newest first."""
+        return list(self.store.client().search_runs([self.store.experiment_id("linear")]))
+
+
+def environment() -> dict[str, str]:
+    """The environment in which a process knows the family `linear`."""
+    return {**os.environ, "PYTHONPATH": str(FAMILY), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+
+
+@pytest.fixture(autouse=True)
+def _family() -> Iterator[None]:
+    with beside_the_real_ones():
+        yield
+
+
+@pytest.fixture
+def project(tmp_path: Path, template_database: Path) -> Project:
+    made = Project(tmp_path / "project", template_database)
+    made.store.activate()
+    return made
+
+
+@pytest.fixture(scope="module")
+def make_shared(
+    tmp_path_factory: pytest.TempPathFactory, template_database: Path
+) -> Iterator[Callable[[], Project]]:
+    """Makes a project that the tests of one module share."""
+    with beside_the_real_ones():
+        yield lambda: Project(tmp_path_factory.mktemp("shared") / "project", template_database)

@@ -17,7 +17,6 @@ from crisol.registry.lineage import Lineage
 from crisol.registry.promotion import Outcome
 from crisol.registry.reproduce import Reproduction
 from crisol.registry.runs import RunLog
-from crisol.registry.store import Store
 from crisol.registry.versions import Version
 
 
@@ -130,29 +129,25 @@ def reproduction(result: Reproduction) -> None:
     out.print(f"{result.version} {words} (run {result.run_id})")
 
 
-def version_rows(store: Store, family: str) -> list[dict[str, Any]]:
-    """One row a version, newest first."""
-    return [
+def models(found: Sequence[Version], names: Sequence[str]) -> None:
+    """The registered versions, the newest of each family last."""
+    if not found:
+        console().print(f"nothing is registered yet for {', '.join(names)} (kedro run)")
+        return
+    rows = [
         {
             "version": str(v),
             "aliases": ", ".join(v.aliases),
             "gate": v.tags.get("crisol.gate", "none") if v.complete else "incomplete",
-            "registered": v.tags.get("crisol.trained_at", ""),
+            "trained": v.tags.get("crisol.trained_at", ""),
             "env": v.tags.get("crisol.env", ""),
             "commit": v.tags.get("crisol.git_commit", "")[:8]
             + ("*" if v.tags.get("crisol.git_dirty") == "true" else ""),
             "run": v.run_id[:8],
             "headline": v.tags.get("crisol.headline", ""),
         }
-        for v in versions.all_versions(store, family)
+        for v in found
     ]
-
-
-def models(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
-    """The registered versions."""
-    if not rows:
-        console().print(f"nothing is registered yet for {', '.join(names)} (kedro run)")
-        return
     console().print(table(None, rows))
 
 

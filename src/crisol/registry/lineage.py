@@ -28,14 +28,14 @@ class Link:
 class Lineage:
     """The chain of one version, from the bundle (when asked for one) to the data."""
 
-    version: str
+    version: Version
     links: tuple[Link, ...]
     parameters: Mapping[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for ``--json``."""
         return {
-            "version": self.version,
+            **self.version.to_json(),
             "links": [asdict(link) for link in self.links],
             "parameters": dict(self.parameters),
         }
@@ -136,7 +136,7 @@ def _of_version(store: Store, version: Version, before: tuple[Link, ...]) -> Lin
         Link("code", "versions", _software(tags)),
         *(Link("data", name, digest) for name, digest in sorted(version.data_digests.items())),
     ]
-    return Lineage(str(version), tuple(links), dict(run.data.params))
+    return Lineage(version, tuple(links), dict(run.data.params))
 
 
 def _software(tags: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ version that :func:`sweep` removes, and that never becomes candidate.
 import json
 import shutil
 import tempfile
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -20,6 +21,7 @@ from crisol.core.predictor import predictor_digest
 from crisol.registry import cards, provenance, versions
 from crisol.registry.gate import Decision, decide
 from crisol.registry.requirements import requirements
+from crisol.registry.results import is_time
 from crisol.registry.runs import RunLog
 from crisol.registry.signature import signature
 from crisol.registry.store import Store, StoreError
@@ -77,14 +79,12 @@ def sweep(store: Store, family: str) -> list[str]:
                 f"(pid {version.tags['crisol.pid']}): removed; its number is not used again"
             )
     complete = [v for v in made if v.complete]
-    if complete and versions.aliases(store, family).get(versions.CANDIDATE) is None:
-        newest = complete[0]
+    if complete and versions.CANDIDATE not in complete[-1].aliases:
+        newest = complete[-1]
         client.set_registered_model_alias(family, versions.CANDIDATE, newest.number)
-        said.append(f"{newest} was registered but not announced: it is now the candidate")
-    elif complete and versions.CANDIDATE not in complete[0].aliases:
-        newest = complete[0]
-        client.set_registered_model_alias(family, versions.CANDIDATE, newest.number)
-        said.append(f"{newest} is the newest version: the alias candidate was moved to it")
+        said.append(
+            f"{newest} is the newest version and was not announced: it is now the candidate"
+        )
     return said
 
 
@@ -104,8 +104,6 @@ def _check(log: RunLog, candidate: Candidate) -> None:
 
 def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
     """Write the MLflow model and log it to the run; returns the predictor's digest."""
-    import mlflow
-
     predictor = candidate.predictor
     directory = predictor.save(scratch / "saved" / versions.MODEL_PATH)
     differences = models.load_predictor(directory).replay_golden()
@@ -114,6 +112,18 @@ def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
             f"the saved {log.family} predictor does not answer as the one in memory: "
             + "; ".join(differences[:3])
         )
+    with warnings.catch_warnings():
+        # The signature comes from the contract; MLflow would like type hints besides.
+        warnings.filterwarnings("ignore", message="(?s).*type hints.*")
+        _save_pyfunc(log, candidate, directory, scratch)
+    log.artifact(scratch / "model", versions.MODEL_PATH)
+    return predictor_digest(directory)
+
+
+def _save_pyfunc(log: RunLog, candidate: Candidate, directory: Path, scratch: Path) -> None:
+    import mlflow
+
+    predictor = candidate.predictor
     mlflow.pyfunc.save_model(
         path=str(scratch / "model"),
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -124,8 +134,6 @@ def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
         pip_requirements=[f"mlflow=={installed('mlflow')}", *requirements(log.family)],
         model_config={"run_id": log.run_id},
     )
-    log.artifact(scratch / "model", versions.MODEL_PATH)
-    return predictor_digest(directory)
 
 
 def _code(family: str, target: Path) -> Path:
@@ -182,12 +190,17 @@ def _create(
             "crisol.trained_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
             "crisol.synthetic": str(candidate.report.synthetic).lower(),
             "crisol.headline": candidate.report.headline[:_DESCRIPTION_CHARACTERS],
+            "crisol.metrics": json.dumps(_lasting(candidate)),
             "crisol.gate": decision.verdict,
             versions.GATE_TAG: json.dumps(decision.to_json()),
         },
         description=_description(card),
     )
     return str(created.version)
+
+
+def _lasting(candidate: Candidate) -> dict[str, float]:
+    return {k: v for k, v in candidate.report.metrics.items() if not is_time(k)}
 
 
 def _description(card: str) -> str:

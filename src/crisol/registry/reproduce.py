@@ -1,9 +1,10 @@
 """Training a version again from its record, beside the working data, and comparing."""
 
 import math
-import re
+import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,6 @@ from crisol.registry.hooks import REPRODUCE
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
 
-_TIME = re.compile(r"(seconds|per_second|_(s|ms|us))$")
-"""Names of metrics that measure time, which no second run repeats."""
 DIGITS = 9
 """Relative agreement asked of metrics, in decimal digits: the same machine gives the same bits."""
 
@@ -75,11 +74,12 @@ def reproduce(store: Store, version: Version) -> Reproduction:
                 REPRODUCE: str(version),
             },
         )
-        with session:
+        # Standard output belongs to the result, which may be asked for as JSON.
+        with redirect_stdout(sys.stderr), session:
             session.run(pipeline_names=[version.family])
     new = _new_run(store, version)
     then, now = _final_metrics(store, version.run_id), _final_metrics(store, new)
-    names = sorted(name for name in then.keys() | now.keys() if not _TIME.search(name))
+    names = sorted(name for name in then.keys() | now.keys() if not results.is_time(name))
     differences = [
         Difference(name, then.get(name), now.get(name))
         for name in names

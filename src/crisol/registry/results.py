@@ -1,5 +1,6 @@
 """What the run hook logs of a saved result, by the kind in its catalog name."""
 
+import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 KINDS = ("metrics", "report", "history", "figures")
 FOLDER = "results"
 """Where in a run's artefacts the final metrics lie, one JSON file per result."""
+
+_TIME = re.compile(r"(seconds|per_second|_(s|ms|us))$")
+
+
+def is_time(metric: str) -> bool:
+    """Whether a metric measures time, by the unit in its name; no second run repeats those.
+
+    >>> is_time("onnx.latency_ms"), is_time("macro_f1")
+    (True, False)
+    """
+    return _TIME.search(metric) is not None
 
 
 def kind_of(dataset_name: str) -> tuple[str, str]:

@@ -36,8 +36,12 @@ class Reference:
     alias: str | None = None
 
     @classmethod
-    def parse(cls, text: str) -> Self:
+    def parse(cls, text: str, version: str | None = None) -> Self:
         """Read a reference and check that the family exists.
+
+        Args:
+            text: what the user wrote.
+            version: a version number given beside a bare family.
 
         >>> Reference.parse("no such thing")
         Traceback (most recent call last):
@@ -51,6 +55,12 @@ class Reference:
                 "or <family>@<alias>, such as signals/2 or signals@champion"
             )
         check_family(match["family"])
+        if version is not None:
+            if match["version"] or match["alias"] or not version.isdigit():
+                raise StoreError(
+                    f"--version {version} does not go with {text!r}: say {text}/2, or so"
+                )
+            return cls(match["family"], version)
         return cls(match["family"], match["version"], match["alias"])
 
     def __str__(self) -> str:
@@ -84,6 +94,30 @@ class Version:
         """The gate's verdict when it was registered; ``None`` for versions not made by Crisol."""
         text = self.tags.get(GATE_TAG)
         return Decision.from_json(json.loads(text)) if text else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of its report, without those that measure time."""
+        return dict(json.loads(self.tags.get("crisol.metrics", "{}")))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON for ``--json``."""
+        gate = self.gate
+        return {
+            "family": self.family,
+            "version": self.number,
+            "aliases": list(self.aliases),
+            "complete": self.complete,
+            "run_id": self.run_id,
+            "git_commit": self.tags.get("crisol.git_commit"),
+            "git_dirty": self.tags.get("crisol.git_dirty"),
+            "environment": self.tags.get("crisol.env"),
+            "trained_at": self.tags.get("crisol.trained_at"),
+            "data_digests": self.data_digests,
+            "predictor_digest": self.tags.get("crisol.predictor_digest"),
+            "metrics": self.metrics,
+            "gate": None if gate is None else gate.to_json(),
+        }
 
     @property
     def data_digests(self) -> dict[str, str]:
@@ -121,11 +155,11 @@ def aliases(store: Store, family: str) -> dict[str, str]:
 
 
 def all_versions(store: Store, family: str) -> list[Version]:
-    """Every version, newest first, incomplete ones included."""
+    """Every version, oldest first, incomplete ones included."""
     named = aliases(store, family)
     found = store.client().search_model_versions(f"name = '{family}'")
     made = [_version(v, named) for v in found]
-    return sorted(made, key=lambda v: int(v.number), reverse=True)
+    return sorted(made, key=lambda v: int(v.number))
 
 
 def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> Version:
