@@ -1,4 +1,3 @@
-import json
 import logging
 import os
 import random
@@ -192,9 +191,10 @@ def test_state_comes_back_as_it_was(tmp_path):
     checkpoint = Checkpoint(tmp_path, "unit")
     checkpoint.save(state)
     loaded = checkpoint.load("x")
-    assert loaded["state"][0]["step"] == 3 and loaded["state"][0]["kept"] is None
-    assert loaded["state"][1] == {} and loaded["betas"] == (0.9, 0.999)
-    assert loaded["rows"] == state["rows"] and loaded["flag"] is True
+    assert loaded["state"] == {0: {"step": torch.tensor(3.0), "kept": None}, 1: {}}
+    assert loaded["betas"] == (0.9, 0.999)
+    assert loaded["rows"] == state["rows"]
+    assert loaded["flag"] is True
     assert all(torch.equal(tensor, shared) for tensor in loaded["tied"])
     assert loaded["half"].dtype == torch.bfloat16
     with pytest.raises(TypeError, match="/odd is a <class 'set'>"):
@@ -220,34 +220,3 @@ def test_fingerprints_depend_on_every_part(tiny):
     assert same == fingerprint(file=Path("a"), rows=3, params=tiny.params())
     assert same != fingerprint(params=tiny.params(seed=9), rows=3, file=Path("a"))
     assert len(same) == 64
-
-
-def test_two_processes_reach_the_same_as_one(tiny, tmp_path):
-    chosen = tiny.params(epochs=5, batch_size=20, gradient_clip=0.5)
-    expected = tiny.run(chosen, kind=tiny.Plain, label="killed")
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2"),
-            *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-            *("--main_process_port", "0", "--num_cpu_threads_per_process", "1"),
-            *(tiny.__file__, str(tmp_path / "result"), chosen.model_dump_json()),
-        ],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    weights = [load_file(tmp_path / f"result.{rank}") for rank in range(2)]
-    told = [json.loads((tmp_path / f"result.{rank}.json").read_text()) for rank in range(2)]
-    assert told[1]["device"] == "cpu (process 2 of 2 under accelerate launch)"
-    for name, tensor in expected.network.state_dict().items():
-        assert torch.equal(weights[0][name], weights[1][name])
-        # The last batch of an epoch is 16 rows in both cases; only the order of sums differs.
-        torch.testing.assert_close(weights[0][name], tensor, rtol=1e-3, atol=1e-4)
-    assert told[0]["history"] == told[1]["history"]
-    for column in ("train_loss", "valid_loss", "valid_accuracy"):
-        assert told[0]["history"][column] == pytest.approx(
-            expected.history[column].tolist(), rel=1e-3
-        )

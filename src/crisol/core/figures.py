@@ -229,11 +229,11 @@ def equity_curve(
             lower.fill_between(x, fall, 0, color=COLOURS[0], alpha=0.15, linewidth=0)
     lower.yaxis.set_major_formatter(PercentFormatter(1))
     _style(upper, title=f"{title}\n" if subtitle else title, y="value of 1 invested")
-    _style(lower, y="drawdown")
+    dated = np.issubdtype(x.dtype, np.datetime64)
+    _style(lower, x="date" if dated else "bar", y="drawdown")
     if subtitle:
         upper.text(0, 1.025, subtitle, transform=upper.transAxes, fontsize=9, color=MUTED)
-    if np.issubdtype(x.dtype, np.datetime64):
-        lower.tick_params(axis="x", rotation=0)
+    if dated:
         lower.xaxis.set_major_locator(_dates(lower))
     _legend(upper, loc="best")
     return figure

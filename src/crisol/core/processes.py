@@ -50,7 +50,9 @@ def training_processes(params: LoopParams, device: DeviceChoice) -> Iterator["Pr
         if launched:
             rank, world = accelerator.process_index, accelerator.num_processes
             reason = f"process {rank + 1} of {world} under accelerate launch"
-            device = DeviceChoice(accelerator.device, reason)
+            # Accelerate numbers the one CPU there is.
+            own = device.device if accelerator.device.type == "cpu" else accelerator.device
+            device = DeviceChoice(own, reason)
         yield Processes(accelerator, device, params)
 
 

@@ -11,7 +11,7 @@ from crisol.core.predictor import file_sha256
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 16
 
 logger = logging.getLogger(__name__)
 
