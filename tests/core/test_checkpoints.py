@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -220,3 +221,18 @@ def test_fingerprints_depend_on_every_part(tiny):
     assert same == fingerprint(file=Path("a"), rows=3, params=tiny.params())
     assert same != fingerprint(params=tiny.params(seed=9), rows=3, file=Path("a"))
     assert len(same) == 64
+
+
+def test_fingerprints_see_every_value_of_an_array():
+    values = np.zeros(5_000)
+    changed = values.copy()
+    changed[2_500] = 1e-9  # where the printed form shows only dots
+    assert fingerprint(a=values) == fingerprint(a=values.copy()) != fingerprint(a=changed)
+    assert fingerprint(a=values) != fingerprint(a=values.reshape(2, -1))
+    assert fingerprint(a=values) != fingerprint(a=values.astype(np.float32))
+    assert fingerprint(a=torch.tensor(values)) == fingerprint(a=values)
+    assert fingerprint(a=torch.ones(3, dtype=torch.bfloat16)) != fingerprint(a=torch.ones(3))
+    names = np.array(["a", "b"], dtype=object)
+    assert fingerprint(a=names) == fingerprint(a=np.array(["a", "b"])) != fingerprint(a=names[::-1])
+    with pytest.raises(TypeError, match="a <class 'object'> has no plain form"):
+        fingerprint(a={"nested": [object()]})

@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import numpy as np
 import torch
+from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -28,8 +30,11 @@ logger = logging.getLogger(__name__)
 def fingerprint(**parts: Any) -> str:
     """SHA-256 (hex) of everything that decides what a training learns.
 
-    Parts are JSON values, pydantic models, or anything whose ``str`` identifies it (a file's
-    digest, not its path). Their order does not matter.
+    Parts are JSON values, arrays, tensors, paths and pydantic models, also nested; of files give
+    the digests. Their order does not matter.
+
+    Raises:
+        TypeError: a part that is none of these.
 
     >>> fingerprint(seed=1, data="ab") == fingerprint(data="ab", seed=1) != fingerprint(seed=2)
     True
@@ -39,7 +44,22 @@ def fingerprint(**parts: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.model_dump(mode="json") if hasattr(value, "model_dump") else str(value)
+    if isinstance(value, Tensor):
+        if value.dtype == torch.bfloat16:  # which NumPy does not know
+            return {"bfloat16": _plain(value.float())}
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind not in "biufcmM":
+            return value.tolist()  # the bytes of Python objects are their addresses
+        digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+        return [value.dtype.str, list(value.shape), digest]
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"fingerprint: a {type(value)} has no plain form; give its digest")
 
 
 class Checkpoint:
