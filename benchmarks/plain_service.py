@@ -1,9 +1,9 @@
 """The service one writes without Crisol: FastAPI, the same contract, an eager torch model.
 
-``benchmarks/serving.py`` races against it. It is written as FastAPI's own documentation advises for
+``benchmarks/serving.py`` races against it. It is written as FastAPI's documentation advises for
 work that blocks (a plain ``def``), with one torch thread, which is faster here than the default.
-Set ``PLAIN_STYLE=async`` to answer in the event loop instead. ``PLAIN_PREDICTOR`` names the
-predictor directory. It has no authentication, limits, metrics or logs: it may spend nothing on them.
+``PLAIN_STYLE=async`` answers in the event loop instead. ``PLAIN_PREDICTOR`` names the predictor
+directory. There is no authentication, no limit, no metric and no log that could cost it time.
 """
 
 import os
@@ -11,7 +11,7 @@ import os
 import torch
 from fastapi import FastAPI
 
-from crisol.models.signals import Predictor, PredictionRequest, PredictionResponse
+from crisol.models.signals import PredictionRequest, PredictionResponse, Predictor
 
 torch.set_num_threads(1)
 predictor = Predictor.load(os.environ["PLAIN_PREDICTOR"], runtime="torch")

@@ -224,8 +224,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     """The rows as Markdown, with the ratio of the bundle to the plain service."""
     plain = {r["connections"]: r["requests_per_s"] for r in rows if r["service"] == "plain"}
     lines = [
-        "| connections | service | requests/s | p50 ms | p95 ms | p99 ms | errors "
-        "| server CPU us/request | client CPU us/request | ratio |",
+        (
+            "| connections | service | requests/s | p50 ms | p95 ms | p99 ms | errors "
+            "| server CPU us/request | client CPU us/request | ratio |"
+        ),
         "|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for r in rows:

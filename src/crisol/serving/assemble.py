@@ -40,7 +40,10 @@ def assemble(job: dict[str, Any]) -> None:
         include=["crisol/**"],
         envs=job["envs"],
         docker={"python_version": "3.11", **job["docker"]},
-        python={"packages": pinned([*BASE, *service.PACKAGES]), "lock_packages": False},
+        python={
+            "packages": pinned([*BASE, *service.packages(job["runtime"])]),
+            "lock_packages": False,
+        },
         models=[job["model_tag"]],
         build_ctx=job["context"],
         args=arguments,

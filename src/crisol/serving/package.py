@@ -93,6 +93,7 @@ def build(
             "predictor_dir": str(Path(predictor_dir).resolve()),
             "stamp": dict(stamp),
             "context": str(context),
+            "runtime": read_manifest(predictor_dir).get("runtime", ""),
             "description": _describe(family, stamp),
             **settings,
         }

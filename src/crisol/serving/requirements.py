@@ -62,7 +62,7 @@ def pinned(packages: Iterable[str]) -> list[str]:
     unwanted = sorted(TRAINING_ONLY & found.keys())
     if unwanted:
         raise RequirementsError(f"a bundle must not install {', '.join(unwanted)}")
-    return [f"{name}=={version}" for name, version in sorted(found.items())]
+    return sorted(f"{name}=={version}" for name, version in found.items())
 
 
 def _applies(requirement: Requirement, extras: frozenset[str]) -> bool:
