@@ -29,17 +29,12 @@ NEVER = -1
 
 @dataclass(frozen=True)
 class Fold:
-    """Positions (in the study's part of the samples table) of one fold's parts.
-
-    ``moves_only``: samples of the training span that the study leaves out as hold; their returns
-    may still be learned from.
-    """
+    """Positions (in the study's part of the samples table) of one fold's parts."""
 
     number: int
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
-    moves_only: np.ndarray
 
 
 def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
@@ -96,8 +91,6 @@ def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
         folds = [_holdout(samples, study.split)]
     else:
         folds = _walk_forward(samples, study, study.split)
-    if study.drop_hold:
-        folds = [_without_hold(fold, samples["label"].to_numpy()) for fold in folds]
     for fold in folds:
         for name in ("train", "valid", "test"):
             if len(getattr(fold, name)) == 0:
@@ -213,7 +206,7 @@ def _symbol_samples(series: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     for name in ("timestamp", "target_time"):
         samples[name] = pd.to_datetime(samples[name], utc=True)
     samples["group"] = samples["target_time"].dt.strftime("%Y-%m-%d")
-    return samples
+    return samples[samples.label != HOLD] if study.drop_hold else samples
 
 
 def _row_id(key: str) -> int:
@@ -231,14 +224,7 @@ def _holdout(samples: pd.DataFrame, params: Holdout) -> Fold:
         between(params.train_from, params.valid_from),
         between(params.valid_from, params.test_from),
         between(params.test_from, params.test_until),
-        np.zeros(0, np.intp),
     )
-
-
-def _without_hold(fold: Fold, labels: np.ndarray) -> Fold:
-    """The fold without the samples whose move was small; those of its training span set aside."""
-    kept = [part[labels[part] != HOLD] for part in (fold.train, fold.valid, fold.test)]
-    return Fold(fold.number, *kept, fold.train[labels[fold.train] == HOLD])
 
 
 def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward) -> list[Fold]:
@@ -252,7 +238,7 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
         stop = first + (count - first) * (number + 1) // params.folds
         past = position[position < start - distance]
         if len(past) == 0:
-            return [Fold(number, past, past, past, past)]
+            return [Fold(number, past, past, past)]
         valid_start = int(np.quantile(past, 1 - params.valid_fraction))
         folds.append(
             Fold(
@@ -260,7 +246,6 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
                 np.flatnonzero(position < valid_start - distance),
                 np.flatnonzero((position >= valid_start) & (position < start - distance)),
                 np.flatnonzero((position >= start) & (position < stop)),
-                np.zeros(0, np.intp),
             )
         )
     return folds

@@ -3,11 +3,11 @@
 Legend: B windows, T steps, F features, H hidden, C = 3 classes (sell, hold, buy), M members.
 
 Sources: LSTM (Hochreiter & Schmidhuber 1997); additive attention (Bahdanau et al.,
-arXiv:1409.0473); attention over an LSTM's states for stock movements, and the adversarial push
-(Feng et al., arXiv:1810.09936); orthogonal recurrent initialisation (Saxe et al., arXiv:1312.6120).
+arXiv:1409.0473); attention over an LSTM's states for stock movements (Feng et al.,
+arXiv:1810.09936); orthogonal recurrent initialisation (Saxe et al., arXiv:1312.6120).
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -17,8 +17,6 @@ from crisol.models.signals.architecture import LAYERS, Layer, NetworkParams
 from crisol.models.signals.contract import SIGNALS
 
 CLASSES = len(SIGNALS)
-Push = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""Latents [B, 2H], logits and moves to other latents [B, 2H]."""
 
 
 class Normalise(nn.Module):
@@ -116,30 +114,15 @@ class SignalNetwork(nn.Module):
         if self.newest is not None:
             nn.init.zeros_(self.newest.linear.weight)
 
-    def forward(
-        self,
-        x_BTF: Tensor,  # noqa: N803
-        push: Push | None = None,
-    ) -> tuple[Tensor, ...]:
-        """Windows [B, T, F] to logits [B, C] and expected moves [B].
-
-        With ``push``, which moves latents [B, 2H] given what they led to, the same two follow for
-        the pushed latents. One call, so that several processes synchronise their gradients.
-        """
+    def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+        """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
         normal_BTF = self.normalise(x_BTF)  # noqa: N806
         states_BTH, _ = self.lstm(normal_BTF)  # noqa: N806
         context, _ = self.attention(states_BTH)
-        latent = torch.cat([context, states_BTH[:, -1]], dim=1)
-        direct = None if self.newest is None else self.newest(normal_BTF[:, -1])
-        logits, moves = self._answer(latent, direct)
-        if push is None:
-            return logits, moves
-        return logits, moves, *self._answer(push(latent, logits, moves), direct)
-
-    def _answer(self, latent: Tensor, direct: Tensor | None) -> tuple[Tensor, Tensor]:
-        latent = self.dropout(latent)
+        latent = self.dropout(torch.cat([context, states_BTH[:, -1]], dim=1))
         logits, moves = self.head["signal"](latent), self.head["move"](latent)
-        if direct is not None:
+        if self.newest is not None:
+            direct = self.newest(normal_BTF[:, -1])
             logits, moves = logits + direct[:, :CLASSES], moves + direct[:, CLASSES:]
         return logits, moves.squeeze(-1)
 

@@ -180,12 +180,6 @@ class FitParams(LoopParams):
     ema_decay: float | None = Field(default=0.99, gt=0, lt=1)
     move_weight: float = Field(default=0.5, ge=0)
     """Weight of the auxiliary loss: Huber on the next return in units of volatility, cut at ±3."""
-    learn_dropped_moves: bool = False
-    """Learn the returns (not the classes) of the samples a study leaves out as hold."""
-    adversarial_weight: float = Field(default=0.0, ge=0)
-    """Weight of the loss at latents pushed where it grows fastest (arXiv:1810.09936)."""
-    adversarial_step: float = Field(default=0.1, gt=0)
-    """Length of that push, as a share of the latent's own length."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Power of the training frequencies that is divided out of the probabilities: 0 leaves them as
     they are, 1 answers as if the classes were equally frequent."""

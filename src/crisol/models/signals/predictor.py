@@ -262,7 +262,12 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
                 "load it with the runtime 'torch'"
             )
-        return onnx_runner(self.exported[runtime])
+        run = onnx_runner(self.exported[runtime])
+        if runtime == "int8":
+            # Dynamic quantisation takes its scale from the whole batch: an answer must not depend
+            # on who else is asking.
+            return lambda windows: np.concatenate([run(window[None]) for window in windows])
+        return run
 
     def _torch_runner(self) -> Run:
         import torch

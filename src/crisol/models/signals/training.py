@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, normalize, smooth_l1_loss
+from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from crisol.core.checkpoints import clear, fingerprint
 from crisol.core.seeding import seed_everything
@@ -24,7 +24,7 @@ from crisol.models.signals.calibration import (
     weighted_log_loss,
 )
 from crisol.models.signals.contract import SEQUENCE_BARS, PredictionRequest
-from crisol.models.signals.data import HOLD, Fold, split, windows
+from crisol.models.signals.data import Fold, split, windows
 from crisol.models.signals.export import export
 from crisol.models.signals.familiarity import fit_familiarity
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
@@ -42,8 +42,6 @@ logger = logging.getLogger(__name__)
 
 GOLDEN_EXAMPLES = 4
 _MOVE_LIMIT = 3.0
-_NO_LABEL = -1
-"""Label of samples of which only the move is learned."""
 
 
 @dataclass(frozen=True)
@@ -163,9 +161,7 @@ class _Study:
         moves = samples["next_return"].to_numpy() / np.maximum(scale, 1e-9)
         self.data = _Data(
             windows(bars, samples, network),
-            np.where(
-                study.drop_hold & (samples["label"] == HOLD), _NO_LABEL, samples["label"]
-            ).astype(np.int64),
+            samples["label"].to_numpy(np.int64),
             np.clip(moves, -_MOVE_LIMIT, _MOVE_LIMIT).astype(np.float32),
         )
         self.history: list[pd.DataFrame] = []
@@ -206,24 +202,22 @@ class _Study:
         seed_everything(seed, "signals")
         network, share = SignalNetwork(self.network), 1.0
         if self.source is not None:
+            _check_same_shape(self.source.description.network, self.network)
             network.load_state_dict(self.source.network(0).state_dict())
             share = freeze(network, self.train.freeze)
         else:
             network.normalise.fit(data.windows[fold.train])
-        learned = fold.train
-        if params.learn_dropped_moves:
-            learned = np.concatenate([fold.train, fold.moves_only])
         result = train(
             network,
             loss=_loss(params),
-            train_data=data.batches(learned, params.batch_size, shuffle=True, seed=seed),
+            train_data=data.batches(fold.train, params.batch_size, shuffle=True, seed=seed),
             valid_data=data.batches(fold.valid, 4 * params.batch_size, shuffle=False, seed=seed),
             params=params,
             checkpoints=self.checkpoints,
             fingerprint=fingerprint(
-                rows=self.samples["row"].to_numpy()[learned],
-                windows=data.windows[learned],
-                labels=data.labels[learned],
+                rows=self.samples["row"].to_numpy()[fold.train],
+                windows=data.windows[fold.train],
+                labels=data.labels[fold.train],
                 valid=self.samples["row"].to_numpy()[fold.valid],
                 freeze=list(self.train.freeze),
                 start={name: value.numpy() for name, value in network.state_dict().items()},
@@ -253,7 +247,7 @@ class _Study:
         ]
 
     def leakage_test(self, fold: Fold) -> pd.DataFrame:
-        """Forecasts of a network that learned shuffled labels: at chance unless something leaks."""
+        """Forecasts of a network trained on shuffled labels: at chance unless something leaks."""
         rows = np.concatenate([fold.train, fold.valid])
         shuffled = np.random.default_rng(self.params.seed).permutation(rows)
         labels, moves = self.data.labels.copy(), self.data.moves.copy()
@@ -336,28 +330,13 @@ def request_at(bars: pd.DataFrame, end: int) -> PredictionRequest:
 
 
 def _loss(params: FitParams) -> Loss:
-    """Cross-entropy of the signal plus the weighted Huber loss of the move.
-
-    With ``adversarial_weight`` the same once more at latents pushed along the loss's gradient.
-    """
-
-    def parts(logits: Tensor, moves: Tensor, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
-        signal = cross_entropy(logits, batch["labels"], ignore_index=_NO_LABEL)
-        return signal, signal + params.move_weight * smooth_l1_loss(moves, batch["moves"])
+    """Cross-entropy of the signal plus the weighted Huber loss of the move."""
 
     def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        def push(latent: Tensor, logits: Tensor, moves: Tensor) -> Tensor:
-            _, total = parts(logits, moves, batch)
-            (slope,) = torch.autograd.grad(total, latent, retain_graph=True)
-            length = latent.detach().norm(dim=1, keepdim=True) * params.adversarial_step
-            return latent + length * normalize(slope, dim=1)
-
-        adversarial = params.adversarial_weight > 0 and network.training
-        logits, moves, *pushed = network(batch["windows"], push if adversarial else None)
-        signal, total = parts(logits, moves, batch)
-        if adversarial:
-            total = total + params.adversarial_weight * parts(*pushed, batch)[1]
-        return {"loss": total, "signal_loss": signal}
+        logits, moves = network(batch["windows"])
+        signal = cross_entropy(logits, batch["labels"])
+        move = smooth_l1_loss(moves, batch["moves"])
+        return {"loss": signal + params.move_weight * move, "signal_loss": signal}
 
     return loss
 
@@ -373,3 +352,13 @@ def _transfer_source(
             "promote one (kedro promote signals) or leave init_from out"
         )
     return init_from
+
+
+def _check_same_shape(champion: NetworkParams, wanted: NetworkParams) -> None:
+    for name in ("features", "steps", "hidden", "newest_bar_path"):
+        there, here = getattr(champion, name), getattr(wanted, name)
+        if there != here:
+            raise ValueError(
+                f"signals.model.{name}: the champion has {there}, the parameters say {here}; "
+                "they must agree for train.init_from"
+            )

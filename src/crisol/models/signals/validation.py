@@ -93,7 +93,7 @@ def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
     try:
         checked = SCHEMA.validate(checked)
     except pa.errors.SchemaError as error:
-        raise BarsError(f"{file}: {_locate(error)}") from error
+        raise BarsError(f"{file}{_locate(error)}") from error
     _check_relations(checked, file)
     return checked
 
@@ -158,6 +158,6 @@ def _locate(error: pa.errors.SchemaError) -> str:
     rule = getattr(error.check, "error", None) or str(error.check)
     cases = error.failure_cases
     if isinstance(cases, pd.DataFrame) and len(cases) and pd.notna(cases["index"].iloc[0]):
-        case = cases.iloc[0]
-        return f"{_place(case['index'])}: {column} {case['failure_case']!r} {rule}"
-    return f"{column}: {error}"
+        index, value = cases["index"].iloc[0], cases["failure_case"].iloc[0]
+        return f", {_place(index)}: {column} {value!s} {rule}"
+    return f": {column}: {error}"
