@@ -65,7 +65,9 @@ class Ticker:
         if self._silent:
             return
         if self._bar is not None:
-            self._bar.set_postfix(epoch=epoch, **{k: f"{v:.4g}" for k, v in values.items()})
+            shown = {name: f"{value:.4g}" for name, value in values.items()}
+            # Not redrawn at once: epochs may last milliseconds.
+            self._bar.set_postfix(epoch=epoch, **shown, refresh=False)
         elif time.monotonic() - self._last_line >= LINE_EVERY_S:
             self._last_line = time.monotonic()
             logger.info(
