@@ -1,0 +1,95 @@
+"""A bundle answering on this machine, for as long as somebody asks it something."""
+
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_S = 120
+
+
+class ServerError(RuntimeError):
+    """The bundle did not become ready; the message holds the reason and the end of its log."""
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A bundle that is ready.
+
+    Attributes:
+        url: without a slash at the end.
+        api_key: made for this server alone.
+        pid: of the server process.
+        start_seconds: from the command to ready.
+    """
+
+    url: str
+    api_key: str
+    pid: int
+    start_seconds: float
+
+
+@contextmanager
+def serving(
+    bento: str, *, python: Sequence[str], cwd: Path, environment: Mapping[str, str], log: Path
+) -> Iterator[LocalServer]:
+    """Serve ``bento`` (a tag or a folder) on a free loopback port; stop it at the end.
+
+    Args:
+        bento: what ``bentoml serve`` is told.
+        python: the interpreter and its options.
+        cwd: the server's working folder.
+        environment: the server's whole environment; an API key is added.
+        log: file for what the server prints.
+
+    Raises:
+        ServerError: it did not become ready.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    key = secrets.token_urlsafe(24)
+    command = [*python, "-m", "bentoml", "serve", bento, "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with log.open("wb") as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environment, "CRISOL_API_KEYS": key},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait(process, url, log)
+        yield LocalServer(url, key, process.pid, time.perf_counter() - started)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    reason = "it did not answer"
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - loopback
+                return
+        except urllib.error.HTTPError as error:
+            reason = error.read().decode(errors="replace")
+        except OSError as error:
+            reason = str(error)
+        time.sleep(0.2)
+    text = log.read_text(errors="replace")[-3000:]
+    raise ServerError(f"the bundle did not become ready ({reason}):\n{text}")

@@ -1,0 +1,89 @@
+"""Try the newest bundle of a family: ``python -m crisol.serving.trial signals``.
+
+Starts it on a free port, sends the contract's example to its first route, prints the answer and the
+version that gave it, and stops it.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crisol.models import family
+from crisol.serving.local_server import ServerError, serving
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One question to a bundle and its answer."""
+
+    route: str
+    request: dict[str, Any]
+    response: dict[str, Any]
+    model_version: str
+    milliseconds: str
+    start_seconds: float
+
+
+def ask_example(name: str, tag: str) -> Trial:
+    """Serve the Bento ``tag`` and send it the example request of the family ``name``.
+
+    Raises:
+        ServerError: the bundle did not become ready.
+    """
+    example = family(name).example_request().model_dump(mode="json")
+    with tempfile.TemporaryDirectory(prefix="crisol-trial-") as folder:
+        work = Path(folder)
+        with serving(
+            tag,
+            python=[sys.executable],
+            cwd=work,
+            environment=os.environ,
+            log=work / "serve.log",
+        ) as server:
+            with urllib.request.urlopen(f"{server.url}/openapi.json", timeout=30) as page:  # noqa: S310
+                route = next(iter(json.load(page)["paths"]))
+            request = urllib.request.Request(  # noqa: S310 - our own loopback service
+                server.url + route,
+                data=json.dumps(example).encode(),
+                headers={"Content-Type": "application/json", "X-API-Key": server.api_key},
+            )
+            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+                return Trial(
+                    route,
+                    example,
+                    json.load(answer),
+                    answer.headers["X-Model-Version"],
+                    answer.headers["X-Process-Time-Ms"],
+                    server.start_seconds,
+                )
+
+
+def main() -> None:
+    """Try one bundle and print question and answer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("family", help="such as signals")
+    parser.add_argument("--tag", help="of a Bento; default: the newest of the family")
+    arguments = parser.parse_args()
+    tag = arguments.tag or f"{arguments.family}:latest"
+    try:
+        trial = ask_example(arguments.family, tag)
+    except (ServerError, ValueError) as error:
+        sys.exit(f"crisol: {error}")
+    sent = json.dumps(trial.request)
+    shown = sent if len(sent) < 160 else f"{sent[:120]} … {sent[-30:]}"
+    sys.stdout.write(
+        f"{tag} was ready after {trial.start_seconds:.1f} s\n"
+        f"POST {trial.route}\n{shown}\n"
+        f"answer of model version {trial.model_version} in {trial.milliseconds} ms\n"
+        f"{json.dumps(trial.response, indent=2)}\n"
+    )
+
+
+if __name__ == "__main__":
+    main()
