@@ -8,8 +8,8 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import asdict, dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -41,13 +41,32 @@ def _one_line_errors() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the project's store, after what was interrupted is in order."""
+@dataclass(frozen=True)
+class _Answer:
+    """What a command found: as JSON, as something to show, and its exit code."""
+
+    json: Any
+    show: Callable[[], None]
+    exit_code: int = 0
+
+
+def _command(function: Callable[..., _Answer]) -> Callable[..., None]:
+    """Give a command the project's store, after what was interrupted is in order; print its answer.
+
+    Standard output carries the answer alone: logs and progress go to standard error.
+    """
 
     @wraps(function)
-    def wrapped(metadata: ProjectMetadata, env: str | None, **arguments: Any) -> None:
-        with _one_line_errors():
-            function(_open(metadata.project_path, env), **arguments)
+    def wrapped(
+        metadata: ProjectMetadata, env: str | None, as_json: bool, **arguments: Any
+    ) -> None:
+        with redirect_stdout(sys.stderr), _one_line_errors():
+            answer = function(_open(metadata.project_path, env), **arguments)
+        if as_json:
+            click.echo(json.dumps(answer.json, indent=2, ensure_ascii=False))
+        else:
+            answer.show()
+        sys.exit(answer.exit_code)
 
     with_env = env_option(wrapped)
     with_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")(with_env)
@@ -72,10 +91,6 @@ def _open(project: Path, env: str | None) -> Any:
     return store
 
 
-def _json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
 @cli.command()
 @click.argument("reference")
 @_number
@@ -88,8 +103,7 @@ def promote(
     version: str | None,
     force: bool,
     reason: str | None,
-    as_json: bool,
-) -> None:
+) -> _Answer:
     """Make REFERENCE the champion of its family.
 
     REFERENCE is a family (its candidate), such as signals, or signals/2, or signals@candidate.
@@ -98,26 +112,26 @@ def promote(
 
     chosen = versions.Reference.parse(reference, version)
     outcome = promotion.promote(store, chosen, force=force, reason=reason)
-    _json(outcome.to_json()) if as_json else display.outcome(outcome)
+    return _Answer(outcome.to_json(), lambda: display.outcome(outcome))
 
 
 @cli.command()
 @click.argument("family")
 @click.option("--reason", help="Why; recorded.")
 @_command
-def rollback(store: Any, family: str, reason: str | None, as_json: bool) -> None:
+def rollback(store: Any, family: str, reason: str | None) -> _Answer:
     """Return to the previous champion of FAMILY; the two change places."""
     from crisol.registry import display, promotion, versions
 
     versions.check_family(family)
     outcome = promotion.rollback(store, family, reason)
-    _json(outcome.to_json()) if as_json else display.outcome(outcome)
+    return _Answer(outcome.to_json(), lambda: display.outcome(outcome))
 
 
 @cli.command()
 @click.argument("reference")
 @_command
-def lineage(store: Any, reference: str, as_json: bool) -> None:
+def lineage(store: Any, reference: str) -> _Answer:
     """Print where REFERENCE comes from: bundle, version, gate, run, code, data, parameters.
 
     REFERENCE is signals@champion, signals/2, or a Bento tag such as signals:v2-1f2e3d4c.
@@ -126,13 +140,13 @@ def lineage(store: Any, reference: str, as_json: bool) -> None:
     from crisol.registry import lineage as chain
 
     found = chain.lineage(store, reference)
-    _json(found.to_json()) if as_json else display.lineage(found)
+    return _Answer(found.to_json(), lambda: display.lineage(found))
 
 
 @cli.command()
 @click.argument("version")
 @_command
-def reproduce(store: Any, version: str, as_json: bool) -> None:
+def reproduce(store: Any, version: str) -> _Answer:
     """Train VERSION again from its record and compare; exit code 1 when metrics differ.
 
     Nothing is registered, and nothing under the working data folder is written.
@@ -142,15 +156,14 @@ def reproduce(store: Any, version: str, as_json: bool) -> None:
 
     found = versions.find(store, versions.Reference.parse(version))
     result = again.reproduce(store, found)
-    _json(result.to_json()) if as_json else display.reproduction(result)
-    if not result.same:
-        sys.exit(1)
+    code = 0 if result.same else 1
+    return _Answer(result.to_json(), lambda: display.reproduction(result), code)
 
 
 @cli.command()
 @click.argument("family", required=False)
 @_command
-def models(store: Any, family: str | None, as_json: bool) -> None:
+def models(store: Any, family: str | None) -> _Answer:
     """List the registered versions of FAMILY, or of every family."""
     from crisol import models as families
     from crisol.registry import display, versions
@@ -159,17 +172,15 @@ def models(store: Any, family: str | None, as_json: bool) -> None:
         versions.check_family(family)
     names = [family] if family else families.family_names()
     found = [v for name in names for v in versions.all_versions(store, name)]
-    if as_json:
-        _json({"versions": [v.to_json() for v in found]})
-    else:
-        display.models(found, names)
+    listed = {"versions": [v.to_json() for v in found]}
+    return _Answer(listed, lambda: display.models(found, names))
 
 
 @cli.command()
 @click.argument("reference")
 @_number
 @_command
-def bundle(store: Any, reference: str, version: str | None, as_json: bool) -> None:
+def bundle(store: Any, reference: str, version: str | None) -> _Answer:
     """Build a Bento from exactly REFERENCE, stamped with its origin.
 
     REFERENCE is a family (its champion), such as signals, or signals/2, or signals@candidate.
@@ -190,11 +201,9 @@ def bundle(store: Any, reference: str, version: str | None, as_json: bool) -> No
         except package.BundleError as error:
             raise click.ClickException(str(error)) from error
     display.say(built.swept)
-    if as_json:
-        facts = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(built).items()}
-        _json({**facts, "version": str(found), "gate": decision.to_json()})
-    else:
-        display.bundle(built, found, decision)
+    facts = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(built).items()}
+    facts |= {"version": found.number, "gate": decision.to_json()}
+    return _Answer(facts, lambda: display.bundle(built, found, decision))
 
 
 @cli.command()
@@ -231,6 +240,7 @@ class _Run(click.Command):
     """Kedro's own `run`, which tells what is wrong with parameters and data without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from kedro.io import DatasetError
         from kedro.validation.exceptions import DataValidationError, ParameterValidationError
 
         try:
@@ -239,6 +249,13 @@ class _Run(click.Command):
             raise click.ClickException(_explain(error)) from error
         except DataValidationError as error:
             raise click.ClickException(str(error)) from error
+        except DatasetError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                raise click.ClickException(
+                    f"{error.__cause__.filename} is missing; if it is a public data set: "
+                    "kedro fetch <family>"
+                ) from error
+            raise
 
 
 def _explain(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Kedro's project settings: quiet, hooked, and quick to import."""
 
 import os
+import warnings
 
 from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
@@ -20,6 +21,8 @@ for _variable, _value in {
     os.environ[_variable] = _value
 # MLflow sets up its own logging and does not read conf/logging.yml.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+# Kedro 1.7 calls a function that OmegaConf renamed; there is nothing a user could do about it.
+warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is deprecated")
 
 HOOKS = (RunHook(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)

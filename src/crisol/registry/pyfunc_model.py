@@ -4,6 +4,7 @@ MLflow copies this file into the version and runs it to load the model, so it im
 version carries: the contract, the predictor, the core.
 """
 
+import warnings
 from typing import Any
 
 import mlflow
@@ -12,6 +13,9 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
 from crisol.models import load_predictor
+
+# The signature comes from the contract; MLflow would like type hints on `predict` besides.
+warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method")
 
 
 class PredictorModel(PythonModel):
@@ -22,7 +26,7 @@ class PredictorModel(PythonModel):
         self.predictor = load_predictor(context.artifacts["predictor"])
         self.predictor.model_version = f"run {context.model_config['run_id']}"
 
-    # No type hints: MLflow would try to make the signature from them.
+    # Type hints would make MLflow infer a signature of its own.
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
         """Answer every row with exactly what ``Predictor.predict`` answers."""
         if isinstance(model_input, pd.DataFrame):

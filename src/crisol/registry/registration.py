@@ -8,7 +8,6 @@ version that :func:`sweep` removes, and that never becomes candidate.
 import json
 import shutil
 import tempfile
-import warnings
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -112,18 +111,8 @@ def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
             f"the saved {log.family} predictor does not answer as the one in memory: "
             + "; ".join(differences[:3])
         )
-    with warnings.catch_warnings():
-        # The signature comes from the contract; MLflow would like type hints besides.
-        warnings.filterwarnings("ignore", message="(?s).*type hints.*")
-        _save_pyfunc(log, candidate, directory, scratch)
-    log.artifact(scratch / "model", versions.MODEL_PATH)
-    return predictor_digest(directory)
-
-
-def _save_pyfunc(log: RunLog, candidate: Candidate, directory: Path, scratch: Path) -> None:
     import mlflow
 
-    predictor = candidate.predictor
     mlflow.pyfunc.save_model(
         path=str(scratch / "model"),
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
@@ -134,6 +123,8 @@ def _save_pyfunc(log: RunLog, candidate: Candidate, directory: Path, scratch: Pa
         pip_requirements=[f"mlflow=={installed('mlflow')}", *requirements(log.family)],
         model_config={"run_id": log.run_id},
     )
+    log.artifact(scratch / "model", versions.MODEL_PATH)
+    return predictor_digest(directory)
 
 
 def _code(family: str, target: Path) -> Path:

@@ -1,10 +1,8 @@
 """Training a version again from its record, beside the working data, and comparing."""
 
 import math
-import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +72,7 @@ def reproduce(store: Store, version: Version) -> Reproduction:
                 REPRODUCE: str(version),
             },
         )
-        # Standard output belongs to the result, which may be asked for as JSON.
-        with redirect_stdout(sys.stderr), session:
+        with session:
             session.run(pipeline_names=[version.family])
     new = _new_run(store, version)
     then, now = _final_metrics(store, version.run_id), _final_metrics(store, new)
