@@ -37,7 +37,8 @@ def draw(
     drawn = {"attention": _attention(predictor, windows_BTF)}
     for result in results:
         name = result.study.name
-        mine = history[history["label"].str.startswith(f"{name}.")]
+        labels = history["label"].str
+        mine = history[labels.startswith(f"{name}.") & ~labels.endswith(".shuffled")]
         drawn[f"{name}_learning_curves"] = figures.learning_curves(
             mine, title=f"{name}: learning curves"
         )
