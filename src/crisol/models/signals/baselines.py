@@ -57,9 +57,9 @@ def forecast(
 
 def _forecast_fold(
     name: str,
-    newest_RF: np.ndarray,  # noqa: N803 (shape legend)
-    persistent_R: np.ndarray,  # noqa: N803
-    labels_R: np.ndarray,  # noqa: N803
+    newest_RF: np.ndarray,
+    persistent_R: np.ndarray,
+    labels_R: np.ndarray,
     fold: Fold,
     params: FitParams,
 ) -> np.ndarray:

@@ -14,7 +14,7 @@ Offset = tuple[float, float, float]
 _SHIFTS = np.linspace(-0.35, 0.35, 15)
 
 
-def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:  # noqa: N803 (shape legend)
+def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:
     """``balance`` times the log frequency of each class in ``labels_R``.
 
     >>> balance_offset(np.array([0, 1, 1, 2]), 0.0)
@@ -27,16 +27,16 @@ def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:  # noqa: N80
     return (sell, hold, buy)
 
 
-def class_weights(labels_R: np.ndarray, balance: float) -> np.ndarray:  # noqa: N803
+def class_weights(labels_R: np.ndarray, balance: float) -> np.ndarray:
     """Weight per class [C] under which ``balance``d probabilities are calibrated."""
     frequency = np.bincount(labels_R, minlength=len(SIGNALS)) / len(labels_R)
     return np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -balance, 0.0)
 
 
 def weighted_log_loss(
-    probabilities_RC: np.ndarray,  # noqa: N803
-    labels_R: np.ndarray,  # noqa: N803
-    weights_C: np.ndarray,  # noqa: N803
+    probabilities_RC: np.ndarray,
+    labels_R: np.ndarray,
+    weights_C: np.ndarray,
 ) -> float:
     """Mean negative log-probability of the truth, each sample weighted by its class."""
     chosen = np.maximum(probabilities_RC[np.arange(len(labels_R)), labels_R], 1e-12)
@@ -44,7 +44,7 @@ def weighted_log_loss(
     return float(-(weight * np.log(chosen)).sum() / weight.sum())
 
 
-def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float:  # noqa: N803
+def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float:
     """The addition to log p(hold), within ±0.3, that maximises macro-F1.
 
     Scores are smoothed over three neighbouring shifts, so that a lucky one does not win.
@@ -57,7 +57,7 @@ def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float
     return float(_SHIFTS[1:-1][smooth.argmax()])
 
 
-def apply_offset(probabilities_RC: np.ndarray, offset: Offset) -> np.ndarray:  # noqa: N803
+def apply_offset(probabilities_RC: np.ndarray, offset: Offset) -> np.ndarray:
     """Probabilities with ``offset`` taken from their logarithms, [R, C]."""
     logs = np.log(np.maximum(probabilities_RC, 1e-12)) - np.array(offset)
     scaled = np.exp(logs - logs.max(1, keepdims=True))

@@ -27,16 +27,16 @@ class Familiarity:
     whiten: np.ndarray
     limit: float
 
-    def distance(self, window_TF: np.ndarray) -> float:  # noqa: N803 (shape legend)
+    def distance(self, window_TF: np.ndarray) -> float:
         """Distance of one window."""
         return float(self.distances(window_TF[None])[0])
 
-    def distances(self, windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+    def distances(self, windows_BTF: np.ndarray) -> np.ndarray:
         """Distances of many windows, [B]."""
         return _distances(summarise(windows_BTF), self.mean, self.scale, self.whiten)
 
 
-def summarise(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+def summarise(windows_BTF: np.ndarray) -> np.ndarray:
     """Mean and spread over time of each feature, float64 [B, 2F]."""
     mean = windows_BTF.mean(1, dtype=np.float64)
     spread = np.sqrt(np.maximum(np.square(windows_BTF, dtype=np.float64).mean(1) - mean**2, 0.0))
@@ -44,7 +44,7 @@ def summarise(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
 
 
 def fit_familiarity(
-    train_BTF: np.ndarray,  # noqa: N803
+    train_BTF: np.ndarray,
     *,
     tail: float = 1e-3,
     shrinkage: float = 0.05,

@@ -95,7 +95,7 @@ def columns(names: Sequence[str]) -> np.ndarray:
     return np.array([NAMES.index(name) for name in names])
 
 
-def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) -> np.ndarray:  # noqa: N803
+def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) -> np.ndarray:
     """Features of the newest ``steps`` bars of windows.
 
     Args:
@@ -109,9 +109,9 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     """
     operators, windows = _operators(steps), len(bars_BN5)
     newest = slice(BARS - steps, BARS)
-    opened_BN, high_BN, low_BN, close_BN = np.moveaxis(np.log(bars_BN5[..., :4]), -1, 0)  # noqa: N806
-    volume_BN = np.log1p(bars_BN5[..., 4])  # noqa: N806
-    volume_BN = volume_BN - volume_BN[:, :1]  # noqa: N806 (levels would cancel badly below)
+    opened_BN, high_BN, low_BN, close_BN = np.moveaxis(np.log(bars_BN5[..., :4]), -1, 0)
+    volume_BN = np.log1p(bars_BN5[..., 4])
+    volume_BN = volume_BN - volume_BN[:, :1]
     before = np.concatenate([close_BN[:, :1], close_BN[:, :-1]], axis=1)
     returns, ranges = close_BN - before, high_BN - low_BN
     squares = returns * returns
@@ -151,12 +151,12 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     return out
 
 
-def volatility(bars_N5: np.ndarray) -> float:  # noqa: N803
+def volatility(bars_N5: np.ndarray) -> float:
     """Standard deviation of the log returns of one window."""
     return float(np.diff(np.log(bars_N5[:, 3])).std())
 
 
-def trend_strength(bars_N5: np.ndarray) -> float:  # noqa: N803
+def trend_strength(bars_N5: np.ndarray) -> float:
     """Absolute net move of the log close over the length of its path: 0 (no trend) to 1."""
     steps = np.diff(np.log(bars_N5[:, 3]))
     path = float(np.abs(steps).sum())
@@ -168,7 +168,7 @@ def _unfold(values: np.ndarray, steps: int) -> np.ndarray:
     return values.reshape(len(values), -1, steps).swapaxes(1, 2)
 
 
-def _put_lag(out_BT: np.ndarray, values_BN: np.ndarray, bars: int) -> None:  # noqa: N803
+def _put_lag(out_BT: np.ndarray, values_BN: np.ndarray, bars: int) -> None:
     """Fill with the values ``bars`` earlier; zero where the window does not reach."""
     missing = max(0, out_BT.shape[1] + bars - BARS)
     out_BT[:, :missing] = 0
@@ -177,8 +177,8 @@ def _put_lag(out_BT: np.ndarray, values_BN: np.ndarray, bars: int) -> None:  # n
 
 
 def _extremes(
-    high_BN: np.ndarray,  # noqa: N803
-    low_BN: np.ndarray,  # noqa: N803
+    high_BN: np.ndarray,
+    low_BN: np.ndarray,
     width: int,
     steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:

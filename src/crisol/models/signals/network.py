@@ -28,13 +28,13 @@ class Normalise(nn.Module):
         self.register_buffer("mean", torch.zeros(features))
         self.register_buffer("scale", torch.ones(features))
 
-    def fit(self, x_BTF: np.ndarray) -> None:  # noqa: N803 (shape legend)
+    def fit(self, x_BTF: np.ndarray) -> None:
         """Take mean and spread per feature from these windows and no others."""
         flat = x_BTF.reshape(-1, x_BTF.shape[-1]).astype(np.float64)
         self.mean.copy_(torch.from_numpy(flat.mean(0)))
         self.scale.copy_(torch.from_numpy(flat.std(0) + 1e-4))
 
-    def forward(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+    def forward(self, x_BTF: Tensor) -> Tensor:
         """[B, T, F] to [B, T, F]."""
         return ((x_BTF - self.mean) / self.scale).clamp(-self.clip, self.clip)
 
@@ -47,7 +47,7 @@ class AdditiveAttention(nn.Module):
         self.project = nn.Linear(hidden, hidden)
         self.score = nn.Linear(hidden, 1, bias=False)
 
-    def forward(self, states_BTH: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+    def forward(self, states_BTH: Tensor) -> tuple[Tensor, Tensor]:
         """States [B, T, H] to their weighted sum [B, H] and the weights [B, T]."""
         weights = torch.softmax(self.score(torch.tanh(self.project(states_BTH))).squeeze(-1), dim=1)
         return torch.einsum("bt,bth->bh", weights, states_BTH), weights
@@ -66,7 +66,7 @@ class NewestBar(nn.Module):
             nn.Linear(width, CLASSES + 1),
         )
 
-    def forward(self, x_BF: Tensor) -> Tensor:  # noqa: N803
+    def forward(self, x_BF: Tensor) -> Tensor:
         """[B, F] to additions to the logits and the move, [B, C + 1]."""
         direct: Tensor = self.linear(x_BF) + self.layer(x_BF)
         return direct
@@ -114,10 +114,10 @@ class SignalNetwork(nn.Module):
         if self.newest is not None:
             nn.init.zeros_(self.newest.linear.weight)
 
-    def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:  # noqa: N803
+    def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
         """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
-        normal_BTF = self.normalise(x_BTF)  # noqa: N806
-        states_BTH, _ = self.lstm(normal_BTF)  # noqa: N806
+        normal_BTF = self.normalise(x_BTF)
+        states_BTH, _ = self.lstm(normal_BTF)
         context, _ = self.attention(states_BTH)
         latent = self.dropout(torch.cat([context, states_BTH[:, -1]], dim=1))
         logits, moves = self.head["signal"](latent), self.head["move"](latent)
@@ -126,7 +126,7 @@ class SignalNetwork(nn.Module):
             logits, moves = logits + direct[:, :CLASSES], moves + direct[:, CLASSES:]
         return logits, moves.squeeze(-1)
 
-    def attend(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+    def attend(self, x_BTF: Tensor) -> Tensor:
         """Windows [B, T, F] to attention weights [B, T]."""
         states, _ = self.lstm(self.normalise(x_BTF))
         weights: Tensor = self.attention(states)[1]
@@ -140,14 +140,14 @@ class Ensemble(nn.Module):
         self,
         members: Sequence[SignalNetwork],
         temperature: float = 1.0,
-        offset_C: Sequence[float] = (0.0,) * CLASSES,  # noqa: N803
+        offset_C: Sequence[float] = (0.0,) * CLASSES,
     ) -> None:
         super().__init__()
         self.members = nn.ModuleList(members)
         self.temperature = float(temperature)
         self.register_buffer("offset", torch.tensor(tuple(offset_C), dtype=torch.float32))
 
-    def forward(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+    def forward(self, x_BTF: Tensor) -> Tensor:
         """Windows [B, T, F] to probabilities [B, C]: softmax of (logits - offset) / temperature."""
         probabilities = [
             torch.softmax((member(x_BTF)[0] - self.offset) / self.temperature, dim=1)
@@ -155,7 +155,7 @@ class Ensemble(nn.Module):
         ]
         return torch.stack(probabilities).mean(0)
 
-    def attention(self, x_BTF: Tensor) -> Tensor:  # noqa: N803
+    def attention(self, x_BTF: Tensor) -> Tensor:
         """Windows [B, T, F] to the members' mean attention weights [B, T]."""
         return torch.stack([member.attend(x_BTF) for member in self.members]).mean(0)
 

@@ -22,7 +22,7 @@ def draw(
     results: "list[StudyResult]",
     registered: "StudyResult",
     predictor: SignalsPredictor,
-    windows_BTF: np.ndarray,  # noqa: N803 (shape legend)
+    windows_BTF: np.ndarray,
     history: pd.DataFrame,
 ) -> dict[str, Figure]:
     """Every figure of an evaluation, by file name.
@@ -98,7 +98,7 @@ def _equity(result: "StudyResult") -> Figure:
     )
 
 
-def _attention(predictor: SignalsPredictor, windows_BTF: np.ndarray) -> Figure:  # noqa: N803
+def _attention(predictor: SignalsPredictor, windows_BTF: np.ndarray) -> Figure:
     """Mean attention by forecast class, and that of a few single windows."""
     x = windows_BTF[:2000]
     weights, classes = predictor.attention(x), predictor.probabilities(x).argmax(1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -61,7 +61,7 @@ class Description(Params):
 class Encoded:
     """One request as arrays: ``window_TF`` for the network, the rest for the risk."""
 
-    window_TF: np.ndarray  # noqa: N815 (shape legend)
+    window_TF: np.ndarray
     volatility: float
     trend_strength: float
     unfamiliarity: float
@@ -71,7 +71,7 @@ class Encoded:
 class Output:
     """What ``infer`` hands to ``decode``: probabilities [C] and the request's own figures."""
 
-    probabilities_C: np.ndarray  # noqa: N815
+    probabilities_C: np.ndarray
     encoded: Encoded
 
 
@@ -168,9 +168,9 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             window, volatility(bars), trend_strength(bars), self.familiarity.distance(window)
         )
 
-    def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:  # noqa: N803
+    def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Bars to what the network reads, float32 [B, T, F]."""
-        return np.ascontiguousarray(features(bars_BN5, seconds_BN, self._steps)[..., self._columns])
+        return features(bars_BN5, seconds_BN, self._steps).take(self._columns, axis=-1)
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
         """The network on a batch of encoded requests."""
@@ -204,7 +204,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             ),
         )
 
-    def probabilities(self, windows_BTF: np.ndarray, *, batch: int = 2048) -> np.ndarray:  # noqa: N803
+    def probabilities(self, windows_BTF: np.ndarray, *, batch: int = 2048) -> np.ndarray:
         """Probabilities [B, C] of many windows by the predictor's runtime."""
         parts = [
             self._run(windows_BTF[start : start + batch])
@@ -212,7 +212,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         ]
         return np.concatenate(parts) if parts else np.zeros((0, len(SIGNALS)))
 
-    def attention(self, windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+    def attention(self, windows_BTF: np.ndarray) -> np.ndarray:
         """Where the members look: weights [B, T] that sum to 1 over time."""
         import torch
 
@@ -274,7 +274,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
         ensemble = self.ensemble()
 
-        def run(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+        def run(windows_BTF: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
                 return ensemble(torch.from_numpy(windows_BTF)).double().numpy()
 
@@ -336,7 +336,7 @@ def onnx_runner(content: bytes, threads: int = 1) -> Run:
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
-    def run(windows_BTF: np.ndarray) -> np.ndarray:  # noqa: N803
+    def run(windows_BTF: np.ndarray) -> np.ndarray:
         return session.run(None, {"windows": windows_BTF})[0].astype(np.float64)
 
     return run
@@ -348,7 +348,4 @@ def request_arrays(request: PredictionRequest) -> tuple[np.ndarray, np.ndarray]:
     times = [p.timestamp for p in request.sequence]
     if times[0].tzinfo is None:  # the contract: no offset is UTC
         times = [time.replace(tzinfo=UTC) for time in times]
-    return bars, np.array([(time - _EPOCH).total_seconds() for time in times])
-
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+    return bars, np.array([time.timestamp() for time in times])

@@ -16,8 +16,8 @@ _MAX_WINDOWS = 2000
 
 def measure(
     predictor: SignalsPredictor,
-    windows_BTF: np.ndarray,  # noqa: N803 (shape legend)
-    labels_B: np.ndarray,  # noqa: N803
+    windows_BTF: np.ndarray,
+    labels_B: np.ndarray,
 ) -> list[dict[str, Any]]:
     """One row per runtime that the predictor holds.
 
