@@ -32,8 +32,8 @@ def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:
 
     >>> class TrainParams(BaseModel, extra="forbid"):
     ...     epochs: int
-    >>> section_problems("iris.train", TrainParams, {"epoch": 3})  # doctest: +ELLIPSIS
-    ['iris.train.epochs: Field required', "iris.train.epoch: ... (given: 3; known here: epochs)"]
+    >>> section_problems("iris.train", TrainParams, {"epochs": 3, "lr": 1})
+    ['iris.train.lr: Extra inputs are not permitted (given: 1; known here: epochs)']
     """
     try:
         kind.model_validate(value)

@@ -4,7 +4,7 @@ MLflow copies this file into the version and runs it to load the model, so it im
 version carries: the contract, the predictor, the core.
 """
 
-import warnings
+import math
 from typing import Any
 
 import mlflow
@@ -13,9 +13,6 @@ import pandas as pd
 from mlflow.pyfunc.model import PythonModel
 
 from crisol.models import load_predictor
-
-# The signature comes from the contract; MLflow would like type hints on `predict` besides.
-warnings.filterwarnings("ignore", message=r".*Add type hints to the `predict` method")
 
 
 class PredictorModel(PythonModel):
@@ -26,23 +23,29 @@ class PredictorModel(PythonModel):
         self.predictor = load_predictor(context.artifacts["predictor"])
         self.predictor.model_version = f"run {context.model_config['run_id']}"
 
-    # Type hints would make MLflow infer a signature of its own.
-    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ARG002
+    # The hint is the one MLflow takes without making a signature of its own.
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002 (MLflow's signature)
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> list[dict[str, Any]]:
         """Answer every row with exactly what ``Predictor.predict`` answers."""
-        if isinstance(model_input, pd.DataFrame):
-            model_input = model_input.to_dict(orient="records")
         kind = self.predictor.request_type
-        requests = [kind.model_validate(_plain(row)) for row in model_input]
+        rows = model_input.to_dict(orient="records")
+        requests = [kind.model_validate(_plain(row)) for row in rows]
         return [r.model_dump(mode="json") for r in self.predictor.predict(requests)]
 
 
 def _plain(value: Any) -> Any:
-    """Undo what MLflow's schema enforcement does to nested JSON (arrays, NumPy scalars)."""
+    """Undo what a table does to JSON: arrays, NumPy scalars, NaN where nothing was given."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):
         return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    value = value.item() if isinstance(value, np.generic) else value
+    # A contract knows no NaN, so this one says that an optional field was left out.
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 mlflow.models.set_model(PredictorModel())

@@ -7,9 +7,11 @@ linear model): starting from the family's predictor, every ``import`` inside fun
 import ast
 import sys
 from collections.abc import Iterator
+from importlib.machinery import PathFinder
 from importlib.metadata import packages_distributions, version
-from importlib.util import find_spec
 from pathlib import Path
+
+from crisol import __file__ as package_file
 
 _PACKAGE = "crisol"
 
@@ -62,10 +64,16 @@ def _reachable(start: str) -> dict[str, Path]:
 
 
 def _file(name: str) -> Path | None:
-    try:
-        spec = find_spec(name)
-    except ModuleNotFoundError:
-        return None
+    """Where a module of Crisol lies, found without importing it (a network would load torch)."""
+    parent = name.rpartition(".")[0]
+    if not parent:
+        return Path(package_file)
+    if parent in sys.modules:
+        locations = list(getattr(sys.modules[parent], "__path__", []))
+    else:
+        above = _file(parent)
+        locations = [str(above.parent)] if above and above.name == "__init__.py" else []
+    spec = PathFinder.find_spec(name, locations) if locations else None
     return Path(spec.origin) if spec is not None and spec.origin else None
 
 
