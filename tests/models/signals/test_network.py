@@ -50,6 +50,16 @@ def test_initialisation():
     assert network.lstm.weight_ih_l0.abs().max() <= bound
 
 
+def test_the_head_starts_at_the_class_frequencies():
+    network, x = _network(), torch.randn(200, 10, 3)
+    before = torch.softmax(network(x)[0], dim=1).mean(0)
+    network.start_at(np.array([0.2, 0.0, 0.8]))
+    after = torch.softmax(network(x)[0], dim=1).mean(0)
+    assert before[1] > 0.1
+    assert after[1] < 0.01
+    assert after[2] > after[0]
+
+
 def test_attention_against_its_formula():
     attention, states = AdditiveAttention(4), torch.randn(2, 7, 4)
     context, weights = attention(states)

@@ -29,6 +29,7 @@ _EQUITY_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.-][A-Z0-9]{1,3})?")
 Signal = Literal["sell", "hold", "buy"]
 SIGNALS: tuple[Signal, ...] = ("sell", "hold", "buy")
 """The classes, in the order of the network's outputs."""
+FactorName = Literal["low_confidence", "high_volatility", "weak_trend", "unfamiliar_bars"]
 RiskLevel = Literal["low", "medium", "high", "critical"]
 
 
@@ -167,8 +168,10 @@ class Prediction(Contract):
 class RiskFactor(Contract):
     """One reason for caution and the points it adds to the score."""
 
-    name: Literal["low_confidence", "high_volatility", "weak_trend", "unfamiliar_bars"]
+    name: FactorName
     points: Annotated[float, Field(gt=0)]
+    value: Annotated[float, Field(description="What was found in this request.")]
+    limit: Annotated[float, Field(description="The value beyond which it counts.")]
     message: str
 
 

@@ -114,6 +114,12 @@ class SignalNetwork(nn.Module):
         if self.newest is not None:
             nn.init.zeros_(self.newest.linear.weight)
 
+    @torch.no_grad()
+    def start_at(self, frequencies_C: np.ndarray) -> None:
+        """Let the untrained head answer these class frequencies; an absent class stays absent."""
+        logs = np.log(np.maximum(frequencies_C, 1e-4))
+        self.head["signal"].bias.copy_(torch.from_numpy(logs))
+
     def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
         """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
         normal_BTF = self.normalise(x_BTF)

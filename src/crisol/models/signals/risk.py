@@ -4,7 +4,7 @@ The points and levels are fixed numbers, not fitted ones, so that a person can c
 hand. ``critical`` needs bars unlike those the model was trained on.
 """
 
-from crisol.models.signals.contract import Risk, RiskFactor, RiskLevel, Signal
+from crisol.models.signals.contract import FactorName, Risk, RiskFactor, RiskLevel, Signal
 
 CONFIDENCE_FLOOR = 0.7
 VOLATILITY_CEILING = 0.05
@@ -45,41 +45,23 @@ def assess(
     (10.0, 'critical')
     """
     factors = []
+
+    def add(name: FactorName, points: float, value: float, limit: float, message: str) -> None:
+        factors.append(
+            RiskFactor(name=name, points=points, value=value, limit=limit, message=message)
+        )
+
     if confidence < CONFIDENCE_FLOOR:
-        factors.append(
-            RiskFactor(
-                name="low_confidence",
-                points=2.0,
-                message=f"confidence {confidence:.2f} is below {CONFIDENCE_FLOOR}",
-            )
-        )
+        add("low_confidence", 2.0, confidence, CONFIDENCE_FLOOR, "the confidence is low")
     if volatility > VOLATILITY_CEILING:
-        factors.append(
-            RiskFactor(
-                name="high_volatility",
-                points=3.0,
-                message=f"returns vary by {volatility:.1%} a bar, more than "
-                f"{VOLATILITY_CEILING:.0%}",
-            )
-        )
+        add("high_volatility", 3.0, volatility, VOLATILITY_CEILING, "returns vary much per bar")
     if trend_strength < TREND_FLOOR:
-        factors.append(
-            RiskFactor(
-                name="weak_trend",
-                points=1.5,
-                message=f"the net move is {trend_strength:.0%} of the path, less than "
-                f"{TREND_FLOOR:.0%}",
-            )
-        )
+        add("weak_trend", 1.5, trend_strength, TREND_FLOOR, "the net move is small for the path")
     if unfamiliarity > unfamiliarity_limit:
-        factors.append(
-            RiskFactor(
-                name="unfamiliar_bars",
-                points=3.5,
-                message=f"the bars lie {unfamiliarity:.1f} from the training data, beyond "
-                f"{unfamiliarity_limit:.1f}",
-            )
-        )
+        add(
+            "unfamiliar_bars", 3.5, unfamiliarity, unfamiliarity_limit,
+            "the bars are unlike those the model was trained on",
+        )  # fmt: skip
     score = sum((factor.points for factor in factors), start=0.0)
     level = risk_level(score)
     return Risk(

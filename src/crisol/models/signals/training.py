@@ -28,7 +28,7 @@ from crisol.models.signals.data import Fold, split, windows
 from crisol.models.signals.export import export
 from crisol.models.signals.familiarity import fit_familiarity
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
-from crisol.models.signals.network import Ensemble, SignalNetwork, freeze
+from crisol.models.signals.network import CLASSES, Ensemble, SignalNetwork, freeze
 from crisol.models.signals.params import (
     DataParams,
     FitParams,
@@ -207,6 +207,8 @@ class _Study:
             share = freeze(network, self.train.freeze)
         else:
             network.normalise.fit(data.windows[fold.train])
+            counts = np.bincount(data.labels[fold.train], minlength=CLASSES)
+            network.start_at(counts / counts.sum())
         result = train(
             network,
             loss=_loss(params),
