@@ -54,7 +54,6 @@ def start(bundle: package.Bundle, key: str, log: Path) -> Served:
         "BENTOML_HOME": str(bundle.path.parents[2]),
         "CRISOL_API_KEYS": key,
         "CRISOL_RATE_PER_S": "0",
-        "CRISOL_MAX_BODY_BYTES": "200000",
     }
     command = [sys.executable, "-m", "bentoml", "serve", bundle.tag, "--host", "127.0.0.1",
                "--port", str(port)]  # fmt: skip
@@ -225,11 +224,11 @@ def test_batches_are_1_to_100(client: httpx.Client, example: dict[str, Any], cou
 
 def test_large_bodies_are_refused_before_they_are_parsed(client: httpx.Client) -> None:
     def chunks() -> Iterator[bytes]:
-        for _ in range(40):
+        for _ in range(100):
             yield b" " * 50_000
 
     headers = {"content-type": "application/json"}
-    declared = client.post("/predict", content=b" " * 2_000_000, headers=headers)
+    declared = client.post("/predict", content=b" " * 5_000_000, headers=headers)
     chunked = client.post("/predict", content=chunks(), headers=headers)
     assert (declared.status_code, chunked.status_code) == (413, 413)
 
@@ -250,13 +249,11 @@ def test_the_log_of_a_worker_is_json_without_payloads(
 
 
 def test_schemathesis_finds_no_failure(served: Served, key: str, tmp_path: Path) -> None:
-    checks = (
-        "not_a_server_error,status_code_conformance,content_type_conformance,"
-        "response_schema_conformance,response_headers_conformance,unsupported_method,ignored_auth"
-    )
+    # Not positive_data_acceptance: a JSON schema cannot say that a high is not below its low.
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", f"{served.url}/openapi.json",
-        "--header", f"X-API-Key: {key}", "--checks", checks, "--max-examples", "8",
+        "--header", f"X-API-Key: {key}", "--checks", "all",
+        "--exclude-checks", "positive_data_acceptance", "--max-examples", "8",
         "--phases", "examples,coverage,fuzzing", "--seed", "1", "--workers", "1",
         "--generation-deterministic", "--no-color",
     ]  # fmt: skip

@@ -1,8 +1,8 @@
 """What every service shares: one ASGI application around a predictor.
 
-The application stands in front of BentoML's own (see :class:`Front`): BentoML brings the server,
-the workers, the model store and the bundle; every answer, the health routes included, comes from
-here, in one shape. Work per request is what its contract needs and little more.
+It stands in front of BentoML's own (:mod:`crisol.serving.front`): BentoML brings the server, the
+workers, the model store and the bundle; every answer, the health routes included, comes from here,
+in one shape. Work per request is what its contract needs and little more.
 """
 
 import gc
@@ -10,15 +10,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import bentoml
 from pydantic import BaseModel, ConfigDict
 
-from crisol import __version__
-from crisol.core.predictor import Predictor, predictor_digest, read_manifest
+from crisol.core.predictor import Predictor, predictor_digest
 from crisol.models import load_predictor
 from crisol.serving import logs, openapi
 from crisol.serving.asgi import Call, Reply, Scope, Send, send_reply
@@ -27,8 +25,10 @@ from crisol.serving.batching import MicroBatcher
 from crisol.serving.config import ConfigurationError, Settings
 from crisol.serving.endpoints import Endpoint, Predict
 from crisol.serving.errors import ApiError, ErrorDetail
+from crisol.serving.front import FrontedService
 from crisol.serving.limits import ClientDisconnected, RateLimit, Receive
-from crisol.serving.metrics import CONTENT_TYPE, Metrics
+from crisol.serving.metrics import Metrics
+from crisol.serving.pages import service_pages
 
 __all__ = ["BundleArguments", "Endpoint", "FrontedService", "Predict", "ServiceApp"]
 
@@ -62,9 +62,9 @@ class ServiceApp:
     ) -> None:
         self.family = family
         self.endpoints = tuple(endpoints)
-        self._title = title
+        self.title = title
         self._description = description
-        self._began = time.time()
+        self.began = time.time()
         self.settings = Settings()
         self.stamp: Mapping[str, str] = {}
         self.reasons: list[str] = ["the model is not loaded yet"]
@@ -75,10 +75,10 @@ class ServiceApp:
         self._rate = RateLimit(0, 1)
         self._access = logs.AccessLog()
         self._model_version = b"none"
-        self._directory: Path | None = None
-        self._differences: list[str] = []
+        self.directory: Path | None = None
+        self.differences: list[str] = []
         self._document: dict[str, Any] | None = None
-        self._pages = self._build_pages()
+        self._pages = service_pages(self) | {e.path: (e.method, e) for e in self.endpoints}
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -107,7 +107,7 @@ class ServiceApp:
         except ConfigurationError as error:
             reasons.append(str(error))
         self._rate = RateLimit(self.settings.rate_per_s, self.settings.rate_burst)
-        self._directory = Path(directory)
+        self.directory = Path(directory)
         self.stamp = dict(stamp)
         predictor = load_predictor(directory, runtime=self.settings.runtime)
         if predictor.family != self.family:
@@ -120,8 +120,8 @@ class ServiceApp:
             import torch
 
             torch.set_num_threads(1)
-        self._differences = predictor.replay_golden()
-        self.reasons = reasons + self._differences
+        self.differences = predictor.replay_golden()
+        self.reasons = reasons + self.differences
         self._document = self._build_document()
         digest = predictor_digest(directory)
         self.metrics.model({"predictor_digest": digest, **self._names()}, ready=self.ready)
@@ -152,6 +152,16 @@ class ServiceApp:
     def ready(self) -> bool:
         """Whether nothing stands against answering."""
         return not self.reasons
+
+    @property
+    def model_version(self) -> str:
+        """Version of the predictor; ``none`` before it is loaded."""
+        return self._model_version.decode()
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows that are waiting or in the network now."""
+        return 0 if self._batcher is None else self._batcher.pending_rows
 
     @property
     def predictor(self) -> Predictor[Any, Any]:
@@ -201,24 +211,25 @@ class ServiceApp:
             raise ApiError(405, headers={"allow": allow})
         if not isinstance(page, Endpoint):
             return page(call)
-        self._admit(call)
+        self.admit(call)
         if not self.ready:
-            raise self._not_ready()
+            raise self.not_ready()
         return await page.answer(self, call)
 
-    def _admit(self, call: Call) -> None:
+    def admit(self, call: Call) -> None:
         """Name the caller and take one token of its rate.
 
         Raises:
             ApiError: 401, 403, 429, or 503 when nobody has configured who may ask.
         """
         if self._auth is None:
-            raise self._not_ready()
+            raise self.not_ready()
         headers = call.headers
         call.caller = self._auth.caller(headers.get(b"x-api-key"), headers.get(b"authorization"))
         self._rate.take(call.caller)
 
-    def _not_ready(self) -> ApiError:
+    def not_ready(self) -> ApiError:
+        """503, with every reason."""
         details = [ErrorDetail(field="", message=r, type="not_ready") for r in self.reasons]
         return ApiError(
             503,
@@ -240,7 +251,7 @@ class ServiceApp:
             status=status,
             code=code,
             caller=call.caller,
-            model_version=self._model_version.decode(),
+            model_version=self.model_version,
             milliseconds=round(call.milliseconds, 3),
             inference_ms=round(call.inference_ms, 3),
             rows=call.rows,
@@ -248,85 +259,6 @@ class ServiceApp:
             bytes_out=bytes_out,
             problems=call.problems,
         )
-
-    # -- pages -----------------------------------------------------------------------------------
-
-    def _build_pages(self) -> dict[str, tuple[str, Any]]:
-        plain: dict[str, Callable[[Call], Reply]] = {
-            "/livez": lambda _: Reply.json({"status": "alive"}),
-            "/healthz": lambda _: Reply.json({"status": "alive"}),
-            "/readyz": self._readyz,
-            "/health": self._health,
-            "/metrics": self._metrics_page,
-            "/model": self._model_page,
-            "/openapi.json": lambda _: Reply.json(self.document),
-            "/docs.json": lambda _: Reply.json(self.document),
-            "/docs": self._docs,
-            "/docs/start.js": lambda _: Reply(
-                200, openapi.START_SCRIPT.encode(), "text/javascript; charset=utf-8"
-            ),
-            "/": lambda _: Reply(307, b"", "text/plain", {"location": "/docs"}),
-        }
-        pages: dict[str, tuple[str, Any]] = {path: ("GET", page) for path, page in plain.items()}
-        for name, kind in openapi.ASSETS.items():
-            pages[f"/docs/{name}"] = ("GET", _asset_page(name, kind))
-        return pages | {e.path: (e.method, e) for e in self.endpoints}
-
-    def _readyz(self, _: Call) -> Reply:
-        if not self.ready:
-            raise self._not_ready()
-        return Reply.json({"status": "ready", "golden_examples": len(self.predictor.golden)})
-
-    def _health(self, _: Call) -> Reply:
-        if not self.ready:
-            raise self._not_ready()
-        return Reply.json(
-            {
-                "status": "ready",
-                "family": self.family,
-                "model_version": self._model_version.decode(),
-                "uptime_s": round(time.time() - self._began, 1),
-                "pending_rows": self.batcher.pending_rows,
-            }
-        )
-
-    def _metrics_page(self, _: Call) -> Reply:
-        pending = self._batcher.pending_rows if self._batcher is not None else 0
-        return Reply(200, self.metrics.render(pending), CONTENT_TYPE)
-
-    def _model_page(self, call: Call) -> Reply:
-        self._admit(call)
-        if self._directory is None:
-            raise self._not_ready()
-        manifest = read_manifest(self._directory)
-        contract = {
-            e.path: {"method": e.method, "request": e.request.__name__,
-                     "response": e.response.__name__}
-            for e in self.endpoints
-        }  # fmt: skip
-        return Reply.json(
-            {
-                "family": self.family,
-                "model_version": self._model_version.decode(),
-                "lineage": self.stamp,
-                "predictor": {
-                    "digest": predictor_digest(self._directory),
-                    "crisol": manifest["crisol"],
-                    "runtime": self.settings.runtime or manifest.get("runtime", ""),
-                    "files": manifest["files"],
-                },
-                "golden": {
-                    "examples": len(self.predictor.golden),
-                    "differences": self._differences,
-                },
-                "contract": contract,
-                "service": {"crisol": __version__},
-            }
-        )
-
-    def _docs(self, _: Call) -> Reply:
-        headers = {"content-security-policy": openapi.CONTENT_SECURITY_POLICY}
-        return Reply(200, openapi.docs_page(self._title), "text/html; charset=utf-8", headers)
 
     @property
     def document(self) -> dict[str, Any]:
@@ -343,10 +275,10 @@ class ServiceApp:
             answer = predictor.predict([golden])[0].model_dump(mode="json")
         return openapi.build_document(
             self.family,
-            self._title,
+            self.title,
             self._description,
             self.endpoints,
-            self._model_version.decode(),
+            self.model_version,
             self._auth,
             answer,
         )
@@ -354,7 +286,7 @@ class ServiceApp:
     def _names(self) -> dict[str, str]:
         return {
             "family": self.family,
-            "model_version": self._model_version.decode(),
+            "model_version": self.model_version,
             "run_id": self.stamp.get("run_id", ""),
             "git_commit": self.stamp.get("git_commit", ""),
         }
@@ -367,44 +299,3 @@ class ServiceApp:
             _log.info("ready", extra=fields)
         else:
             _log.error("not ready", extra=fields)
-
-
-def _asset_page(name: str, kind: str) -> Callable[[Call], Reply]:
-    def page(_: Call) -> Reply:
-        headers = {"cache-control": "public, max-age=86400"}
-        return Reply(200, openapi.asset(name), f"{kind}; charset=utf-8", headers)
-
-    return page
-
-
-class Front:
-    """What a worker's server calls: ``app`` for every HTTP request, BentoML for the rest.
-
-    BentoML's own stack (router, tracing, timeout, context) costs 50 us a request even for a mounted
-    application with all of it switched off, keeps a timer of every request, and answers ``/livez``,
-    ``/readyz`` and errors in shapes of its own. It still runs start-up and shut-down.
-    """
-
-    def __init__(self, inner: Any, app: ServiceApp) -> None:
-        self._inner = inner
-        self._app = app
-
-    @property
-    def router(self) -> Any:
-        """BentoML's router, whose ``lifespan_context`` in-process tests enter."""
-        return self._inner.router
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer HTTP; pass on anything else."""
-        if scope["type"] == "http":
-            await self._app(scope, receive, send)
-        else:
-            await self._inner(scope, receive, send)
-
-
-class FrontedService(bentoml.Service[Any]):
-    """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
-
-    def to_asgi(self, is_main: bool = True) -> Any:
-        """The application a worker serves."""
-        return Front(super().to_asgi(is_main), self.inner.app)
