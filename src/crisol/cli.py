@@ -250,12 +250,21 @@ class _Run(click.Command):
         except DataValidationError as error:
             raise click.ClickException(str(error)) from error
         except DatasetError as error:
-            if isinstance(error.__cause__, FileNotFoundError):
-                raise click.ClickException(
-                    f"{error.__cause__.filename} is missing; if it is a public data set: "
-                    "kedro fetch <family>"
-                ) from error
-            raise
+            missing = _missing_file(error)
+            if missing is None:
+                raise
+            raise click.ClickException(
+                f"{missing} is missing; if it is public data: kedro fetch <family>"
+            ) from error
+
+
+def _missing_file(error: BaseException | None) -> str | None:
+    """The file whose absence caused the error, if that is what caused it."""
+    while error is not None:
+        if isinstance(error, FileNotFoundError):
+            return str(error.filename)
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _explain(error: Exception) -> str:

@@ -112,3 +112,12 @@ def test_a_bad_parameter_stops_before_the_first_node(project: Project) -> None:
     assert "linear.model.slop: Extra inputs are not permitted" in result.output
     assert "Traceback" not in result.output
     assert project.runs() == []
+
+
+def test_missing_data_is_named_without_a_traceback(project: Project) -> None:
+    project.raw.unlink()
+    result = project.command("run", "--pipelines", "linear")
+    assert result.exit_code == 1
+    assert f"{project.raw} is missing" in result.output
+    assert "Traceback" not in result.output
+    assert [r.info.status for r in project.runs()] == ["FAILED"]
