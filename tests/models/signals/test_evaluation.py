@@ -99,6 +99,7 @@ def test_the_report_is_complete_and_plain_json(fitted):
     json.dumps(report.model_dump(mode="json"), allow_nan=False)
     assert report.synthetic
     assert "made-up" in report.limits[0]
+    assert report.headline.startswith("On made-up bars")
     assert "after costs" in report.headline
     assert "edge" in report.headline
     table = report.tables["tiny: held-out results"]

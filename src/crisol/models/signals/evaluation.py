@@ -103,7 +103,7 @@ def evaluate(
     tables["runtimes of the predictor"] = runtime_rows
     report = Report(
         family="signals",
-        headline=" ".join(verdicts),
+        headline=("On made-up bars: " if data.synthetic else "") + " ".join(verdicts),
         metrics=metrics,
         tables=tables,
         data=[_describe(result, data.synthetic) for result in results],
