@@ -73,8 +73,9 @@ def test_strange_bars_are_told(directory, world):
 
 def test_attention_sums_to_one(directory, world):
     predictor = load_predictor(directory)
-    window = predictor.encode(request_at(world.bars, 300)).window_TF
-    weights = predictor.attention(window[None])
+    encoded = predictor.encode(request_at(world.bars, 300))
+    windows = predictor.windows(encoded.bars_N5[None], encoded.seconds_N[None])
+    weights = predictor.attention(windows)
     assert weights.shape == (1, 12)
     assert weights.sum() == pytest.approx(1, abs=1e-5)
 

@@ -27,7 +27,7 @@ from crisol.models.signals.contract import (
     Probabilities,
 )
 from crisol.models.signals.familiarity import Familiarity
-from crisol.models.signals.features import columns, features, trend_strength, volatility
+from crisol.models.signals.features import columns, features
 from crisol.models.signals.risk import assess
 
 if TYPE_CHECKING:
@@ -57,22 +57,22 @@ class Description(Params):
     """Share of the parameters that learned; below 1 after transfer with frozen layers."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Encoded:
-    """One request as arrays: ``window_TF`` for the network, the rest for the risk."""
+    """The bars of one request [N, 5] and when each opened, seconds since 1970 [N]."""
 
-    window_TF: np.ndarray
+    bars_N5: np.ndarray
+    seconds_N: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What ``infer`` hands to ``decode``: probabilities [C] and the figures the risk needs."""
+
+    probabilities_C: np.ndarray
     volatility: float
     trend_strength: float
     unfamiliarity: float
-
-
-@dataclass(frozen=True)
-class Output:
-    """What ``infer`` hands to ``decode``: probabilities [C] and the request's own figures."""
-
-    probabilities_C: np.ndarray
-    encoded: Encoded
 
 
 @dataclass(frozen=True)
@@ -161,21 +161,30 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return twin
 
     def encode(self, request: PredictionRequest) -> Encoded:
-        """One request to its window of features and the figures the risk needs."""
-        bars, seconds = request_arrays(request)
-        window = self.windows(bars[None], seconds[None])[0]
-        return Encoded(
-            window, volatility(bars), trend_strength(bars), self.familiarity.distance(window)
-        )
+        """One request to its bars; everything else is cheaper for a whole batch at once."""
+        return Encoded(*request_arrays(request))
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Bars to what the network reads, float32 [B, T, F]."""
         return features(bars_BN5, seconds_BN, self._steps).take(self._columns, axis=-1)
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
-        """The network on a batch of encoded requests."""
-        probabilities = self._run(np.stack([one.window_TF for one in encoded]))
-        return [Output(row, one) for row, one in zip(probabilities, encoded, strict=True)]
+        """Features, network and the figures the risk needs, for a batch of encoded requests."""
+        bars_BN5 = np.stack([one.bars_N5 for one in encoded])
+        windows_BTF = self.windows(bars_BN5, np.stack([one.seconds_N for one in encoded]))
+        steps_BN = np.diff(np.log(bars_BN5[:, :, 3]), axis=1)
+        path = np.abs(steps_BN).sum(1)
+        trend = np.divide(np.abs(steps_BN.sum(1)), path, out=np.zeros_like(path), where=path > 0)
+        return [
+            Output(*row)
+            for row in zip(
+                self._run(windows_BTF),
+                steps_BN.std(1).tolist(),
+                np.minimum(trend, 1.0).tolist(),
+                self.familiarity.distances(windows_BTF).tolist(),
+                strict=True,
+            )
+        ]
 
     def decode(self, request: PredictionRequest, output: Output, call: Call) -> PredictionResponse:
         """Probabilities and figures to the response."""
@@ -197,9 +206,9 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             risk=assess(
                 SIGNALS[best],
                 confidence,
-                output.encoded.volatility,
-                output.encoded.trend_strength,
-                output.encoded.unfamiliarity,
+                output.volatility,
+                output.trend_strength,
+                output.unfamiliarity,
                 self.familiarity.limit,
             ),
         )
