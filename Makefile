@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), f"Crisol needs Python 3.11, this is {sys.version}"'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python $(TORCH_SOURCE) -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(TORCH_SOURCE) --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
@@ -53,9 +53,9 @@ ui: install ## the MLflow UI on the store of conf/base
 serve: install ## the newest bundle of a family: make serve family=signals
 	$(BIN)/bentoml serve $(family):latest
 
-lock: $(READY) ## compile requirements.lock from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --all-extras --python-version 3.11 $(if $(FIND_LINKS),--find-links $(FIND_LINKS)) \
-		--no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+lock: $(READY) ## compile requirements.lock from pyproject.toml (on Linux)
+	echo 'torch==2.13.0+cpu' | $(BIN)/uv pip compile pyproject.toml --constraints - --all-extras $(TORCH_SOURCE) \
+		--python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements.lock
 	sed -i.bak -E 's/^(torch==[0-9.]+)\+cpu/\1/' requirements.lock && rm requirements.lock.bak
 
 clean: ## remove what runs made (not .venv, mlflow.db or the bundles)

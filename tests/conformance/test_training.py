@@ -54,7 +54,7 @@ def test_killed_training_resumes_to_the_same_weights(road: Road, tmp_path: Path)
         start_new_session=True,
     )
     deadline = time.monotonic() + 120
-    while not any(p.is_file() for p in checkpoints.rglob("*")):
+    while not any(not p.name.startswith(".") for p in checkpoints.rglob("*.safetensors")):
         assert running.poll() is None, "training ended before its first checkpoint"
         assert time.monotonic() < deadline, "no checkpoint was written"
         time.sleep(0.005)
