@@ -1,10 +1,9 @@
-"""What every test gets: a quiet, offline, pickle-free process, and a private copy of the project."""
+"""What every test gets: a quiet, offline, pickle-free process and its own copy of the project."""
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+PROJECT_FILES = ("pyproject.toml", "requirements.lock", "bentofile.yaml", ".telemetry", "README.md")
 
 
 def copy_project(target: Path) -> Path:
     """A project folder of its own: the committed configuration and sample, no runs, no data."""
     target.mkdir(parents=True)
-    for name in ("pyproject.toml", "requirements.lock", "bentofile.yaml", ".telemetry", "README.md"):
+    for name in PROJECT_FILES:
         shutil.copy(ROOT / name, target / name)
     shutil.copytree(ROOT / "conf", target / "conf")
     shutil.copytree(

@@ -8,17 +8,10 @@ from omegaconf.resolvers import oc
 
 from crisol.registry.hooks import RunHook
 
-# No dependency reports usage; MLflow and BentoML want the word "true".
-for _variable, _value in {
-    "KEDRO_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "true",
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "BENTOML_DO_NOT_TRACK": "true",
-    # Models are code and safetensors; a pickle that finds its way in is refused.
-    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-}.items():
-    os.environ[_variable] = _value
+# What concerns usage reports is set by importing crisol. Here: models are code and safetensors, and
+# a pickle that finds its way in is refused.
+os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
 # MLflow sets up its own logging and does not read conf/logging.yml.
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 # Kedro 1.7 calls a function that OmegaConf renamed; there is nothing a user could do about it.

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conformance.families import FAMILIES, Family
+from tests.conftest import copy_project, project_environment, run_in
 
 from crisol import models
-from tests.conftest import copy_project, project_environment, run_in
-from tests.conformance.families import FAMILIES, Family
 
 API_KEY = "conformance-key-0001"
 

@@ -9,10 +9,10 @@ import pytest
 from kedro.config import OmegaConfigLoader
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from tests.conformance.families import FAMILIES, Family
+from tests.conftest import ROOT
 
 from crisol import models
-from tests.conftest import ROOT
-from tests.conformance.families import FAMILIES, Family
 
 ENVIRONMENTS = sorted(p.name for p in (ROOT / "conf").iterdir() if p.is_dir() and p.name != "local")
 SECTIONS = {"data": "DataParams", "model": "ModelParams", "train": "TrainParams"}

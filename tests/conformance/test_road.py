@@ -1,16 +1,15 @@
 """Every family: one answer from pipeline, registry and bundle; nonsense is refused."""
 
-import os
 import subprocess
 import sys
 from typing import Any
 
 import pytest
+from tests.conformance.conftest import Road, Served
+from tests.conftest import project_environment
 
 from crisol import models
 from crisol.core.predictor import compare_answers
-from tests.conftest import project_environment
-from tests.conformance.conftest import Road, Served
 
 ASK_MLFLOW = """
 import json, sys
@@ -90,8 +89,7 @@ def test_the_bundle_asks_for_a_key(served: Served) -> None:
 
 def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
     rooms = {
-        p.relative_to(served.bento / "src").as_posix()
-        for p in (served.bento / "src").rglob("*.py")
+        p.relative_to(served.bento / "src").as_posix() for p in (served.bento / "src").rglob("*.py")
     }
     forbidden = [p for p in rooms if "/registry/" in p or "/pipelines/" in p or "/cli" in p]
     assert rooms
@@ -138,9 +136,9 @@ def test_nonsense_is_refused(road: Road, words: tuple[str, ...]) -> None:
 
 
 def test_reproduce_gives_the_recorded_metrics(road: Road) -> None:
-    before = sorted(os.listdir(road.project / "data"))
+    before = sorted((road.project / "data").rglob("*"))
     done = road.command("kedro", "reproduce", f"{road.family.name}/1", "--env", "ci")
     assert done.returncode == 0, done.stdout
     versions = road.json("models", road.family.name, "--env", "ci")["versions"]
     assert len(versions) == 2, "reproducing registers nothing"
-    assert sorted(os.listdir(road.project / "data")) == before
+    assert sorted((road.project / "data").rglob("*")) == before

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from tests.conformance.conftest import Road
+from tests.conftest import copy_project, project_environment, run_in
 
 from crisol import models
 from crisol.core.predictor import PredictorError, compare_answers, predictor_digest
-from tests.conftest import copy_project, project_environment, run_in
-from tests.conformance.conftest import Road
 
 
 def weights(directory: Path) -> dict[str, bytes]:

@@ -102,7 +102,7 @@ def test_the_report_is_complete_and_plain_json(fitted):
     assert report.headline.startswith("On made-up bars")
     assert "after costs" in report.headline
     assert "edge" in report.headline
-    table = report.tables["tiny: held-out results"]
+    table = report.tables["tiny: held-out forecasts"]
     assert len(table) == 2 + len(BASELINES)
     for rows in report.tables.values():
         assert all(set(row) == set(rows[0]) for row in rows)

@@ -13,7 +13,7 @@ from crisol.models.signals.forecasts import BASELINES, ENSEMBLE
 from crisol.models.signals.predictor import SignalsPredictor
 
 if TYPE_CHECKING:
-    from crisol.models.signals.evaluation import StudyResult
+    from crisol.models.signals.results import StudyResult
 
 _NAMES = {ENSEMBLE: "network", **{name: name.replace("_", " ") for name in BASELINES}}
 
