@@ -10,15 +10,6 @@ import pytest
 from tests.conftest import ROOT, copy_project, project_environment
 
 CONVERT = "-m jupyter nbconvert --to notebook --execute --output executed.ipynb".split()
-    "-m",
-    "jupyter",
-    "nbconvert",
-    "--to",
-    "notebook",
-    "--execute",
-    "--output",
-    "executed.ipynb",
-]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
