@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT, copy_project, project_environment
 
-CONVERT = "-m jupyter nbconvert --to notebook --execute --output executed.ipynb".split()
+CONVERT = ["nbconvert", "--to", "notebook", "--execute", "--output", "executed.ipynb"]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -38,7 +38,7 @@ def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / notebook.name).write_text(notebook.read_text())
     done = subprocess.run(
-        [sys.executable, *CONVERT, notebook.name],
+        [sys.executable, "-m", "jupyter", *CONVERT, notebook.name],
         cwd=folder,
         env={**project_environment(project), "KEDRO_ENV": "ci", "PATH": os.environ["PATH"]},
         capture_output=True,
