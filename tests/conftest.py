@@ -62,3 +62,12 @@ def run_in(project: Path, *command: str, check: bool = True, **environment: str)
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project."""
     return copy_project(tmp_path / "project")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep tests that share a costly session fixture in one process of ``pytest -n``."""
+    for item in items:
+        folder = item.path.relative_to(ROOT).parts[:2]
+        shared = folder in {("tests", "conformance"), ("tests", "serving")}
+        group = "/".join(folder) if shared else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))

@@ -103,7 +103,7 @@ def bento_labels(tag: str) -> tuple[dict[str, str], Path]:
         StoreError: there is no such Bento.
     """
     name, _, number = tag.partition(":")
-    home = Path(os.environ.get("BENTOML_HOME", Path.home() / "bentoml"))
+    home = Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml")
     folder = home / "bentos" / name
     if number == "latest" and (folder / "latest").is_file():
         number = (folder / "latest").read_text().strip()

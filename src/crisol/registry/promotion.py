@@ -137,24 +137,16 @@ def judge(store: Store, version: Version, champion: Version | None) -> Decision:
 
 
 def settle(store: Store, family: str) -> list[str]:
-    """Bring a family's aliases and records in order; one sentence for each thing done."""
-    model = versions.registered(store, family)
-    if model is None:
+    """Bring a family's aliases and records in order; one sentence for each thing done.
+
+    A movement whose process is alive is left to it.
+    """
+    entry = _journal(store, family)
+    if entry is not None and not provenance.is_gone(entry["process"]):
         return []
-    said = []
-    journal = model.tags.get(JOURNAL_TAG)
-    if journal:
-        entry = json.loads(journal)
-        if not provenance.is_gone(entry["process"]):
-            raise StoreError(
-                f"a {entry['move']['kind']} of {family} is in progress "
-                f"(pid {entry['process']['crisol.pid']} on {entry['process']['crisol.host']})"
-            )
-        said.append(_recover(store, Move(**entry["move"])))
-        model = versions.registered(store, family)
-    if model is None:
-        return said
-    return said + _honour(store, family, dict(model.tags))
+    said = [] if entry is None else [_recover(store, Move(**entry["move"]))]
+    model = versions.registered(store, family)
+    return said if model is None else said + _honour(store, family, dict(model.tags))
 
 
 def history(store: Store, family: str) -> list[Move]:
@@ -164,8 +156,16 @@ def history(store: Store, family: str) -> list[Move]:
     return [Move(**entry) for entry in json.loads(text)] if text else []
 
 
+def _journal(store: Store, family: str) -> dict[str, Any] | None:
+    """The movement in progress or cut short: its ``move`` and its ``process``."""
+    model = versions.registered(store, family)
+    text = model.tags.get(JOURNAL_TAG) if model is not None else None
+    return dict(json.loads(text)) if text else None
+
+
 def _carry_out(store: Store, move: Move, new: str) -> None:
     """Journal, commit, complete."""
+    _refuse_to_collide(store, move)
     client = store.client()
     entry = {"move": asdict(move), "process": provenance.process_tags()}
     client.set_registered_model_tag(move.family, JOURNAL_TAG, json.dumps(entry))
@@ -173,11 +173,33 @@ def _carry_out(store: Store, move: Move, new: str) -> None:
     _complete(store, move)
 
 
+def _refuse_to_collide(store: Store, move: Move) -> None:
+    """Judging takes seconds, in which somebody else may have moved the champion."""
+    entry = _journal(store, move.family)
+    if entry is not None:
+        process = entry["process"]
+        raise StoreError(
+            f"a {entry['move']['kind']} of {move.family} is in progress (pid "
+            f"{process['crisol.pid']} on {process['crisol.host']}); if that machine is gone, delete "
+            f"the tag {JOURNAL_TAG} of the registered model in the MLflow UI"
+        )
+    champion = versions.aliases(store, move.family).get(CHAMPION)
+    if champion != move.old:
+        raise StoreError(
+            f"the champion of {move.family} was moved meanwhile, to version {champion or 'none'}: "
+            "nothing was changed; say it again"
+        )
+
+
 def _complete(store: Store, move: Move) -> None:
     """All that follows from a moved champion. Doing it twice does no harm."""
     client = store.client()
-    if move.old is not None:
+    named = versions.aliases(store, move.family)
+    # An old champion that was deleted from the registry cannot be returned to.
+    if move.old is not None and versions.exists(store, move.family, move.old):
         client.set_registered_model_alias(move.family, PREVIOUS, move.old)
+    elif move.new is not None and named.get(PREVIOUS) == move.new:
+        client.delete_registered_model_alias(move.family, PREVIOUS)
     if move.new is not None:
         client.set_model_version_tag(
             move.family, move.new, f"crisol.{move.kind}", json.dumps(asdict(move))
@@ -215,6 +237,8 @@ def _honour(store: Store, family: str, tags: dict[str, str]) -> list[str]:
     verdict = "none"
     if champion is not None:
         raw = store.client().get_model_version(family, champion)
+        if raw.tags.get(versions.COMPLETE_TAG) != "true":
+            return [_put_back(store, family, champion, known)]
         verdict = raw.tags.get("crisol.gate", "none")
     move = _move(
         "elsewhere", family, known, champion, "alias moved outside of Crisol", gate=verdict
@@ -222,9 +246,23 @@ def _honour(store: Store, family: str, tags: dict[str, str]) -> list[str]:
     _complete(store, move)
     before = f"{family}/{known}" if known else "none"
     after = f"{family}/{champion}" if champion else "none"
+    gate_said = "; the gate had refused it" if verdict == "refused" else ""
     return [
         f"the champion of {family} was moved elsewhere (MLflow UI?), {before} → {after}: recorded"
+        + gate_said
     ]
+
+
+def _put_back(store: Store, family: str, champion: str, known: str | None) -> str:
+    """Undo an alias set elsewhere on a version that cannot serve."""
+    client = store.client()
+    words = f"the champion of {family} was set elsewhere on {family}/{champion}, which is not complete"
+    if known is not None and versions.exists(store, family, known):
+        client.set_registered_model_alias(family, CHAMPION, known)
+        return f"{words}: put it back on {family}/{known}"
+    client.delete_registered_model_alias(family, CHAMPION)
+    client.set_registered_model_tag(family, KNOWN_TAG, "")
+    return f"{words}: took the alias away, there is no champion"
 
 
 def _move(

@@ -14,6 +14,7 @@ def recover(store: Store) -> list[str]:
     said = runs.sweep(store)
     for family in models.family_names():
         if versions.registered(store, family) is not None:
-            said += registration.sweep(store, family)
+            # Aliases first: a champion set on a half-made version goes back before that is removed.
             said += promotion.settle(store, family)
+            said += registration.sweep(store, family)
     return said

@@ -24,7 +24,10 @@ GATE_TAG = "crisol.gate_numbers"
 MODEL_PATH = "predictor"
 """Where in a run's artefacts the MLflow model lies; the predictor directory is inside it."""
 SCORES_FILE = "gate/scores.parquet"
-_REFERENCE = re.compile(r"^(?P<family>[a-z][a-z0-9_]*)(?:/(?P<version>\d+)|@(?P<alias>[\w-]+))?$")
+_NUMBER = "[1-9][0-9]{0,8}"
+_REFERENCE = re.compile(
+    rf"(?P<family>[a-z][a-z0-9_]*)(?:/(?P<version>{_NUMBER})|@(?P<alias>[\w-]+))?"
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class Reference:
         ...
         crisol.registry.store.StoreError: 'no such thing' is not a reference: write <family>, ...
         """
-        match = _REFERENCE.match(text)
+        match = _REFERENCE.fullmatch(text)
         if match is None:
             raise StoreError(
                 f"{text!r} is not a reference: write <family>, <family>/<version> "
@@ -56,10 +59,12 @@ class Reference:
             )
         check_family(match["family"])
         if version is not None:
-            if match["version"] or match["alias"] or not version.isdigit():
+            if match["version"] or match["alias"]:
                 raise StoreError(
-                    f"--version {version} does not go with {text!r}: say {text}/2, or so"
+                    f"--version {version} does not go with {text!r}: a version is named once"
                 )
+            if re.fullmatch(_NUMBER, version) is None:
+                raise StoreError(f"--version {version!r} is not a version number, such as 2")
             return cls(match["family"], version)
         return cls(match["family"], match["version"], match["alias"])
 
@@ -160,6 +165,11 @@ def all_versions(store: Store, family: str) -> list[Version]:
     found = store.client().search_model_versions(f"name = '{family}'")
     made = [_version(v, named) for v in found]
     return sorted(made, key=lambda v: int(v.number))
+
+
+def exists(store: Store, family: str, number: str) -> bool:
+    """Whether a version is in the registry; those deleted there are not."""
+    return any(v.number == number for v in all_versions(store, family))
 
 
 def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> Version:
