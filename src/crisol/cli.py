@@ -77,17 +77,23 @@ _number = click.option("--version", help="A version number, when REFERENCE is a 
 
 
 def _open(project: Path, env: str | None) -> Any:
+    from kedro.config import MissingConfigException
+
     from crisol.registry import display, recovery
     from crisol.registry.store import Store
+    from crisol.serving import building
 
     loader = settings.CONFIG_LOADER_CLASS(
         conf_source=str(project / settings.CONF_SOURCE),
         env=env or os.environ.get("KEDRO_ENV"),
         **settings.CONFIG_LOADER_ARGS,
     )
-    store = Store.from_config(loader["mlflow"], project)
+    try:
+        store = Store.from_config(loader["mlflow"], project)
+    except MissingConfigException as error:
+        raise click.ClickException(str(error)) from error
     store.activate()
-    display.say(recovery.recover(store))
+    display.say(recovery.recover(store) + building.sweep())
     return store
 
 
@@ -200,7 +206,6 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
             )
         except package.BundleError as error:
             raise click.ClickException(str(error)) from error
-    display.say(built.swept)
     facts = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(built).items()}
     facts |= {"version": found.number, "gate": decision.to_json()}
     return _Answer(facts, lambda: display.bundle(built, found, decision))
@@ -240,31 +245,39 @@ class _Run(click.Command):
     """Kedro's own `run`, which tells what is wrong with parameters and data without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        from kedro.config import MissingConfigException
         from kedro.io import DatasetError
         from kedro.validation.exceptions import DataValidationError, ParameterValidationError
 
+        from crisol.registry import display
+        from crisol.registry.store import StoreError
+        from crisol.serving import building
+
+        display.say(building.sweep())
         try:
             return super().invoke(ctx)
         except ParameterValidationError as error:
             raise click.ClickException(_explain(error)) from error
-        except DataValidationError as error:
+        except (DataValidationError, MissingConfigException, StoreError) as error:
             raise click.ClickException(str(error)) from error
         except DatasetError as error:
-            missing = _missing_file(error)
-            if missing is None:
+            cause = _cause(error, (FileNotFoundError, StoreError))
+            if cause is None:
                 raise
-            raise click.ClickException(
-                f"{missing} is missing; if it is public data: kedro fetch <family>"
-            ) from error
+            if isinstance(cause, FileNotFoundError):
+                said = f"{cause.filename} is missing; if it is public data: kedro fetch <family>"
+            else:
+                said = str(cause)
+            raise click.ClickException(said) from error
 
 
-def _missing_file(error: BaseException | None) -> str | None:
-    """The file whose absence caused the error, if that is what caused it."""
-    while error is not None:
-        if isinstance(error, FileNotFoundError):
-            return str(error.filename)
+def _cause(
+    error: BaseException | None, kinds: tuple[type[BaseException], ...]
+) -> BaseException | None:
+    """What of these kinds caused the error, if one of them did."""
+    while error is not None and not isinstance(error, kinds):
         error = error.__cause__ or error.__context__
-    return None
+    return error
 
 
 def _explain(error: Exception) -> str:

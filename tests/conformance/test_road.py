@@ -117,14 +117,8 @@ def test_rollback_and_lineage(served: Served) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("promote", "no-such-family"),
         ("promote", "{family}", "--version", "99"),
-        ("lineage", "{family}/99"),
-        ("lineage", "{family}@nobody"),
-        ("bundle", "{family}", "--version", "99"),
-        ("reproduce", "{family}/99"),
-        ("models", "no-such-family"),
-        ("fetch", "no-such-family"),
+        ("bundle", "{family}@nobody"),
     ],
     ids=" ".join,
 )

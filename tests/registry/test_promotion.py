@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 
 import mlflow
 import pytest
@@ -126,6 +127,62 @@ def test_a_champion_moved_in_the_ui_is_honoured(registry: Project) -> None:
     assert state(registry) == ("1", "3")
 
 
+@pytest.fixture
+def fourth(registry: Project) -> Iterator[str]:
+    """A version that a test may delete."""
+    RegisteredPredictor(family="linear").save(candidate(2.0))
+    number = versions.find(registry.store, Reference("linear", alias="candidate")).number
+    yield number
+    if versions.exists(registry.store, "linear", number):
+        registry.store.client().delete_model_version("linear", number)
+    recovery.recover(registry.store)
+
+
+def test_an_alias_taken_away_in_the_ui_is_honoured(registry: Project) -> None:
+    promote(registry, 1)
+    registry.store.client().delete_registered_model_alias("linear", "champion")
+    [said] = recovery.recover(registry.store)
+    assert "linear/1 → none" in said
+    assert state(registry) == (None, "1")
+    promotion.rollback(registry.store, "linear")
+    assert state(registry) == ("1", None)  # not its own predecessor
+    assert recovery.recover(registry.store) == []
+
+
+def test_a_champion_deleted_in_the_ui_leaves_the_registry_usable(
+    registry: Project, fourth: str
+) -> None:
+    promote(registry, 1)
+    promote(registry, int(fourth))
+    registry.store.client().delete_model_version("linear", fourth)
+    said = recovery.recover(registry.store)
+    assert f"linear/{fourth} → none" in said[0]
+    assert state(registry) == (None, "1")
+    promotion.rollback(registry.store, "linear")
+    assert state(registry) == ("1", None)
+    assert recovery.recover(registry.store) == []
+
+
+def test_an_alias_on_an_unfinished_version_is_put_back(registry: Project) -> None:
+    client = registry.store.client()
+    source = versions.find(registry.store, Reference("linear", "1")).source
+    made = [str(client.create_model_version("linear", source).version) for _ in range(2)]
+    try:
+        client.set_registered_model_alias("linear", "champion", made[0])
+        [said] = recovery.recover(registry.store)
+        assert "took the alias away" in said
+        assert state(registry) == (None, None)
+        promote(registry, 1)
+        client.set_registered_model_alias("linear", "champion", made[1])
+        [said] = recovery.recover(registry.store)
+        assert f"linear/{made[1]}, which is not complete: put it back on linear/1" in said
+        assert state(registry) == ("1", None)
+        assert recovery.recover(registry.store) == []
+    finally:
+        for number in made:
+            client.delete_model_version("linear", number)
+
+
 def test_two_promotions_at_once_are_refused(registry: Project) -> None:
     from crisol.registry import provenance
 
@@ -133,8 +190,26 @@ def test_two_promotions_at_once_are_refused(registry: Project) -> None:
     entry = {"move": {"kind": "promote"}, "process": provenance.process_tags()}
     client = registry.store.client()
     client.set_registered_model_tag("linear", promotion.JOURNAL_TAG, json.dumps(entry))
+    assert promotion.settle(registry.store, "linear") == []  # that process ends it itself
     with pytest.raises(StoreError, match="is in progress"):
-        promotion.settle(registry.store, "linear")
+        promote(registry, 2)
+    assert state(registry) == ("1", None)
+
+
+def test_a_champion_moved_while_the_gate_was_read_is_not_overwritten(
+    registry: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = promotion.judge
+
+    def slow(*arguments):
+        decision = judge(*arguments)
+        registry.store.client().set_registered_model_alias("linear", "champion", "3")
+        return decision
+
+    monkeypatch.setattr(promotion, "judge", slow)
+    with pytest.raises(StoreError, match="moved meanwhile, to version 3"):
+        promote(registry, 1)
+    assert state(registry) == ("3", None)
 
 
 def promote_and_die(store: Store, write: int) -> None:

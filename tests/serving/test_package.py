@@ -1,5 +1,6 @@
 """What a build refuses, what it leaves when it is killed, and where it may be installed."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ import pytest
 
 import crisol
 from crisol.core.predictor import predictor_digest
-from crisol.serving import package
+from crisol.serving import building, package
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_building_twice_is_fine_and_the_second_replaces_the_first(
     version = first.tag.partition(":")[2]
     assert found(home) == [f"bentos/signals/{version}", f"models/signals/{version}"]
     assert (home / "bentos" / "signals" / "latest").read_text() == version
-    assert not list((home / package.BUILDING).iterdir())
+    assert not list((home / building.BUILDING).iterdir())
 
 
 def test_a_killed_build_leaves_no_bento_and_is_swept(
@@ -57,27 +58,50 @@ def test_a_killed_build_leaves_no_bento_and_is_swept(
         f"package.build('signals', Path({str(predictor_dir)!r}), {full_stamp!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
-    building = home / package.BUILDING
+    folder = home / building.BUILDING
     for _ in range(2000):  # until the child that assembles has begun to write
-        if list(building.glob("*/home/models/signals/*")):
+        if list(folder.glob("*/home/models/signals/*")):
             break
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    # The parent alone: the child is still writing, and keeps its folder until it ends.
+    process.kill()
     process.wait()
+    assert building.sweep() == []
+    assert len(list(folder.iterdir())) == 1
+    os.killpg(process.pid, signal.SIGKILL)
+    wait_until_free(folder)
     assert found(home) == []
-    assert len(list(building.iterdir())) == 1
-    swept = package.sweep()
+    swept = building.sweep()
     assert len(swept) == 1
     assert "interrupted" in swept[0]
-    assert not list(building.iterdir())
-    assert package.sweep() == []
+    assert not list(folder.iterdir())
+    assert building.sweep() == []
+
+
+def wait_until_free(folder: Path) -> None:
+    """Until the killed processes are gone, and their locks with them."""
+    [lock] = folder.glob("*/lock")
+    with lock.open() as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+
+
+def test_a_bundle_that_was_about_to_be_replaced_comes_back(home: Path) -> None:
+    """Killed between taking the old one away and moving the new one in."""
+    retired = home / building.BUILDING / "123-abc" / "retired" / "bentos" / "signals" / "v1-x"
+    retired.mkdir(parents=True)
+    (retired / "bento.yaml").touch()
+    (home / "bentos" / "signals").mkdir(parents=True)
+    said = building.sweep()
+    assert "put signals:v1-x (bentos) back" in said[0]
+    assert (home / "bentos" / "signals" / "v1-x" / "bento.yaml").is_file()
 
 
 def test_a_running_build_is_not_swept(home: Path) -> None:
-    mine = home / package.BUILDING / f"{os.getpid()}-abc"
-    mine.mkdir(parents=True)
-    assert package.sweep() == []
-    assert mine.is_dir()
+    with building.scratch() as mine:
+        assert building.sweep() == []
+        assert mine.path.is_dir()
+        assert mine.path.is_relative_to(home)
+    assert not mine.path.exists()
 
 
 @pytest.mark.parametrize(

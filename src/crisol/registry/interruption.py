@@ -34,7 +34,9 @@ class Interruption:
         atexit.register(self.close, "the process ended")
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._before[number] = signal.signal(number, self._on_signal)
+                # Who started us may want a signal ignored: nohup, or a job in a script's background.
+                if signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
 
     def close(self, reason: str) -> None:
         """Mark the runs as KILLED, unless they ended before."""
@@ -68,5 +70,5 @@ class Interruption:
         before = self._before.get(signal.Signals(number))
         if callable(before):
             before(number, frame)
-        elif before != signal.SIG_IGN:
+        else:
             raise SystemExit(128 + number)

@@ -180,8 +180,8 @@ def _refuse_to_collide(store: Store, move: Move) -> None:
         process = entry["process"]
         raise StoreError(
             f"a {entry['move']['kind']} of {move.family} is in progress (pid "
-            f"{process['crisol.pid']} on {process['crisol.host']}); if that machine is gone, delete "
-            f"the tag {JOURNAL_TAG} of the registered model in the MLflow UI"
+            f"{process['crisol.pid']} on {process['crisol.host']}); if that machine is gone, "
+            f"delete the tag {JOURNAL_TAG} of the registered model in the MLflow UI"
         )
     champion = versions.aliases(store, move.family).get(CHAMPION)
     if champion != move.old:
@@ -256,7 +256,7 @@ def _honour(store: Store, family: str, tags: dict[str, str]) -> list[str]:
 def _put_back(store: Store, family: str, champion: str, known: str | None) -> str:
     """Undo an alias set elsewhere on a version that cannot serve."""
     client = store.client()
-    words = f"the champion of {family} was set elsewhere on {family}/{champion}, which is not complete"
+    words = f"the champion was set elsewhere on {family}/{champion}, which is not complete"
     if known is not None and versions.exists(store, family, known):
         client.set_registered_model_alias(family, CHAMPION, known)
         return f"{words}: put it back on {family}/{known}"

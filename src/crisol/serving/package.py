@@ -15,14 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import yaml
 
 import crisol
 from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
+from crisol.serving.building import Scratch, bento_home, publish, scratch, sweep
 
-BUILDING = "crisol-building"
 STAMP_KEYS = (
     "model_version", "alias", "run_id", "git_commit", "git_dirty", "data_digests",
     "predictor_digest", "lock_digest", "gate", "trained_at",
@@ -82,10 +81,8 @@ def build(
     digest = predictor_digest(predictor_dir)
     prefix = "v" if stamp["model_version"].isdigit() else ""
     version = f"{prefix}{stamp['model_version']}-{digest[:8]}"
-    scratch = bento_home() / BUILDING / f"{os.getpid()}-{uuid4().hex[:8]}"
-    scratch.mkdir(parents=True)
-    try:
-        context = _copy_package(family, scratch / "context")
+    with scratch() as aside:
+        context = _copy_package(family, aside.path / "context")
         job = {
             "family": family,
             "version": version,
@@ -97,13 +94,11 @@ def build(
             "description": _describe(family, stamp),
             **settings,
         }
-        _run_assembler(job, scratch)
-        built = scratch / "home" / "bentos" / family / version
+        _run_assembler(job, aside)
+        built = aside.path / "home" / "bentos" / family / version
         requirements = _check_bento(built)
-        _publish(scratch / "home" / "models" / family / version, "models", scratch)
-        path = _publish(built, "bentos", scratch)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        publish(aside.path / "home" / "models" / family / version, "models", aside)
+        path = publish(built, "bentos", aside)
     model_path = bento_home() / "models" / family / version
     return Bundle(
         tag=f"{family}:{version}",
@@ -114,31 +109,6 @@ def build(
         requirements=tuple(requirements),
         swept=tuple(swept),
     )
-
-
-def bento_home() -> Path:
-    """BentoML's home: ``BENTOML_HOME``, or ``~/bentoml``."""
-    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").resolve()
-
-
-def sweep() -> list[str]:
-    """Remove what builds left that were killed; say what was removed, one line each."""
-    lines: list[str] = []
-    for leftover in sorted((bento_home() / BUILDING).glob("*-*")):
-        if not _alive(leftover.name.partition("-")[0]):
-            shutil.rmtree(leftover)
-            lines.append(f"removed {leftover.name}, left by a bundle build that was interrupted")
-    return lines
-
-
-def _alive(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _check_stamp(family: str, predictor_dir: Path, stamp: Mapping[str, str]) -> None:
@@ -215,13 +185,13 @@ def _describe(family: str, stamp: Mapping[str, str]) -> str:
     )
 
 
-def _run_assembler(job: Mapping[str, Any], scratch: Path) -> None:
-    job_file = scratch / "job.json"
+def _run_assembler(job: Mapping[str, Any], aside: Scratch) -> None:
+    job_file = aside.path / "job.json"
     job_file.write_text(json.dumps(job), encoding="utf-8")
     python_path = [job["context"], *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {
         **os.environ,
-        "BENTOML_HOME": str(scratch / "home"),
+        "BENTOML_HOME": str(aside.path / "home"),
         "BENTOML_DO_NOT_TRACK": "true",
         "PYTHONPATH": os.pathsep.join(python_path),
     }
@@ -233,6 +203,7 @@ def _run_assembler(job: Mapping[str, Any], scratch: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
+        pass_fds=[aside.lock],
     )
     if done.returncode:
         raise BundleError(f"BentoML could not build the bundle:\n{done.stderr or done.stdout}")
@@ -267,20 +238,6 @@ def _check_bento(bento: Path) -> list[str]:
     if loose:
         raise BundleError(f"not pinned: {', '.join(loose)}")
     return requirements
-
-
-def _publish(built: Path, store: str, scratch: Path) -> Path:
-    """Move ``<name>/<version>`` into a store, replacing what had the tag; make it `latest`."""
-    name, version = built.parent.name, built.name
-    target = bento_home() / store / name / version
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if target.exists():
-        target.rename(scratch / f"retired-{store}")
-    built.rename(target)
-    latest = target.parent / f".latest-{os.getpid()}"
-    latest.write_text(version, encoding="utf-8")
-    latest.replace(target.parent / "latest")
-    return target
 
 
 def _size(directory: Path) -> int:
