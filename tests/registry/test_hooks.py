@@ -1,11 +1,12 @@
 """One MLflow run per family per `kedro run`, with everything in it."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 from kedro.runner import ThreadRunner
-from tests.registry.conftest import Project
+from tests.registry.conftest import Project, environment
 
 from crisol.core import progress
 from crisol.core.predictor import file_sha256
@@ -91,15 +92,30 @@ def test_thread_runner_gives_one_run(project: Project) -> None:
     assert run.data.tags["crisol.version_registered"] == "1"
 
 
-def test_other_ranks_of_a_distributed_training_write_nothing(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RANK", "1")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    project.run()
-    assert project.runs() == []
-    assert versions.registered(project.store, "linear") is None
-    assert not (project.folder / "data/08_reporting").exists()
+def test_two_launched_processes_make_one_run_and_one_version(project: Project) -> None:
+    (project.folder / "mlflow.db").unlink()  # they must not both create it
+    words = ["-m", "kedro", "run", "--pipelines", "linear"]
+    launched = subprocess.run(
+        [
+            *project.process("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
+            *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
+            *("--main_process_port", "0", "--num_cpu_threads_per_process", "1", *words),
+        ],
+        cwd=project.folder,
+        env={**environment(), "ACCELERATE_USE_CPU": "true"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    [run] = project.runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["crisol.version_registered"] == "1"
+    model = versions.registered(project.store, "linear")
+    assert model is not None
+    assert set(versions.aliases(project.store, "linear").values()) == {"1"}
+    assert launched.stdout.count("A line misses by") == 1
 
 
 def test_a_bad_parameter_stops_before_the_first_node(project: Project) -> None:

@@ -4,6 +4,8 @@ import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import torch
@@ -13,6 +15,8 @@ from accelerate.optimizer import AcceleratedOptimizer
 from accelerate.state import AcceleratorState, GradientState, PartialState
 from accelerate.utils import broadcast_object_list, send_to_device
 from torch import Tensor, nn
+from torch.distributed import DistStoreError
+from torch.distributed.rendezvous import rendezvous
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
@@ -25,6 +29,37 @@ from crisol.core.loop_params import LoopParams
 _TURN = threading.RLock()
 
 _SHARED = (PartialState, AcceleratorState, GradientState)
+
+_TURNS = count()
+_PATIENCE = timedelta(minutes=10)
+
+
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """A block that the first process of ``accelerate launch`` leaves before the others enter.
+
+    For what may be done only once, such as creating a database. Every process must come to its
+    blocks in the same order. It needs no process group, so that the training can choose its own.
+
+    Raises:
+        RuntimeError: the first process did not leave its block in time.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    store, rank, _ = next(iter(rendezvous("env://", timeout=_PATIENCE)))
+    key = f"crisol/turn/{next(_TURNS)}"
+    if rank > 0:
+        try:
+            store.wait([key], _PATIENCE)
+        except DistStoreError as error:
+            raise RuntimeError(
+                f"process {rank} waited {_PATIENCE} for the first process; see what stopped that"
+            ) from error
+        yield
+        return
+    yield
+    store.set(key, "done")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ ids, because MLflow's stack of active runs belongs to one thread.
 
 import getpass
 import json
+import logging
 import os
 import sys
 import threading
@@ -70,10 +71,20 @@ class RunHook:
         os.environ[INPUTS_VARIABLE] = json.dumps(
             sorted(n for n in pipeline.inputs() if not n.endswith("_folder"))
         )
-        if provenance.is_worker():
-            for name in pipeline.all_outputs():
-                catalog[name] = MemoryDataset(copy_mode="assign")
+        if not provenance.is_launched():
+            self._open_runs(run_params, pipeline, catalog)
             return
+        from crisol.core.processes import first_process_first
+
+        with first_process_first():  # a new store is created once, and read by the others after
+            if provenance.is_worker():
+                _keep_in_memory(pipeline, catalog)
+            else:
+                self._open_runs(run_params, pipeline, catalog)
+
+    def _open_runs(
+        self, run_params: dict[str, Any], pipeline: Pipeline, catalog: DataCatalog
+    ) -> None:
         from crisol.registry import display, recovery
 
         if self._interruption is not None:  # a notebook's earlier run was interrupted
@@ -193,6 +204,16 @@ class RunHook:
             raise RuntimeError("a pipeline ran before its context was created")
         given = self.context.config_loader["parameters"].get(family, {})
         return given, _plain(self.context.params.get(family, {}))
+
+
+def _keep_in_memory(pipeline: Pipeline, catalog: DataCatalog) -> None:
+    """Let a further process of a distributed training compute along, quietly and writing nothing.
+
+    Its evaluation ends in memory too: only the first process's is written, printed and registered.
+    """
+    for name in pipeline.all_outputs():
+        catalog[name] = MemoryDataset(copy_mode="assign")
+    logging.disable(logging.INFO)  # the first process says the same
 
 
 def _plain(value: Any) -> Any:

@@ -117,6 +117,11 @@ def dataset_path(dataset: Any) -> Path | None:
     return path if path.exists() else None
 
 
+def is_launched() -> bool:
+    """Whether this process is one of several started by ``accelerate launch``."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
 def is_worker() -> bool:
     """Whether this process is a non-zero rank of a distributed training, which must not write."""
-    return int(os.environ.get("RANK", "0")) > 0 and int(os.environ.get("WORLD_SIZE", "1")) > 1
+    return is_launched() and int(os.environ.get("RANK", "0")) > 0
