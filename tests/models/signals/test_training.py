@@ -10,6 +10,7 @@ from crisol.core import progress
 from crisol.models.signals import data, training
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import ModelParams, ServeParams, TrainParams
+from crisol.models.signals.predictor import SignalsPredictor
 
 
 def _fit(world, folder, champion=None, **changes):
@@ -113,6 +114,32 @@ def test_transfer_starts_from_the_champion_and_keeps_frozen_layers(fitted, tmp_p
             mine = found.weights[name.replace("0.", f"{member}.", 1)]
             frozen = "attention" in name or name.endswith("_l0") or "normalise" in name
             assert np.array_equal(mine, value) == frozen, name
+
+
+def test_a_fold_tested_on_what_the_champion_learned_starts_without_it(fitted, tmp_path):
+    world, champion = fitted.world, fitted.fit.predictor
+    options = {"leakage_test": False, "epochs": 1}
+    alone = _fit(world, tmp_path / "a", None, **options).forecasts
+    heir = _fit(
+        world, tmp_path / "b", champion, init_from="signals@champion", freeze=("lstm_0",), **options
+    ).forecasts
+    # The champion is the newest fold's: it learned from what fold 0 is tested on.
+    probabilities = [table[["fold", "p_sell", "p_hold", "p_buy"]] for table in (alone, heir)]
+    older, newest = ([p[p.fold == number].to_numpy() for p in probabilities] for number in (0, 1))
+    assert np.array_equal(*older)
+    assert not np.allclose(*newest)
+
+
+def test_a_champion_that_knows_the_newest_test_bars_is_refused(fitted, tmp_path):
+    world, champion = fitted.world, fitted.fit.predictor
+    last = world.samples["target_time"].max().isoformat()
+    knowing = SignalsPredictor(
+        champion.description.model_copy(update={"trained_until": last, "runtime": "torch"}),
+        champion.weights,
+        champion.familiarity,
+    )
+    with pytest.raises(ValueError, match="the test would prove nothing"):
+        _fit(world, tmp_path, knowing, init_from="signals@champion")
 
 
 def test_transfer_without_a_champion_says_how_to_get_one(world, tmp_path):

@@ -37,6 +37,12 @@ from crisol.models.signals.params import (
     TrainParams,
 )
 from crisol.models.signals.predictor import Record, SignalsPredictor
+from crisol.models.signals.transfer import (
+    check_same_shape,
+    check_transfer,
+    chosen_source,
+    knows,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -106,12 +112,16 @@ def fit(
         model: the networks.
         train: how they are trained.
         checkpoints: folder from which an interrupted training goes on; emptied at the end.
-        init_from: the champion, when ``train.init_from`` asks for it.
+        init_from: the champion, when ``train.init_from`` asks for it. A fold tested on bars that
+            the champion learned from starts from random weights all the same.
 
     Raises:
-        ValueError: ``train.init_from`` is set and there is no champion, or it has another shape.
+        ValueError: ``train.init_from`` is set and there is no champion, it has another shape, or
+            it already knows the newest test bars.
     """
-    source = _transfer_source(train, init_from)
+    source = chosen_source(train, init_from)
+    if source is not None:
+        check_transfer(source, samples, data.study(data.register_study), model)
     history: list[pd.DataFrame] = []
     forecasts: list[pd.DataFrame] = []
     predictor: SignalsPredictor | None = None
@@ -169,10 +179,10 @@ class _Study:
     def fit_fold(self, fold: Fold) -> _FoldFit:
         """Train the fold's networks; choose members and temperature on its validation part."""
         networks: list[SignalNetwork] = []
-        share = 1.0
+        source, share = self._source(fold), 1.0
         for index in range(self.study.seeds):
             label = f"{self.study.name}.fold{fold.number}.seed{index}"
-            network, share = self._train(fold, self.data, self.params.seed + index, label)
+            network, share = self._train(fold, self.data, self.params.seed + index, label, source)
             networks.append(network)
         offset = balance_offset(self.data.labels[fold.train], self.params.balance)
         weights = class_weights(self.data.labels[fold.train], self.params.balance)
@@ -197,13 +207,33 @@ class _Study:
             offset = (offset[0], offset[1] - shift, offset[2])
         return _FoldFit(networks, chosen, temperature, offset, share)
 
-    def _train(self, fold: Fold, data: _Data, seed: int, label: str) -> tuple[SignalNetwork, float]:
+    def _source(self, fold: Fold) -> SignalsPredictor | None:
+        """The champion to start from, unless it learned from what the fold is tested on."""
+        if self.source is None or not knows(self.source, self.samples, fold):
+            return self.source
+        logger.warning(
+            "%s.fold%d: starts from random weights, since the champion learned from bars until %s, "
+            "on which this fold is tested",
+            self.study.name,
+            fold.number,
+            self.source.description.trained_until,
+        )
+        return None
+
+    def _train(
+        self,
+        fold: Fold,
+        data: _Data,
+        seed: int,
+        label: str,
+        source: SignalsPredictor | None = None,
+    ) -> tuple[SignalNetwork, float]:
         params = self.params.model_copy(update={"seed": seed})
         seed_everything(seed, "signals")
         network, share = SignalNetwork(self.network), 1.0
-        if self.source is not None:
-            _check_same_shape(self.source.description.network, self.network)
-            network.load_state_dict(self.source.network(0).state_dict())
+        if source is not None:
+            check_same_shape(source.description.network, self.network)
+            network.load_state_dict(source.network(0).state_dict())
             share = freeze(network, self.train.freeze)
         else:
             network.normalise.fit(data.windows[fold.train])
@@ -221,7 +251,7 @@ class _Study:
                 windows=data.windows[fold.train],
                 labels=data.labels[fold.train],
                 valid=self.samples["row"].to_numpy()[fold.valid],
-                freeze=list(self.train.freeze),
+                freeze=[] if source is None else list(self.train.freeze),
                 start={name: value.numpy() for name, value in network.state_dict().items()},
             ),
             label=label,
@@ -255,11 +285,9 @@ class _Study:
         labels, moves = self.data.labels.copy(), self.data.moves.copy()
         labels[rows], moves[rows] = labels[shuffled], moves[shuffled]
         data = _Data(self.data.windows, labels, moves)
-        source, self.source = self.source, None
         network, _ = self._train(
             fold, data, self.params.seed, f"{self.study.name}.fold{fold.number}.shuffled"
         )
-        self.source = source
         return forecast_table(
             self.study.name,
             self.samples["row"].to_numpy()[fold.test],
@@ -279,13 +307,16 @@ class _Study:
         ensemble = forecasts[forecasts.model == ENSEMBLE]
         classes = ensemble[["p_sell", "p_hold", "p_buy"]].to_numpy().argmax(1)
         seen = np.concatenate([fold.train, fold.valid])
+        until = self.samples["target_time"].iloc[seen].max()
+        if self.source is not None:  # what the champion saw, its heir has seen too
+            until = max(until, pd.Timestamp(self.source.description.trained_until))
         return SignalsPredictor.from_networks(
             [fitted.networks[i] for i in fitted.chosen],
             fit_familiarity(self.data.windows[fold.train]),
             study=self.study.name,
             temperature=fitted.temperature,
             offset=fitted.offset,
-            trained_until=self.samples["target_time"].iloc[seen].max().isoformat(),
+            trained_until=until.isoformat(),
             trainable_share=fitted.trainable_share,
             record=Record(ensemble["row"].to_numpy(), classes.astype(np.int64)),
         )
@@ -341,26 +372,3 @@ def _loss(params: FitParams) -> Loss:
         return {"loss": signal + params.move_weight * move, "signal_loss": signal}
 
     return loss
-
-
-def _transfer_source(
-    train: TrainParams, init_from: SignalsPredictor | None
-) -> SignalsPredictor | None:
-    if train.init_from is None:
-        return None
-    if init_from is None:
-        raise ValueError(
-            f"signals.train.init_from is {train.init_from!r} but no version is promoted yet; "
-            "promote one (kedro promote signals) or leave init_from out"
-        )
-    return init_from
-
-
-def _check_same_shape(champion: NetworkParams, wanted: NetworkParams) -> None:
-    for name in ("features", "steps", "hidden", "newest_bar_path"):
-        there, here = getattr(champion, name), getattr(wanted, name)
-        if there != here:
-            raise ValueError(
-                f"signals.model.{name}: the champion has {there}, the parameters say {here}; "
-                "they must agree for train.init_from"
-            )
