@@ -114,6 +114,14 @@ def test_row_ids_are_unique_and_survive_more_bars(world):
     assert set(samples["row"]) < set(world.samples["row"])
 
 
+def test_one_symbol_on_two_exchanges_gives_rows_of_its_own(world):
+    both = pd.concat([world.bars, world.bars.assign(exchange="kraken")])
+    study = world.data.studies[0].model_copy(update={"exchanges": ("binance", "kraken")})
+    found = data.label(data.clean(both), world.data.model_copy(update={"studies": (study,)}))
+    assert len(found) == 2 * len(world.samples)
+    assert found["row"].is_unique
+
+
 def test_short_histories_repeat_their_first_bar():
     values = np.arange(50.0)[:, None].repeat(5, 1) + 1
     seconds = np.arange(50.0) * 86_400

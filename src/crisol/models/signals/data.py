@@ -164,8 +164,8 @@ def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     times = np.sort(chosen["timestamp"].unique())
     samples["position"] = np.searchsorted(times, samples["timestamp"].to_numpy())
     samples["positions"] = len(times)
-    keys = study.name + "|" + samples["symbol"] + "|" + samples["timestamp"].astype(str)
-    samples.insert(0, "row", [_row_id(key) for key in keys])
+    keys = samples["exchange"] + "|" + samples["symbol"] + "|" + samples["timestamp"].astype(str)
+    samples.insert(0, "row", [_row_id(f"{study.name}|{key}") for key in keys])
     samples.insert(1, "study", study.name)
     return samples
 
