@@ -4,6 +4,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from crisol.core import figures
@@ -95,8 +96,23 @@ def test_confusion_shows_shares_of_the_true_class():
         (lambda: figures.learning_curves(history(), value="f1"), "neither train_f1 nor valid_f1"),
         (lambda: figures.confusion(np.eye(3), ["a"]), "does not fit 1 labels"),
         (lambda: figures.attention_heatmap(np.eye(3), ["a"]), "does not fit 1 rows"),
+        (
+            lambda: figures.attention_heatmap(np.eye(2), ["a", "b"], mean=[1.0]),
+            "does not fit 2 columns",
+        ),
     ],
 )
 def test_wrong_shapes_are_refused(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_the_reference_of_bars_does_not_touch_the_title():
+    figure = figures.bars(
+        {"a": 0.6, "b": 0.2}, title="A title of some length", x="x", reference=0.33
+    )
+    FigureCanvasAgg(figure).draw()
+    [axes] = figure.axes
+    title = axes.title if axes.title.get_text() else axes._left_title
+    [label] = [text for text in axes.texts if text.get_text() == "chance"]
+    assert not title.get_window_extent().overlaps(label.get_window_extent())

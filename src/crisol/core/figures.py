@@ -29,7 +29,9 @@ def _figure(width: float = 7.2, height: float = 4.2) -> Figure:
     return figure
 
 
-def _style(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: str = "both") -> None:
+def _style(
+    axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: str = "both", pad: float = 10
+) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -39,7 +41,7 @@ def _style(axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: str =
     if grid != "none":
         axes.grid(visible=True, axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
     if title:
-        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=10)
+        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=pad)
     axes.set_xlabel(x, fontsize=9.5, color=INK)
     axes.set_ylabel(y, fontsize=9.5, color=INK)
 
@@ -254,8 +256,9 @@ def attention_heatmap(
     title: str = "Where the network looks",
     x: str = "bars before the forecast",
     positions: Iterable[float] | None = None,
+    mean: ArrayLike | None = None,
 ) -> Figure:
-    """Attention over time, one row an example or a class, with their mean above.
+    """Attention over time, one row an example or a class, with a mean above.
 
     Args:
         weights: (R, T), each row summing to 1; the last column is the newest.
@@ -263,27 +266,32 @@ def attention_heatmap(
         title: of the figure.
         x: what the columns are.
         positions: (T,) column values; ``-T … -1`` by default.
+        mean: (T,) what is drawn above; the mean of the rows by default. Give the mean of all
+            examples when the rows are only some of them.
 
     Raises:
-        ValueError: the shape does not fit the names.
+        ValueError: the shape does not fit the names, or the mean not the shape.
     """
     table = np.asarray(weights, dtype=np.float64)
     if table.ndim != 2 or len(table) != len(rows):
         raise ValueError(f"weights: shape {table.shape} does not fit {len(rows)} rows")
     steps = table.shape[1]
+    above = table.mean(axis=0) if mean is None else np.asarray(mean, dtype=np.float64)
+    if above.shape != (steps,):
+        raise ValueError(f"mean: shape {above.shape} does not fit {steps} columns")
     at = np.arange(-steps, 0) if positions is None else np.asarray(list(positions))
     figure = _figure(7.6, min(10.0, 2.8 + 0.32 * len(rows)))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, max(1.0, 0.3 * len(rows))])
     step = float(at[1] - at[0]) if steps > 1 else 1.0
-    upper.fill_between(at, table.mean(axis=0), color=COLOURS[0], alpha=0.25, linewidth=0)
-    upper.plot(at, table.mean(axis=0), color=COLOURS[0], linewidth=1.8)
-    upper.axhline(1 / steps, color=MUTED, linewidth=0.9, linestyle="--")
-    upper.text(at[0], 1 / steps, " uniform", fontsize=8, color=MUTED, va="bottom")
+    upper.fill_between(at, above, color=COLOURS[0], alpha=0.25, linewidth=0)
+    upper.plot(at, above, color=COLOURS[0], linewidth=1.8)
+    upper.axhline(1 / steps, color=MUTED, linewidth=0.9, linestyle="--", label="uniform")
     extent = (at[0] - step / 2, at[-1] + step / 2, len(rows) - 0.5, -0.5)
     image = lower.imshow(table, aspect="auto", cmap=SEQUENTIAL, vmin=0, extent=extent)
     lower.set_yticks(range(len(rows)), rows)
     _style(upper, title=title, y="mean weight")
     upper.set_ylim(bottom=0)
+    _legend(upper, loc="lower left")  # under the curve, where nothing else is drawn
     _style(lower, x=x, grid="none")
     _colour_bar(figure, lower, image, "weight")
     return figure
@@ -325,8 +333,15 @@ def bars(
             ends[index] = max(high, heights[index], 0) if heights[index] >= 0 else min(low, 0)
     if reference is not None:
         axes.axvline(reference, color=COLOURS[3], linewidth=1.1, linestyle="--")
-        axes.text(
-            reference, -0.62, f" {reference_label}", fontsize=8.5, color=COLOURS[3], va="bottom"
+        axes.annotate(
+            reference_label,
+            (reference, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8.5,
+            color=COLOURS[3],
         )
     largest = float(np.abs(heights).max())
     decimals = 3 if largest < 1 else 2 if largest < 10 else 1 if largest < 100 else 0
@@ -346,5 +361,6 @@ def bars(
     axes.invert_yaxis()
     if heights.min() < 0:
         axes.axvline(0, color=MUTED, linewidth=0.9)
-    _style(axes, title=title, x=x, grid="x")
+    # The reference's label stands between the title and the bars.
+    _style(axes, title=title, x=x, grid="x", pad=10 if reference is None else 20)
     return figure

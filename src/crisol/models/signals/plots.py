@@ -66,6 +66,7 @@ def draw(
 
 def _models(result: "StudyResult") -> Figure:
     metric = "mcc" if result.study.drop_hold else "macro_f1"
+    shown = {"mcc": "MCC", "macro_f1": "macro-F1"}[metric]
     truth, groups = result.tested["label"].to_numpy(), result.tested["group"].to_numpy()
     found = {
         _NAMES[name]: bootstrap_interval(
@@ -75,8 +76,8 @@ def _models(result: "StudyResult") -> Figure:
     }
     return figures.bars(
         {name: interval.value for name, interval in found.items()},
-        title=f"{result.study.name}: held-out {metric.replace('_', '-')}, 95 % intervals",
-        x=metric.replace("_", "-"),
+        title=f"{result.study.name}: held-out {shown}, 95 % intervals",
+        x=shown,
         intervals={name: (interval.low, interval.high) for name, interval in found.items()},
         highlight=["network"],
         reference=0.0 if metric == "mcc" else 1 / 3,
@@ -110,4 +111,6 @@ def _attention(predictor: SignalsPredictor, windows_BTF: np.ndarray) -> Figure:
     for place in np.linspace(0, len(x) - 1, 6).astype(int):
         rows.append(weights[place])
         names.append(f"window {place}: {SIGNALS[classes[place]]}")
-    return figures.attention_heatmap(np.array(rows), names, title="Where the network looks")
+    return figures.attention_heatmap(
+        np.array(rows), names, title="Where the network looks", mean=weights.mean(0)
+    )
