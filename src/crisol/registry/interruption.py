@@ -34,7 +34,7 @@ class Interruption:
         atexit.register(self.close, "the process ended")
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                # Who started us may want a signal ignored: nohup, or a job in a script's background.
+                # Who started us may want it ignored: nohup, or a job in a script's background.
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
 
