@@ -1,6 +1,7 @@
 """One MLflow run per family per `kedro run`, with everything in it."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from tests.registry.conftest import Project, environment
 
 from crisol.core import progress
 from crisol.core.predictor import file_sha256
-from crisol.registry import versions
+from crisol.registry import exclusive, versions
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,20 @@ def test_two_launched_processes_make_one_run_and_one_version(project: Project) -
     assert model is not None
     assert set(versions.aliases(project.store, "linear").values()) == {"1"}
     assert launched.stdout.count("A line misses by") == 1
+
+
+def test_a_second_run_at_once_is_refused(project: Project) -> None:
+    """It would read the files of the first between its nodes."""
+    claims = exclusive.claim(project.folder / "data", ["linear"])
+    result = project.command("run", "--pipelines", "linear")
+    assert result.exit_code == 1
+    assert f"(process {os.getpid()})" in result.output
+    assert "Traceback" not in result.output
+    assert project.runs() == []
+    exclusive.release(claims)
+    with pytest.raises(ArithmeticError):
+        project.run(train={"fail": True})
+    exclusive.release(exclusive.claim(project.folder / "data", ["linear"]))
 
 
 def test_a_bad_parameter_stops_before_the_first_node(project: Project) -> None:

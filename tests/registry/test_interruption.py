@@ -9,6 +9,7 @@ import pytest
 from tests.registry.conftest import Project, environment
 
 from crisol.registry import recovery, versions
+from crisol.registry.interruption import Interruption
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
@@ -68,3 +69,17 @@ def test_kill_9_is_found_by_the_next_command(interrupted) -> None:
     assert run.info.status == "KILLED"
     assert versions.registered(project.store, "linear") is None
     assert project.command("models", "linear").stderr == ""
+
+
+def test_a_signal_that_is_ignored_stays_ignored() -> None:
+    """As under nohup: the run goes on, so it must not be marked as killed."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        watch = Interruption({})
+        signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+        assert signal.getsignal(signal.SIGTERM) == watch._on_signal
+        watch.settle()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -24,7 +25,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from crisol.core import progress
-from crisol.registry import provenance, runs
+from crisol.registry import exclusive, provenance, runs
 from crisol.registry.interruption import Interruption
 from crisol.registry.runs import RunLog
 from crisol.registry.store import Store, current
@@ -95,9 +96,12 @@ class RunHook:
         if reproduced:
             _keep_out_of_registry(store, reproduced, catalog)
         tags = _run_tags(run_params, reproduced)
+        families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
+        data_root = Path(run_params["runtime_params"].get("data_root", "data"))
+        claims = exclusive.claim(Path(store.project) / data_root, families)
         logs: dict[str, RunLog] = {}
-        self._interruption = Interruption(logs)
-        for family in sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None}):
+        self._interruption = Interruption(logs, claims)
+        for family in families:
             name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
             logs[family] = runs.open_run(store, family, tags, name)
             logs[family].parameters(*self._parameters(family))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
-from crisol.registry import runs
+from crisol.registry import exclusive, runs
 from crisol.registry.runs import RunLog
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,9 +24,15 @@ class Interruption:
     another thread marks the runs while this one unwinds.
     """
 
-    def __init__(self, logs: Mapping[str, RunLog]) -> None:
-        """Watch ``logs`` (may still be filled) until :meth:`settle` or :meth:`close`."""
+    def __init__(self, logs: Mapping[str, RunLog], claims: list[int] | None = None) -> None:
+        """Watch ``logs`` (may still be filled) until :meth:`settle` or :meth:`close`.
+
+        Args:
+            logs: of the open runs.
+            claims: working data the runs have for themselves, released when they ended.
+        """
         self.logs = logs
+        self._claims = claims or []
         self._owner = os.getpid()
         self._lock = threading.Lock()
         self._done = False
@@ -56,6 +62,7 @@ class Interruption:
 
     def _release(self) -> None:
         runs.announce({})
+        exclusive.release(self._claims)
         atexit.unregister(self.close)
         if threading.current_thread() is threading.main_thread():
             for number, handler in self._before.items():
