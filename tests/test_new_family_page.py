@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import PROJECT_FILES, ROOT
 
 PAGE = ROOT / "docs" / "new-family.md"
