@@ -249,6 +249,7 @@ class _Run(click.Command):
         from kedro.io import DatasetError
         from kedro.validation.exceptions import DataValidationError, ParameterValidationError
 
+        from crisol.core.errors import MendableError
         from crisol.registry import display
         from crisol.registry.store import StoreError
         from crisol.serving import building
@@ -258,7 +259,7 @@ class _Run(click.Command):
             return super().invoke(ctx)
         except ParameterValidationError as error:
             raise click.ClickException(_explain(error)) from error
-        except (DataValidationError, MissingConfigException, StoreError) as error:
+        except (DataValidationError, MendableError, MissingConfigException, StoreError) as error:
             raise click.ClickException(str(error)) from error
         except DatasetError as error:
             cause = _cause(error, (FileNotFoundError, StoreError))

@@ -11,6 +11,7 @@ from crisol.models.signals import data, training
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import ModelParams, ServeParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
+from crisol.models.signals.transfer import TransferError
 
 
 def _fit(world, folder, champion=None, **changes):
@@ -143,7 +144,7 @@ def test_a_champion_that_knows_the_newest_test_bars_is_refused(fitted, tmp_path)
 
 
 def test_transfer_without_a_champion_says_how_to_get_one(world, tmp_path):
-    with pytest.raises(ValueError, match="kedro promote signals"):
+    with pytest.raises(TransferError, match="kedro promote signals"):
         _fit(world, tmp_path, None, init_from="signals@champion")
 
 

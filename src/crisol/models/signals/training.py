@@ -116,7 +116,7 @@ def fit(
             the champion learned from starts from random weights all the same.
 
     Raises:
-        ValueError: ``train.init_from`` is set and there is no champion, it has another shape, or
+        TransferError: ``train.init_from`` is set and there is no champion, it has another shape, or
             it already knows the newest test bars.
     """
     source = chosen_source(train, init_from)

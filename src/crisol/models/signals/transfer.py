@@ -2,10 +2,15 @@
 
 import pandas as pd
 
+from crisol.core.errors import MendableError
 from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.data import Fold, split
 from crisol.models.signals.params import ModelParams, StudyParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
+
+
+class TransferError(MendableError):
+    """Training cannot start from the champion; the message says why and what to change."""
 
 
 def chosen_source(
@@ -14,12 +19,12 @@ def chosen_source(
     """The champion when the parameters ask for it.
 
     Raises:
-        ValueError: they ask, and no version is promoted.
+        TransferError: they ask, and no version is promoted.
     """
     if train.init_from is None:
         return None
     if init_from is None:
-        raise ValueError(
+        raise TransferError(
             f"signals.train.init_from is {train.init_from!r} but no version is promoted yet; "
             "promote one (kedro promote signals) or leave init_from out"
         )
@@ -32,14 +37,14 @@ def check_transfer(
     """Say before the first epoch why the registered study cannot start from the champion.
 
     Raises:
-        ValueError: it has another shape, or learned from the newest test bars.
+        TransferError: it has another shape, or learned from the newest test bars.
     """
     check_same_shape(champion.description.network, model.network(study.name))
     mine = samples[samples.study == study.name].reset_index(drop=True)
     newest = split(mine, study)[-1]
     if knows(champion, mine, newest):
         first = mine["target_time"].iloc[newest.test].min()
-        raise ValueError(
+        raise TransferError(
             "signals.train.init_from: the champion learned from bars until "
             f"{champion.description.trained_until}, but study {study.name!r} is tested from "
             f"{first.isoformat()} on, so the test would prove nothing; add newer bars or leave "
@@ -57,12 +62,12 @@ def check_same_shape(champion: NetworkParams, wanted: NetworkParams) -> None:
     """Weights fit only a network that reads the same features and is as wide.
 
     Raises:
-        ValueError: names the parameter that differs.
+        TransferError: names the parameter that differs.
     """
     for name in ("features", "steps", "hidden", "newest_bar_path"):
         there, here = getattr(champion, name), getattr(wanted, name)
         if there != here:
-            raise ValueError(
+            raise TransferError(
                 f"signals.model.{name}: the champion has {there}, the parameters say {here}; "
                 "they must agree for train.init_from"
             )

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+from crisol.core.errors import MendableError
 from crisol.models.signals.contract import (
     CRYPTO_EXCHANGES,
     EQUITY_EXCHANGES,
@@ -20,7 +21,7 @@ MAX_CLOSED_DAYS = 10
 """Longest pause of a stock exchange (weekends, holidays, market closures) that is not a gap."""
 
 
-class BarsError(ValueError):
+class BarsError(MendableError):
     """Raw bars that cannot be used; the message names file, row and rule."""
 
 

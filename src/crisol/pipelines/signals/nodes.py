@@ -31,14 +31,7 @@ def fit(
     champion: Predictor[Any, Any] | None,
 ) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame]:
     """The trained predictor, its training history, and its forecasts of the held-out rows."""
-    if train.init_from and champion is None:
-        raise ValueError(
-            f"signals.train.init_from: {train.init_from} has no version yet; "
-            "promote one with `kedro promote signals`, or leave init_from empty"
-        )
-    fitted = signals.fit(
-        bars, samples, data, model, train, checkpoints, champion if train.init_from else None
-    )
+    fitted = signals.fit(bars, samples, data, model, train, checkpoints, champion)
     return fitted.predictor, fitted.history, fitted.forecasts
 
 
