@@ -23,6 +23,10 @@ URI_VARIABLE = "MLFLOW_TRACKING_URI"
 """MLflow's own variable; it wins over the configuration."""
 
 
+_KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Opens an experiment of the MLflow UI on its runs and curves, not on traces of language models."""
+
+
 class StoreError(ValueError):
     """What was asked of the registry does not exist or cannot be done; the message says why."""
 
@@ -87,7 +91,7 @@ class Store(Params):
         if found is None:
             location = f"{self.artifact_root}/{name}" if self.artifact_root else None
             try:
-                return str(client.create_experiment(name, artifact_location=location))
+                return str(client.create_experiment(name, artifact_location=location, tags=_KIND))
             except MlflowException as error:
                 # Another process was first; any other failure is a real one.
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
