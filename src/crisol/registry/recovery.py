@@ -1,17 +1,17 @@
 """What every Crisol command does first: put in order what a killed one left behind."""
 
 from crisol import models
-from crisol.registry import promotion, registration, runs, versions
+from crisol.registry import promotion, registration, runs, scratch, versions
 from crisol.registry.store import Store
 
 
 def recover(store: Store) -> list[str]:
-    """Settle runs, registrations and promotions that were cut short.
+    """Settle runs, registrations and promotions that were cut short; clear what they left.
 
     Returns:
         One sentence for each thing found and done; empty when all was well.
     """
-    said = runs.sweep(store)
+    said = scratch.sweep() + runs.sweep(store)
     for family in models.family_names():
         if versions.registered(store, family) is not None:
             # Aliases first: a champion set on a half-made version goes back before that is removed.

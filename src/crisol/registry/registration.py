@@ -7,7 +7,6 @@ version that :func:`sweep` removes, and that never becomes candidate.
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
@@ -17,7 +16,7 @@ from crisol import __file__ as package_file
 from crisol import models
 from crisol.core.candidate import Candidate
 from crisol.core.predictor import predictor_digest
-from crisol.registry import cards, provenance, versions
+from crisol.registry import cards, provenance, scratch, versions
 from crisol.registry.gate import Decision, decide
 from crisol.registry.requirements import requirements
 from crisol.registry.results import is_time
@@ -52,9 +51,9 @@ def register(log: RunLog, candidate: Candidate) -> Version:
         champion = None
     decision = decide(candidate.scores, candidate.rule, champion)
     card = cards.card(candidate, decision, run_tags, log.run_id)
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
-        digest = _log_model(log, candidate, Path(scratch))
-        _log_evidence(log, candidate, decision, card, Path(scratch))
+    with scratch.folder() as aside:
+        digest = _log_model(log, candidate, aside)
+        _log_evidence(log, candidate, decision, card, aside)
     version = _create(log, decision, candidate, digest, run_tags, card)
     client.set_model_version_tag(log.family, version, versions.COMPLETE_TAG, "true")
     client.set_registered_model_alias(log.family, versions.CANDIDATE, version)
@@ -101,10 +100,10 @@ def _check(log: RunLog, candidate: Candidate) -> None:
         )
 
 
-def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
+def _log_model(log: RunLog, candidate: Candidate, aside: Path) -> str:
     """Write the MLflow model and log it to the run; returns the predictor's digest."""
     predictor = candidate.predictor
-    directory = predictor.save(scratch / "saved" / versions.MODEL_PATH)
+    directory = predictor.save(aside / "saved" / versions.MODEL_PATH)
     differences = models.load_predictor(directory).replay_golden()
     if differences:
         raise StoreError(
@@ -114,16 +113,16 @@ def _log_model(log: RunLog, candidate: Candidate, scratch: Path) -> str:
     import mlflow
 
     mlflow.pyfunc.save_model(
-        path=str(scratch / "model"),
+        path=str(aside / "model"),
         python_model=str(Path(__file__).with_name("pyfunc_model.py")),
         artifacts={versions.MODEL_PATH: str(directory)},
-        code_paths=[str(_code(log.family, scratch / "code" / "crisol"))],
+        code_paths=[str(_code(log.family, aside / "code" / "crisol"))],
         signature=signature(predictor.request_type, predictor.response_type),
         input_example=[predictor.golden[0].request],
         pip_requirements=[f"mlflow=={installed('mlflow')}", *requirements(log.family)],
         model_config={"run_id": log.run_id},
     )
-    log.artifact(scratch / "model", versions.MODEL_PATH)
+    log.artifact(aside / "model", versions.MODEL_PATH)
     return predictor_digest(directory)
 
 
@@ -146,10 +145,10 @@ def _family_folder(family: str) -> Path:
 
 
 def _log_evidence(
-    log: RunLog, candidate: Candidate, decision: Decision, card: str, scratch: Path
+    log: RunLog, candidate: Candidate, decision: Decision, card: str, aside: Path
 ) -> None:
     client = log.store.client()
-    path = scratch / Path(versions.SCORES_FILE).name
+    path = aside / Path(versions.SCORES_FILE).name
     candidate.scores.to_parquet(path, index=False)
     log.artifact(path, str(Path(versions.SCORES_FILE).parent))
     client.log_dict(log.run_id, decision.to_json(), "gate/decision.json")

@@ -1,7 +1,6 @@
 """Training a version again from its record, beside the working data, and comparing."""
 
 import math
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from kedro.framework.session import KedroSession
 
-from crisol.registry import results, runs, versions
+from crisol.registry import results, runs, scratch, versions
 from crisol.registry.hooks import REPRODUCE
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
@@ -61,14 +60,14 @@ def reproduce(store: Store, version: Version) -> Reproduction:
     project = Path(store.project)
     tags = store.client().get_run(version.run_id).data.tags
     given = versions.run_json(store, version.run_id, "parameters/given.json")
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+    with scratch.folder() as aside:
         session = KedroSession.create(
             project,
             save_on_close=False,
             env=tags["crisol.env"],
             runtime_params={
                 version.family: given,
-                "data_root": scratch,
+                "data_root": str(aside),
                 REPRODUCE: str(version),
             },
         )

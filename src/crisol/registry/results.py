@@ -1,14 +1,13 @@
 """What the run hook logs of a saved result, by the kind in its catalog name."""
 
 import re
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from crisol.core.candidate import Report
+from crisol.registry import scratch
 from crisol.registry.files import FiguresDataset
 from crisol.registry.runs import RunLog, metric_name
 
@@ -71,8 +70,8 @@ def _report(log: RunLog, noun: str, report: Report) -> None:
 
 def _history(log: RunLog, noun: str, history: pd.DataFrame) -> None:
     """The whole table as an artefact, and as curves what was not logged while training."""
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
-        path = Path(scratch) / f"{noun}.csv"
+    with scratch.folder() as aside:
+        path = aside / f"{noun}.csv"
         history.to_csv(path, index=False)
         log.artifact(path, "history")
     if "epoch" not in history.columns:
@@ -94,7 +93,7 @@ def _history(log: RunLog, noun: str, history: pd.DataFrame) -> None:
 
 
 def _figures(log: RunLog, noun: str, figures: "Mapping[str, Figure]") -> None:
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
-        folder = Path(scratch) / noun
+    with scratch.folder() as aside:
+        folder = aside / noun
         FiguresDataset(filepath=str(folder)).save(figures)
         log.artifact(folder, f"figures/{noun}")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 
 from crisol import models
+from crisol.registry import scratch
 from crisol.registry.gate import Decision
 from crisol.registry.store import Store, StoreError
 
@@ -221,8 +221,8 @@ def try_find(store: Store, family: str, alias: str) -> Version | None:
 @contextmanager
 def predictor_directory(store: Store, version: Version) -> Iterator[Path]:
     """The version's predictor directory, downloaded for the length of the block."""
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
-        yield download(store, version, f"artifacts/{MODEL_PATH}", Path(scratch))
+    with scratch.folder() as aside:
+        yield download(store, version, f"artifacts/{MODEL_PATH}", aside)
 
 
 def download(store: Store, version: Version, path: str, target: Path) -> Path:
@@ -238,8 +238,8 @@ def download(store: Store, version: Version, path: str, target: Path) -> Path:
 
 def scores(store: Store, version: Version) -> pd.DataFrame:
     """The scores table the version was judged on."""
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
-        path = store.client().download_artifacts(version.run_id, SCORES_FILE, scratch)
+    with scratch.folder() as aside:
+        path = store.client().download_artifacts(version.run_id, SCORES_FILE, str(aside))
         return pd.read_parquet(path)
 
 
@@ -250,9 +250,9 @@ def run_metrics(store: Store, run_id: str) -> dict[str, float]:
 
 def run_json(store: Store, run_id: str, file: str) -> Any:
     """A JSON artefact of a run."""
-    with tempfile.TemporaryDirectory(prefix="crisol-") as scratch:
+    with scratch.folder() as aside:
         return json.loads(
-            Path(store.client().download_artifacts(run_id, file, scratch)).read_text()
+            Path(store.client().download_artifacts(run_id, file, str(aside))).read_text()
         )
 
 
