@@ -14,8 +14,7 @@ from crisol.models.signals.results import METRICS, StudyResult
 
 def models(result: StudyResult) -> list[str]:
     """The models of a study in the order in which they are shown."""
-    members = [name for name in result.probabilities if name.startswith(f"{MEMBER}#")]
-    return [ENSEMBLE, *([MEMBER] if members else []), *BASELINES]
+    return [ENSEMBLE, *([MEMBER] if len(members(result)) > 1 else []), *BASELINES]
 
 
 def members(result: StudyResult) -> list[dict[str, float]]:
@@ -65,6 +64,8 @@ def _title(result: StudyResult, name: str) -> str:
     seeds = result.study.seeds
     if name == MEMBER:
         return f"one network, {seeds} seeds"
+    if name == ENSEMBLE and seeds == 1:
+        return "network"
     if name == ENSEMBLE:
         chosen = result.study.ensemble
         return f"networks, best {chosen} of {seeds}" if chosen else f"networks, {seeds} together"
