@@ -107,6 +107,25 @@ def test_walk_forward_purges_and_embargoes(world, horizon):
     assert not tests[1] & tests[2]
 
 
+def test_the_purge_knows_pauses_of_single_instruments():
+    days = _daily(200)
+    # One instrument does not trade just before the test span: its labels reach over the boundary.
+    pausing = days.assign(symbol="PAUSES").drop(index=range(90, 110))
+    study = StudyParams(
+        name="s",
+        exchanges=tuple(days.exchange.unique()),
+        label=FixedThreshold(),
+        split=WalkForward(folds=1, test_fraction=0.5, embargo_bars=0, valid_fraction=0.3),
+        min_history_bars=5,
+    )
+    bars = data.clean(pd.concat([days, pausing]))
+    samples = data.label(bars, DataParams(studies=(study,), register_study="s"))
+    [fold] = data.split(samples, study)
+    for earlier, later in ((fold.train, fold.valid), (fold.valid, fold.test)):
+        known = samples["target_time"].iloc[earlier].max()
+        assert known < samples["timestamp"].iloc[later].min()
+
+
 def test_row_ids_are_unique_and_survive_more_bars(world):
     fewer = world.bars[world.bars.timestamp < world.bars.timestamp.max() - pd.Timedelta("1D")]
     samples = data.label(fewer.reset_index(drop=True), world.data)

@@ -232,6 +232,15 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
     count = int(samples["positions"].iloc[0])
     first = count - int(count * params.test_fraction)
     distance = study.horizon_bars + params.embargo_bars
+    moment, decided = (
+        samples[name].dt.as_unit("ns").astype("int64").to_numpy()
+        for name in ("timestamp", "target_time")
+    )
+
+    def known_before(start: int) -> np.ndarray:
+        """Labels decided earlier: an instrument that pauses while others trade reaches further."""
+        return decided < moment[position >= start].min(initial=np.iinfo(np.int64).max)
+
     folds = []
     for number in range(params.folds):
         start = first + (count - first) * number // params.folds
@@ -243,8 +252,10 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
         folds.append(
             Fold(
                 number,
-                np.flatnonzero(position < valid_start - distance),
-                np.flatnonzero((position >= valid_start) & (position < start - distance)),
+                np.flatnonzero((position < valid_start - distance) & known_before(valid_start)),
+                np.flatnonzero(
+                    (position >= valid_start) & (position < start - distance) & known_before(start)
+                ),
                 np.flatnonzero((position >= start) & (position < stop)),
             )
         )
