@@ -66,6 +66,13 @@ def test_balanced_probabilities_divide_the_frequencies_out():
     assert 1 / 3 < half[0, 1] < 0.6
 
 
+def test_balancing_does_not_raise_an_absent_class():
+    up_or_down = np.tile([0, 2], 5000)
+    offset = calibration.balance_offset(up_or_down, 1.0)
+    balanced = calibration.apply_offset(np.array([[0.4995, 0.001, 0.4995]]), offset)
+    assert balanced[0, 1] < 0.01
+
+
 def test_the_hold_shift_helps_a_forecast_that_never_holds():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 3000)

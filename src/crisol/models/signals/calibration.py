@@ -17,13 +17,19 @@ _SHIFTS = np.linspace(-0.35, 0.35, 15)
 def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:
     """``balance`` times the log frequency of each class in ``labels_R``.
 
+    A class that is absent is left as improbable as it is: dividing its frequency out would raise it
+    above the others.
+
     >>> balance_offset(np.array([0, 1, 1, 2]), 0.0)
     (0.0, 0.0, 0.0)
+    >>> balance_offset(np.array([0, 2, 2, 0]), 1.0)[1]
+    0.0
     """
     counts = np.bincount(labels_R, minlength=len(SIGNALS))
     if balance == 0:
         return (0.0, 0.0, 0.0)
-    sell, hold, buy = (float(x) for x in balance * np.log(np.maximum(counts, 1) / counts.sum()))
+    frequency = np.where(counts > 0, counts, counts.sum()) / counts.sum()
+    sell, hold, buy = (float(x) for x in balance * np.log(frequency))
     return (sell, hold, buy)
 
 

@@ -44,7 +44,8 @@ def draw(
         )
         truth = result.tested["label"].to_numpy()
         p = result.probabilities[ENSEMBLE]
-        present = [0, 2] if result.study.drop_hold else [0, 1, 2]
+        # An up-or-down study knows no hold; a network might still answer it.
+        present = [0, 2] if not ((truth == 1) | (p.argmax(1) == 1)).any() else [0, 1, 2]
         drawn[f"{name}_confusion"] = figures.confusion(
             confusion_matrix(truth, p.argmax(1), present),
             [SIGNALS[i] for i in present],
