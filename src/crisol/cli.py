@@ -17,7 +17,7 @@ from typing import Any
 import click
 from kedro.framework.cli.project import run as kedro_run
 from kedro.framework.cli.utils import env_option
-from kedro.framework.project import settings
+from kedro.framework.project import pipelines, settings
 from kedro.framework.startup import ProjectMetadata
 
 # Everything else is imported by the command that needs it: `kedro --help` stays quick.
@@ -248,27 +248,41 @@ class _Run(click.Command):
         from kedro.config import MissingConfigException
         from kedro.io import DatasetError
         from kedro.validation.exceptions import DataValidationError, ParameterValidationError
+        from pandas.errors import EmptyDataError, ParserError
+        from yaml import YAMLError
 
         from crisol.core.errors import MendableError
         from crisol.registry import display
         from crisol.registry.store import StoreError
         from crisol.serving import building
 
+        unknown = sorted(set(ctx.params.get("pipelines") or ()) - set(pipelines))
+        if unknown:
+            raise click.ClickException(
+                f"no pipeline {unknown[0]!r}; there are: {', '.join(sorted(pipelines))}"
+            )
         display.say(building.sweep())
         try:
             return super().invoke(ctx)
         except ParameterValidationError as error:
             raise click.ClickException(_explain(error)) from error
-        except (DataValidationError, MendableError, MissingConfigException, StoreError) as error:
+        except (
+            DataValidationError,
+            MendableError,
+            MissingConfigException,
+            StoreError,
+            YAMLError,
+        ) as error:
             raise click.ClickException(str(error)) from error
         except DatasetError as error:
-            cause = _cause(error, (FileNotFoundError, StoreError))
+            unreadable = (EmptyDataError, ParserError, UnicodeDecodeError)
+            cause = _cause(error, (FileNotFoundError, StoreError, *unreadable))
             if cause is None:
                 raise
             if isinstance(cause, FileNotFoundError):
                 said = f"{cause.filename} is missing; if it is public data: kedro fetch <family>"
             else:
-                said = str(cause)
+                said = str(error) if isinstance(cause, unreadable) else str(cause)
             raise click.ClickException(said) from error
 
 

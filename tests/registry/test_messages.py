@@ -6,6 +6,8 @@ from tests.registry.conftest import Project
 
 from crisol.core.errors import MendableError
 
+LINEAR = ("--pipelines", "linear")
+
 
 def test_an_error_a_user_can_mend_has_no_traceback(
     project: Project, monkeypatch: pytest.MonkeyPatch
@@ -19,3 +21,33 @@ def test_an_error_a_user_can_mend_has_no_traceback(
     assert "Error: linear.train.init_from: promote a version first" in result.output
     assert "Traceback" not in result.output
     assert [r.info.status for r in project.runs()] == ["FAILED"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--params", "linear.training=3"), "no node reads the parameters linear.training"),
+        (("--params", "liner.train.epochs=3"), "no family reads the parameters liner"),
+        (("--params", "data_root="), "data_root names no folder"),
+        (("--pipelines", "nobody"), "no pipeline 'nobody'; there are: __default__"),
+        (("--env", "nowhere"), "conf/nowhere"),
+    ],
+)
+def test_a_run_that_was_mistyped_is_refused(project: Project, words, says: str) -> None:
+    result = project.command("run", *(words if words[0] == "--pipelines" else LINEAR + words))
+    assert result.exit_code == 1
+    assert says in result.output
+    assert "Traceback" not in result.output
+    assert project.runs() == []
+
+
+def test_broken_files_are_named(project: Project) -> None:
+    project.raw.write_bytes(b"")
+    result = project.command("run", *LINEAR)
+    assert result.exit_code == 1
+    assert str(project.raw) in result.output.replace("\n", "")
+    broken = project.folder / "conf/base/parameters_linear.yml"
+    broken.write_text("linear: {train: {")
+    result = project.command("run", *LINEAR)
+    assert result.exit_code == 1
+    assert str(broken) in result.output.replace("\n", "")

@@ -25,16 +25,15 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from crisol.core import progress
-from crisol.registry import exclusive, provenance, runs
+from crisol.registry import exclusive, parameters, provenance, runs
 from crisol.registry.interruption import Interruption
+from crisol.registry.parameters import DATA_ROOT, REPRODUCE
 from crisol.registry.runs import RunLog
-from crisol.registry.store import Store, current
+from crisol.registry.store import Store, StoreError, current
 
 # Kedro's settings import this module for every command, `kedro --help` included: what loads pandas
 # or MLflow is imported where a run needs it.
 
-REPRODUCE = "crisol_reproduce"
-"""Runtime parameter naming the version a run reproduces; such a run registers nothing."""
 INPUTS_VARIABLE = "CRISOL_INPUTS"
 """Carries the names of the run's free inputs to worker processes."""
 
@@ -97,7 +96,11 @@ class RunHook:
             _keep_out_of_registry(store, reproduced, catalog)
         tags = _run_tags(run_params, reproduced)
         families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
-        data_root = Path(run_params["runtime_params"].get("data_root", "data"))
+        if self.context is not None:
+            parameters.refuse_unknown(self.context.config_loader["parameters"], families)
+        data_root = run_params["runtime_params"].get(DATA_ROOT, "data")
+        if not data_root:
+            raise StoreError(f"{DATA_ROOT} names no folder; leave it out to work under data/")
         claims = exclusive.claim(Path(store.project) / data_root, families)
         logs: dict[str, RunLog] = {}
         self._interruption = Interruption(logs, claims)

@@ -8,6 +8,15 @@ from kedro.framework.project import pipelines
 from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, ValidationError
 
+from crisol import models
+from crisol.registry.store import StoreError
+
+REPRODUCE = "crisol_reproduce"
+"""Runtime parameter naming the version a run reproduces; such a run registers nothing."""
+DATA_ROOT = "data_root"
+"""Runtime parameter: the folder results are written under."""
+RUNTIME = (REPRODUCE, DATA_ROOT)
+
 
 def problems(context: KedroContext) -> list[str]:
     """Every wrong parameter of the pipelines that were asked for.
@@ -25,6 +34,34 @@ def problems(context: KedroContext) -> list[str]:
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             said += section_problems(key, kind, _lookup(given, key))
     return said
+
+
+def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
+    """Refuse a section that no node reads: a typing mistake there would train something else.
+
+    Args:
+        given: every parameter of the configuration and the command line.
+        families: those that run.
+
+    Raises:
+        StoreError: naming what is not known, and what is.
+    """
+    for family in families:
+        prefix = f"params:{family}."
+        read = [name for name in pipelines[family].inputs() if name.startswith(prefix)]
+        sections = {name.removeprefix(prefix).partition(".")[0] for name in read}
+        strange = sorted(given.get(family, {}).keys() - sections)
+        if strange:
+            raise StoreError(
+                f"no node reads the parameters {family}.{strange[0]}; "
+                f"known here: {', '.join(sorted(sections))}"
+            )
+    strange = sorted(given.keys() - {*models.family_names(), *RUNTIME})
+    if strange:
+        raise StoreError(
+            f"no family reads the parameters {strange[0]}; "
+            f"there are: {', '.join(models.family_names())}"
+        )
 
 
 def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from kedro.framework.session import KedroSession
 
 from crisol.registry import results, runs, scratch, versions
-from crisol.registry.hooks import REPRODUCE
+from crisol.registry.parameters import DATA_ROOT, REPRODUCE
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
 
@@ -67,7 +67,7 @@ def reproduce(store: Store, version: Version) -> Reproduction:
             env=tags["crisol.env"],
             runtime_params={
                 version.family: given,
-                "data_root": str(aside),
+                DATA_ROOT: str(aside),
                 REPRODUCE: str(version),
             },
         )
