@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from crisol.core.checkpoints import Checkpoint, clear, fingerprint
 from crisol.core.progress import listening
@@ -236,3 +236,14 @@ def test_fingerprints_see_every_value_of_an_array():
     assert fingerprint(a=names) == fingerprint(a=np.array(["a", "b"])) != fingerprint(a=names[::-1])
     with pytest.raises(TypeError, match="a <class 'object'> has no plain form"):
         fingerprint(a={"nested": [object()]})
+
+
+def test_what_a_kill_left_of_a_write_is_removed(tmp_path):
+
+    checkpoint = Checkpoint(tmp_path, "unit")
+    for remove in (lambda: checkpoint.load("x"), lambda: clear(tmp_path)):
+        scratch = [tmp_path / ".tmpa1B2c3", tmp_path / f".{checkpoint.path.name}.0a1b2c3d.tmp"]
+        for path in scratch:
+            save_file({"w": torch.zeros(1)}, path)
+        remove()
+        assert not any(path.exists() for path in scratch)

@@ -23,6 +23,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 FORMAT = 1
+_SAFETENSORS_SCRATCH = ".tmp??????"
+"""What safetensors writes before it renames: a kill may leave one behind."""
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +93,9 @@ class Checkpoint:
 
         A file of another fingerprint, or that is damaged, is deleted and a log line says so.
         """
-        for leftover in self.path.parent.glob(f".{self.path.name}.*.tmp"):
-            leftover.unlink(missing_ok=True)
+        for pattern in (f".{self.path.name}.*.tmp", _SAFETENSORS_SCRATCH):
+            for leftover in self.path.parent.glob(pattern):
+                leftover.unlink(missing_ok=True)
         if not self.path.is_file():
             return None
         try:
@@ -128,7 +131,8 @@ def clear(folder: Path | str | None) -> None:
     """
     if folder is None or int(os.environ.get("RANK", "0")) != 0:
         return
-    for pattern in ("*-????????.safetensors", ".*-????????.safetensors.*.tmp"):
+    patterns = ("*-????????.safetensors", ".*-????????.safetensors.*.tmp", _SAFETENSORS_SCRATCH)
+    for pattern in patterns:
         for path in Path(folder).glob(pattern):
             path.unlink(missing_ok=True)
 
