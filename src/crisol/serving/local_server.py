@@ -1,5 +1,6 @@
 """A bundle answering on this machine, for as long as somebody asks it something."""
 
+import json
 import secrets
 import signal
 import socket
@@ -11,12 +12,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 START_S = 120
 
 
 class ServerError(RuntimeError):
     """The bundle did not become ready; the message holds the reason and the end of its log."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a route answered, with the headers that name its origin."""
+
+    body: Any
+    model_version: str
+    milliseconds: str
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,24 @@ class LocalServer:
     api_key: str
     pid: int
     start_seconds: float
+
+    def first_route(self) -> str:
+        """The first route of the API page: the family's main question."""
+        with urllib.request.urlopen(f"{self.url}/openapi.json", timeout=30) as page:  # noqa: S310
+            return str(next(iter(json.load(page)["paths"])))
+
+    def post(self, route: str, request: Mapping[str, Any]) -> Answer:
+        """Send one JSON request with this server's key."""
+        sent = urllib.request.Request(  # noqa: S310 - our own loopback service
+            self.url + route,
+            data=json.dumps(request).encode(),
+            headers={"Content-Type": "application/json", "X-API-Key": self.api_key},
+        )
+        with urllib.request.urlopen(sent, timeout=30) as answer:  # noqa: S310
+            headers = answer.headers
+            return Answer(
+                json.load(answer), headers["X-Model-Version"], headers["X-Process-Time-Ms"]
+            )
 
 
 @contextmanager

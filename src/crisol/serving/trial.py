@@ -9,13 +9,12 @@ import json
 import os
 import sys
 import tempfile
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from crisol.models import family
-from crisol.serving.local_server import ServerError, serving
+from crisol.serving.local_server import Answer, ServerError, serving
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,7 @@ class Trial:
 
     route: str
     request: dict[str, Any]
-    response: dict[str, Any]
-    model_version: str
-    milliseconds: str
+    answer: Answer
     start_seconds: float
 
 
@@ -40,28 +37,10 @@ def ask_example(name: str, tag: str) -> Trial:
     with tempfile.TemporaryDirectory(prefix="crisol-trial-") as folder:
         work = Path(folder)
         with serving(
-            tag,
-            python=[sys.executable],
-            cwd=work,
-            environment=os.environ,
-            log=work / "serve.log",
+            tag, python=[sys.executable], cwd=work, environment=os.environ, log=work / "serve.log"
         ) as server:
-            with urllib.request.urlopen(f"{server.url}/openapi.json", timeout=30) as page:  # noqa: S310
-                route = next(iter(json.load(page)["paths"]))
-            request = urllib.request.Request(  # noqa: S310 - our own loopback service
-                server.url + route,
-                data=json.dumps(example).encode(),
-                headers={"Content-Type": "application/json", "X-API-Key": server.api_key},
-            )
-            with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-                return Trial(
-                    route,
-                    example,
-                    json.load(answer),
-                    answer.headers["X-Model-Version"],
-                    answer.headers["X-Process-Time-Ms"],
-                    server.start_seconds,
-                )
+            route = server.first_route()
+            return Trial(route, example, server.post(route, example), server.start_seconds)
 
 
 def main() -> None:
@@ -80,8 +59,8 @@ def main() -> None:
     sys.stdout.write(
         f"{tag} was ready after {trial.start_seconds:.1f} s\n"
         f"POST {trial.route}\n{shown}\n"
-        f"answer of model version {trial.model_version} in {trial.milliseconds} ms\n"
-        f"{json.dumps(trial.response, indent=2)}\n"
+        f"answer of model version {trial.answer.model_version} in {trial.answer.milliseconds} ms\n"
+        f"{json.dumps(trial.answer.body, indent=2)}\n"
     )
 
 

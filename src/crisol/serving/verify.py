@@ -8,17 +8,12 @@ nothing of this project on the path, and asks it a golden example.
 import argparse
 import json
 import os
-import secrets
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,8 +22,8 @@ from typing import Any
 import crisol
 from crisol.core.predictor import compare_answers
 from crisol.models import family
+from crisol.serving.local_server import LocalServer, ServerError, serving
 
-START_S = 120
 _FOREIGN = ("kedro", "mlflow", "pandas", "crisol")
 
 
@@ -136,66 +131,35 @@ def _environment(**extra: str) -> dict[str, str]:
 
 
 def _serve_and_ask(name: str, bento: Path, python: Path, work: Path) -> tuple[float, int, str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    key = secrets.token_urlsafe(24)
-    log = work / "serve.log"
-    environment = _environment(CRISOL_API_KEYS=key, BENTOML_HOME=str(work / "home"))
-    command = [str(python), "-P", "-m", "bentoml", "serve", str(bento.resolve()),
-               "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
-    url = f"http://127.0.0.1:{port}"
-    with log.open("wb") as output:
-        started = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=bento, env=environment, stdout=output, stderr=output
-        )
     try:
-        _wait(process, url, log)
-        start_seconds = time.perf_counter() - started
-        version = _ask(name, bento, url, key)
-        return start_seconds, _resident(process.pid), version
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+        with serving(
+            str(bento.resolve()),
+            python=[str(python), "-P"],
+            cwd=bento,
+            environment=_environment(BENTOML_HOME=str(work / "home")),
+            log=work / "serve.log",
+        ) as server:
+            version = _ask(name, bento, server)
+            return server.start_seconds, _resident(server.pid), version
+    except ServerError as error:
+        raise VerificationError(str(error)) from error
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_S
-    reason = "it did not answer"
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - loopback
-                return
-        except urllib.error.HTTPError as error:
-            reason = error.read().decode(errors="replace")
-        except OSError as error:
-            reason = str(error)
-        time.sleep(0.2)
-    text = log.read_text(errors="replace")[-3000:]
-    raise VerificationError(f"the bundle did not become ready ({reason}):\n{text}")
-
-
-def _ask(name: str, bento: Path, url: str, key: str) -> str:
+def _ask(name: str, bento: Path, server: LocalServer) -> str:
     """Send the first golden request to the first endpoint; the version the answer names."""
     golden_file = next((bento / "models").glob("*/*/golden.json"))
     golden = json.loads(golden_file.read_text(encoding="utf-8"))[0]
-    with urllib.request.urlopen(f"{url}/openapi.json", timeout=30) as answer:  # noqa: S310
-        page = json.load(answer)
-    path = next(iter(page["paths"]))
-    request = urllib.request.Request(  # noqa: S310 - our own loopback service
-        url + path,
-        data=json.dumps(golden["request"]).encode(),
-        headers={"Content-Type": "application/json", "X-API-Key": key},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-        content, version = json.load(answer), answer.headers["X-Model-Version"]
+    path = server.first_route()
+    answer = server.post(path, golden["request"])
     differences = compare_answers(
-        golden["response"], content, ignore=family(name).Predictor.volatile_fields, tolerance=1e-4
+        golden["response"],
+        answer.body,
+        ignore=family(name).Predictor.volatile_fields,
+        tolerance=1e-4,
     )
     if differences:
         raise VerificationError(f"{path} answered otherwise than recorded: {differences}")
-    return str(version)
+    return answer.model_version
 
 
 def _resident(pid: int) -> int:
