@@ -177,7 +177,7 @@ def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) ->
 
 
 def _spread(values: list[float]) -> str:
-    return f"{np.mean(values):.4f} ± {np.std(values):.4f}" if values else ""
+    return f"{np.mean(values):.4f} ± {np.std(values, ddof=len(values) > 1):.4f}" if values else ""
 
 
 def _number(value: float | None, digits: int = 4) -> float | str:
