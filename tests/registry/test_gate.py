@@ -82,6 +82,13 @@ def test_without_a_baseline_nothing_passes() -> None:
     assert "no baseline" in decision.refusals[0]
 
 
+def test_a_few_groups_decide_nothing() -> None:
+    few = scores(0.9, 0.5)
+    decision = decide(few.assign(group=few["group"] % 3), RULE)
+    assert not decision.passed
+    assert "3 group(s)" in decision.refusals[-1]
+
+
 def test_the_decision_survives_json() -> None:
     decision = decide(scores(0.8, 0.5, champion=0.8), RULE, "the champion x/1", ("a note",))
     again = Decision.from_json(json.loads(json.dumps(decision.to_json())))

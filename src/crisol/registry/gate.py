@@ -15,6 +15,8 @@ import pandas as pd
 from crisol.core.candidate import GateRule, Verdict
 from crisol.core.metrics import paired_bootstrap
 
+MIN_GROUPS = 5
+"""With fewer groups a bootstrap has next to no spread, and would call anything sure."""
 REQUIRED_COLUMNS = ("row", "group", "truth", "candidate")
 
 
@@ -132,7 +134,14 @@ def decide(
         comparisons.append(_compare(scores, rule, "champion", champion, "champion"))
     if not names:
         notes = (*notes, "there is no baseline in the scores: a version must beat at least one")
-    passed = bool(names) and all(c.passed for c in comparisons)
+    groups = scores["group"].nunique()
+    if groups < MIN_GROUPS:
+        notes = (
+            *notes,
+            f"the scores have {groups} group(s) to resample, too few to know a spread: "
+            f"at least {MIN_GROUPS} are needed",
+        )
+    passed = bool(names) and groups >= MIN_GROUPS and all(c.passed for c in comparisons)
     return Decision(
         "passed" if passed else "refused", rule, tuple(comparisons), len(scores), tuple(notes)
     )

@@ -110,7 +110,9 @@ def _flat_metrics(results: list[StudyResult], predictor: SignalsPredictor) -> di
             values = [m[metric] for m in members if metric in m]
             if values:
                 metrics[f"{result.study.name}.{MEMBER}.{metric}_mean"] = float(np.mean(values))
-                metrics[f"{result.study.name}.{MEMBER}.{metric}_sd"] = float(np.std(values, ddof=len(values) > 1))
+                metrics[f"{result.study.name}.{MEMBER}.{metric}_sd"] = float(
+                    np.std(values, ddof=len(values) > 1)
+                )
     return metrics
 
 
