@@ -138,8 +138,7 @@ def decide(
     if groups < MIN_GROUPS:
         notes = (
             *notes,
-            f"the scores have {groups} group(s) to resample, too few to know a spread: "
-            f"at least {MIN_GROUPS} are needed",
+            f"the scores have {groups} group(s) to resample; a spread needs {MIN_GROUPS} or more",
         )
     passed = bool(names) and groups >= MIN_GROUPS and all(c.passed for c in comparisons)
     return Decision(
