@@ -1,5 +1,7 @@
 """Where to compute, and why there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -52,3 +54,22 @@ def choose_device(name: str = "auto") -> DeviceChoice:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise ValueError("device: 'mps' is absent from this machine; use auto or cpu")
     return DeviceChoice(device, "asked for")
+
+
+@contextmanager
+def cpu_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads inside the block; ``None`` leaves it as it is.
+
+    >>> before = torch.get_num_threads()
+    >>> with cpu_threads(1):
+    ...     inside = torch.get_num_threads()
+    >>> inside, torch.get_num_threads() == before
+    (1, True)
+    """
+    before = torch.get_num_threads()
+    if count is not None:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -39,6 +39,9 @@ class LoopParams(Params):
     compile: bool = False
     """Run the network through ``torch.compile`` (needs a C++ compiler; pays off on long runs)."""
     device: str = "auto"
+    cpu_threads: int | None = Field(default=None, ge=1)
+    """Threads of torch on the processor while training; ``None``: torch decides. Small recurrent
+    networks gain nothing from two, and lose a lot where other programs want the same cores."""
     seed: int = Field(default=0, ge=0)
     checkpoint_every_epochs: int = Field(default=1, ge=1)
     log_every_steps: int = Field(default=50, ge=1)

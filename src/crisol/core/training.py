@@ -25,7 +25,7 @@ from torch import nn
 
 from crisol.core.batches import TensorBatches
 from crisol.core.checkpoints import clear, fingerprint
-from crisol.core.device import choose_device
+from crisol.core.device import choose_device, cpu_threads
 from crisol.core.loop_params import LoopParams
 from crisol.core.processes import training_processes
 from crisol.core.seeding import preserved_randomness, seeded
@@ -87,7 +87,11 @@ def train(
     """
     device = choose_device(params.device)
     _check_batch_size(train_data, params)
-    with training_processes(params, device) as processes, preserved_randomness():
+    with (
+        training_processes(params, device) as processes,
+        preserved_randomness(),
+        cpu_threads(params.cpu_threads),
+    ):
         if params.mixed_precision == "bf16" and processes.device.device.type == "cpu":
             _check_bf16_lstm(network)
         try:

@@ -13,6 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
 
 from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.calibration import apply_offset, balance_offset, best_hold_shift
@@ -41,13 +42,20 @@ def forecast(
     tables = []
     for study in data.studies:
         mine = samples[samples.study == study.name].reset_index(drop=True)
+        threads = train.fit(study.name).cpu_threads
         newest = windows(bars, mine, NetworkParams(steps=2))[:, -1]
         persistent = _class_of_newest_bar(bars, mine, study)
         for fold in split(mine, study):
             for name in BASELINES:
-                probabilities = _forecast_fold(
-                    name, newest, persistent, mine["label"].to_numpy(), fold, train.fit(study.name)
-                )
+                with threadpool_limits(threads):
+                    probabilities = _forecast_fold(
+                        name,
+                        newest,
+                        persistent,
+                        mine["label"].to_numpy(),
+                        fold,
+                        train.fit(study.name),
+                    )
                 rows = mine["row"].to_numpy()[fold.test]
                 tables.append(
                     forecast_table(study.name, rows, fold.number, train.seed, name, probabilities)

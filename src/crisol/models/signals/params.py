@@ -178,6 +178,7 @@ class FitParams(LoopParams):
     schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "cosine"
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     ema_decay: float | None = Field(default=0.99, gt=0, lt=1)
+    cpu_threads: int | None = Field(default=1, ge=1)
     move_weight: float = Field(default=0.5, ge=0)
     """Weight of the auxiliary loss: Huber on the next return in units of volatility, cut at ±3."""
     balance: float = Field(default=0.0, ge=0, le=1)
