@@ -34,7 +34,7 @@ run: install ## the whole road once: train, promote, bundle, serve, ask, stop
 	$(BIN)/python -m crisol.serving.trial $(family)
 
 test: install ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2
 
 lint: install ## format, lint, types, import contracts, spelling, clean notebooks
 	$(BIN)/ruff format --check .

@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,11 +66,15 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "project")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a costly session fixture in one process of ``pytest -n``."""
-    for item in items:
-        folder = item.path.relative_to(ROOT).parts[:2]
-        shared = folder in {("tests", "conformance"), ("tests", "serving")}
-        group = "/".join(folder) if shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
+    """Keeps tests that share a costly session fixture in one process of ``pytest -n``."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in {"tests/conformance", "tests/serving"} else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ScheduleByFixture:
+    """Share the tests out by what they have in common."""
+    return ScheduleByFixture(config, log)
