@@ -41,6 +41,17 @@ def test_a_run_that_was_mistyped_is_refused(project: Project, words, says: str) 
     assert project.runs() == []
 
 
+def test_a_missing_section_is_named(project: Project) -> None:
+    local = project.folder / "conf/local/parameters_linear.yml"
+    local.parent.mkdir(parents=True, exist_ok=True)
+    local.write_text("linear: {data: {held_out: 30}}")
+    result = project.command("run", *LINEAR)
+    assert result.exit_code == 1
+    assert "the parameters linear.model are missing" in result.output
+    assert "Traceback" not in result.output
+    assert project.runs() == []
+
+
 def test_broken_files_are_named(project: Project) -> None:
     project.raw.write_bytes(b"")
     result = project.command("run", *LINEAR)

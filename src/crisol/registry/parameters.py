@@ -37,7 +37,9 @@ def problems(context: KedroContext) -> list[str]:
 
 
 def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
-    """Refuse a section that no node reads: a typing mistake there would train something else.
+    """Refuse a section that no node reads, and the lack of one that a node does.
+
+    A typing mistake in a section's name would train something else.
 
     Args:
         given: every parameter of the configuration and the command line.
@@ -50,6 +52,13 @@ def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
         prefix = f"params:{family}."
         read = [name for name in pipelines[family].inputs() if name.startswith(prefix)]
         sections = {name.removeprefix(prefix).partition(".")[0] for name in read}
+        missing = sorted(sections - given.get(family, {}).keys())
+        if missing:
+            raise StoreError(
+                f"the parameters {family}.{missing[0]} are missing; a file of conf/local or of an "
+                f"environment replaces the whole of {family} in conf/base, so it must name all of: "
+                f"{', '.join(sorted(sections))} ({missing[0]}: {{}} takes the defaults)"
+            )
         strange = sorted(given.get(family, {}).keys() - sections)
         if strange:
             raise StoreError(

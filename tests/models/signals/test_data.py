@@ -110,7 +110,7 @@ def test_walk_forward_purges_and_embargoes(world, horizon):
 def test_the_purge_knows_pauses_of_single_instruments():
     days = _daily(200)
     # One instrument does not trade just before the test span: its labels reach over the boundary.
-    pausing = days.assign(symbol="PAUSES").drop(index=range(90, 110))
+    pausing = days.assign(symbol="PAUSES").drop(index=range(96, 101))
     study = StudyParams(
         name="s",
         exchanges=tuple(days.exchange.unique()),

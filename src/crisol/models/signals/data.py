@@ -20,7 +20,7 @@ from crisol.models.signals.params import (
     StudyParams,
     WalkForward,
 )
-from crisol.models.signals.validation import COLUMNS, BarsError
+from crisol.models.signals.validation import COLUMNS, BarsError, validate_bars
 
 SELL, HOLD, BUY = 0, 1, 2
 NEVER = -1
@@ -38,13 +38,17 @@ class Fold:
 
 
 def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
-    """Validated raw bars to the canonical table.
+    """Raw bars to the canonical table, after the check that the catalog may lack.
+
+    Raises:
+        BarsError: naming the row and the rule.
 
     Returns:
         symbol, exchange, timestamp (UTC), open, high, low, close, volume (float64), ordered by
         exchange, symbol and time, numbered from 0.
     """
-    bars = bars_raw.loc[:, list(COLUMNS)].copy()
+    # The catalog's validator names the file; an entry of one's own easily goes without it.
+    bars = validate_bars(bars_raw).loc[:, list(COLUMNS)].copy()
     bars["timestamp"] = pd.to_datetime(bars["timestamp"], utc=True).dt.as_unit("ns")
     for name in COLUMNS[3:]:
         bars[name] = bars[name].astype(float)
