@@ -88,6 +88,8 @@ def outcome(done: Outcome) -> None:
         verdict(done.decision)
     if not done.changed:
         out.print(f"{move.family}/{move.new} is already the champion: nothing to do")
+        if done.decision is not None and not done.decision.passed:
+            out.print("[red]warning  the gate refuses it[/red]: see its reasons above")
         return
     forced = (
         f" [red]against the gate[/red], because: {escape(move.reason or '')}" if move.forced else ""
@@ -162,3 +164,5 @@ def bundle(built: Any, version: Version, decision: Decision) -> None:
     out.print(f"path     {escape(str(built.path))} ({built.size_bytes / 1e6:.1f} MB)")
     out.print(f"image    {escape(str(built.dockerfile))}")
     out.print(f"next     bentoml serve {escape(built.tag)}")
+    if not decision.passed:
+        out.print(f"[red]warning  the gate refuses {version}[/red]: see its reasons above")
