@@ -1,14 +1,19 @@
 """What every test gets: a quiet, offline, pickle-free process and its own copy of the project."""
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.logging import RichHandler
 from xdist.scheduler import LoadScopeScheduling
+
+from crisol import QUIET
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -36,10 +41,16 @@ def copy_project(target: Path) -> Path:
     return target
 
 
+def clean_environment(**extra: str) -> dict[str, str]:
+    """The environment of a command of its own: none of what runs in this process left behind."""
+    foreign = ("KEDRO_", "CRISOL_", "MLFLOW_", "BENTOML_", "ACCELERATE_")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    return {**kept, **QUIET, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", **extra}
+
+
 def project_environment(project: Path) -> dict[str, str]:
-    """The environment of a command in that project: its own Bento store, no outer settings."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("KEDRO_ENV", "CRISOL_"))}
-    return {**kept, "BENTOML_HOME": str(project / "bentoml"), "COLUMNS": "160"}
+    """The environment of a command in that project, with a Bento store of its own."""
+    return clean_environment(BENTOML_HOME=str(project / "bentoml"), COLUMNS="160")
 
 
 def run_in(project: Path, *command: str, check: bool = True, **environment: str):
@@ -58,6 +69,15 @@ def run_in(project: Path, *command: str, check: bool = True, **environment: str)
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
     return done
+
+
+@pytest.fixture(autouse=True)
+def _own_logging() -> Iterator[None]:
+    """Take away the handler of Kedro's logging, which would print into later doctests."""
+    yield
+    for handler in [*logging.root.handlers]:
+        if isinstance(handler, RichHandler):
+            logging.root.removeHandler(handler)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """docs/new-family.md, followed to the letter, gives a family that conforms."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -8,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import PROJECT_FILES, ROOT
+from tests.conftest import PROJECT_FILES, ROOT, clean_environment
 
 PAGE = ROOT / "docs" / "new-family.md"
 FILE = re.compile(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -35,7 +34,7 @@ def test_the_page_builds_a_conforming_family(tmp_path: Path) -> None:
     assert line is not None
     listed.write_text(f"{listed.read_text()}\n{line[1]}")
 
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src")}
+    environment = clean_environment(PYTHONPATH=str(copy / "src"))
     sample = [sys.executable, "-m", "crisol.models.irises.sample"]
     subprocess.run(sample, cwd=copy, env=environment, check=True, timeout=120)
     conformance = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]

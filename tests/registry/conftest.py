@@ -1,6 +1,5 @@
 """A whole Crisol project in a temporary folder, with the tiny family `linear` in it."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 from kedro.framework.session import KedroSession
 from kedro.framework.startup import bootstrap_project
+from tests.conftest import clean_environment
 
 import crisol.models
 import crisol.pipelines
@@ -138,7 +138,7 @@ class Project:
 
 def environment() -> dict[str, str]:
     """The environment in which a process knows the family `linear`."""
-    return {**os.environ, "PYTHONPATH": str(FAMILY), "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+    return clean_environment(PYTHONPATH=str(FAMILY), OMP_NUM_THREADS="1", COLUMNS="200")
 
 
 @pytest.fixture(autouse=True)

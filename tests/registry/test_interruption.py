@@ -26,6 +26,8 @@ def interrupted(make_shared) -> dict[signal.Signals, tuple[Project, subprocess.P
             project.process("kedro", "run", "--pipelines", "linear"),
             cwd=project.folder,
             env=environment(),
+            # A test run in the background ignores SIGINT, and its children would as well.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
