@@ -20,7 +20,7 @@ from crisol.models.signals.params import (
     StudyParams,
     WalkForward,
 )
-from crisol.models.signals.validation import COLUMNS, BarsError, validate_bars
+from crisol.models.signals.validation import BarsError, validate_bars
 
 SELL, HOLD, BUY = 0, 1, 2
 NEVER = -1
@@ -48,10 +48,7 @@ def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
         exchange, symbol and time, numbered from 0.
     """
     # The catalog's validator names the file; an entry of one's own easily goes without it.
-    bars = validate_bars(bars_raw).loc[:, list(COLUMNS)].copy()
-    bars["timestamp"] = pd.to_datetime(bars["timestamp"], utc=True).dt.as_unit("ns")
-    for name in COLUMNS[3:]:
-        bars[name] = bars[name].astype(float)
+    bars = validate_bars(bars_raw)
     return bars.sort_values(["exchange", "symbol", "timestamp"], kind="stable").reset_index(
         drop=True
     )
