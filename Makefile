@@ -27,8 +27,8 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	touch $@
 
-run: install ## the whole road once: train, promote, bundle, serve, ask, stop
-	$(BIN)/kedro run
+run: install ## the whole road of one family: train, promote, bundle, serve, ask, stop (make run family=recommender)
+	$(BIN)/kedro run --pipelines $(family)
 	$(BIN)/kedro promote $(family)
 	$(BIN)/kedro bundle $(family)
 	$(BIN)/python -m crisol.serving.trial $(family)

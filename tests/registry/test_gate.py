@@ -45,6 +45,13 @@ def test_a_candidate_that_is_no_better_than_a_baseline_is_refused_with_numbers()
     assert "95.0 % is required" in sentence
 
 
+def test_a_person_reads_the_label_of_the_metric() -> None:
+    rule = GateRule(metric="mean", label="NDCG@20", resamples=300)
+    [sentence] = decide(scores(0.8, 0.5), rule).sentences
+    assert "NDCG@20 0." in sentence
+    assert Decision.from_json(json.loads(json.dumps(decide(scores(0.8, 0.5), rule).to_json())))
+
+
 def test_every_baseline_must_be_beaten() -> None:
     table = scores(0.7, 0.5).assign(strong=scores(0.9, 0.5)["candidate"])
     assert [c.passed for c in decide(table, RULE).comparisons] == [True, False]

@@ -20,12 +20,19 @@ class GateRule(Params):
 
     metric: str = "accuracy"
     """A name in :data:`crisol.core.metrics.PAIRED`."""
+    label: str = ""
+    """What a person calls it, such as ``NDCG@20`` where ``mean`` compares each user's NDCG@20."""
     higher_is_better: bool = True
     min_gain: float = 0.0
     tolerance: float = Field(default=0.01, ge=0)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     resamples: int = Field(default=1000, ge=100)
     seed: int = 0
+
+    @property
+    def title(self) -> str:
+        """The metric as a person reads it."""
+        return self.label or self.metric
 
 
 class Report(Params):

@@ -84,7 +84,7 @@ def _gate(decision: Decision) -> str:
     rule = decision.rule
     words = (
         f"**{decision.verdict.capitalize()}** on {decision.rows} held-out rows "
-        f"(paired bootstrap of {rule.metric}, {rule.resamples} resamples)."
+        f"(paired bootstrap of {rule.title}, {rule.resamples} resamples)."
     )
     return f"{words}\n\n{_bullets(decision.sentences)}"
 

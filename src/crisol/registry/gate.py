@@ -58,7 +58,7 @@ class Comparison:
             words = "is not worse than" if self.passed else "may be worse than"
             head = f"{words} {self.against} (tolerance {rule.tolerance:g})"
         return (
-            f"{head}: {rule.metric} {self.candidate:.4f} against {self.other:.4f} "
+            f"{head}: {rule.title} {self.candidate:.4f} against {self.other:.4f} "
             f"(gain {self.gain:+.4f}, 95 % interval {self.gain_low:+.4f} to {self.gain_high:+.4f}; "
             f"sure at {100 * self.probability:.1f} %, {100 * self.required:.1f} % is required)"
         )
