@@ -1,0 +1,278 @@
+"""What one asks of `recommender` and what it answers.
+
+Ids are the shop's own. An id that the model does not know is never an error: it is left out and named
+in ``unknown``, and somebody nothing is known of is answered with what is popular.
+"""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from crisol.core.contract import Contract
+
+MAX_HISTORY = 1000
+"""Events in a history, and in what was looked at."""
+MAX_RECOMMENDATIONS = 100
+MAX_BATCH = 100
+MAX_EVENTS = 1000
+MAX_ID_CHARACTERS = 128
+MAX_FILTER_ITEMS = 10_000
+
+Basis = Literal["user", "history", "popularity"]
+
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARACTERS)]
+Name = Annotated[str, Field(min_length=1, max_length=256)]
+Names = Annotated[tuple[Name, ...], Field(max_length=1000)]
+FilterItems = Annotated[tuple[Id, ...], Field(max_length=MAX_FILTER_ITEMS)]
+Amount = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class PriceRange(Contract):
+    """Prices in the catalogue's currency; one end may be left open."""
+
+    min: Amount | None = Field(default=None, description="Lowest price, included.")
+    max: Amount | None = Field(default=None, description="Highest price, included.")
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max, or both; leave price_range out to allow every price")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min ({self.min}) is above max ({self.max}); swap or correct them")
+        return self
+
+
+class PurchaseIntent(Contract):
+    """What the user is after now. Matching items are raised; others are not removed."""
+
+    categories: Names = Field(default=(), description="Categories looked for.")
+    brands: Names = Field(default=(), description="Brands looked for.")
+    strength: Share = Field(default=0.5, description="0: no effect; 1: matches come first mostly.")
+
+    @model_validator(mode="after")
+    def _check_named(self) -> Self:
+        if not self.categories and not self.brands:
+            raise ValueError("name at least one category or brand, or leave purchase_intent out")
+        return self
+
+
+class Filters(Contract):
+    """Which items may be answered. Every filter must let an item pass."""
+
+    price_range: PriceRange | None = Field(
+        default=None, description="Items without a known price do not pass."
+    )
+    allowed_items: FilterItems | None = Field(
+        default=None, description="Only these; left out: all. An empty list lets nothing pass."
+    )
+    excluded_items: FilterItems = Field(default=(), description="None of these.")
+    allowed_categories: Names | None = Field(
+        default=None, description="Only these; left out: all. An empty list lets nothing pass."
+    )
+    excluded_categories: Names = Field(default=(), description="None of these.")
+
+
+class Context(Filters):
+    """The situation of this request: what was looked at, what is wanted, what is allowed."""
+
+    browsing_history: Annotated[tuple[Id, ...], Field(max_length=MAX_HISTORY)] = Field(
+        default=(),
+        description="Items looked at, newest last. They count as light events after the history, "
+        "and like those of the history are not recommended themselves.",
+    )
+    purchase_intent: PurchaseIntent | None = None
+
+
+class RecommendationRequest(Contract):
+    """Whom to recommend to: a known user, a history of items, or both."""
+
+    user_id: Id | None = Field(
+        default=None, description="A user the model was trained on; others are told as unknown."
+    )
+    history: Annotated[tuple[Id, ...], Field(max_length=MAX_HISTORY)] | None = Field(
+        default=None,
+        description="Item ids, oldest first. With a known user they are newer than what is known.",
+        examples=[["item-1", "item-2"]],
+    )
+    context: Context | None = None
+    num_recs: Annotated[int, Field(ge=1, le=MAX_RECOMMENDATIONS)] = Field(
+        default=10, description="How many items to answer; fewer when fewer fit."
+    )
+    diversity: Share = Field(
+        default=0.0, description="0: the best items; 1: the list whose items differ most."
+    )
+    explain: bool = Field(default=True, description="Whether each item brings its reasons.")
+
+    @model_validator(mode="after")
+    def _check_somebody(self) -> Self:
+        if self.user_id is None and self.history is None:
+            raise ValueError(
+                "give user_id, history, or both; for a visitor of whom nothing is known, "
+                "send an empty history: []"
+            )
+        return self
+
+
+class BatchRequest(Contract):
+    """Several requests answered in one pass."""
+
+    requests: Annotated[
+        tuple[RecommendationRequest, ...], Field(min_length=1, max_length=MAX_BATCH)
+    ]
+
+
+class Reason(Contract):
+    """An item of the history and how much of the recommendation it carried."""
+
+    item_id: str
+    title: str | None = None
+    share: Share = Field(
+        description="Its part of what all events of the history that spoke for the item brought."
+    )
+
+
+class Explanation(Contract):
+    """Why an item is in the list."""
+
+    text: str = Field(description="One plain sentence.")
+    events: tuple[Reason, ...] = Field(
+        default=(), description="Up to three items of the history, the one that carried most first."
+    )
+    attributes: tuple[str, ...] = Field(
+        default=(), description="What the item has in common with those, such as 'brand:acme'."
+    )
+
+
+class Item(Contract):
+    """What the catalogue says of an item."""
+
+    item_id: str
+    title: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    price: float | None = Field(default=None, description="In the catalogue's currency.")
+
+
+class RecommendedItem(Item):
+    """One recommendation."""
+
+    rank: Annotated[int, Field(ge=1, description="1 is the first.")]
+    score: float = Field(
+        description="Higher is better. Without a unit: comparable within one answer only. With "
+        "diversity above 0 scores need not fall with the rank."
+    )
+    explanation: Explanation | None = Field(default=None, description="Left out without explain.")
+
+
+class Unknown(Contract):
+    """What a request named and the model does not know; it had no effect."""
+
+    user_id: str | None = None
+    items: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    brands: tuple[str, ...] = ()
+
+
+class RecommendationResponse(Contract):
+    """The list, what it was made from, and how it is as a whole."""
+
+    items: tuple[RecommendedItem, ...]
+    basis: Basis = Field(
+        description="user: a known user's events (and the history given); history: the items given; "
+        "popularity: nothing known of whom to recommend to."
+    )
+    diversity: Share | None = Field(
+        description="1 - mean cosine between the items of the list; null below two items."
+    )
+    novelty: Amount | None = Field(
+        description="Mean surprise of the items in bits: -log2 of the share of users that had "
+        "them; null for an empty list."
+    )
+    unknown: Unknown
+    notes: tuple[str, ...] = Field(description="Plain sentences about anything unusual.")
+    model_version: str
+    inference_time_ms: Amount
+    timestamp: datetime = Field(description="When this was answered (UTC).")
+
+
+class BatchResponse(Contract):
+    """One response per request, in order."""
+
+    responses: tuple[RecommendationResponse, ...]
+
+
+class SimilarItemsRequest(Contract):
+    """Which items are like this one?"""
+
+    item_id: Id
+    num_items: Annotated[int, Field(ge=1, le=MAX_RECOMMENDATIONS)] = Field(
+        default=10, description="How many items to answer; fewer when fewer fit."
+    )
+    filters: Filters | None = None
+
+
+class SimilarItem(Item):
+    """One of the nearest items."""
+
+    rank: Annotated[int, Field(ge=1, description="1 is the nearest.")]
+    similarity: Annotated[float, Field(ge=-1, le=1)] = Field(
+        description="Cosine between the items' vectors."
+    )
+
+
+class SimilarItemsResponse(Contract):
+    """The nearest items, nearest first; none for an item the model does not know."""
+
+    items: tuple[SimilarItem, ...]
+    unknown: Unknown
+    notes: tuple[str, ...] = Field(description="Plain sentences about anything unusual.")
+    model_version: str
+
+
+class Event(Contract):
+    """Somebody had, bought or did something with an item."""
+
+    user_id: Id
+    item_id: Id
+    timestamp: AwareDatetime | None = Field(
+        default=None, description="When (ISO 8601 with an offset); left out: when it arrives."
+    )
+    type: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        default=None, description="Such as purchase, rating or view."
+    )
+    weight: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+        default=None, description="How much it counts; left out: 1."
+    )
+
+
+class EventsRequest(Contract):
+    """What happened since, in any order."""
+
+    events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_EVENTS)]
+
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class EventsResponse(Contract):
+    """What became of the events; accepted and duplicates together are all of them."""
+
+    accepted: Count = Field(description="Stored; they count from the next request on.")
+    duplicates: Count = Field(description="Known already; nothing was done.")
+    unknown_items: tuple[str, ...] = Field(
+        description="Item ids the model does not know. Their events are stored, and count once a "
+        "model knows the item."
+    )
+    model_version: str
+
+
+def example_request() -> RecommendationRequest:
+    """A valid request. Its items are made up: a model that lacks them says so."""
+    return RecommendationRequest(
+        history=("item-1", "item-2"),
+        context=Context(excluded_items=("item-3",)),
+        num_recs=5,
+        diversity=0.2,
+    )
