@@ -1,0 +1,72 @@
+"""Which events a study takes, how they are divided, and how its lists are judged."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from crisol.core.params import Params
+
+
+class OfficialSplit(Params):
+    """Training and test as the data set's authors divided them (the column ``part``)."""
+
+    kind: Literal["official"] = "official"
+    valid_share: float = Field(default=0.1, gt=0, lt=1)
+    """Of each user's training items, drawn at random: validation, to choose parameters on."""
+    seed: int = Field(default=0, ge=0)
+
+
+class LeaveOneOutSplit(Params):
+    """A user's newest item is tested, the one before validates, the rest is training.
+
+    New means: had for the first time. Users with fewer than three items are training only.
+    """
+
+    kind: Literal["leave_one_out"] = "leave_one_out"
+
+
+class TemporalSplit(Params):
+    """Cut at two moments that are the same for everybody: nothing is trained on its own future."""
+
+    kind: Literal["temporal"] = "temporal"
+    valid_share: float = Field(default=0.1, gt=0, lt=1)
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    """The newest share of the events; validation is the share before it."""
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.valid_share + self.test_share >= 1:
+            raise ValueError("valid_share + test_share leave no training events")
+        return self
+
+
+class StudyParams(Params):
+    """One source of events, from the filter to the list that is judged."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    source: str = Field(default="shop", min_length=1)
+    """Which shop or data set, as in the column ``source``."""
+    split: Annotated[
+        OfficialSplit | LeaveOneOutSplit | TemporalSplit, Field(discriminator="kind")
+    ] = Field(default_factory=LeaveOneOutSplit)
+    k: int = Field(default=10, ge=1, le=100)
+    """Length of the lists that the headline figures judge."""
+    min_user_events: int = Field(default=1, ge=1)
+    """Users with fewer training items are left out, and so on until nothing changes (k-core)."""
+    min_item_events: int = Field(default=1, ge=1)
+    """The events of items with fewer training users are left out; the items stay recommendable."""
+    type_weights: dict[str, float] = Field(default_factory=dict)
+    """What an event of each type weighs, times its own weight; 0 leaves the type out. Empty: 1."""
+    min_word_items: int = Field(default=3, ge=1)
+    """A word of titles and texts becomes a tag when at least so many items have it."""
+    max_word_share: float = Field(default=0.3, gt=0, le=1)
+    """A word of more items than this share says nothing and becomes no tag."""
+
+    @model_validator(mode="after")
+    def _check_weights(self) -> Self:
+        for kind, weight in self.type_weights.items():
+            if weight < 0:
+                raise ValueError(f"type_weights: {kind!r} weighs {weight}; allowed: 0 or more")
+        if self.type_weights and not any(self.type_weights.values()):
+            raise ValueError("type_weights: every type weighs 0")
+        return self
