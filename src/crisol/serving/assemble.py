@@ -15,6 +15,7 @@ from typing import Any
 import bentoml
 import yaml
 
+from crisol.serving.config import STATE_FOLDER
 from crisol.serving.requirements import BASE, pinned
 
 
@@ -30,6 +31,7 @@ def assemble(job: dict[str, Any]) -> None:
 
     arguments = {"model": job["model_tag"]}
     set_arguments(arguments)
+    context = Path(job["context"])
     service = import_module(f"crisol.serving.{job['family']}")
     bento = bentoml.build(
         service=f"crisol.serving.{job['family']}:{_service_name(service)}",
@@ -39,7 +41,7 @@ def assemble(job: dict[str, Any]) -> None:
         description=job["description"],
         include=["crisol/**"],
         envs=job["envs"],
-        docker={"python_version": "3.11", **job["docker"]},
+        docker={"python_version": "3.11", **_state_setup(service, context), **job["docker"]},
         python={
             "packages": pinned([*BASE, *service.packages(job["runtime"])]),
             "lock_packages": False,
@@ -51,6 +53,20 @@ def assemble(job: dict[str, Any]) -> None:
     # BentoML lists only its own endpoints; ours answer, so ours are described.
     with Path(bento.path_of("apis/openapi.yaml")).open("w", encoding="utf-8") as stream:
         yaml.safe_dump(service.app.document, stream, sort_keys=False)
+
+
+def _state_setup(service: Any, context: Path) -> dict[str, str]:
+    """In an image, the folder of a service that keeps a state, so that a volume on it is writable.
+
+    A new named volume takes the owner of the folder it is mounted on; without one it is root's.
+    """
+    if not service.app.keeps_state:
+        return {}
+    script = context / "make_state_folder.sh"
+    folder = f"/home/bentoml/{STATE_FOLDER}"
+    script.write_text(f"#!/bin/sh\nexec install -d -o bentoml -g bentoml {folder}\n")
+    script.chmod(0o755)
+    return {"setup_script": str(script)}
 
 
 def _service_name(module: Any) -> str:

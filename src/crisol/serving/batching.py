@@ -2,7 +2,8 @@
 
 One thread runs the network, one batch at a time. The event loop keeps reading, checking and
 answering meanwhile. Under light load a request travels alone and waits for nobody; under heavy load
-batches grow by themselves.
+batches grow by themselves. The same road serves whatever else blocks and costs less for many at
+once, such as a commit.
 """
 
 import asyncio
@@ -51,7 +52,13 @@ class MicroBatcher:
     """
 
     def __init__(
-        self, infer: Infer, *, max_batch: int, max_queue: int, timeout_s: float, observe: Observe
+        self,
+        infer: Infer,
+        *,
+        max_batch: int,
+        max_queue: int,
+        timeout_s: float,
+        observe: Observe | None = None,
     ) -> None:
         self._infer = infer
         self._max_batch = max_batch
@@ -151,7 +158,8 @@ class MicroBatcher:
                     wanted[0].job.error = error
             else:
                 seconds = time.perf_counter() - started
-                self._observe(len(rows), seconds)
+                if self._observe is not None:
+                    self._observe(len(rows), seconds)
                 at = 0
                 for piece in wanted:
                     piece.job.outputs += outputs[at : at + len(piece.rows)]

@@ -10,27 +10,28 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from crisol.core.predictor import Predictor, predictor_digest
+from crisol.core.predictor import Predictor, predictor_digest, read_manifest
 from crisol.models import load_predictor
 from crisol.serving import logs, openapi
 from crisol.serving.asgi import Call, Reply, Scope, Send, send_reply
 from crisol.serving.auth import Authenticator
-from crisol.serving.batching import MicroBatcher
+from crisol.serving.batching import Infer, MicroBatcher, Observe
 from crisol.serving.config import ConfigurationError, Settings
-from crisol.serving.endpoints import Endpoint, Predict
+from crisol.serving.endpoints import Ask, Endpoint, Predict
 from crisol.serving.errors import ApiError, ErrorDetail
 from crisol.serving.front import FrontedService
 from crisol.serving.limits import ClientDisconnected, RateLimit, Receive
 from crisol.serving.metrics import Metrics
 from crisol.serving.pages import service_pages
 
-__all__ = ["BundleArguments", "Endpoint", "FrontedService", "Predict", "ServiceApp"]
+__all__ = ["Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "ServiceApp"]
 
 _log = logging.getLogger("crisol.serving")
 
@@ -44,6 +45,17 @@ class BundleArguments(BaseModel):
     """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
 
 
+class Resource(Protocol):
+    """Something a service keeps open beside its predictor, such as a store."""
+
+    def close(self) -> None:
+        """Let go of it; called once, when nothing asks it any more."""
+
+
+OpenResource = Callable[[str, Settings], Resource]
+"""Opens a resource of a family, or raises :class:`ConfigurationError` with the reason."""
+
+
 class ServiceApp:
     """The ASGI application of one family.
 
@@ -55,10 +67,18 @@ class ServiceApp:
         title: of the API page.
         description: of the API page (Markdown).
         endpoints: what clients may ask.
+        resources: what is opened with the service and closed with it; one that cannot be opened
+            makes the service not ready.
     """
 
     def __init__(
-        self, family: str, *, title: str, description: str, endpoints: Sequence[Endpoint]
+        self,
+        family: str,
+        *,
+        title: str,
+        description: str,
+        endpoints: Sequence[Endpoint],
+        resources: Mapping[str, OpenResource] | None = None,
     ) -> None:
         self.family = family
         self.endpoints = tuple(endpoints)
@@ -71,6 +91,11 @@ class ServiceApp:
         self.metrics = Metrics()
         self._predictor: Predictor[Any, Any] | None = None
         self._batcher: MicroBatcher | None = None
+        self._lanes: dict[str, MicroBatcher] = {}
+        self._open_resources = dict(resources or {})
+        self.resources: dict[str, Any] = {}
+        """What is open, by its name."""
+        self.manifest: Mapping[str, Any] = {}
         self._auth: Authenticator | None = None
         self._rate = RateLimit(0, 1)
         self._access = logs.AccessLog()
@@ -112,6 +137,7 @@ class ServiceApp:
         predictor = load_predictor(directory, runtime=self.settings.runtime)
         if predictor.family != self.family:
             raise ConfigurationError(f"{directory} holds {predictor.family!r}, not {self.family!r}")
+        self.manifest = read_manifest(directory)
         predictor.model_version = self.stamp.get("model_version", predictor.model_version)
         self._predictor = predictor
         self._model_version = predictor.model_version.encode()
@@ -121,6 +147,11 @@ class ServiceApp:
 
             torch.set_num_threads(1)
         self.differences = predictor.replay_golden()
+        for name, open_resource in self._open_resources.items():
+            try:
+                self.resources[name] = open_resource(self.family, self.settings)
+            except ConfigurationError as error:
+                reasons.append(str(error))
         self.reasons = reasons + self.differences
         self._document = self._build_document()
         digest = predictor_digest(directory)
@@ -128,25 +159,41 @@ class ServiceApp:
         self._announce()
 
     async def start(self) -> None:
-        """Start the inference thread, in the worker's event loop."""
-        self._batcher = MicroBatcher(
-            self.predictor.infer,
-            max_batch=self.settings.max_batch,
-            max_queue=self.settings.max_queue,
-            timeout_s=self.settings.timeout_s,
-            observe=self.metrics.forward,
-        )
-        self._batcher.start()
+        """Start the inference thread and those of the endpoints, in the worker's event loop."""
+        self._batcher = self._start_batcher(self.predictor.infer, self.metrics.forward)
+        for endpoint in self.endpoints:
+            if endpoint.answer_all is not None:
+                work = partial(endpoint.answer_all, self)
+                self._lanes[endpoint.path] = self._start_batcher(work)
         # What was loaded lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
 
+    def _start_batcher(self, infer: Infer, observe: Observe | None = None) -> MicroBatcher:
+        batcher = MicroBatcher(
+            infer,
+            max_batch=self.settings.max_batch,
+            max_queue=self.settings.max_queue,
+            timeout_s=self.settings.timeout_s,
+            observe=observe,
+        )
+        batcher.start()
+        return batcher
+
     async def stop(self) -> None:
-        """Finish what is queued and write the last log lines."""
+        """Finish what is queued, close the resources and write the last log lines."""
         self.reasons = ["the service is stopping"]
-        if self._batcher is not None:
-            await self._batcher.close()
+        for batcher in (self._batcher, *self._lanes.values()):
+            if batcher is not None:
+                await batcher.close()
+        for resource in self.resources.values():
+            resource.close()
         self._access.flush()
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether the service writes something that a restart must find again."""
+        return bool(self._open_resources)
 
     @property
     def ready(self) -> bool:
@@ -160,8 +207,9 @@ class ServiceApp:
 
     @property
     def pending_rows(self) -> int:
-        """Rows that are waiting or in the network now."""
-        return 0 if self._batcher is None else self._batcher.pending_rows
+        """Rows that are waiting or being worked on now."""
+        batchers = () if self._batcher is None else (self._batcher, *self._lanes.values())
+        return sum(batcher.pending_rows for batcher in batchers)
 
     @property
     def predictor(self) -> Predictor[Any, Any]:
@@ -176,6 +224,13 @@ class ServiceApp:
         if self._batcher is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
         return self._batcher
+
+    def lane(self, endpoint: Endpoint) -> MicroBatcher:
+        """The road through the thread of an endpoint that has one."""
+        lane = self._lanes.get(endpoint.path)
+        if lane is None:
+            raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
+        return lane
 
     # -- answering -------------------------------------------------------------------------------
 

@@ -7,6 +7,9 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "CRISOL_"
+STATE_FOLDER = "crisol-state"
+"""Where a state is kept unless ``CRISOL_STATE_DIR`` says otherwise, in BentoML's home: a bundle's
+own folder is replaced by the next build."""
 MIN_KEY_CHARACTERS = 16
 MIN_SECRET_BYTES = 32
 
@@ -54,6 +57,9 @@ class Settings(BaseModel):
     max_queue: int = Field(default=1024, ge=1)
     """Rows that may wait; beyond it a request gets 503."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    state_dir: Path | None = None
+    """Folder of what a service keeps over restarts, such as events, shared by its workers; unset:
+    ``crisol-state`` in BentoML's home."""
     runtime: str | None = None
     """How to run the network, such as ``torch`` or ``onnx``; unset: as the predictor was saved."""
 

@@ -1,16 +1,18 @@
 """What can be asked of a service over HTTP."""
 
+import asyncio
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from crisol.core import predictor as core
 from crisol.serving.asgi import Call, Reply
-from crisol.serving.errors import ApiError, from_validation
+from crisol.serving.errors import ApiError, ErrorDetail, from_validation
 from crisol.serving.limits import read_body
 
 if TYPE_CHECKING:
@@ -18,12 +20,21 @@ if TYPE_CHECKING:
 
 MAX_DETAILS = 50
 _TYPES = (b"application/json", b"application/json;charset=utf-8")
+_HOLD_S = 0.005
+"""How long one request may keep the event loop to itself."""
+_SHAPE = frozenset({"missing", "extra_forbidden"})
+
+T = TypeVar("T")
+Prepare = Callable[["ServiceApp", Any], Any]
+AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[BaseModel]]
 
 
 class Endpoint(ABC):
     """One path and method of a family's service, with what the API page needs to tell about it."""
 
     method = "POST"
+    answer_all: AnswerAll | None = None
+    """What a thread of its own does for this endpoint, reached by ``app.lane``; none: no thread."""
 
     def __init__(
         self,
@@ -71,7 +82,30 @@ class Endpoint(ABC):
             for detail in refusal.details:
                 call.problems[detail.type] = call.problems.get(detail.type, 0) + 1
             del refusal.details[MAX_DETAILS:]
+            meant = self._meant(app, body, refusal.details)
+            if meant:
+                refusal.details.insert(0, ErrorDetail(field="", message=meant, type="other_route"))
             raise refusal from None
+
+    def _meant(self, app: "ServiceApp", body: bytes, details: Sequence[ErrorDetail]) -> str:
+        """Where a body of another route belongs; empty when it is of none."""
+        if any("." in d.field or d.type not in _SHAPE for d in details):
+            return ""
+        for other in app.endpoints:
+            if other is not self and other.fits(body):
+                needed = ", ".join(repr(d.field) for d in details if d.type == "missing")
+                return f"this is a body of {other.path}" + (
+                    f"; {self.path} takes an object with {needed}" if needed else ""
+                )
+        return ""
+
+    def fits(self, body: bytes) -> bool:
+        """Whether a body keeps this endpoint's contract."""
+        try:
+            self._adapter.validate_json(body, strict=True)
+        except ValidationError:
+            return False
+        return True
 
 
 class Predict(Endpoint):
@@ -85,6 +119,8 @@ class Predict(Endpoint):
         summary: one line for the API page.
         unpack: the predictor's requests in a body; by default the body is one.
         pack: the answer that holds the predictor's responses; by default the only one is it.
+        prepare: what the service knows beside a request is put into it here, in the event loop, so
+            quick; by default nothing is.
     """
 
     def __init__(
@@ -97,20 +133,70 @@ class Predict(Endpoint):
         summary: str,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
+        prepare: Prepare = lambda _, request: request,
     ) -> None:
         super().__init__(path, request=request, response=response, example=example, summary=summary)
         self._unpack = unpack
         self._pack = pack
+        self._prepare = prepare
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per request, in order."""
-        requests = self._unpack(await self.read(app, call))
+        asked = self._unpack(await self.read(app, call))
         predictor, batcher = app.predictor, app.batcher
-        call.rows = len(requests)
-        outputs, call.inference_ms = await batcher.submit([predictor.encode(r) for r in requests])
+        call.rows = len(asked)
+        requests = [self._prepare(app, request) async for request in _in_turns(asked)]
+        encoded = [predictor.encode(request) async for request in _in_turns(requests)]
+        outputs, call.inference_ms = await batcher.submit(encoded)
         circumstances = core.Call(predictor.model_version, call.inference_ms, datetime.now(tz=UTC))
         responses = [
             predictor.decode(request, output, circumstances)
-            for request, output in zip(requests, outputs, strict=True)
+            async for request, output in _in_turns(zip(requests, outputs, strict=True))
         ]
         return Reply(200, to_json(self._pack(responses)))
+
+
+class Ask(Endpoint):
+    """Answers request bodies with a function of the service, in a thread of its own.
+
+    What queued up during one call goes into the next, as with the predictor: what costs once for
+    many (a commit, a matrix product) is paid once for many, and the event loop never waits.
+
+    Args:
+        path: where.
+        request: the body.
+        response: the answer.
+        example: makes a valid body for the API page.
+        summary: one line for the API page.
+        answer_all: one response per request body, in order.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        request: type[BaseModel],
+        response: type[BaseModel],
+        example: Callable[[], BaseModel],
+        summary: str,
+        answer_all: AnswerAll,
+    ) -> None:
+        super().__init__(path, request=request, response=response, example=example, summary=summary)
+        self.answer_all = answer_all
+
+    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
+        """The function's response."""
+        request = await self.read(app, call)
+        call.rows = 1
+        [response], call.inference_ms = await app.lane(self).submit([request])
+        return Reply(200, to_json(response))
+
+
+async def _in_turns(values: Iterable[T]) -> AsyncIterator[T]:
+    """The values, letting the event loop answer others whenever too long has passed."""
+    since = time.perf_counter()
+    for value in values:
+        yield value
+        if time.perf_counter() - since > _HOLD_S:
+            await asyncio.sleep(0)
+            since = time.perf_counter()

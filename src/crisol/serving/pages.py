@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from crisol import __version__
-from crisol.core.predictor import predictor_digest, read_manifest
+from crisol.core.predictor import predictor_digest
 from crisol.serving import openapi
 from crisol.serving.asgi import Call, Reply
 from crisol.serving.metrics import CONTENT_TYPE
@@ -62,7 +62,7 @@ def _model(app: "ServiceApp", call: Call) -> Reply:
     app.admit(call)
     if app.directory is None:
         raise app.not_ready()
-    manifest = read_manifest(app.directory)
+    manifest = app.manifest
     contract = {
         e.path: {
             "method": e.method,

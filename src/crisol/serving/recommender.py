@@ -1,0 +1,154 @@
+"""The service of ``recommender``: what a user may want next, and why."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import bentoml
+
+from crisol.models.recommender import contract
+from crisol.serving import common
+from crisol.serving.events import EventStore, NewEvent
+
+_arguments = bentoml.use_arguments(common.BundleArguments)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def packages(runtime: str) -> tuple[str, ...]:  # noqa: ARG001 - whatever trained it, one way to run
+    """What this service installs beside :data:`crisol.serving.requirements.BASE`."""
+    return ("scipy",)
+
+
+def with_events(
+    app: common.ServiceApp, request: contract.RecommendationRequest
+) -> contract.RecommendationRequest:
+    """The request with what its user did since training before the history that it brings.
+
+    An item that the request names itself stands where the request put it. Items the model does not
+    know are left out: :func:`store_events` has told of them.
+    """
+    if request.user_id is None:
+        return request
+    events = app.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
+    given = request.history or ()
+    named, known = set(given), app.predictor.catalogue.index
+    stored = [e.item_id for e in events if e.item_id in known and e.item_id not in named]
+    if not stored:
+        return request
+    return request.model_copy(update={"history": (*stored, *given)[-contract.MAX_HISTORY :]})
+
+
+def store_events(
+    app: common.ServiceApp, requests: Sequence[contract.EventsRequest]
+) -> list[contract.EventsResponse]:
+    """Store the events of every request, in one commit."""
+    counts = app.resources["events"].append(
+        [[_new_event(event) for event in request.events] for request in requests]
+    )
+    known = app.predictor.catalogue.index
+    return [
+        contract.EventsResponse(
+            accepted=count,
+            duplicates=len(request.events) - count,
+            unknown_items=tuple(
+                dict.fromkeys(e.item_id for e in request.events if e.item_id not in known)
+            ),
+            model_version=app.model_version,
+        )
+        for request, count in zip(requests, counts, strict=True)
+    ]
+
+
+def _new_event(event: contract.Event) -> NewEvent:
+    at = event.timestamp
+    return NewEvent(
+        event.user_id,
+        event.item_id,
+        None if at is None else (at - _EPOCH) // timedelta(microseconds=1),
+        event.type or "",
+        1.0 if event.weight is None else event.weight,
+    )
+
+
+def _similar(
+    app: common.ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
+) -> list[contract.SimilarItemsResponse]:
+    return [app.predictor.similar(request) for request in requests]
+
+
+def _example_batch() -> contract.BatchRequest:
+    return contract.BatchRequest(requests=(contract.example_request(),))
+
+
+def _example_similar() -> contract.SimilarItemsRequest:
+    return contract.SimilarItemsRequest(item_id="item-1", num_items=5)
+
+
+def _example_events() -> contract.EventsRequest:
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    bought = contract.Event(user_id="user-1", item_id="item-1", timestamp=at, type="purchase")
+    return contract.EventsRequest(events=(bought,))
+
+
+app = common.ServiceApp(
+    "recommender",
+    title="Crisol recommender",
+    description="What a known user or a visitor may want next, with a reason for each item.",
+    endpoints=[
+        common.Predict(
+            "/recommendations",
+            request=contract.RecommendationRequest,
+            response=contract.RecommendationResponse,
+            example=contract.example_request,
+            summary="Items for one user or one history.",
+            prepare=with_events,
+        ),
+        common.Predict(
+            "/recommendations/batch",
+            request=contract.BatchRequest,
+            response=contract.BatchResponse,
+            example=_example_batch,
+            summary="Up to 100 requests in one.",
+            unpack=lambda body: body.requests,
+            pack=lambda responses: contract.BatchResponse(responses=responses),
+            prepare=with_events,
+        ),
+        common.Ask(
+            "/similar-items",
+            request=contract.SimilarItemsRequest,
+            response=contract.SimilarItemsResponse,
+            example=_example_similar,
+            summary="The items that are most like one.",
+            answer_all=_similar,
+        ),
+        common.Ask(
+            "/events",
+            request=contract.EventsRequest,
+            response=contract.EventsResponse,
+            example=_example_events,
+            summary="What users did: on disk when answered, part of their next recommendations.",
+            answer_all=store_events,
+        ),
+    ],
+    resources={"events": EventStore.of_family},
+)
+
+
+@bentoml.service(name="recommender", service_class=common.FrontedService)
+class Recommender:
+    """Serves the predictor of the bundle through :data:`app`."""
+
+    app = app
+    model = bentoml.models.BentoModel(_arguments.model or "recommender:latest")
+
+    def __init__(self) -> None:
+        app.open(self.model.path, self.model.info.metadata)
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Start the threads."""
+        await app.start()
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Finish what is queued."""
+        await app.stop()
