@@ -1,7 +1,7 @@
 """What one asks of `recommender` and what it answers.
 
-Ids are the shop's own. An id that the model does not know is never an error: it is left out and named
-in ``unknown``, and somebody nothing is known of is answered with what is popular.
+Ids are the shop's own. An id that the model does not know is no error: it is left out and named in
+``unknown``; somebody of whom nothing is known is answered with what is popular.
 """
 
 from datetime import datetime
@@ -26,14 +26,15 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Names = Annotated[tuple[Name, ...], Field(max_length=1000)]
 FilterItems = Annotated[tuple[Id, ...], Field(max_length=MAX_FILTER_ITEMS)]
 Amount = Annotated[float, Field(ge=0)]
+Price = Annotated[float, Field(ge=0, le=1e12)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class PriceRange(Contract):
     """Prices in the catalogue's currency; one end may be left open."""
 
-    min: Amount | None = Field(default=None, description="Lowest price, included.")
-    max: Amount | None = Field(default=None, description="Highest price, included.")
+    min: Price | None = Field(default=None, description="Lowest price, included.")
+    max: Price | None = Field(default=None, description="Highest price, included.")
 
     @model_validator(mode="after")
     def _check_order(self) -> Self:
@@ -180,8 +181,8 @@ class RecommendationResponse(Contract):
 
     items: tuple[RecommendedItem, ...]
     basis: Basis = Field(
-        description="user: a known user's events (and the history given); history: the items given; "
-        "popularity: nothing known of whom to recommend to."
+        description="user: what is known of the user, and the items given; history: the items "
+        "given; popularity: nothing is known of whom to recommend to."
     )
     diversity: Share | None = Field(
         description="1 - mean cosine between the items of the list; null below two items."

@@ -1,0 +1,125 @@
+"""Are explanations true? Delete what they name and see whether the score falls.
+
+The deletion test of attributions (arXiv:1806.07421, there for pixels): an item's score is computed
+again from the history without the events that its explanation names, and without as many others drawn
+at random. If the named ones carried the score it falls more without them.
+
+Legend: N events of a history.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.metrics import bootstrap_interval
+from crisol.models.recommender.contract import RecommendationRequest
+from crisol.models.recommender.encoding import Encoded, together
+from crisol.models.recommender.explanation import carried_most
+from crisol.models.recommender.histories import Histories
+from crisol.models.recommender.predictor import RecommenderPredictor
+
+DRAWS = 5
+"""Random deletions that a case's named one is compared with."""
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One recommended item of one request.
+
+    Attributes:
+        request: which one.
+        named: by how much the score falls without the events that the explanation names.
+        random: the mean fall without as many other items of the history.
+    """
+
+    request: int
+    named: float
+    random: float
+
+
+def deletions(
+    predictor: RecommenderPredictor, requests: Sequence[RecommendationRequest], seed: int = 0
+) -> list[Deletion]:
+    """Every recommended item that has named events, and at least as many others to compare with.
+
+    Args:
+        predictor: recommends and scores.
+        requests: whose lists are examined.
+        seed: of the random deletions.
+    """
+    rng = np.random.default_rng(seed)
+    found = []
+    outputs = predictor.infer([predictor.encode(request) for request in requests])
+    for index, (request, output) in enumerate(zip(requests, outputs, strict=True)):
+        items = output.items[: request.num_recs]
+        events = output.encoded.events.items
+        contributions = predictor.hybrid.contributions(together([output.encoded]), items)
+        for item, own in zip(items.tolist(), contributions, strict=True):
+            named = np.array([carrier for carrier, _ in carried_most(events, own)], dtype=np.int64)
+            others = np.setdiff1d(events, named)
+            if 0 < len(named) <= len(others):
+                draws = [rng.choice(others, len(named), replace=False) for _ in range(DRAWS)]
+                falls = _falls(predictor, output.encoded, item, [named, *draws])
+                found.append(Deletion(index, float(falls[0]), float(falls[1:].mean())))
+    return found
+
+
+def deletion_test(
+    predictor: RecommenderPredictor, requests: Sequence[RecommendationRequest], seed: int = 0
+) -> dict[str, float]:
+    """The deletion test in figures.
+
+    Returns:
+        ``cases``: recommended items examined; ``fall_named`` and ``fall_random``: mean fall of the
+        score; ``difference`` with ``difference_low`` and ``difference_high``: its mean and 95 %
+        interval (requests resampled); ``share_larger``: in which share of cases the named events
+        weighed more than the random ones.
+
+    Raises:
+        ValueError: no item to examine.
+    """
+    cases = deletions(predictor, requests, seed)
+    if not cases:
+        raise ValueError("no recommended item has named events and others to compare them with")
+    named = np.array([case.named for case in cases])
+    random = np.array([case.random for case in cases])
+    groups = np.array([case.request for case in cases])
+    interval = bootstrap_interval(named - random, named - random, groups=groups, metric="mean")
+    return {
+        "cases": float(len(cases)),
+        "fall_named": float(named.mean()),
+        "fall_random": float(random.mean()),
+        "difference": interval.value,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "share_larger": float((named > random).mean()),
+    }
+
+
+def _falls(
+    predictor: RecommenderPredictor,
+    encoded: Encoded,
+    item: int,
+    deleted: Sequence[NDArray[np.int64]],
+) -> NDArray[np.float64]:
+    """By how much an item's score falls without each of several sets of items."""
+    whole = together([encoded])
+    variants = [whole, *(_without(whole, items) for items in deleted)]
+    histories = Histories(
+        np.concatenate([[0], np.cumsum([len(v.items) for v in variants])]).astype(np.int64),
+        np.concatenate([v.items for v in variants]),
+        np.concatenate([v.weights for v in variants]),
+        np.concatenate([v.users for v in variants]),
+    )
+    asked = np.full((len(variants), 1), item, dtype=np.int64)
+    scores = predictor.hybrid.score_items(histories, asked)[:, 0].astype(np.float64)
+    return scores[0] - scores[1:]
+
+
+def _without(history: Histories, items: NDArray[np.int64]) -> Histories:
+    """One history without every event of these items."""
+    kept = ~np.isin(history.items, items)
+    starts = np.array([0, kept.sum()], dtype=np.int64)
+    return Histories(starts, history.items[kept], history.weights[kept], history.users)
