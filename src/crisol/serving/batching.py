@@ -58,7 +58,7 @@ class MicroBatcher:
         max_batch: int,
         max_queue: int,
         timeout_s: float,
-        observe: Observe | None = None,
+        observe: Observe,
     ) -> None:
         self._infer = infer
         self._max_batch = max_batch
@@ -158,8 +158,7 @@ class MicroBatcher:
                     wanted[0].job.error = error
             else:
                 seconds = time.perf_counter() - started
-                if self._observe is not None:
-                    self._observe(len(rows), seconds)
+                self._observe(len(rows), seconds)
                 at = 0
                 for piece in wanted:
                     piece.job.outputs += outputs[at : at + len(piece.rows)]

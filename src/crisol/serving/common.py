@@ -164,12 +164,13 @@ class ServiceApp:
         for endpoint in self.endpoints:
             if endpoint.answer_all is not None:
                 work = partial(endpoint.answer_all, self)
-                self._lanes[endpoint.path] = self._start_batcher(work)
+                observe = partial(self.metrics.lane, endpoint.path)
+                self._lanes[endpoint.path] = self._start_batcher(work, observe)
         # What was loaded lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
 
-    def _start_batcher(self, infer: Infer, observe: Observe | None = None) -> MicroBatcher:
+    def _start_batcher(self, infer: Infer, observe: Observe) -> MicroBatcher:
         batcher = MicroBatcher(
             infer,
             max_batch=self.settings.max_batch,

@@ -1,11 +1,9 @@
 """What can be asked of a service over HTTP."""
 
-import asyncio
-import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
@@ -20,12 +18,8 @@ if TYPE_CHECKING:
 
 MAX_DETAILS = 50
 _TYPES = (b"application/json", b"application/json;charset=utf-8")
-_HOLD_S = 0.005
-"""How long one request may keep the event loop to itself."""
 _SHAPE = frozenset({"missing", "extra_forbidden"})
 
-T = TypeVar("T")
-Prepare = Callable[["ServiceApp", Any], Any]
 AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[BaseModel]]
 
 
@@ -119,8 +113,6 @@ class Predict(Endpoint):
         summary: one line for the API page.
         unpack: the predictor's requests in a body; by default the body is one.
         pack: the answer that holds the predictor's responses; by default the only one is it.
-        prepare: what the service knows beside a request is put into it here, in the event loop, so
-            quick; by default nothing is.
     """
 
     def __init__(
@@ -133,34 +125,32 @@ class Predict(Endpoint):
         summary: str,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
-        prepare: Prepare = lambda _, request: request,
     ) -> None:
         super().__init__(path, request=request, response=response, example=example, summary=summary)
         self._unpack = unpack
         self._pack = pack
-        self._prepare = prepare
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per request, in order."""
-        asked = self._unpack(await self.read(app, call))
+        requests = self._unpack(await self.read(app, call))
         predictor, batcher = app.predictor, app.batcher
-        call.rows = len(asked)
-        requests = [self._prepare(app, request) async for request in _in_turns(asked)]
-        encoded = [predictor.encode(request) async for request in _in_turns(requests)]
-        outputs, call.inference_ms = await batcher.submit(encoded)
+        call.rows = len(requests)
+        outputs, call.inference_ms = await batcher.submit([predictor.encode(r) for r in requests])
         circumstances = core.Call(predictor.model_version, call.inference_ms, datetime.now(tz=UTC))
         responses = [
             predictor.decode(request, output, circumstances)
-            async for request, output in _in_turns(zip(requests, outputs, strict=True))
+            for request, output in zip(requests, outputs, strict=True)
         ]
         return Reply(200, to_json(self._pack(responses)))
 
 
 class Ask(Endpoint):
-    """Answers request bodies with a function of the service, in a thread of its own.
+    """Answers with a function of the service, in a thread of this endpoint's own.
 
-    What queued up during one call goes into the next, as with the predictor: what costs once for
-    many (a commit, a matrix product) is paid once for many, and the event loop never waits.
+    For what would hold up the event loop, or is no forward pass: the event loop reads, checks and
+    writes, the thread does the rest. What queued up during one call goes into the next, so what
+    costs once for many (a commit, a matrix product) is paid once for many; and a long question of
+    one endpoint does not stand before the short ones of another.
 
     Args:
         path: where.
@@ -168,7 +158,9 @@ class Ask(Endpoint):
         response: the answer.
         example: makes a valid body for the API page.
         summary: one line for the API page.
-        answer_all: one response per request body, in order.
+        answer_all: one response per question, in order.
+        unpack: the questions in a body; by default the body is one.
+        pack: the answer that holds the responses; by default the only one is it.
     """
 
     def __init__(
@@ -180,23 +172,17 @@ class Ask(Endpoint):
         example: Callable[[], BaseModel],
         summary: str,
         answer_all: AnswerAll,
+        unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
+        pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
     ) -> None:
         super().__init__(path, request=request, response=response, example=example, summary=summary)
         self.answer_all = answer_all
+        self._unpack = unpack
+        self._pack = pack
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
-        """The function's response."""
-        request = await self.read(app, call)
-        call.rows = 1
-        [response], call.inference_ms = await app.lane(self).submit([request])
-        return Reply(200, to_json(response))
-
-
-async def _in_turns(values: Iterable[T]) -> AsyncIterator[T]:
-    """The values, letting the event loop answer others whenever too long has passed."""
-    since = time.perf_counter()
-    for value in values:
-        yield value
-        if time.perf_counter() - since > _HOLD_S:
-            await asyncio.sleep(0)
-            since = time.perf_counter()
+        """One response per question, in order."""
+        questions = self._unpack(await self.read(app, call))
+        call.rows = len(questions)
+        responses, call.inference_ms = await app.lane(self).submit(questions)
+        return Reply(200, to_json(self._pack(responses)))

@@ -18,6 +18,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 from crisol.serving.building import bento_home
@@ -88,7 +89,8 @@ class EventStore:
     """The events of one family, in the order of their time and then of their arrival.
 
     Reads and writes use a connection each, so that a read never waits for a commit of this process
-    either. :meth:`append` belongs to one thread at a time, :meth:`newest` to one thread at a time.
+    either. Reads take turns: two at once on one connection would share the snapshot of the first,
+    and the second could miss what was acknowledged meanwhile. Any thread may read or write.
 
     Args:
         path: of the file; made, with its folder, when it is not there.
@@ -100,6 +102,7 @@ class EventStore:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._reading, self._writing = Lock(), Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = _connect(path)
@@ -135,7 +138,7 @@ class EventStore:
         now = time.time_ns() // 1000
         counts: list[int] = []
         try:
-            with self._writer:
+            with self._writing, self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 for batch in batches:
                     rows = [_row(event, now) for event in batch]
@@ -151,7 +154,8 @@ class EventStore:
             ApiError: 503, the file cannot be read.
         """
         try:
-            rows = self._reader.execute(_NEWEST, (user_id, limit)).fetchall()
+            with self._reading:
+                rows = self._reader.execute(_NEWEST, (user_id, limit)).fetchall()
         except sqlite3.Error as error:
             raise _unavailable("read", error) from error
         return [StoredEvent._make(row) for row in reversed(rows)]

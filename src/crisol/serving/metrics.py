@@ -44,8 +44,16 @@ class Metrics:
         self._batch = Histogram(
             "crisol_batch_rows", "Rows in one forward pass.", buckets=_ROWS, registry=registry
         )
+        self._lane = Histogram(
+            "crisol_lane_seconds", "One call in an endpoint's own thread.", ["route"],
+            buckets=_SECONDS, registry=registry,
+        )  # fmt: skip
+        self._lane_rows = Histogram(
+            "crisol_lane_rows", "Rows in one call in an endpoint's own thread.", ["route"],
+            buckets=_ROWS, registry=registry,
+        )  # fmt: skip
         self._queued = Gauge(
-            "crisol_pending_rows", "Rows waiting or in the network.",
+            "crisol_pending_rows", "Rows waiting or being worked on.",
             multiprocess_mode="livesum", registry=registry,
         )  # fmt: skip
         self._ready = Gauge(
@@ -78,6 +86,11 @@ class Metrics:
         """Count one forward pass."""
         self._batch.observe(rows)
         self._inference.observe(seconds)
+
+    def lane(self, route: str, rows: int, seconds: float) -> None:
+        """Count one call in an endpoint's own thread."""
+        self._lane_rows.labels(route).observe(rows)
+        self._lane.labels(route).observe(seconds)
 
     def model(self, info: Mapping[str, str], *, ready: bool) -> None:
         """Tell which model answers and whether it may."""

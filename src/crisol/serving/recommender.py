@@ -18,6 +18,13 @@ def packages(runtime: str) -> tuple[str, ...]:  # noqa: ARG001 - whatever traine
     return ("scipy",)
 
 
+def recommend(
+    app: common.ServiceApp, requests: Sequence[contract.RecommendationRequest]
+) -> list[contract.RecommendationResponse]:
+    """The predictor's answers, each from what its user did until now."""
+    return app.predictor.predict([with_events(app, request) for request in requests])
+
+
 def with_events(
     app: common.ServiceApp, request: contract.RecommendationRequest
 ) -> contract.RecommendationRequest:
@@ -69,9 +76,10 @@ def _new_event(event: contract.Event) -> NewEvent:
     )
 
 
-def _similar(
+def similar(
     app: common.ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
 ) -> list[contract.SimilarItemsResponse]:
+    """The nearest items of every request's item."""
     return [app.predictor.similar(request) for request in requests]
 
 
@@ -94,23 +102,23 @@ app = common.ServiceApp(
     title="Crisol recommender",
     description="What a known user or a visitor may want next, with a reason for each item.",
     endpoints=[
-        common.Predict(
+        common.Ask(
             "/recommendations",
             request=contract.RecommendationRequest,
             response=contract.RecommendationResponse,
             example=contract.example_request,
             summary="Items for one user or one history.",
-            prepare=with_events,
+            answer_all=recommend,
         ),
-        common.Predict(
+        common.Ask(
             "/recommendations/batch",
             request=contract.BatchRequest,
             response=contract.BatchResponse,
             example=_example_batch,
             summary="Up to 100 requests in one.",
             unpack=lambda body: body.requests,
-            pack=lambda responses: contract.BatchResponse(responses=responses),
-            prepare=with_events,
+            pack=lambda responses: contract.BatchResponse(responses=tuple(responses)),
+            answer_all=recommend,
         ),
         common.Ask(
             "/similar-items",
@@ -118,7 +126,7 @@ app = common.ServiceApp(
             response=contract.SimilarItemsResponse,
             example=_example_similar,
             summary="The items that are most like one.",
-            answer_all=_similar,
+            answer_all=similar,
         ),
         common.Ask(
             "/events",
