@@ -1,0 +1,226 @@
+"""From lists to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from crisol.core.candidate import Report
+from crisol.models.recommender import plots, tables
+from crisol.models.recommender.contract import RecommendationRequest
+from crisol.models.recommender.diversity import diversify
+from crisol.models.recommender.deletion import deletion_test
+from crisol.models.recommender.encoding import CANDIDATES
+from crisol.models.recommender.histories import VISITOR, Histories
+from crisol.models.recommender.params import DataParams
+from crisol.models.recommender.predictor import RecommenderPredictor
+from crisol.models.recommender.ranking import Items, list_diversity
+from crisol.models.recommender.results import StudyResult, measured_lists, study_results
+from crisol.models.recommender.training import HYBRID
+
+BATCH_USERS = 512
+DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+DIVERSITY_USERS = 2000
+EXPLAINED_USERS = 200
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation hands on.
+
+    Attributes:
+        report: what a person reads.
+        scores: the gate's rows: ``row, group, truth, candidate``, a column per baseline, and
+            ``champion`` if there is one; each a tested user's NDCG.
+        figures: by name.
+        metrics: flat dotted names; equal on every run of the same inputs.
+    """
+
+    report: Report
+    scores: pd.DataFrame
+    figures: dict[str, Figure]
+    metrics: dict[str, float]
+
+
+def evaluate(
+    predictor: RecommenderPredictor,
+    champion: RecommenderPredictor | None,
+    events: pd.DataFrame,
+    items: pd.DataFrame,
+    rankings: pd.DataFrame,
+    history: pd.DataFrame,
+    data: DataParams,
+) -> Evaluation:
+    """Judge every method on users whose held-out items none of them had seen.
+
+    Args:
+        predictor: the candidate.
+        champion: the promoted predictor, if there is one.
+        events: every study's events, each in its part.
+        items: the canonical items.
+        rankings: every method's lists.
+        history: learning curves.
+        data: the studies.
+    """
+    results = study_results(events, items, rankings, data)
+    registered = next(r for r in results if r.study.name == data.register_study)
+    curve = diversity_curve(predictor, registered)
+    deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
+    shown = _tables(results, data)
+    shown["diversity against accuracy (predictor)"] = curve
+    shown["explanations: what is lost when the named events are deleted"] = [deletion]
+    metrics = _flat_metrics(results) | {
+        f"explanations.{name}": float(value) for name, value in deletion.items()
+    }
+    verdicts = [tables.verdict(result) for result in results]
+    report = Report(
+        family="recommender",
+        headline=("On made-up events: " if data.synthetic else "") + " ".join(verdicts),
+        metrics=metrics,
+        tables=shown,
+        data=[tables.describe(result, data.synthetic) for result in results],
+        limits=tables.limits(registered, data.synthetic),
+        synthetic=data.synthetic,
+    )
+    figures = plots.draw(results, registered, predictor, curve, history)
+    return Evaluation(report, _scores(registered, champion, data), figures, metrics)
+
+
+def _tables(results: list[StudyResult], data: DataParams) -> dict[str, list[dict[str, Any]]]:
+    shown = {}
+    for result in results:
+        name, resamples = result.study.name, data.gate.resamples
+        shown[f"{name}: every item ranked for every tested user"] = tables.method_rows(result)
+        shown[f"{name}: the hybrid against each method"] = tables.difference_rows(
+            result, tables.single_methods(result), resamples
+        )
+        if without := tables.ablations(result):
+            shown[f"{name}: what each part brings to the hybrid"] = tables.difference_rows(
+                result, without, resamples
+            )
+    return shown
+
+
+def _flat_metrics(results: list[StudyResult]) -> dict[str, float]:
+    metrics = {}
+    for result in results:
+        for method, found in result.summaries.items():
+            prefix = f"{result.study.name}.{method.replace(' ', '_')}"
+            for name, interval in found.metrics.items():
+                metrics[f"{prefix}.{name.split('@')[0]}"] = interval.value
+            metrics[f"{prefix}.coverage"] = found.coverage
+            metrics[f"{prefix}.popularity_lift"] = found.popularity_lift
+    return metrics
+
+
+def _scores(
+    result: StudyResult, champion: RecommenderPredictor | None, data: DataParams
+) -> pd.DataFrame:
+    users = result.histories.users
+    scores = pd.DataFrame({"row": users, "group": users, "truth": 1.0})
+    scores["candidate"] = result.users(HYBRID)
+    for name in data.gate_against:
+        scores[name] = result.users(name)
+    if champion is not None:
+        scores["champion"] = champion_scores(champion, result)
+    return scores
+
+
+def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> list[dict[str, Any]]:
+    """Accuracy and variety of the first users' lists at several values of ``diversity``.
+
+    ``diversity`` is measured twice: by the predictor's own vectors, along which it diversifies, and
+    by the study's (:func:`crisol.models.recommender.results.taste_vectors`), which it never saw.
+    """
+    rows = np.arange(min(DIVERSITY_USERS, len(result.histories)))
+    histories, targets = result.histories.take(rows), result.targets.take(rows)
+    k, vectors = result.study.k, predictor.space
+    lists = {
+        value: np.concatenate([_diverse(predictor, part, k, value) for part in _batches(histories)])
+        for value in DIVERSITIES
+    }
+    table = []
+    for value, ranked in lists.items():
+        ndcg = measured_lists(ranked, histories, targets, k).mean(result.metric)
+        table.append(
+            {
+                "diversity": value,
+                f"NDCG@{k}": round(ndcg, 4),
+                "intra-list diversity": round(
+                    float(np.nanmean(list_diversity(ranked, vectors))), 4
+                ),
+                "by the study's vectors": round(
+                    float(np.nanmean(list_diversity(ranked, result.vectors))), 4
+                ),
+            }
+        )
+    plain = table[0]
+    for row in table:
+        row["NDCG change"] = round(row[f"NDCG@{k}"] / max(plain[f"NDCG@{k}"], 1e-9) - 1, 4)
+        row["diversity change"] = round(
+            row["intra-list diversity"] / max(plain["intra-list diversity"], 1e-9) - 1, 4
+        )
+    return table
+
+
+def _diverse(
+    predictor: RecommenderPredictor, histories: Histories, k: int, diversity: float
+) -> Items:
+    """[B, k] lists as the predictor gives them at this diversity."""
+    ranked = predictor.hybrid.rank(histories, min(CANDIDATES, len(predictor.catalogue)))
+    chosen = diversify(
+        ranked.scores, predictor.space[ranked.items], k, diversity, valid=ranked.items >= 0
+    )
+    lists = np.take_along_axis(ranked.items, np.maximum(chosen, 0), axis=1)
+    lists[chosen < 0] = -1
+    short = k - lists.shape[1]
+    return np.pad(lists, ((0, 0), (0, short)), constant_values=-1) if short else lists
+
+
+def _explained(predictor: RecommenderPredictor, result: StudyResult) -> list[RecommendationRequest]:
+    """Requests of known users with enough events to delete some."""
+    users = result.histories.users[result.histories.sizes >= 2][:EXPLAINED_USERS]
+    return [RecommendationRequest(user_id=predictor.users[user]) for user in users]
+
+
+def champion_scores(champion: RecommenderPredictor, result: StudyResult) -> np.ndarray:
+    """[B] each tested user's NDCG by the champion, which is asked by ids.
+
+    A champion may know other users and items. What it does not know it cannot recommend, which
+    counts against it.
+    """
+    items = np.array([champion.catalogue.index.get(item, -1) for item in result.item_ids])
+    known = {user: position for position, user in enumerate(champion.users)}
+    users = np.array([known.get(user, VISITOR) for user in result.user_ids])
+    back = np.full(len(champion.catalogue) + 1, -1)  # its last place stands for no item
+    back[items[items >= 0]] = np.flatnonzero(items >= 0)
+    lists = [
+        back[champion.hybrid.rank(translated(part, items, users), result.study.k).items]
+        for part in _batches(result.histories)
+    ]
+    measured = measured_lists(
+        np.concatenate(lists), result.histories, result.targets, result.study.k
+    )
+    return measured.by_user[result.metric]
+
+
+def translated(histories: Histories, items: np.ndarray, users: np.ndarray) -> Histories:
+    """The histories by another model's indices; items that it does not know are left out."""
+    own = items[histories.items]
+    kept = own >= 0
+    sizes = np.bincount(histories.rows[kept], minlength=len(histories))
+    return Histories(
+        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        own[kept].astype(np.int32),
+        histories.weights[kept],
+        users[histories.users],
+    )
+
+
+def _batches(histories: Histories) -> Iterator[Histories]:
+    for start in range(0, len(histories), BATCH_USERS):
+        yield histories.take(np.arange(start, min(start + BATCH_USERS, len(histories))))

@@ -1,0 +1,107 @@
+"""The settings of each method. Light: importing this loads no NumPy, no torch."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from crisol.core.params import Params
+
+
+class FilterParams(Params):
+    """Closed-form graph filters: GF-CF (arXiv:2108.07567), BSPM (arXiv:2211.09324)."""
+
+    dimensions: int = Field(default=256, ge=1)
+    """Singular vectors of the ideal low-pass filter."""
+    ideal: float = Field(default=0.3, ge=0)
+    """Weight of the ideal low-pass filter beside the linear one."""
+    sharpening: float = Field(default=0.0, ge=0)
+    """Time for which what was smoothed is sharpened; 0 is GF-CF, more is BSPM."""
+    sharpening_steps: int = Field(default=1, ge=1)
+    """Steps into which that time is divided."""
+    sharpening_order: int = Field(default=4, ge=1, le=8)
+    """Order of a step: 1 is Euler's, 4 Runge and Kutta's; each order costs two sparse products."""
+
+
+class EaseParams(Params):
+    """EASE^R (arXiv:1905.03375)."""
+
+    regularisation: float = Field(default=250.0, gt=0)
+
+
+class TransitionParams(Params):
+    """Item-to-item transitions in time order."""
+
+    window: int = Field(default=3, ge=1)
+    """Events further apart do not count as a transition."""
+    decay: float = Field(default=0.7, gt=0, le=1)
+    """What each further event between the two leaves of a transition."""
+    backward: float = Field(default=0.5, ge=0, le=1)
+    """What a transition counts in the other direction."""
+    source: float = Field(default=0.5, ge=0, le=1)
+    """Power by which the frequency of the item in the history damps."""
+    target: float = Field(default=0.3, ge=0, le=1)
+    """Power by which the frequency of the item to be recommended damps."""
+    shrinkage: float = Field(default=1.0, ge=0)
+    """Added to both frequencies: rare pairs say less."""
+    length: float = Field(default=0.0, ge=0, le=1)
+    """Power by which the length of a user's history damps its transitions."""
+    recency: float = Field(default=0.8, gt=0, le=1)
+    """What each later event leaves of an event's weight."""
+    neighbours: int = Field(default=200, ge=1)
+    """Entries kept for each item."""
+
+
+class ContentParams(Params):
+    """Cosine similarity of item attributes and words."""
+
+    min_items: int = Field(default=2, ge=1)
+    """Attributes of fewer items are left out."""
+    recency: float = Field(default=0.8, gt=0, le=1)
+    """What each later event leaves of an event's weight."""
+    dimensions: int = Field(default=64, ge=1)
+    """Length of the item vectors that similarity of items is measured with."""
+
+
+class LightGCNParams(Params):
+    """LightGCN (arXiv:2002.02126)."""
+
+    dimensions: int = Field(default=64, ge=1)
+    layers: int = Field(default=3, ge=1)
+    loss: Literal["softmax", "bpr"] = "softmax"
+    """``softmax``: sampled softmax (arXiv:2201.02327), a row of a batch is a user with all items;
+    ``bpr``: Bayesian personalised ranking, a row of a batch is one pair."""
+    negatives: int = Field(default=1024, ge=1)
+    """Items that the users of a batch are told from (``softmax``; ``bpr`` draws one a pair)."""
+    negative_power: float = Field(default=0.0, ge=0)
+    """Negatives are drawn by this power of popularity; 0 is uniform."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Scores are divided by it (``softmax``)."""
+    regularisation: float = Field(default=1e-4, ge=0)
+    """L2 on the embeddings that a pair is made of, before propagation."""
+    initial_scale: float = Field(default=0.1, gt=0)
+    """Standard deviation of the embeddings before training."""
+
+
+class AttentionParams(Params):
+    """The graph attention network: multi-head attention layers on the user-item graph."""
+
+    dimensions: int = Field(default=64, ge=1)
+    layers: int = Field(default=4, ge=1)
+    heads: int = Field(default=4, ge=1)
+
+
+class HybridParams(Params):
+    """Candidates of every method, re-ranked by a learned model."""
+
+    candidates: int = Field(default=200, ge=1)
+    """How many of each method's best items are re-ranked."""
+    histories: int = Field(default=8000, ge=1)
+    """How many validation histories the weights are learned from; more are drawn from."""
+    regularisation: float = Field(default=0.0001, ge=0)
+    """Penalty of the squared weights, against the mean loss of a history."""
+    seed: int = Field(default=0, ge=0)
+
+
+Method = Literal[
+    "popularity", "filter", "ease", "transitions", "content", "lightgcn", "attention", "hybrid"
+]

@@ -1,0 +1,155 @@
+"""The three parameter sections of `recommender`; every value is checked before the first node."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, Strict, model_validator
+
+from crisol.core.candidate import GateRule
+from crisol.core.loop_params import LoopParams
+from crisol.core.params import Params
+from crisol.models.recommender.method_params import (
+    AttentionParams,
+    ContentParams,
+    EaseParams,
+    FilterParams,
+    HybridParams,
+    LightGCNParams,
+    Method,
+    TransitionParams,
+)
+from crisol.models.recommender.study_params import StudyParams
+
+Methods = Annotated[tuple[Method, ...], Strict(False)]
+
+
+class DataParams(Params):
+    """The section ``recommender.data``."""
+
+    studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(min_length=1)
+    register_study: str
+    """The study whose hybrid becomes a version."""
+    synthetic: bool = False
+    """Say in every report that the events are made up."""
+    gate_against: Methods = Field(default=("popularity", "filter"), min_length=1)
+    """The methods that the hybrid must beat alone."""
+    gate: GateRule = Field(default_factory=lambda: GateRule(metric="mean", tolerance=0.002))
+    """Compares NDCG at the study's cut-off, user by user."""
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        names = [study.name for study in self.studies]
+        if len(set(names)) != len(names):
+            raise ValueError("studies: two of them have the same name")
+        if self.register_study not in names:
+            raise ValueError(
+                f"register_study {self.register_study!r} is not a study; use one of: "
+                + ", ".join(names)
+            )
+        if "hybrid" in self.gate_against:
+            raise ValueError("gate_against: the hybrid is the candidate, not what it must beat")
+        if self.gate.metric != "mean":
+            raise ValueError(
+                "gate.metric: only 'mean' compares ranked lists (of each user's NDCG); "
+                f"got {self.gate.metric!r}"
+            )
+        return self
+
+    def study(self, name: str) -> StudyParams:
+        """The study of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for study in self.studies:
+            if study.name == name:
+                return study
+        raise KeyError(f"no study {name!r}; there are: {', '.join(s.name for s in self.studies)}")
+
+
+class MethodsParams(Params):
+    """Which methods a study trains, and how."""
+
+    methods: Methods = ("popularity", "filter", "transitions", "content", "attention")
+    """What is trained and measured; ``hybrid`` is always added."""
+    in_hybrid: Methods | None = None
+    """Which of them the hybrid re-ranks; ``None``: all of them."""
+    filter: FilterParams = Field(default_factory=FilterParams)
+    ease: EaseParams = Field(default_factory=EaseParams)
+    transitions: TransitionParams = Field(default_factory=TransitionParams)
+    content: ContentParams = Field(default_factory=ContentParams)
+    lightgcn: LightGCNParams = Field(default_factory=LightGCNParams)
+    attention: AttentionParams = Field(default_factory=AttentionParams)
+    hybrid: HybridParams = Field(default_factory=HybridParams)
+
+    @model_validator(mode="after")
+    def _check_methods(self) -> Self:
+        if len(set(self.methods)) != len(self.methods) or "hybrid" in self.methods:
+            raise ValueError("methods: name each method once, without 'hybrid' (always there)")
+        if "popularity" not in self.methods:
+            raise ValueError(
+                "methods: 'popularity' is missing; it answers those of whom nothing is known"
+            )
+        missing = [name for name in self.in_hybrid or () if name not in self.methods]
+        if missing:
+            raise ValueError(f"in_hybrid: {missing[0]!r} is not among methods")
+        return self
+
+    @property
+    def hybrid_methods(self) -> tuple[Method, ...]:
+        """What the hybrid re-ranks."""
+        return self.methods if self.in_hybrid is None else self.in_hybrid
+
+
+class ModelParams(MethodsParams):
+    """The section ``recommender.model``."""
+
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{beauty: {methods: [popularity, ease]}}``."""
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for name in self.by_study:
+            self.of_study(name)
+        return self
+
+    def of_study(self, study: str) -> MethodsParams:
+        """The methods of one study."""
+        values = {name: getattr(self, name) for name in MethodsParams.model_fields}
+        return MethodsParams.model_validate(values | self.by_study.get(study, {}))
+
+
+class NetworkLoop(LoopParams):
+    """How a graph network is trained; ``monitor: null`` keeps the last epoch's weights."""
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=4096, ge=1)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    monitor: str | None = None
+    cpu_threads: int | None = Field(default=1, ge=1)
+
+
+class TrainParams(Params):
+    """The section ``recommender.train``: one loop for each method that is trained by steps."""
+
+    lightgcn: NetworkLoop = Field(default_factory=NetworkLoop)
+    attention: NetworkLoop = Field(default_factory=NetworkLoop)
+    by_study: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{beauty: {attention: {epochs: 5}}}``."""
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for study, loops in self.by_study.items():
+            for method in loops:
+                if method not in ("lightgcn", "attention"):
+                    raise ValueError(
+                        f"by_study.{study}: {method!r} has no loop; use lightgcn or attention"
+                    )
+                self.loop(method, study)
+        return self
+
+    def loop(self, method: str, study: str) -> NetworkLoop:
+        """The loop of one method in one study."""
+        loop: NetworkLoop = getattr(self, method)
+        return NetworkLoop.model_validate(
+            loop.model_dump() | self.by_study.get(study, {}).get(method, {})
+        )
