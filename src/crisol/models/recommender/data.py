@@ -238,17 +238,16 @@ def _temporal(rows: pd.DataFrame, study: StudyParams, params: TemporalSplit) -> 
 
 def _core(rows: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     """Without the users and items that *training* has too few of; held-out rows do not count."""
-    if study.min_user_events == study.min_item_events == 1:
-        return rows
     train = rows[rows["part"] == TRAIN].drop_duplicates(["user", "item"])
+    left = rows
     while True:
-        users, items = train["user"].value_counts(), train["item"].value_counts()
-        users = users[users >= study.min_user_events].index
-        items = items[items >= study.min_item_events].index
-        kept = train[train["user"].isin(users) & train["item"].isin(items)]
-        if len(kept) == len(train):
-            return rows[rows["user"].isin(users) & rows["item"].isin(items)]
-        train = kept
+        kept = left
+        for column, least in (("user", study.min_user_events), ("item", study.min_item_events)):
+            count = train[column].value_counts().reindex(left[column].unique(), fill_value=0)
+            left = left[left[column].isin(count[count >= least].index)]
+            train = train[train[column].isin(count[count >= least].index)]
+        if len(left) == len(kept):
+            return left
 
 
 def _renumbered(rows: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:

@@ -51,10 +51,11 @@ class StudyParams(Params):
     ] = Field(default_factory=LeaveOneOutSplit)
     k: int = Field(default=10, ge=1, le=100)
     """Length of the lists that the headline figures judge."""
-    min_user_events: int = Field(default=1, ge=1)
+    min_user_events: int = Field(default=0, ge=0)
     """Users with fewer training items are left out, and so on until nothing changes (k-core)."""
-    min_item_events: int = Field(default=1, ge=1)
-    """The events of items with fewer training users are left out; the items stay recommendable."""
+    min_item_events: int = Field(default=0, ge=0)
+    """Events with items of fewer training users are left out; 0 also tests on items that training
+    never saw. The items stay in the catalogue."""
     type_weights: dict[str, float] = Field(default_factory=dict)
     """What an event of each type weighs, times its own weight; 0 leaves the type out. Empty: 1."""
     min_word_items: int = Field(default=3, ge=1)
