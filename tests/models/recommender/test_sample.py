@@ -38,7 +38,9 @@ def test_popularity_has_a_long_tail_and_some_items_were_never_seen(shop):
 
 def test_some_items_are_tested_that_training_hardly_knows(shop):
     events, items = shop
-    rows = data.split(events, items, StudyParams(name="sample", split=TemporalSplit()))
+    rows = data.split(
+        events, items, StudyParams(name="sample", source="sample", split=TemporalSplit())
+    )
     known = data.interactions(rows, ("train", "valid"), len(items)).item_counts
     _, targets = data.histories_before(rows, "test")
     assert 0.03 < (known[targets.items] <= 2).mean() < 0.3
@@ -46,7 +48,7 @@ def test_some_items_are_tested_that_training_hardly_knows(shop):
 
 def test_communities_sequences_and_content_each_tell_more_than_popularity(shop):
     events, items = shop
-    study = StudyParams(name="sample")
+    study = StudyParams(name="sample", source="sample")
     rows = data.split(events, items, study)
     known = data.interactions(rows, ("train", "valid"), len(items))
     histories, targets = data.histories_before(rows, "test")

@@ -54,7 +54,7 @@ BAD_EVENTS = {
     "NaN item": (_set(6, "item", None), r"row 7 \(line 8\): item is empty"),
     "padded id": (_set(6, "user", " u2"), r"row 7 \(line 8\): user ' u2' begins or ends with"),
     "control character": (_set(6, "item", "i\x002"), r"row 7 \(line 8\): item .* control char"),
-    "long id": (_set(6, "item", "i" * 201), r"row 7 \(line 8\): item .* longer than 200"),
+    "long id": (_set(6, "item", "i" * 129), r"row 7 \(line 8\): item .* longer than 128"),
     "ids as numbers": (lambda t: t.assign(user=range(len(t))), "turns 007 into 7.*dtype: str"),
     "bad time": (_set(6, "time", "noon"), r"row 7 \(line 8\): time is not ISO 8601 \(time noon\)"),
     "no such day": (_set(6, "time", "2023-02-29"), r"row 7 \(line 8\): time is not ISO 8601"),

@@ -36,6 +36,7 @@ NOUNS = {
     "kitchen": ("bowl", "pan", "carafe"),
     "decoration": ("vase", "mirror", "clock"),
 }
+SOURCE = "sample"
 BASE_PRICES = (120.0, 240.0, 70.0, 45.0, 25.0, 40.0)
 COLOURS = ("white", "black", "green", "blue", "ochre", "grey")
 USERS, ITEMS, BRANDS = 400, 250, 24
@@ -87,7 +88,7 @@ def tables(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     events = events.sort_values("day", kind="stable", ignore_index=True)
     time = START + pd.to_timedelta((events.pop("day") * 86_400).round(), unit="s")
     events.insert(2, "time", time.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return events, shop.items
+    return events.assign(source=SOURCE), shop.items.assign(source=SOURCE)
 
 
 def _shop(rng: np.random.Generator) -> _Shop:

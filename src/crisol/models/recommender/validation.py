@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.core.raw_tables import RawTable
+from crisol.models.recommender.contract import MAX_ID_CHARACTERS
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
 DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
-MAX_ID_CHARACTERS = 200
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far ahead of this machine's clock an event may lie (time zones, clocks that differ)."""
 READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
