@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 UV_VERSION := 0.13.9
 READY := $(VENV)/.ready
 family ?= signals
+host ?= 127.0.0.1
 
 # The lock is compiled for the CPU build of torch. Where pip is told of a place that has it
 # (PIP_FIND_LINKS), uv looks there; elsewhere uv chooses PyTorch's own CPU index.
@@ -50,8 +51,8 @@ lab: install ## JupyterLab
 ui: install ## the MLflow UI on the store of conf/base
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --backend-store-uri sqlite:///mlflow.db --port 5000
 
-serve: install ## the newest bundle of a family: make serve family=signals
-	$(BIN)/bentoml serve $(family):latest
+serve: install ## the newest bundle of a family, for this machine alone: make serve family=signals [host=0.0.0.0]
+	$(BIN)/bentoml serve $(family):latest --host $(host)
 
 lock: $(READY) ## compile requirements.lock from pyproject.toml (on Linux)
 	echo 'torch==2.13.0+cpu' | $(BIN)/uv pip compile pyproject.toml --constraints - --all-extras $(TORCH_SOURCE) \

@@ -66,6 +66,63 @@ def predictor_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_predictor().save(tmp_path_factory.mktemp("served") / "predictor")
 
 
+def build_recommender() -> Any:
+    """A predictor of `recommender`: items 0-19 are red, 20-39 blue, a user has one colour."""
+    from scipy.sparse import csr_matrix
+
+    from crisol.models.recommender.catalogue import Catalogue
+    from crisol.models.recommender.content import fit_content
+    from crisol.models.recommender.contract import RecommendationRequest
+    from crisol.models.recommender.histories import Histories, Interactions
+    from crisol.models.recommender.hybrid import fit_hybrid
+    from crisol.models.recommender.method_params import (
+        ContentParams,
+        HybridParams,
+        TransitionParams,
+    )
+    from crisol.models.recommender.popularity import fit_popularity
+    from crisol.models.recommender.predictor import RecommenderPredictor
+    from crisol.models.recommender.transitions import fit_transitions
+
+    rng = np.random.default_rng(0)
+    colours = ["red"] * 20 + ["blue"] * 20
+    catalogue = Catalogue(
+        ids=tuple(f"item-{i}" for i in range(40)),
+        titles=tuple(f"Thing {i}" for i in range(40)),
+        categories=tuple(colours),
+        brands=("acme",) * 40,
+        prices=np.arange(40, dtype=np.float32),
+        tags=csr_matrix(np.array([[c == "red", c == "blue"] for c in colours], np.float32)),
+        tag_names=("category:red", "category:blue"),
+    )
+    rows = [rng.permutation(20)[:8] + 20 * (user % 2) for user in range(60)]
+    interactions = Interactions(Histories.of([r[:-1] for r in rows], list(range(60))), 40)
+    scorers = {
+        "popularity": fit_popularity(interactions, catalogue),
+        "transitions": fit_transitions(interactions, catalogue, TransitionParams()),
+        "content": fit_content(interactions, catalogue, ContentParams()),
+    }
+    targets = Histories.of([r[-1:] for r in rows])
+    hybrid = fit_hybrid(
+        scorers, interactions.histories, targets, catalogue, interactions, HybridParams()
+    )
+    users = [f"user-{number}" for number in range(60)]
+    predictor = RecommenderPredictor(catalogue, users, interactions, hybrid, study="test")
+    predictor.record_golden(
+        [
+            RecommendationRequest(user_id="user-0"),
+            RecommendationRequest(history=("item-1", "item-2"), num_recs=5),
+            RecommendationRequest(history=()),
+        ]
+    )
+    return predictor
+
+
+@pytest.fixture(scope="session")
+def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_recommender().save(tmp_path_factory.mktemp("recommender") / "predictor")
+
+
 @pytest.fixture(scope="session")
 def example() -> dict[str, Any]:
     from crisol.models.signals import example_request

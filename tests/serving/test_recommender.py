@@ -11,23 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
 import pytest
-from scipy.sparse import csr_matrix
 
 from crisol.models.recommender import contract
-from crisol.models.recommender.catalogue import Catalogue
-from crisol.models.recommender.content import fit_content
-from crisol.models.recommender.histories import Histories, Interactions
-from crisol.models.recommender.hybrid import fit_hybrid
-from crisol.models.recommender.method_params import (
-    ContentParams,
-    HybridParams,
-    TransitionParams,
-)
-from crisol.models.recommender.popularity import fit_popularity
 from crisol.models.recommender.predictor import RecommenderPredictor
-from crisol.models.recommender.transitions import fit_transitions
 from crisol.serving import recommender
 from crisol.serving.common import ServiceApp
 
@@ -39,47 +26,6 @@ Serving = Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]
 
 def item(index: int) -> str:
     return f"item-{index}"
-
-
-def build_recommender() -> RecommenderPredictor:
-    rng = np.random.default_rng(0)
-    colours = ["red"] * HALF + ["blue"] * HALF
-    catalogue = Catalogue(
-        ids=tuple(item(i) for i in range(2 * HALF)),
-        titles=tuple(f"Thing {i}" for i in range(2 * HALF)),
-        categories=tuple(colours),
-        brands=("acme",) * (2 * HALF),
-        prices=np.arange(2 * HALF, dtype=np.float32),
-        tags=csr_matrix(np.array([[c == "red", c == "blue"] for c in colours], np.float32)),
-        tag_names=("category:red", "category:blue"),
-    )
-    rows = [rng.permutation(HALF)[:8] + HALF * (user % 2) for user in range(60)]
-    interactions = Interactions(Histories.of([r[:-1] for r in rows], list(range(60))), 2 * HALF)
-    scorers = {
-        "popularity": fit_popularity(interactions, catalogue),
-        "transitions": fit_transitions(interactions, catalogue, TransitionParams()),
-        "content": fit_content(interactions, catalogue, ContentParams()),
-    }
-    targets = Histories.of([r[-1:] for r in rows])
-    hybrid = fit_hybrid(
-        scorers, interactions.histories, targets, catalogue, interactions, HybridParams()
-    )
-    users = [f"user-{number}" for number in range(60)]
-    predictor = RecommenderPredictor(catalogue, users, interactions, hybrid, study="test")
-    asked = [
-        {"user_id": "user-0"},
-        {"history": [item(1), item(2)], "num_recs": 5},
-        {"history": []},
-    ]
-    predictor.record_golden(
-        [contract.RecommendationRequest.model_validate(a, strict=False) for a in asked]
-    )
-    return predictor
-
-
-@pytest.fixture(scope="session")
-def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_recommender().save(tmp_path_factory.mktemp("recommender") / "predictor")
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def _state_setup(service: Any, context: Path) -> dict[str, str]:
     folder = f"/home/bentoml/{STATE_FOLDER}"
     script.write_text(f"#!/bin/sh\nexec install -d -o bentoml -g bentoml {folder}\n")
     script.chmod(0o755)
-    return {"setup_script": str(script)}
+    return {"setup_script": script.name}
 
 
 def _service_name(module: Any) -> str:
