@@ -55,6 +55,22 @@ EVERY = {
         highlight=["a"],
         reference=0.1,
     ),
+    "lines": lambda: figures.lines(
+        {"a": ([1, 10, 100], [0.1, 0.5, 1.0]), "b": ([1, 100], [0.0, 0.3])},
+        title="Share",
+        x="rank",
+        y="share",
+        subtitle="of all",
+        logarithmic="x",
+        percent="y",
+        point_names={"a": ["low", "middle", "high"]},
+    ),
+    "scatter by group": lambda: figures.scatter(
+        RANDOM.normal(size=(60, 2)), title="Map", groups=[f"g{i % 11}" for i in range(60)]
+    ),
+    "scatter by value": lambda: figures.scatter(
+        RANDOM.normal(size=(60, 2)), title="Map", values=np.arange(60), value_name="rank"
+    ),
 }
 
 
@@ -100,6 +116,12 @@ def test_confusion_shows_shares_of_the_true_class():
             lambda: figures.attention_heatmap(np.eye(2), ["a", "b"], mean=[1.0]),
             "does not fit 2 columns",
         ),
+        (lambda: figures.scatter(np.eye(3), title="", groups="abc"), "is not"),
+        (lambda: figures.scatter(np.eye(2), title=""), "give groups or values"),
+        (
+            lambda: figures.lines({str(i): ([0], [0]) for i in range(9)}, title="", x="", y=""),
+            "cannot be told apart",
+        ),
     ],
 )
 def test_wrong_shapes_are_refused(draw, message):
@@ -116,3 +138,12 @@ def test_the_reference_of_bars_does_not_touch_the_title():
     title = axes.title if axes.title.get_text() else axes._left_title
     [label] = [text for text in axes.texts if text.get_text() == "chance"]
     assert not title.get_window_extent().overlaps(label.get_window_extent())
+
+
+def test_small_groups_of_a_scatter_share_a_colour():
+    groups = [f"g{i}" for i in range(11)] + ["g0"] * 5
+    figure = figures.scatter(np.zeros((16, 2)), title="Map", groups=groups)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels[0] == "g0"
+    assert labels[-1] == "4 others"
+    assert sum(len(c.get_offsets()) for c in figure.axes[0].collections) == 16

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from crisol.core.metrics import ReliabilityBin
 
@@ -364,3 +364,126 @@ def bars(
     # The reference's label stands between the title and the bars.
     _style(axes, title=title, x=x, grid="x", pad=10 if reference is None else 20)
     return figure
+
+
+def lines(
+    curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    title: str,
+    x: str,
+    y: str,
+    subtitle: str = "",
+    logarithmic: str = "",
+    percent: str = "",
+    point_names: Mapping[str, Sequence[str]] | None = None,
+) -> Figure:
+    """One line for each name; up to eight lines can be told apart.
+
+    Args:
+        curves: name to (T,) x and (T,) y; the first is drawn strongest.
+        title: of the figure.
+        x: what the horizontal axis is, with its unit.
+        y: what the vertical axis is, with its unit.
+        subtitle: what has to be known to read it.
+        logarithmic: axes with a logarithmic scale: ``x``, ``y``, ``xy`` or none.
+        percent: axes that hold shares, shown in percent.
+        point_names: curve to (T,) names written beside its points, which then are marked.
+
+    Raises:
+        ValueError: more curves than there are colours.
+    """
+    if len(curves) > len(COLOURS):
+        raise ValueError(f"curves: {len(curves)} of them cannot be told apart; draw fewer")
+    figure = _figure(7.6, 4.6)
+    axes = figure.subplots()
+    for index, (name, (across, up)) in enumerate(curves.items()):
+        places = np.column_stack([np.asarray(across, float), np.asarray(up, float)])
+        names = (point_names or {}).get(name, ())
+        axes.plot(
+            *places.T,
+            color=COLOURS[index],
+            linewidth=2.1 if index == 0 else 1.4,
+            marker="o" if names else None,
+            markersize=5,
+            zorder=3 if index == 0 else 2,
+            label=name,
+        )
+        for label, place in zip(names, places, strict=False):
+            axes.annotate(
+                label,
+                (place[0], place[1]),
+                xytext=(6, 5),
+                textcoords="offset points",
+                fontsize=8.5,
+                color=MUTED,
+            )
+    for axis, scale in (("x", axes.set_xscale), ("y", axes.set_yscale)):
+        if axis in logarithmic:
+            scale("log")
+        if axis in percent:
+            getattr(axes, f"{axis}axis").set_major_formatter(PercentFormatter(1, decimals=None))
+    _style(axes, title=f"{title}\n" if subtitle else title, x=x, y=y)
+    if subtitle:
+        axes.text(0, 1.025, subtitle, transform=axes.transAxes, fontsize=9, color=MUTED)
+    if len(curves) > 1:
+        _legend(axes, loc="best")
+    return figure
+
+
+def scatter(
+    points: ArrayLike,
+    *,
+    title: str,
+    groups: Sequence[str] | None = None,
+    values: ArrayLike | None = None,
+    value_name: str = "",
+    subtitle: str = "",
+) -> Figure:
+    """A map of points, coloured by group or by value; its axes have no unit.
+
+    Args:
+        points: (N, 2) places.
+        title: of the figure.
+        groups: (N,) names; all but the seven largest share the last colour.
+        values: (N,) numbers, instead of groups.
+        value_name: what the values are, with their unit.
+        subtitle: what has to be known to read it.
+
+    Raises:
+        ValueError: the places are not (N, 2), or neither groups nor values are given, or both.
+    """
+    places = np.asarray(points, dtype=np.float64)
+    if places.ndim != 2 or places.shape[1] != 2:
+        raise ValueError(f"points: shape {places.shape} is not (N, 2)")
+    if (groups is None) == (values is None):
+        raise ValueError("scatter: give groups or values, one of them")
+    figure = _figure(7.6, 5.6)
+    axes = figure.subplots()
+    size = float(np.clip(6000 / max(len(places), 1), 5, 36))
+    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
+    across, up = places.T
+    if groups is not None:
+        for colour, (name, chosen) in zip(COLOURS, _largest(groups), strict=False):
+            axes.scatter(across[chosen], up[chosen], color=colour, label=name, **style)
+        _legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=1.4)
+    else:
+        image = axes.scatter(across, up, c=np.asarray(values), cmap="viridis", **style)
+        _colour_bar(figure, axes, image, value_name)
+    _style(axes, title=f"{title}\n" if subtitle else title, x="first axis of the map", grid="none")
+    axes.set_ylabel("second axis of the map", fontsize=9.5, color=INK)
+    axes.set(xticks=[], yticks=[])
+    if subtitle:
+        axes.text(0, 1.02, subtitle, transform=axes.transAxes, fontsize=9, color=MUTED)
+    return figure
+
+
+def _largest(groups: Sequence[str]) -> list[tuple[str, NDArray[np.bool_]]]:
+    """Group and its rows, the largest first; those beyond the colours together."""
+    names = np.asarray(groups, dtype=str)
+    distinct, count = np.unique(names, return_counts=True)
+    order = distinct[np.argsort(-count, kind="stable")]
+    told = order if len(order) <= len(COLOURS) else order[: len(COLOURS) - 1]
+    found = [(str(name), names == name) for name in told]
+    if len(told) < len(order):
+        found.append((f"{len(order) - len(told)} others", ~np.isin(names, told)))
+    return found
