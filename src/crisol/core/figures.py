@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from crisol.core.metrics import ReliabilityBin
@@ -420,6 +420,7 @@ def lines(
     for axis, scale in (("x", axes.set_xscale), ("y", axes.set_yscale)):
         if axis in logarithmic:
             scale("log")
+            getattr(axes, f"{axis}axis").set_major_formatter(StrMethodFormatter("{x:,g}"))
         if axis in percent:
             getattr(axes, f"{axis}axis").set_major_formatter(PercentFormatter(1, decimals=None))
     _style(axes, title=f"{title}\n" if subtitle else title, x=x, y=y)

@@ -39,10 +39,8 @@ def draw(
         curve: diversity against accuracy, as in the report.
         history: learning curves of all networks.
     """
-    drawn = {
-        "diversity_accuracy": diversity_accuracy(curve, registered.study.k),
-        "item_map": item_map(predictor),
-    }
+    drawn = {"diversity_accuracy": diversity_accuracy(curve, registered.study.k)}
+    drawn |= item_maps(predictor)
     for result in results:
         name, k = result.study.name, result.study.k
         found = {method: s.metrics[result.metric] for method, s in result.summaries.items()}
@@ -137,28 +135,31 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
     )
 
 
-def item_map(predictor: "RecommenderPredictor", *, by: str = "category") -> Figure:
-    """The predictor's items in two dimensions: near ones are alike to it.
+def item_maps(predictor: "RecommenderPredictor") -> dict[str, Figure]:
+    """The predictor's items in two dimensions, where near ones are alike to it.
 
-    Args:
-        predictor: whose vectors are drawn.
-        by: what colours the points: ``category`` or ``popularity``; a catalogue without
-            categories is coloured by popularity.
+    Returns:
+        ``item_map_popularity`` and, where the catalogue has categories, ``item_map_category``.
     """
     counts, categories = predictor.interactions.item_counts, predictor.catalogue.categories
-    shown = map_items(counts, np.abs(predictor.space).sum(1) > 0)
+    shown = map_items(counts, np.abs(predictor.space).sum(axis=1) > 0)
     places = project(predictor.space[shown])
     subtitle = f"t-SNE of the vectors behind similar items; {len(shown):,} of {len(counts):,} items"
-    if by == "category" and any(categories):
+    drawn = {
+        "item_map_popularity": figures.scatter(
+            places,
+            title="Items by popularity",
+            values=np.log10(counts[shown] + 1.0),
+            value_name="users that had it, log10(n + 1)",
+            subtitle=subtitle,
+        )
+    }
+    if any(categories):
         groups = [categories[item] or "none given" for item in shown]
-        return figures.scatter(places, title="Items by category", groups=groups, subtitle=subtitle)
-    return figures.scatter(
-        places,
-        title="Items by popularity",
-        values=np.log10(counts[shown] + 1.0),
-        value_name="users that had it, log10(n + 1)",
-        subtitle=subtitle,
-    )
+        drawn["item_map_category"] = figures.scatter(
+            places, title="Items by category", groups=groups, subtitle=subtitle
+        )
+    return drawn
 
 
 def map_items(counts: NDArray[np.int64], placed: NDArray[np.bool_]) -> NDArray[np.int64]:
