@@ -1,0 +1,281 @@
+"""Candidates of every method, re-ranked by a learned model.
+
+A candidate's score is ``Σ_s w_s(n) asinh(x_s / c_s)``: ``x_s`` is what method s says of it, ``c_s``
+how large such scores typically are, and ``w_s(n) = a_s + b_s g(n)`` a weight that may depend on how
+many events n the history holds. The ``asinh`` is linear for small scores and logarithmic for large
+ones. Nothing is normalised by a history's own maximum, so that scores before and after an event is
+deleted compare. The weights minimise the softmax cross-entropy of held-out items among the
+candidates (listwise, Cao et al., ICML 2007): convex, so there is one answer.
+
+A history of which no method knows anything is ranked by popularity.
+
+Legend: B histories, N events, I items, S scorers, C items asked about, K length of a list.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.recommender.candidates import Candidates, candidate_blocks, collect
+from crisol.models.recommender.catalogue import Catalogue
+from crisol.models.recommender.histories import Histories, Interactions
+from crisol.models.recommender.method_params import HybridParams
+from crisol.models.recommender.popularity import PopularityScorer
+from crisol.models.recommender.reranking import Weights, learn
+from crisol.models.recommender.scorer import Arrays, Floats, Scorer
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Lists of recommendations.
+
+    Attributes:
+        items: [B, K] best first; -1 where there are fewer.
+        scores: [B, K]; 0 where there are fewer.
+    """
+
+    items: NDArray[np.int64]
+    scores: NDArray[np.float32]
+
+
+class Hybrid:
+    """Ranks the candidates of its scorers.
+
+    Args:
+        scorers: S methods by name, in the order of the weights.
+        weights: What was learned.
+        popularity: [I] logarithm of the share of users that had an item.
+        candidates: How many items each scorer proposes.
+    """
+
+    def __init__(
+        self,
+        scorers: Mapping[str, Scorer],
+        weights: Weights,
+        popularity: Floats,
+        candidates: int,
+    ) -> None:
+        self.scorers = dict(scorers)
+        self.weights = weights
+        self.popularity = popularity
+        self.candidates = candidates
+
+    @cached_property
+    def _knowing(self) -> NDArray[np.bool_]:
+        """[S] the scorers whose scores say something of the history."""
+        return np.array([not isinstance(s, PopularityScorer) for s in self.scorers.values()])
+
+    def rank(
+        self,
+        histories: Histories,
+        count: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        boost: Floats | None = None,
+    ) -> Ranked:
+        """The best items for each history, never one that the history holds.
+
+        Args:
+            histories: B of them.
+            count: K.
+            allowed: [B, I] what may be recommended; nothing: everything.
+            boost: [B, I] added to the final score, in standard deviations of the scores of the
+                history's candidates.
+        """
+        return rank_together({"": self}, histories, count, allowed=allowed, boost=boost)[""]
+
+    def order(self, candidates: Candidates, count: int, boost: Floats | None = None) -> Ranked:
+        """The best of candidates that were collected for this hybrid's scorers."""
+        rows = candidates.rows
+        known = ~(candidates.silent | ~self._knowing).all(axis=1)
+        scores = self._final(candidates.scores, candidates.items, rows, candidates.sizes, known)
+        if boost is not None:
+            scores += boost[rows, candidates.items] * _spread(scores, rows, len(known))[rows]
+        best = np.lexsort((candidates.items, -scores, rows))
+        places = np.arange(len(best)) - candidates.starts[:-1][rows]
+        kept = places < count
+        items = np.full((len(known), count), -1, dtype=np.int64)
+        listed = np.zeros((len(known), count), dtype=np.float32)
+        at = rows[kept], places[kept]
+        items[at], listed[at] = candidates.items[best[kept]], scores[best[kept]]
+        return Ranked(items, listed)
+
+    def score_items(self, histories: Histories, items: NDArray[np.int64]) -> Floats:
+        """[B, C] float32: the final score of given items [B, C], without any boost."""
+        rows = np.repeat(np.arange(len(histories)), items.shape[1])
+        raw = np.zeros((items.size, len(self.scorers)), dtype=np.float32)
+        known = np.zeros(len(histories), dtype=bool)
+        for column, scorer in enumerate(self.scorers.values()):
+            scores = scorer.score(histories)
+            raw[:, column] = scores[rows, items.ravel()]
+            known |= self._knowing[column] & scores.any(axis=1)
+        return self._final(raw, items.ravel(), rows, histories.sizes, known).reshape(items.shape)
+
+    def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
+        """How much each event of one history carries the final score of each of C items.
+
+        Each method's share of the final score is divided among the events in proportion to the
+        method's own contributions. Where those sum to the method's score these sum to the final
+        score less what popularity adds (integrated gradients from the empty history,
+        arXiv:1703.01365).
+
+        Returns:
+            [C, N] float32.
+        """
+        level = self.weights.at(history.sizes)[0]
+        total = np.zeros((len(items), len(history.items)), dtype=np.float64)
+        for column, scorer in enumerate(self.scorers.values()):
+            said = scorer.score(history)[0, items].astype(np.float64)
+            scale = self.weights.scales[column]
+            small = np.abs(said) < 1e-6 * scale
+            slope = np.where(small, 1 / scale, np.arcsinh(said / scale) / np.where(small, 1, said))
+            total += level[column] * slope[:, None] * scorer.contributions(history, items)
+        return total.astype(np.float32)
+
+    def _final(
+        self,
+        scores: Floats,
+        items: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        sizes: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> Floats:
+        """[M] from the scores [M, S] of items [M] for histories [M]; popularity where not known."""
+        final = self.weights.final(scores, sizes, rows)
+        return np.where(known[rows], final, self.popularity[items]).astype(np.float32)
+
+    def state(self) -> tuple[Arrays, dict[str, Any]]:
+        """The weights and popularity; the names. The scorers store themselves."""
+        arrays = {name: getattr(self.weights, name) for name in _WEIGHTS}
+        settings = {"scorers": list(self.scorers), "candidates": self.candidates}
+        return {**arrays, "popularity": self.popularity}, settings
+
+    @classmethod
+    def restore(
+        cls,
+        arrays: Arrays,
+        settings: Mapping[str, Any],
+        interactions: Interactions,  # noqa: ARG003
+        catalogue: Catalogue,  # noqa: ARG003
+        scorers: Mapping[str, Scorer],
+    ) -> Self:
+        """The inverse of :meth:`state`, with scorers that were restored already."""
+        weights = Weights(**{name: arrays[name] for name in _WEIGHTS})
+        chosen = {name: scorers[name] for name in settings["scorers"]}
+        return cls(chosen, weights, arrays["popularity"], settings["candidates"])
+
+
+_WEIGHTS = ("scales", "level", "slope", "length")
+
+
+def log_share(interactions: Interactions) -> Floats:
+    """[I] float32, below 0: ``log((users of the item + 1) / (users + 2))``."""
+    counts = interactions.item_counts
+    return np.log((counts + 1) / (interactions.user_count + 2)).astype(np.float32)
+
+
+class Lesson:
+    """Candidates of validation histories with what is known to be right among them.
+
+    Every hybrid that a lesson teaches, each on some of its scorers, costs no scoring again.
+
+    Args:
+        scorers: S methods by name.
+        histories: B, what users had before.
+        targets: B, their held-out items, one or many.
+        interactions: What popularity is counted in.
+        params: How to learn.
+    """
+
+    def __init__(
+        self,
+        scorers: Mapping[str, Scorer],
+        histories: Histories,
+        targets: Histories,
+        interactions: Interactions,
+        params: HybridParams,
+    ) -> None:
+        rows = np.flatnonzero((targets.sizes > 0) & (histories.sizes > 0))
+        if len(rows) > params.histories:
+            picked = np.random.default_rng(params.seed).permutation(len(rows))
+            rows = np.sort(rows[picked[: params.histories]])
+        self.scorers, self.params = dict(scorers), params
+        self.popularity = log_share(interactions)
+        self.candidates = collect(scorers, histories.take(rows), self.popularity, params.candidates)
+        self.wanted = targets.take(rows).matrix(interactions.item_count)
+
+    def teach(self, without: Sequence[str] = ()) -> Hybrid:
+        """The hybrid of all scorers but some.
+
+        Raises:
+            ValueError: no scorer is left, or none of the held-out items is among the candidates.
+        """
+        names = tuple(name for name in self.scorers if name not in without)
+        if not names:
+            raise ValueError("hybrid: needs at least one scorer")
+        candidates = self.candidates
+        if names != candidates.names:
+            candidates = candidates.only(names)
+        rows = candidates.rows
+        right = np.asarray(self.wanted[rows, candidates.items]).ravel() > 0
+        weights = learn(candidates, right, self.params.regularisation)
+        chosen = {name: self.scorers[name] for name in names}
+        return Hybrid(chosen, weights, self.popularity, self.params.candidates)
+
+
+def fit_hybrid(
+    scorers: Mapping[str, Scorer],
+    histories: Histories,
+    targets: Histories,
+    catalogue: Catalogue,  # noqa: ARG001
+    interactions: Interactions,
+    params: HybridParams,
+) -> Hybrid:
+    """Learns to rank the held-out items of validation users above their other candidates."""
+    return Lesson(scorers, histories, targets, interactions, params).teach()
+
+
+def rank_together(
+    hybrids: Mapping[str, Hybrid],
+    histories: Histories,
+    count: int,
+    *,
+    allowed: NDArray[np.bool_] | None = None,
+    boost: Floats | None = None,
+) -> dict[str, Ranked]:
+    """:meth:`Hybrid.rank` of several hybrids whose scorers are among those of the first.
+
+    What the scorers say is computed once: an ablation costs little more than the full hybrid.
+    """
+    first = next(iter(hybrids.values()))
+    lists: dict[str, list[Ranked]] = {name: [] for name in hybrids}
+    start = 0
+    for block in candidate_blocks(
+        first.scorers, histories, first.popularity, first.candidates, allowed, boost
+    ):
+        rows = slice(start, start + len(block.sizes))
+        start = rows.stop
+        for name, hybrid in hybrids.items():
+            own = block if hybrid is first else block.only(tuple(hybrid.scorers))
+            extra = None if boost is None else boost[rows]
+            lists[name].append(hybrid.order(own, count, extra))
+    return {name: _joined(parts, count) for name, parts in lists.items()}
+
+
+def _joined(parts: list[Ranked], count: int) -> Ranked:
+    if not parts:
+        return Ranked(np.zeros((0, count), np.int64), np.zeros((0, count), np.float32))
+    items = np.concatenate([part.items for part in parts])
+    return Ranked(items, np.concatenate([part.scores for part in parts]))
+
+
+def _spread(scores: Floats, rows: NDArray[np.int64], count: int) -> Floats:
+    """[B] the standard deviation of each row's scores."""
+    sizes = np.maximum(np.bincount(rows, minlength=count), 1)
+    means = np.bincount(rows, weights=scores, minlength=count) / sizes
+    squares = np.bincount(rows, weights=(scores - means[rows]) ** 2, minlength=count)
+    return np.sqrt(squares / sizes).astype(np.float32)
