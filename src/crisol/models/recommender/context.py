@@ -88,21 +88,17 @@ class Shelves:
         """[I] what an intent adds to the scores, in standard deviations of the candidates'.
 
         An item that has one of the categories *and* one of the brands matches whole; when the
-        intent names both and an item has one, half.
+        intent names both and an item has one, half. What the catalogue does not know is as if it
+        had not been named.
         """
         if intent is None or intent.strength == 0:
             return None
-        named = [
-            group.items(names)
-            for group, names in (
-                (self.categories, intent.categories), (self.brands, intent.brands),
-            )
-            if names
-        ]  # fmt: skip
+        named = (self.categories.items(intent.categories), self.brands.items(intent.brands))
+        known = [np.unique(items) for items in named if len(items)]
         boost = np.zeros(len(self.catalogue), dtype=np.float32)
-        for items in named:
-            boost[np.unique(items)] += INTENT_DEVIATIONS * intent.strength / len(named)
-        return boost if boost.any() else None
+        for items in known:
+            boost[items] += INTENT_DEVIATIONS * intent.strength / len(known)
+        return boost if known else None
 
 
 def _filters_anything(filters: Filters) -> bool:

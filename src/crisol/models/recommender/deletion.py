@@ -1,8 +1,8 @@
 """Are explanations true? Delete what they name and see whether the score falls.
 
 The deletion test of attributions (arXiv:1806.07421, there for pixels): an item's score is computed
-again from the history without the events that its explanation names, and without as many others drawn
-at random. If the named ones carried the score it falls more without them.
+again from the history without the events that its explanation names, and without as many others
+drawn at random. If the named ones carried the score it falls more without them.
 
 Legend: N events of a history.
 """
