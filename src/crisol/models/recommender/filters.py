@@ -51,6 +51,17 @@ class _Graph:
         self.users_UI = csr_matrix((data, ones.indices, ones.indptr), ones.shape)
         self.items_IU = self.users_UI.T.tocsr()
 
+    def blur(self, histories_BI: csr_matrix) -> Floats:
+        """``r P`` [B, I]: row by row, only through the users that the history reaches."""
+        reached_BU = histories_BI @ self.items_IU
+        blurred_BI = np.empty(histories_BI.shape, dtype=np.float32)
+        for row, start, stop in zip(
+            blurred_BI, reached_BU.indptr[:-1], reached_BU.indptr[1:], strict=True
+        ):
+            users = self.users_UI[reached_BU.indices[start:stop]]
+            row[:] = users.T @ reached_BU.data[start:stop]
+        return blurred_BI
+
     def smooth(self, columns_IB: Floats) -> Floats:
         """``P`` times columns."""
         return self.items_IU @ (self.users_UI @ columns_IB)
@@ -79,58 +90,66 @@ class FilterScorer(Scorer):
         self,
         graph: _Graph,
         params: FilterParams,
-        vectors_ID: Floats,
+        vectors_DI: Floats,
         values_D: Floats,
-        sharpened_ID: Floats | None,
+        sharpened_DI: Floats | None,
     ) -> None:
         """A scorer from its parts; :func:`fit_filter` makes them.
 
         Args:
             graph: of the interactions.
             params: the filter's.
-            vectors_ID: right singular vectors of the normalised interactions.
+            vectors_DI: right singular vectors of the normalised interactions.
             values_D: their singular values.
-            sharpened_ID: ``q(P) D_I^1/2 V`` where there is sharpening.
+            sharpened_DI: ``q(P) D_I^1/2 V`` where there is sharpening.
         """
         self.params = params
         self._graph = graph
-        self._vectors_ID, self._values_D = vectors_ID, values_D
-        self._sharpened_ID = sharpened_ID
+        self._vectors_DI, self._values_D = vectors_DI, values_D
+        self._sharpened_DI = sharpened_DI
 
     def score(self, histories: Histories) -> Floats:
         """See :class:`Scorer`. Items that nobody had score 0."""
-        graph, matrix_BI = self._graph, histories.matrix(len(self._vectors_ID))
-        scores_BI = (matrix_BI @ graph.items_IU @ graph.users_UI).toarray()
-        if self._sharpened_ID is not None:
+        graph, matrix_BI = self._graph, histories.matrix(self._vectors_DI.shape[1])
+        scores_BI = graph.blur(matrix_BI)
+        if self._sharpened_DI is not None:
             scores_BI = np.ascontiguousarray(graph.sharpen(scores_BI.T, self.params).T)
         if self.params.ideal > 0:
-            low_BD = matrix_BI.multiply(graph.scale_I).tocsr() @ self._vectors_ID
-            low_BD *= np.float32(self.params.ideal)
-            if self._sharpened_ID is not None:
-                scores_BI += low_BD @ self._sharpened_ID.T
+            low_BD = self._low(matrix_BI) * np.float32(self.params.ideal)
+            if self._sharpened_DI is not None:
+                scores_BI += low_BD @ self._sharpened_DI
             else:
-                ideal_BI = low_BD @ self._vectors_ID.T
+                ideal_BI = low_BD @ self._vectors_DI
                 ideal_BI *= graph.root_I
                 scores_BI += ideal_BI
         return scores_BI
+
+    def _low(self, matrix_BI: csr_matrix) -> Floats:
+        """``r D_I^-1/2 V`` [B, D]."""
+        held, columns = np.unique(matrix_BI.indices, return_inverse=True)
+        data = matrix_BI.data * self._graph.scale_I[matrix_BI.indices]
+        scaled = csr_matrix(
+            (data, columns, matrix_BI.indptr), shape=(matrix_BI.shape[0], len(held))
+        )
+        return scaled @ np.ascontiguousarray(self._vectors_DI[:, held].T)
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """See :class:`Scorer`. Exact; an item's events share what it carries."""
         graph, events = self._graph, history.items
         carried_CN = self._linear(items, events)
         if self.params.ideal > 0:
-            from_ND = self._vectors_ID[events] * graph.scale_I[events, None]
-            if self._sharpened_ID is not None:
-                to_CD = self._sharpened_ID[items]
+            from_DN = self._vectors_DI[:, events] * graph.scale_I[events]
+            if self._sharpened_DI is not None:
+                to_DC = self._sharpened_DI[:, items]
             else:
-                to_CD = self._vectors_ID[items] * graph.root_I[items, None]
-            carried_CN += np.float32(self.params.ideal) * (to_CD @ from_ND.T)
+                to_DC = self._vectors_DI[:, items] * graph.root_I[items]
+            carried_CN += np.float32(self.params.ideal) * (to_DC.T @ from_DN)
         return carried_CN * shared_weights(history)
 
     def _linear(self, items: NDArray[np.int64], events: NDArray[np.int32]) -> Floats:
         """``P q(P)`` [C, N], which is symmetric: sharpened from the side that has fewer."""
         graph = self._graph
-        if self._sharpened_ID is None:
+        if self._sharpened_DI is None:
             return (graph.items_IU[items] @ graph.items_IU[events].T).toarray()
         if len(events) < len(items):
             return np.ascontiguousarray(self._linear(events, items).T)
@@ -139,9 +158,9 @@ class FilterScorer(Scorer):
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
         """The singular vectors; the graph is that of the interactions."""
-        arrays = {"vectors": self._vectors_ID, "values": self._values_D}
-        if self._sharpened_ID is not None:
-            arrays["sharpened"] = self._sharpened_ID
+        arrays = {"vectors": self._vectors_DI, "values": self._values_D}
+        if self._sharpened_DI is not None:
+            arrays["sharpened"] = self._sharpened_DI
         return arrays, self.params.model_dump()
 
     @classmethod
@@ -154,12 +173,12 @@ class FilterScorer(Scorer):
     ) -> Self:
         """See :class:`Scorer`; nothing is decomposed again."""
         params = FilterParams.model_validate(dict(settings))
-        sharpened_ID = arrays.get("sharpened")
-        return cls(_Graph(interactions), params, arrays["vectors"], arrays["values"], sharpened_ID)
+        sharpened_DI = arrays.get("sharpened")
+        return cls(_Graph(interactions), params, arrays["vectors"], arrays["values"], sharpened_DI)
 
     def item_vectors(self) -> Floats:
         """[I, D] singular vectors times their values: near items were had by the same users."""
-        return self._vectors_ID * self._values_D
+        return np.ascontiguousarray(self._vectors_DI.T) * self._values_D
 
 
 def fit_filter(
@@ -187,10 +206,11 @@ def fit_filter(
             f"set at most {most}"
         )
     values_D, vectors_ID = leading_right_vectors(graph.users_UI, params.dimensions, seed=seed)
-    sharpened_ID = None
+    sharpened_DI = None
     if params.sharpening > 0:
         sharpened_ID = graph.sharpen(vectors_ID * graph.root_I[:, None], params)
-    return FilterScorer(graph, params, vectors_ID, values_D, sharpened_ID)
+        sharpened_DI = np.ascontiguousarray(sharpened_ID.T)
+    return FilterScorer(graph, params, np.ascontiguousarray(vectors_ID.T), values_D, sharpened_DI)
 
 
 def _inverse_root(degrees: NDArray[Any]) -> Floats:
