@@ -14,27 +14,6 @@ from crisol.models.recommender.scorer import Floats
 
 
 def diversify(
-    scores: Floats, vectors: Floats | None, count: int, diversity: float
-) -> NDArray[np.int64]:
-    """Choose K of one list's M candidates, one after the other.
-
-    Args:
-        scores: [M] best first.
-        vectors: [M, D]; not needed when ``diversity`` is 0.
-        count: K.
-        diversity: see :func:`diversify_lists`.
-
-    Returns:
-        [at most K] positions among the candidates, in order of choice.
-    """
-    if diversity == 0 or len(scores) == 0:
-        return np.arange(min(count, len(scores)))
-    if vectors is None:
-        raise ValueError("vectors: needed for a diversity above 0")
-    return diversify_lists(scores[None], vectors[None], count, diversity)[0]
-
-
-def diversify_lists(
     scores: Floats,
     vectors: Floats,
     count: int,
@@ -78,6 +57,27 @@ def diversify_lists(
         if diversity:
             similarity += np.matmul(vectors, vectors[rows, best, :, None])[:, :, 0]
     return chosen
+
+
+def diversify_list(
+    scores: Floats, vectors: Floats | None, count: int, diversity: float
+) -> NDArray[np.int64]:
+    """Choose K of one list's M candidates, one after the other.
+
+    Args:
+        scores: [M] best first.
+        vectors: [M, D]; not needed when ``diversity`` is 0.
+        count: K.
+        diversity: see :func:`diversify`.
+
+    Returns:
+        [at most K] positions among the candidates, in order of choice.
+    """
+    if diversity == 0 or len(scores) == 0:
+        return np.arange(min(count, len(scores)))
+    if vectors is None:
+        raise ValueError("vectors: needed for a diversity above 0")
+    return diversify(scores[None], vectors[None], count, diversity)[0]
 
 
 def _relevance(scores: Floats, valid: NDArray[np.bool_]) -> Floats:

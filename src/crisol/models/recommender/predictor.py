@@ -25,7 +25,7 @@ from crisol.models.recommender.contract import (
     SimilarItemsRequest,
     SimilarItemsResponse,
 )
-from crisol.models.recommender.diversity import diversify, intra_list_diversity
+from crisol.models.recommender.diversity import diversify_list, intra_list_diversity
 from crisol.models.recommender.encoding import Encoded, Encoder, stacked, together
 from crisol.models.recommender.explanation import Explainer
 from crisol.models.recommender.histories import Interactions
@@ -139,7 +139,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
     ) -> RecommendationResponse:
         """Choose the list, explain it, and describe it as a whole."""
         vectors = self.space[output.items] if request.diversity > 0 else None
-        chosen = diversify(output.scores, vectors, request.num_recs, request.diversity)
+        chosen = diversify_list(output.scores, vectors, request.num_recs, request.diversity)
         items, scores = output.items[chosen], output.scores[chosen]
         explanations = self._explanations(request, output.encoded, items)
         return RecommendationResponse(
