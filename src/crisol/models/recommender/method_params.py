@@ -1,8 +1,8 @@
 """The settings of each method. Light: importing this loads no NumPy, no torch."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from crisol.core.params import Params
 
@@ -25,7 +25,14 @@ class FilterParams(Params):
 class EaseParams(Params):
     """EASE^R (arXiv:1905.03375)."""
 
-    regularisation: float = Field(default=250.0, gt=0)
+    regularisation: float = Field(default=50.0, gt=0)
+    """Added to the diagonal of the Gram matrix, in users."""
+    neighbours: int | None = Field(default=100, ge=1)
+    """Each item is predicted from its nearest ones alone; ``null``: from all, exactly."""
+    keep: int = Field(default=200, ge=1)
+    """Weights of each item that are kept of the exact solution, the largest."""
+    largest: int = Field(default=32_000, ge=1)
+    """Users or items, whichever are fewer, above which the exact solution is refused."""
 
 
 class TransitionParams(Params):
@@ -88,6 +95,33 @@ class AttentionParams(Params):
     dimensions: int = Field(default=64, ge=1)
     layers: int = Field(default=4, ge=1)
     heads: int = Field(default=4, ge=1)
+    ages: int = Field(default=1, ge=1)
+    """Recency an edge's attention can tell apart: 0, 1, 2-3, 4-7 … later events; 1: none."""
+    predict: Literal["any", "next"] = "any"
+    """Which pairs a step takes out of the graph and predicts: a random share of all, or each user's
+    event after a random moment, with all that came later out of the graph as well."""
+    held_share: float = Field(default=0.5, gt=0, lt=1)
+    """The share of the pairs that a step takes out (``any``)."""
+    unknown_share: float = Field(default=0.1, ge=0, lt=1)
+    """The share of users whose own embedding a step leaves out: visitors are such users."""
+    negatives: int = Field(default=1024, ge=1)
+    """Items that the users of a batch are told from."""
+    negative_power: float = Field(default=0.0, ge=0)
+    """Negatives are drawn by this power of popularity; 0 is uniform."""
+    temperature: float = Field(default=1.0, gt=0)
+    """Scores are divided by it."""
+    regularisation: float = Field(default=1e-4, ge=0)
+    """L2 on the embeddings of a pair before the first layer."""
+    initial_scale: float = Field(default=0.1, gt=0)
+    """Standard deviation of the embeddings before training."""
+
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.dimensions % self.heads:
+            raise ValueError(
+                f"heads: {self.heads} heads do not divide {self.dimensions} dimensions"
+            )
+        return self
 
 
 class HybridParams(Params):
