@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from crisol.core.candidate import Report
 from crisol.models.recommender import plots, tables
 from crisol.models.recommender.contract import RecommendationRequest
-from crisol.models.recommender.diversity import diversify
 from crisol.models.recommender.deletion import deletion_test
+from crisol.models.recommender.diversity import diversify
 from crisol.models.recommender.encoding import CANDIDATES
 from crisol.models.recommender.histories import VISITOR, Histories
 from crisol.models.recommender.params import DataParams
@@ -22,7 +22,7 @@ from crisol.models.recommender.results import StudyResult, measured_lists, study
 from crisol.models.recommender.training import HYBRID
 
 BATCH_USERS = 512
-DIVERSITIES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 DIVERSITY_USERS = 2000
 EXPLAINED_USERS = 200
 SEED = 0

@@ -1,8 +1,8 @@
 """What every recommendation model is to the rest: a function from histories to item scores.
 
-A scorer is linear algebra in NumPy and SciPy, whatever it was trained with, so that a bundle needs no
-torch; and it scores *histories*, so that a known user, a visitor and somebody whose newest event is a
-second old take the same road (fold-in).
+A scorer is linear algebra in NumPy and SciPy, whatever it was trained with, so that a bundle needs
+no torch; and it scores *histories*, so that a known user, a visitor and somebody whose newest event
+is a second old take the same road (fold-in).
 """
 
 from abc import ABC, abstractmethod

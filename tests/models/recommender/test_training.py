@@ -1,0 +1,154 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from crisol.models.recommender import data, sample, training
+from crisol.models.recommender.data import histories_before
+from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
+from crisol.models.recommender.histories import VISITOR, Histories
+from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
+from crisol.models.recommender.predictor import RecommenderPredictor
+from crisol.models.recommender.results import study_results
+from crisol.models.recommender.study_params import StudyParams
+from crisol.models.recommender.training import HYBRID
+
+METHODS = ("popularity", "filter", "transitions", "content", "attention")
+
+
+@pytest.fixture(scope="module")
+def tables() -> tuple[pd.DataFrame, pd.DataFrame]:
+    return data.clean(*sample.tables())
+
+
+@pytest.fixture(scope="module")
+def params(tables) -> tuple[DataParams, ModelParams, TrainParams]:
+    study = StudyParams(name="sample", source=str(tables[0]["source"].iloc[0]))
+    return (
+        DataParams.model_validate(
+            {
+                "studies": [study],
+                "register_study": "sample",
+                "synthetic": True,
+                "gate": {"metric": "mean", "resamples": 100},
+            }
+        ),
+        ModelParams.model_validate(
+            {
+                "methods": METHODS,
+                "filter": {"dimensions": 16},
+                "attention": {"dimensions": 8, "heads": 2},
+            }
+        ),
+        TrainParams.model_validate({"attention": {"epochs": 2, "batch_size": 512}}),
+    )
+
+
+@pytest.fixture(scope="module")
+def events(tables, params) -> pd.DataFrame:
+    return data.split(*tables, params[0].studies[0])
+
+
+@pytest.fixture(scope="module")
+def fitted(events, tables, params, tmp_path_factory) -> training.Fit:
+    return training.fit(events, tables[1], *params, tmp_path_factory.mktemp("checkpoints"))
+
+
+def test_every_method_and_every_ablation_ranks_every_tested_user(fitted, events) -> None:
+    tested, _ = histories_before(events, "test")
+    by_method = dict(list(fitted.rankings.groupby("method")))
+    expected = {*METHODS, HYBRID, *(training.WITHOUT + method for method in METHODS)}
+    assert set(by_method) == expected
+    for table in by_method.values():
+        assert table["user"].tolist() == tested.users.tolist()
+
+
+def test_no_list_holds_what_the_user_had(fitted, events) -> None:
+    tested, _ = histories_before(events, "test")
+    had = {(int(u), int(i)) for u, i in zip(tested.users[tested.rows], tested.items, strict=True)}
+    places = [name for name in fitted.rankings if name.startswith("rank_")]
+    for _, row in fitted.rankings[fitted.rankings["method"] == HYBRID].iterrows():
+        assert not {(row["user"], row[place]) for place in places} & had
+
+
+def test_what_is_tested_teaches_nothing(fitted, events, tables, params, tmp_path) -> None:
+    """With other test events everything that was learned is the same, network included."""
+    changed = events.copy()
+    test = np.flatnonzero(changed["part"] == "test")
+    items = changed["item"].to_numpy(copy=True)
+    items[test] = np.roll(items[test], 7)
+    again = training.fit(changed.assign(item=items), tables[1], *params, tmp_path / "checkpoints")
+    pd.testing.assert_frame_equal(again.history, fitted.history)
+    pd.testing.assert_frame_equal(again.rankings, fitted.rankings)
+    first, second = fitted.predictor.save(tmp_path / "a"), again.predictor.save(tmp_path / "b")
+    weights = {p.name: p.read_bytes() for p in first.glob("*.safetensors")}
+    assert weights
+    assert weights == {p.name: p.read_bytes() for p in second.glob("*.safetensors")}
+
+
+@pytest.fixture(scope="module")
+def evaluation(fitted, events, tables, params):
+    return evaluate(
+        fitted.predictor,
+        fitted.predictor,
+        events,
+        tables[1],
+        fitted.rankings,
+        fitted.history,
+        params[0],
+    )
+
+
+def test_the_predictor_is_what_was_measured(fitted, events, tables, params, evaluation) -> None:
+    """Its own lists, made afresh, give the candidate's score of every user."""
+    [result] = study_results(events, tables[1], fitted.rankings, params[0])
+    scores = evaluation.scores
+    assert scores["candidate"].tolist() == champion_scores(fitted.predictor, result).tolist()
+    assert scores["champion"].tolist() == scores["candidate"].tolist()
+    assert scores["row"].is_unique
+    assert set(params[0].gate_against) < set(scores.columns)
+    assert evaluation.metrics["sample.hybrid.ndcg"] == pytest.approx(scores["candidate"].mean())
+
+
+def test_the_hybrid_is_far_above_popularity(evaluation) -> None:
+    scores = evaluation.scores
+    assert scores["candidate"].mean() > 2 * scores["popularity"].mean()
+
+
+def test_more_diversity_is_more_varied(evaluation) -> None:
+    curve = pd.DataFrame(evaluation.report.tables["diversity against accuracy (predictor)"])
+    assert curve["intra-list diversity"].is_monotonic_increasing
+    assert curve["NDCG change"].iloc[0] == 0
+
+
+def test_explanations_pass_the_deletion_test(evaluation) -> None:
+    [row] = evaluation.report.tables["explanations: what is lost when the named events are deleted"]
+    assert row["cases"] > 100
+    assert row["difference_low"] > 0
+    assert row["share_larger"] > 0.7
+
+
+def test_made_up_events_are_called_so(evaluation) -> None:
+    assert evaluation.report.synthetic
+    assert "made-up" in evaluation.report.headline
+    assert "synthetic" in evaluation.report.data[0]
+
+
+def test_lists_of_other_users_are_refused(fitted, events, tables, params) -> None:
+    other = fitted.rankings.assign(user=fitted.rankings["user"] + 1)
+    with pytest.raises(ValueError, match="other users"):
+        study_results(events, tables[1], other, params[0])
+
+
+def test_a_champion_of_another_catalogue_is_asked_by_ids() -> None:
+    histories = Histories.of([[0, 1, 2], [2]], users=[0, 1])
+    items, users = np.array([5, -1, 4]), np.array([VISITOR, 8])
+    own = translated(histories, items, users)
+    assert own.items.tolist() == [5, 4, 4]
+    assert own.starts.tolist() == [0, 2, 3]
+    assert own.users.tolist() == [VISITOR, 8]
+
+
+def test_a_saved_predictor_answers_the_same(fitted, tmp_path) -> None:
+    loaded = RecommenderPredictor.load(fitted.predictor.save(tmp_path / "predictor"))
+    assert loaded.golden
+    assert loaded.replay_golden(1e-6) == []
