@@ -66,6 +66,7 @@ def test_loading_keeps_everything(directory, predictor):
     assert loaded.description == predictor.description
     assert loaded.users == predictor.users
     np.testing.assert_array_equal(loaded.space, predictor.space)
+    np.testing.assert_array_equal(loaded.likeness, predictor.likeness)
     for name in ("ids", "titles", "categories", "brands", "tag_names"):
         assert getattr(loaded.catalogue, name) == getattr(predictor.catalogue, name)
     np.testing.assert_array_equal(loaded.catalogue.prices, predictor.catalogue.prices)
@@ -277,7 +278,7 @@ def test_more_diversity_gives_lists_that_differ_more(predictor):
 
 def test_similar_items_are_the_nearest_exactly(predictor):
     found = predictor.similar(SimilarItemsRequest(item_id="item-001", num_items=12))
-    cosines = predictor.space @ predictor.space[1]
+    cosines = predictor.likeness @ predictor.likeness[1]
     cosines[1] = -np.inf
     order = np.lexsort((np.arange(len(cosines)), -cosines))[:12]
     assert ids(found) == [predictor.catalogue.ids[i] for i in order]

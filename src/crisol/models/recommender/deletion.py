@@ -56,13 +56,15 @@ def deletions(
         items = output.items[: request.num_recs]
         events = output.encoded.events.items
         contributions = predictor.hybrid.contributions(together([output.encoded]), items)
+        variants: list[tuple[int, NDArray[np.int64]]] = []
         for item, own in zip(items.tolist(), contributions, strict=True):
             named = np.array([carrier for carrier, _ in carried_most(events, own)], dtype=np.int64)
             others = np.setdiff1d(events, named)
             if 0 < len(named) <= len(others):
                 draws = [rng.choice(others, len(named), replace=False) for _ in range(DRAWS)]
-                falls = _falls(predictor, output.encoded, item, [named, *draws])
-                found.append(Deletion(index, float(falls[0]), float(falls[1:].mean())))
+                variants += [(item, deleted) for deleted in (named, *draws)]
+        falls = _falls(predictor, output.encoded, variants).reshape(-1, DRAWS + 1)
+        found += [Deletion(index, float(one[0]), float(one[1:].mean())) for one in falls]
     return found
 
 
@@ -101,21 +103,23 @@ def deletion_test(
 def _falls(
     predictor: RecommenderPredictor,
     encoded: Encoded,
-    item: int,
-    deleted: Sequence[NDArray[np.int64]],
+    variants: Sequence[tuple[int, NDArray[np.int64]]],
 ) -> NDArray[np.float64]:
-    """By how much an item's score falls without each of several sets of items."""
+    """By how much each item's score falls without a set of items."""
+    if not variants:
+        return np.zeros(0)
     whole = together([encoded])
-    variants = [whole, *(_without(whole, items) for items in deleted)]
+    parts = [whole, *(_without(whole, deleted) for _, deleted in variants)]
     histories = Histories(
-        np.concatenate([[0], np.cumsum([len(v.items) for v in variants])]).astype(np.int64),
-        np.concatenate([v.items for v in variants]),
-        np.concatenate([v.weights for v in variants]),
-        np.concatenate([v.users for v in variants]),
+        np.concatenate([[0], np.cumsum([len(part.items) for part in parts])]).astype(np.int64),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+        np.concatenate([part.users for part in parts]),
     )
-    asked = np.full((len(variants), 1), item, dtype=np.int64)
-    scores = predictor.hybrid.score_items(histories, asked)[:, 0].astype(np.float64)
-    return scores[0] - scores[1:]
+    items, which = np.unique([item for item, _ in variants], return_inverse=True)
+    asked = np.tile(items, (len(parts), 1))
+    scores = predictor.hybrid.score_items(histories, asked).astype(np.float64)
+    return scores[0, which] - scores[np.arange(1, len(parts)), which]
 
 
 def _without(history: Histories, items: NDArray[np.int64]) -> Histories:

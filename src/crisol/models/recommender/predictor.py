@@ -32,7 +32,7 @@ from crisol.models.recommender.histories import Interactions
 from crisol.models.recommender.hybrid import Hybrid
 from crisol.models.recommender.ranking import top_k
 from crisol.models.recommender.scorer import Floats
-from crisol.models.recommender.space import item_space
+from crisol.models.recommender.space import likeness_space, variety_space
 from crisol.models.recommender.storage import read_all, write_all
 
 
@@ -103,8 +103,10 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
             items=len(catalogue),
             events=len(interactions.histories.items),
         )
-        self.space = item_space(hybrid.scorers)
-        """[I, D] the vectors that similarity and diversity are measured with; length 1 or 0."""
+        self.space = variety_space(hybrid.scorers)
+        """[I, D] the vectors that the diversity of lists is measured with; length 1 or 0."""
+        self.likeness = likeness_space(hybrid.scorers)
+        """[I, D] the vectors that similar items are found with; length 1 or 0."""
         counts = interactions.item_counts
         self._bits = -np.log2((counts + 1.0) / (len(users) + 1.0))
         self._encoder = Encoder(catalogue, self.users, interactions)
@@ -212,7 +214,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         self, item: int, count: int, allowed: NDArray[np.bool_] | None
     ) -> list[tuple[int, float]]:
         """Other items and their cosines, nearest first; those without a vector are near nothing."""
-        cosines = self.space @ self.space[item]
+        cosines = self.likeness @ self.likeness[item]
         cosines[item] = -np.inf
         items, values = top_k(cosines[None], count, allowed=allowed)
         pairs = zip(items[0].tolist(), values[0].tolist(), strict=True)
