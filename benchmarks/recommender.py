@@ -180,7 +180,7 @@ def _filter_difference(predictor: Any, history: Any) -> float:
     inverse_I = np.divide(1, root_I, out=np.zeros_like(root_I), where=root_I > 0)
     row_I = np.asarray(history.matrix(len(root_I)).todense(), np.float64).ravel()
     linear_I = inverse_I * (seen.T @ ((seen @ (inverse_I * row_I)) / degrees_U))
-    vectors_ID = arrays["vectors"].astype(np.float64)
+    vectors_ID = (scorer.item_vectors() / arrays["values"]).astype(np.float64)
     ideal_I = root_I * (vectors_ID @ (vectors_ID.T @ (inverse_I * row_I)))
     wanted_I = linear_I + settings["ideal"] * ideal_I
     scores_I = scorer.score(history)[0]

@@ -1,6 +1,7 @@
 """The event store, alone: what was acknowledged is there, whoever asks and whatever was killed."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -169,6 +170,20 @@ def test_a_full_disk_is_503_and_what_was_there_stays(store: EventStore) -> None:
         store.append([many])
     assert caught.value.status == 503
     assert items(store) == ["a"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_taken_away_is_503_not_silent_loss(
+    store: EventStore, path: Path, replaced: bool
+) -> None:
+    store.append([[event("a", 1)]])
+    shutil.rmtree(path.parent)
+    if replaced:
+        EventStore(path).close()
+    for ask in (lambda: store.append([[event("b", 2)]]), lambda: store.newest("u", 10)):
+        with pytest.raises(ApiError) as caught:
+            ask()
+        assert (caught.value.status, caught.value.code) == (503, "state_unavailable")
 
 
 def test_a_store_opens_while_another_thread_writes(path: Path) -> None:

@@ -157,6 +157,25 @@ def test_details_name_the_field_and_nothing_sent_reaches_the_log(
         assert secret not in stream.getvalue()
 
 
+def test_a_body_of_another_route_is_told_where_it_belongs(
+    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+) -> None:
+    async def body() -> None:
+        async with running(app, predictor_dir) as client:
+            single = await client.post("/predict/batch", json=example, headers=HEADERS)
+            batch = await client.post("/predict", json={"requests": [example]}, headers=HEADERS)
+            neither = await client.post("/predict/batch", json={"symbol": 1}, headers=HEADERS)
+        assert [a.status_code for a in (single, batch, neither)] == [422, 422, 422]
+        first = single.json()["details"][0]
+        assert first["message"] == (
+            "this is a body of /predict; /predict/batch takes an object with 'requests'"
+        )
+        assert "a body of /predict/batch" in batch.json()["details"][0]["message"]
+        assert "other_route" not in [d["type"] for d in neither.json()["details"]]
+
+    asyncio.run(body())
+
+
 def test_strict_json_refuses_numbers_in_quotes_and_nan(
     app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:

@@ -108,6 +108,7 @@ class EventStore:
             self._writer = _connect(path)
             _check(self._writer)
             self._reader = _connect(path)
+            self._identity = _identity(path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
                 f"CRISOL_STATE_DIR: events cannot be kept in {path}: {_reason(error)}"
@@ -138,12 +139,13 @@ class EventStore:
         now = time.time_ns() // 1000
         counts: list[int] = []
         try:
+            self._check_there()
             with self._writing, self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 for batch in batches:
                     rows = [_row(event, now) for event in batch]
                     counts.append(self._writer.executemany(_INSERT, rows).rowcount)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise _unavailable("stored", error) from error
         return counts
 
@@ -154,11 +156,17 @@ class EventStore:
             ApiError: 503, the file cannot be read.
         """
         try:
+            self._check_there()
             with self._reading:
                 rows = self._reader.execute(_NEWEST, (user_id, limit)).fetchall()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise _unavailable("read", error) from error
         return [StoredEvent._make(row) for row in reversed(rows)]
+
+    def _check_there(self) -> None:
+        """SQLite would go on with a file that was removed, and lose what it writes at the end."""
+        if _identity(self.path) != self._identity:
+            raise sqlite3.OperationalError("the file was replaced while the service ran")
 
     def close(self) -> None:
         """Let go of the file."""
@@ -170,6 +178,11 @@ def _row(event: NewEvent, now_us: int) -> tuple[str, str, int, str, float, bool]
     timed = event.time_us is not None
     at = event.time_us if event.time_us is not None else now_us
     return (event.user_id, event.item_id, at, event.type, event.weight, timed)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_dev, found.st_ino
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -214,8 +227,8 @@ def _reason(error: Exception) -> str:
     return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
 
 
-def _unavailable(what: str, error: sqlite3.Error) -> ApiError:
-    _log.error("events cannot be %s", what, extra={"fields": {"reason": str(error)}})
+def _unavailable(what: str, error: Exception) -> ApiError:
+    _log.error("events cannot be %s", what, extra={"fields": {"reason": _reason(error)}})
     return ApiError(
         503,
         f"Events cannot be {what} now; try again later.",
