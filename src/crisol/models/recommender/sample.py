@@ -4,12 +4,12 @@
 
 No shop was observed. Every shopper prefers one of six styles and looks at a second one now and
 then (*communities*: what filters and factors find). Popularity falls as a power of the rank. Visits
-are sessions in time, and within one an item is often followed by one of its two companions, which
-belong to the next category and mostly to the same style (*sequences*: what transitions find). A
-brand works in one style, titles mostly name it, and everybody has a favourite colour (*content*:
-what attributes find); a quarter of the items come out in the course of time and draw looks at
-first, so that little but their content is known when they matter, and a few are never seen at all.
-A view may become a cart and a cart a purchase, more often when the price suits the shopper.
+are sessions in time, and within one an item is at times followed by one of its two companions,
+which belong to the next category and mostly to the same style (*sequences*: what transitions find).
+A brand works in one style, titles mostly name it, and everybody has a favourite colour (*content*:
+what attributes find); four items in ten come out in the course of time and draw looks at first, so
+that little but their content is known when they matter, and a few are never seen at all. A view may
+become a cart and a cart a purchase, more often when the price suits the shopper.
 """
 
 import argparse
@@ -39,22 +39,22 @@ NOUNS = {
 SOURCE = "sample"
 BASE_PRICES = (120.0, 240.0, 70.0, 45.0, 25.0, 40.0)
 COLOURS = ("white", "black", "green", "blue", "ochre", "grey")
-USERS, ITEMS, BRANDS = 400, 250, 24
+USERS, ITEMS, BRANDS = 500, 250, 24
 START, DAYS = pd.Timestamp("2023-01-02T00:00:00Z"), 540
 POPULARITY_EXPONENT = 0.75
 FIRST_STYLE_SHARE, SECOND_STYLE_SHARE = 0.8, 0.15
 """Of a shopper's looks; the rest falls on any style."""
-COLOUR_FACTOR = 4.0
+COLOUR_FACTOR = 12.0
 """How much more a shopper looks at things in the one colour of their rooms."""
-FOLLOW_SHARE = 0.5
+FOLLOW_SHARE = 0.25
 """How often the next look of a session goes to a companion of the item before."""
-NEW_SHARE, UNSEEN_ITEMS = 0.25, 5
+NEW_SHARE, UNSEEN_ITEMS = 0.4, 5
 NEWS_FACTOR, NEWS_DAYS = 10.0, 25.0
 """How much more a new item is shown, and how soon that fades."""
 README = """# sample_events.csv and sample_items.csv are synthetic
 
 Made by `python -m crisol.models.recommender.sample` from a random generator with a fixed seed. The
-shop, its 400 shoppers, its items and its brands do not exist. Hidden rules (see the module's
+shop, its 500 shoppers, its items and its brands do not exist. Hidden rules (see the module's
 docstring) give the events communities, popularity, sequences and attributes that matter, so that
 methods that read one of them can be told from methods that do not. Nothing measured on these events
 says anything about a shop.
