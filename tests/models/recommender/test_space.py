@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from crisol.models.recommender.space import likeness_space, unit, variety_space
+from crisol.models.recommender.space import CONTENT_LENGTH, Spaces, unit
 
 
 def test_rows_have_length_one_or_nothing(hybrid, catalogue):
-    for space in (likeness_space(hybrid.scorers), variety_space(hybrid.scorers)):
+    spaces = Spaces.of(hybrid.scorers)
+    for space in (spaces.likeness, spaces.variety):
         lengths = np.linalg.norm(space, axis=1)
         assert len(space) == len(catalogue)
         np.testing.assert_allclose(lengths[:120], 1, atol=1e-5)
@@ -15,20 +16,35 @@ def test_rows_have_length_one_or_nothing(hybrid, catalogue):
 
 
 def test_variety_is_what_a_person_sees_and_likeness_who_had_what(hybrid):
+    spaces = Spaces.of(hybrid.scorers)
     content = unit(hybrid.scorers["content"].item_vectors())
     had = unit(hybrid.scorers["filter"].item_vectors())
-    np.testing.assert_array_equal(variety_space(hybrid.scorers), content)
-    likeness = likeness_space(hybrid.scorers)
-    mixed = likeness[:120] @ likeness[:120].T
-    expected = (had[:120] @ had[:120].T + 0.09 * content[:120] @ content[:120].T) / 1.09
+    np.testing.assert_array_equal(spaces.variety, content)
+    square = CONTENT_LENGTH**2
+    expected = (had[:120] @ had[:120].T + square * content[:120] @ content[:120].T) / (1 + square)
+    mixed = spaces.likeness[:120] @ spaces.likeness[:120].T
     np.testing.assert_allclose(mixed, expected, atol=1e-5)
 
 
+def test_an_item_that_nobody_had_is_near_those_of_like_content(hybrid):
+    had, content = (hybrid.scorers[name].item_vectors() for name in ("filter", "content"))
+    alone = had.copy()
+    alone[0] = 0
+
+    class Vectors:
+        def __init__(self, vectors):
+            self.item_vectors = lambda: vectors
+
+    likeness = Spaces.of({"filter": Vectors(alone), "content": Vectors(content)}).likeness
+    near = unit(content)[1:120] @ unit(content)[0]
+    expected = near * CONTENT_LENGTH / np.sqrt(1 + CONTENT_LENGTH**2)
+    np.testing.assert_allclose(likeness[1:120] @ likeness[0], expected, atol=1e-5)
+    assert near.max() > 0.5
+
+
 def test_one_kind_is_enough_and_none_is_refused(hybrid):
-    filtered = {"filter": hybrid.scorers["filter"]}
-    np.testing.assert_array_equal(variety_space(filtered), likeness_space(filtered))
-    content = {"content": hybrid.scorers["content"]}
-    np.testing.assert_array_equal(variety_space(content), likeness_space(content))
-    for space in (variety_space, likeness_space):
-        with pytest.raises(ValueError, match="add one of: filter"):
-            space({"popularity": hybrid.scorers["popularity"]})
+    for name in ("filter", "content"):
+        spaces = Spaces.of({name: hybrid.scorers[name]})
+        assert spaces.variety is spaces.likeness
+    with pytest.raises(ValueError, match="add one of: filter"):
+        Spaces.of({"popularity": hybrid.scorers["popularity"]})

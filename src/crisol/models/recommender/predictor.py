@@ -32,7 +32,7 @@ from crisol.models.recommender.histories import Interactions
 from crisol.models.recommender.hybrid import Hybrid
 from crisol.models.recommender.ranking import top_k
 from crisol.models.recommender.scorer import Floats
-from crisol.models.recommender.space import likeness_space, variety_space
+from crisol.models.recommender.space import Spaces
 from crisol.models.recommender.storage import read_all, write_all
 
 
@@ -103,9 +103,10 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
             items=len(catalogue),
             events=len(interactions.histories.items),
         )
-        self.space = variety_space(hybrid.scorers)
+        spaces = Spaces.of(hybrid.scorers)
+        self.space = spaces.variety
         """[I, D] the vectors that the diversity of lists is measured with; length 1 or 0."""
-        self.likeness = likeness_space(hybrid.scorers)
+        self.likeness = spaces.likeness
         """[I, D] the vectors that similar items are found with; length 1 or 0."""
         counts = interactions.item_counts
         self._bits = -np.log2((counts + 1.0) / (len(users) + 1.0))

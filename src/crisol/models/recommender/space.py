@@ -8,6 +8,8 @@ Legend: I items, D dimensions.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -21,26 +23,35 @@ CONTENT_LENGTH = 0.3
 without content, 0.052 with both at length 1)."""
 
 
-def likeness_space(scorers: Mapping[str, Scorer]) -> Floats:
-    """[I, D] vectors of length 1, or 0 for an item of which nothing is known: for similar items.
+@dataclass(frozen=True)
+class Spaces:
+    """Both spaces; vectors have length 1, or 0 for an item of which nothing is known.
 
-    Raises:
-        ValueError: no method has vectors.
+    Attributes:
+        likeness: [I, D] for similar items.
+        variety: [I, D] for the diversity of lists; the same array where there is but one kind.
     """
-    collaborative, content = _collaborative(scorers), _content(scorers)
-    if collaborative is not None and content is not None:
-        return unit(np.concatenate([unit(collaborative), CONTENT_LENGTH * unit(content)], axis=1))
-    return unit(_either(collaborative, content))
 
+    likeness: Floats
+    variety: Floats
 
-def variety_space(scorers: Mapping[str, Scorer]) -> Floats:
-    """[I, D] vectors of length 1, or 0 for an item of which nothing is known: for diversity.
+    @classmethod
+    def of(cls, scorers: Mapping[str, Scorer]) -> Self:
+        """From the vectors that these methods bring.
 
-    Raises:
-        ValueError: no method has vectors.
-    """
-    content = _content(scorers)
-    return unit(_either(content, None if content is not None else _collaborative(scorers)))
+        Raises:
+            ValueError: none brings any.
+        """
+        collaborative, content = _collaborative(scorers), _content(scorers)
+        if collaborative is not None and content is not None:
+            return cls(_beside(collaborative, content), content)
+        only = collaborative if collaborative is not None else content
+        if only is None:
+            raise ValueError(
+                "no method brings item vectors; add one of: "
+                + ", ".join((*COLLABORATIVE, "content"))
+            )
+        return cls(only, only)
 
 
 def unit(vectors: Floats) -> Floats:
@@ -49,25 +60,27 @@ def unit(vectors: Floats) -> Floats:
     >>> unit(np.array([[3, 4], [0, 0]], dtype=np.float32)).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    lengths = np.sqrt(np.einsum("id,id->i", vectors, vectors))[:, None]
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    lengths = np.sqrt(np.einsum("id,id->i", vectors, vectors))
+    return vectors / np.where(lengths > 0, lengths, 1)[:, None]
 
 
-def _either(first: Floats | None, second: Floats | None) -> Floats:
-    chosen = first if first is not None else second
-    if chosen is None:
-        raise ValueError(
-            "no method brings item vectors; add one of: " + ", ".join((*COLLABORATIVE, "content"))
-        )
-    return chosen
+def _beside(collaborative: Floats, content: Floats) -> Floats:
+    width = collaborative.shape[1]
+    joined = np.empty((len(content), width + content.shape[1]), dtype=np.float32)
+    joined[:, :width] = collaborative
+    np.multiply(content, CONTENT_LENGTH, out=joined[:, width:])
+    lengths = np.sqrt(np.einsum("id,id->i", joined, joined))
+    joined /= np.where(lengths > 0, lengths, 1)[:, None]
+    return joined
 
 
 def _collaborative(scorers: Mapping[str, Scorer]) -> Floats | None:
     found = (scorers[name].item_vectors() for name in COLLABORATIVE if name in scorers)
-    return next((vectors for vectors in found if vectors is not None), None)
+    vectors = next((vectors for vectors in found if vectors is not None), None)
+    return None if vectors is None else unit(vectors)
 
 
 def _content(scorers: Mapping[str, Scorer]) -> Floats | None:
     """The content's vectors; nothing when no item has attributes."""
     vectors = scorers["content"].item_vectors() if "content" in scorers else None
-    return vectors if vectors is not None and vectors.any() else None
+    return unit(vectors) if vectors is not None and vectors.any() else None
