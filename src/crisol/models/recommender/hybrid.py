@@ -1,13 +1,13 @@
 """Candidates of every method, re-ranked by a learned model.
 
-A candidate's score is ``Σ_s w_s(n) asinh(x_s / c_s)``: ``x_s`` is what method s says of it, ``c_s``
-how large such scores typically are, and ``w_s(n) = a_s + b_s g(n)`` a weight that may depend on how
-many events n the history holds. The ``asinh`` is linear for small scores and logarithmic for large
-ones. Nothing is normalised by a history's own maximum, so that scores before and after an event is
-deleted compare. The weights minimise the softmax cross-entropy of held-out items among the
-candidates (listwise, Cao et al., ICML 2007): convex, so there is one answer.
+A candidate's score is ``Σ_s w_s asinh(x_s / c_s)``: ``x_s`` is what method s says of it, ``c_s``
+how high the method's highest score for a history typically is, and ``w_s`` what is learned, see
+:mod:`crisol.models.recommender.reranking`. The ``asinh`` is nearly linear up to ``c_s`` and
+logarithmic beyond. Nothing is normalised by a history's own scores, so that scores before and after
+an event is deleted compare.
 
-A history of which no method knows anything is ranked by popularity.
+A history of which no method knows anything is ranked by popularity, which also decides between
+equal scores; after it the lower index.
 
 Legend: B histories, N events, I items, S scorers, C items asked about, K length of a list.
 """
@@ -66,8 +66,9 @@ class Hybrid:
 
     @cached_property
     def _knowing(self) -> NDArray[np.bool_]:
-        """[S] the scorers whose scores say something of the history."""
-        return np.array([not isinstance(s, PopularityScorer) for s in self.scorers.values()])
+        """[S] the scorers that count and whose scores say something of the history."""
+        constant = [isinstance(scorer, PopularityScorer) for scorer in self.scorers.values()]
+        return ~np.array(constant) & (self.weights.level != 0)
 
     def rank(
         self,
@@ -92,10 +93,10 @@ class Hybrid:
         """The best of candidates that were collected for this hybrid's scorers."""
         rows = candidates.rows
         known = ~(candidates.silent | ~self._knowing).all(axis=1)
-        scores = self._final(candidates.scores, candidates.items, rows, candidates.sizes, known)
+        scores = self._final(candidates.scores, candidates.items, rows, known)
         if boost is not None:
             scores += boost[rows, candidates.items] * _spread(scores, rows, len(known))[rows]
-        best = np.lexsort((candidates.items, -scores, rows))
+        best = np.lexsort((candidates.items, -self.popularity[candidates.items], -scores, rows))
         places = np.arange(len(best)) - candidates.starts[:-1][rows]
         kept = places < count
         items = np.full((len(known), count), -1, dtype=np.int64)
@@ -113,7 +114,7 @@ class Hybrid:
             scores = scorer.score(histories)
             raw[:, column] = scores[rows, items.ravel()]
             known |= self._knowing[column] & scores.any(axis=1)
-        return self._final(raw, items.ravel(), rows, histories.sizes, known).reshape(items.shape)
+        return self._final(raw, items.ravel(), rows, known).reshape(items.shape)
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """How much each event of one history carries the final score of each of C items.
@@ -126,14 +127,15 @@ class Hybrid:
         Returns:
             [C, N] float32.
         """
-        level = self.weights.at(history.sizes)[0]
         total = np.zeros((len(items), len(history.items)), dtype=np.float64)
         for column, scorer in enumerate(self.scorers.values()):
             said = scorer.score(history)[0, items].astype(np.float64)
             scale = self.weights.scales[column]
             small = np.abs(said) < 1e-6 * scale
             slope = np.where(small, 1 / scale, np.arcsinh(said / scale) / np.where(small, 1, said))
-            total += level[column] * slope[:, None] * scorer.contributions(history, items)
+            total += (
+                self.weights.level[column] * slope[:, None] * scorer.contributions(history, items)
+            )
         return total.astype(np.float32)
 
     def _final(
@@ -141,11 +143,10 @@ class Hybrid:
         scores: Floats,
         items: NDArray[np.int64],
         rows: NDArray[np.int64],
-        sizes: NDArray[np.int64],
         known: NDArray[np.bool_],
     ) -> Floats:
         """[M] from the scores [M, S] of items [M] for histories [M]; popularity where not known."""
-        final = self.weights.final(scores, sizes, rows)
+        final = self.weights.final(scores)
         return np.where(known[rows], final, self.popularity[items]).astype(np.float32)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
@@ -169,7 +170,7 @@ class Hybrid:
         return cls(chosen, weights, arrays["popularity"], settings["candidates"])
 
 
-_WEIGHTS = ("scales", "level", "slope", "length")
+_WEIGHTS = ("scales", "level")
 
 
 def log_share(interactions: Interactions) -> Floats:
@@ -189,6 +190,9 @@ class Lesson:
         targets: B, their held-out items, one or many.
         interactions: What popularity is counted in.
         params: How to learn.
+
+    Raises:
+        ValueError: nobody has both a history and held-out items.
     """
 
     def __init__(
@@ -200,6 +204,8 @@ class Lesson:
         params: HybridParams,
     ) -> None:
         rows = np.flatnonzero((targets.sizes > 0) & (histories.sizes > 0))
+        if len(rows) == 0:
+            raise ValueError("hybrid: no history with held-out items to learn from")
         if len(rows) > params.histories:
             picked = np.random.default_rng(params.seed).permutation(len(rows))
             rows = np.sort(rows[picked[: params.histories]])
@@ -222,7 +228,7 @@ class Lesson:
             candidates = candidates.only(names)
         rows = candidates.rows
         right = np.asarray(self.wanted[rows, candidates.items]).ravel() > 0
-        weights = learn(candidates, right, self.params.regularisation)
+        weights = learn(candidates, right, self.params.regularisation, self.params.cutoff)
         chosen = {name: self.scorers[name] for name in names}
         return Hybrid(chosen, weights, self.popularity, self.params.candidates)
 

@@ -130,9 +130,11 @@ class HybridParams(Params):
     candidates: int = Field(default=200, ge=1)
     """How many of each method's best items are re-ranked."""
     histories: int = Field(default=8000, ge=1)
-    """How many validation histories the weights are learned from; more are drawn from."""
+    """How many validation histories the weights are learned from, drawn if there are more."""
     regularisation: float = Field(default=0.0001, ge=0)
     """Penalty of the squared weights, against the mean loss of a history."""
+    cutoff: int = Field(default=20, ge=1)
+    """Length of the list whose NDCG is raised in the end."""
     seed: int = Field(default=0, ge=0)
 
 

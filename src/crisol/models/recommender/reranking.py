@@ -1,6 +1,11 @@
 """Learns what each method's word is worth, from items that were held out.
 
-Legend: B histories, M candidates of all of them, S scorers.
+First the weights of least softmax cross-entropy of the held-out items among the candidates
+(listwise, Cao et al., ICML 2007), which is convex; from there coordinate ascent on NDCG itself
+(Metzler and Croft, Information Retrieval 10, 2007), since what is likely far down the list is not
+what makes its top good. There are as many weights as methods, so little can be learned by heart.
+
+Legend: B histories, M candidates of all of them, S scorers, W candidates that compete in a history.
 """
 
 from dataclasses import dataclass
@@ -14,73 +19,70 @@ from crisol.models.recommender.scorer import Floats
 
 Doubles = NDArray[np.float64]
 
+_FACTORS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.15, 1.3, 1.6, 2.5)
+"""What a weight is multiplied by when a better one is looked for."""
+_ROUNDS = 4
+_COMPETE = 5
+"""Times the cut-off: so many of a history's candidates can come into the list."""
+
+_TIE = 1e-4
+
 
 @dataclass(frozen=True)
 class Weights:
     """What the re-ranker learned.
 
     Attributes:
-        scales: [S] how large the scores of each method typically are.
-        level: [S] the weight of each method at the middle length.
-        slope: [S] what is added for each standard deviation of the logarithm of the length.
-        length: mean and standard deviation of ``log(1 + n)``, and the least and the largest that
-            were seen; outside of them a length counts as the nearest of the two.
+        scales: [S] how large a method's highest score for a history typically is.
+        level: [S] the weight of each method.
     """
 
-    scales: NDArray[np.float64]
-    level: NDArray[np.float64]
-    slope: NDArray[np.float64]
-    length: NDArray[np.float64]
+    scales: Doubles
+    level: Doubles
 
-    def at(self, sizes: NDArray[np.int64]) -> NDArray[np.float64]:
-        """[B, S]: the weights for histories of so many events."""
-        mean, spread, least, largest = self.length
-        lengths = np.clip(np.log1p(sizes), least, largest)
-        return self.level + self.slope * ((lengths - mean) / spread)[:, None]
+    def features(self, scores: Floats) -> Floats:
+        """[M, S] from the scores [M, S] of the methods: 1 near the typical highest."""
+        return np.arcsinh(scores / self.scales.astype(np.float32))
 
-    def final(
-        self, scores: Floats, sizes: NDArray[np.int64], rows: NDArray[np.int64]
-    ) -> NDArray[np.float64]:
-        """[M] from scores [M, S] of the histories [M], which are rows of the sizes [B]."""
-        return (np.arcsinh(scores / self.scales) * self.at(sizes)[rows]).sum(axis=1)
+    def final(self, scores: Floats) -> Floats:
+        """[M] from the scores [M, S] of the methods."""
+        return self.features(scores) @ self.level.astype(np.float32)
 
 
-def learn(candidates: Candidates, right: NDArray[np.bool_], regularisation: float) -> Weights:
-    """The weights of least listwise loss.
+def learn(
+    candidates: Candidates, right: NDArray[np.bool_], regularisation: float, cutoff: int
+) -> Weights:
+    """The weights that rank the right candidates best.
 
     Args:
         candidates: M of B histories.
         right: [M] whether a candidate is a held-out item.
-        regularisation: of the squared weights, in units of the mean loss of a history.
+        regularisation: of the squared weights in the likelihood, against the loss of one history.
+        cutoff: of the NDCG that is raised in the end.
 
     Raises:
         ValueError: no candidate is right.
     """
-    found = np.bincount(candidates.rows[right], minlength=len(candidates.sizes))
+    found = np.bincount(candidates.rows[right], minlength=len(candidates.sizes)) > 0
     if not found.any():
         raise ValueError("hybrid: none of the held-out items is among the candidates")
-    taught = (found > 0)[candidates.rows]
+    taught = found[candidates.rows]
     rows = np.unique(candidates.rows[taught], return_inverse=True)[1]
     scores = candidates.scores[taught]
-    scales = np.maximum(np.sqrt((scores.astype(np.float64) ** 2).mean(axis=0)), 1e-12)
-    lengths = np.log1p(candidates.sizes[found > 0])
-    spread = max(float(lengths.std()), 1e-6)
-    length = np.array([lengths.mean(), spread, lengths.min(), lengths.max()])
-    centred = ((lengths - lengths.mean()) / spread)[rows]
-    levels = np.arcsinh(scores / scales).astype(np.float32)
-    features = np.concatenate([levels, levels * centred[:, None].astype(np.float32)], axis=1)
-    learned = _softmax_regression(features, rows, right[taught], regularisation)
-    return Weights(scales, *np.split(learned, 2), length)
+    starts = np.searchsorted(rows, np.arange(found.sum()))
+    highest = np.maximum.reduceat(np.abs(scores), starts, axis=0).mean(axis=0, dtype=np.float64)
+    weights = Weights(np.maximum(highest, 1e-12), np.zeros(scores.shape[1]))
+    features = weights.features(scores)
+    likely = _most_likely(features, rows, right[taught], regularisation)
+    contest = _Contest.of(features, rows, right[taught], likely, cutoff)
+    return Weights(weights.scales, contest.climb(likely))
 
 
-def _softmax_regression(
-    features: NDArray[np.float32],
-    rows: NDArray[np.int64],
-    right: NDArray[np.bool_],
-    regularisation: float,
+def _most_likely(
+    features: Floats, rows: NDArray[np.int64], right: NDArray[np.bool_], regularisation: float
 ) -> Doubles:
-    """[F] weights of features [M, F] whose candidates are grouped by ascending rows [M]."""
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(rows)) + 1])
+    """[S] weights of features [M, S] whose candidates are grouped by ascending rows [M]."""
+    starts = np.searchsorted(rows, np.arange(rows[-1] + 1))
     spread = np.maximum(features.std(axis=0, dtype=np.float64), 1e-9)
     share = right / np.bincount(rows, weights=right)[rows] / len(starts)
     wanted = (share.astype(np.float32) @ features).astype(np.float64)
@@ -100,3 +102,76 @@ def _softmax_regression(
         loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200}
     )
     return best.x / spread
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """The candidates that can come into a list, side by side.
+
+    Attributes:
+        features: [S, B, W].
+        open: [B, W] 0, a trifle less for the right ones so that equal scores count against them,
+            and minus infinity where a history has fewer than W candidates.
+        right: [B, W].
+        ideal: [B] the DCG of the best list.
+        cutoff: of NDCG.
+    """
+
+    features: Floats
+    open: Floats
+    right: NDArray[np.bool_]
+    ideal: Doubles
+    cutoff: int
+
+    @classmethod
+    def of(
+        cls,
+        features: Floats,
+        rows: NDArray[np.int64],
+        right: NDArray[np.bool_],
+        weights: Doubles,
+        cutoff: int,
+    ) -> "_Contest":
+        """The best of each history under these weights, and all that are right."""
+        order = np.lexsort((-(features @ weights), ~right, rows))
+        sizes = np.bincount(rows)
+        places = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[rows]
+        width = _COMPETE * cutoff
+        kept = places < width
+        at, chosen = (rows[kept], places[kept]), order[kept]
+        shape = (len(sizes), width)
+        side_by_side = np.zeros((features.shape[1], *shape), dtype=np.float32)
+        side_by_side[:, at[0], at[1]] = features[chosen].T
+        opened, correct = np.full(shape, -np.inf, dtype=np.float32), np.zeros(shape, dtype=bool)
+        opened[at], correct[at] = np.where(right[chosen], -_TIE, 0), right[chosen]
+        best = np.cumsum(_discounts(cutoff))
+        ideal = best[np.minimum(np.bincount(rows, weights=right).astype(int), cutoff) - 1]
+        return cls(side_by_side, opened, correct, ideal, cutoff)
+
+    def climb(self, weights: Doubles) -> Doubles:
+        """The weights after changing one at a time for as long as NDCG rises."""
+        weights = weights.copy()
+        scores = self.open + np.tensordot(weights.astype(np.float32), self.features, axes=1)
+        best = self._ndcg(scores)
+        for _ in range(_ROUNDS):
+            before = best
+            for index, feature in enumerate(self.features):
+                steps = np.float32((np.array(_FACTORS) - 1) * weights[index])
+                reached = [self._ndcg(scores + step * feature) for step in steps]
+                if max(reached) > best:
+                    best, chosen = max(reached), int(np.argmax(reached))
+                    scores = scores + steps[chosen] * feature
+                    weights[index] *= _FACTORS[chosen]
+            if best == before:
+                break
+        return weights
+
+    def _ndcg(self, scores: Floats) -> float:
+        top = np.argpartition(-scores, self.cutoff - 1, axis=1)[:, : self.cutoff]
+        order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
+        hits = np.take_along_axis(self.right, np.take_along_axis(top, order, axis=1), axis=1)
+        return float((hits @ _discounts(self.cutoff) / self.ideal).mean())
+
+
+def _discounts(cutoff: int) -> Doubles:
+    return 1 / np.log2(np.arange(2, cutoff + 2))

@@ -3,9 +3,9 @@
 ``T[i, j]`` sums, over every pair of events of one user in which j came ``d`` events after i,
 ``decay^(d - 1)`` for ``d ≤ window``, and ``backward`` times as much for j before i. It is then
 damped by how often each item occurs, ``T[i, j] / ((n_i + shrinkage)^source (n_j +
-shrinkage)^target)``, and the strongest entries of each row are kept. A history scores the sum of its
-items' rows, each times ``recency`` for every event that came after. Item-based kNN with sequence
-weighting, see Sarwar et al. (WWW 2001) and Ludewig & Jannach (arXiv:1803.09587).
+shrinkage)^target)``, and the strongest entries of each row are kept. A history scores the sum of
+its items' rows, each times ``recency`` for every event that came after. See Sarwar et al. (WWW
+2001) and Ludewig and Jannach (arXiv:1803.09587) for nearest neighbours of items and of sessions.
 
 Legend: B histories, N events, I items, C items asked about.
 """
