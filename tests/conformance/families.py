@@ -15,5 +15,6 @@ class Family:
 
 
 FAMILIES = [
+    Family("recommender", "/recommendations", ("num_recs",), 0),
     Family("signals", "/predict", ("sequence", 12, "close"), -1.0),
 ]
