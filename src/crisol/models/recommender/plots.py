@@ -114,16 +114,18 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
         curve: rows with ``diversity``, ``NDCG@k`` and ``intra-list diversity``.
         k: length of the lists.
     """
-    # Beyond a point nothing changes any more; equal points would be written over one another.
-    told, last = [], (None, None)
-    for row in curve:
-        place = (row["intra-list diversity"], row[f"NDCG@{k}"])
-        told.append("" if place == last else f"{row['diversity']:g}")
-        last = place
+    varieties = [row["intra-list diversity"] for row in curve]
+    # Points that nearly meet would be written over one another; of those the first is named.
+    apart, named = 0.03 * (max(varieties) - min(varieties)), [varieties[0]]
+    told = [f"{curve[0]['diversity']:g}"]
+    for row, variety in zip(curve[1:], varieties[1:], strict=True):
+        clear = abs(variety - named[-1]) > apart
+        told.append(f"{row['diversity']:g}" if clear else "")
+        named += [variety] if clear else []
     return figures.lines(
         {
             "lists": (
-                [row["intra-list diversity"] for row in curve],
+                varieties,
                 [row[f"NDCG@{k}"] for row in curve],
             )
         },
@@ -142,8 +144,8 @@ def item_maps(predictor: "RecommenderPredictor") -> dict[str, Figure]:
         ``item_map_popularity`` and, where the catalogue has categories, ``item_map_category``.
     """
     counts, categories = predictor.interactions.item_counts, predictor.catalogue.categories
-    shown = map_items(counts, np.abs(predictor.space).sum(axis=1) > 0)
-    places = project(predictor.space[shown])
+    shown = map_items(counts, np.abs(predictor.likeness).sum(axis=1) > 0)
+    places = project(predictor.likeness[shown])
     subtitle = f"t-SNE of the vectors behind similar items; {len(shown):,} of {len(counts):,} items"
     drawn = {
         "item_map_popularity": figures.scatter(

@@ -38,8 +38,14 @@ NOUNS = {
 }
 SOURCE = "sample"
 BASE_PRICES = (120.0, 240.0, 70.0, 45.0, 25.0, 40.0)
+BRANDS = (
+    "Alvora", "Bexum", "Corvid", "Dunmar", "Elpina", "Fennac", "Gorlan", "Hespio", "Ivarro",
+    "Jolmes", "Kastel", "Lumico", "Morvik", "Nestra", "Ondale", "Pirgo", "Quenda", "Rostan",
+    "Selvik", "Tarmol", "Umbrio", "Vestan", "Wolmar", "Zephra",
+)  # fmt: skip
+"""Made up. The n-th works in style n modulo 6; the later ones ask for more money."""
 COLOURS = ("white", "black", "green", "blue", "ochre", "grey")
-USERS, ITEMS, BRANDS = 500, 250, 24
+USERS, ITEMS = 500, 250
 START, DAYS = pd.Timestamp("2023-01-02T00:00:00Z"), 540
 POPULARITY_EXPONENT = 0.75
 FIRST_STYLE_SHARE, SECOND_STYLE_SHARE = 0.8, 0.15
@@ -93,7 +99,7 @@ def tables(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _shop(rng: np.random.Generator) -> _Shop:
     styles, categories = list(STYLES), list(NOUNS)
-    brand = rng.integers(0, BRANDS, ITEMS)
+    brand = rng.integers(0, len(BRANDS), ITEMS)
     style, category = brand % len(styles), rng.integers(0, len(categories), ITEMS)
     price = np.array(BASE_PRICES)[category] * (0.8 + 0.1 * (brand // len(styles)))
     price = np.round(price * np.exp(rng.normal(scale=0.35, size=ITEMS)), 2)
@@ -111,9 +117,9 @@ def _shop(rng: np.random.Generator) -> _Shop:
     items = pd.DataFrame(
         {
             "item": [f"i{item:03d}" for item in range(ITEMS)],
-            "title": [_title(rng, style[i], category[i], colour[i]) for i in range(ITEMS)],
+            "title": [_title(rng, i, style[i], category[i], colour[i]) for i in range(ITEMS)],
             "category": [categories[c] for c in category],
-            "brand": [f"brand {b + 1}" for b in brand],
+            "brand": [BRANDS[b] for b in brand],
             "price": price,
             "attributes": [f"{COLOURS[c]}|{'made to order' if order else 'in stock'}"
                            for c, order in zip(colour, rng.random(ITEMS) < 0.2, strict=True)],
@@ -123,11 +129,11 @@ def _shop(rng: np.random.Generator) -> _Shop:
     return _Shop(items, style, price, weight, companions, colour, launch)
 
 
-def _title(rng: np.random.Generator, style: int, category: int, colour: int) -> str:
+def _title(rng: np.random.Generator, item: int, style: int, category: int, colour: int) -> str:
     # One title in five tells nothing of the style.
     told = list(STYLES.values())[style] if rng.random() < 0.8 else ("plain", "simple", "new")
     noun = rng.choice(list(NOUNS.values())[category])
-    return f"{rng.choice(told)} {COLOURS[colour]} {noun}".capitalize()
+    return f"{rng.choice(told)} {COLOURS[colour]} {noun} {item}".capitalize()
 
 
 def _shopper(user: str, shop: _Shop, rng: np.random.Generator) -> list[tuple[str, str, float, str]]:
