@@ -8,13 +8,12 @@ Legend: B histories, I items, S scorers, M candidates of all histories.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from crisol.models.recommender.histories import Histories
-from crisol.models.recommender.ranking import top_k
 from crisol.models.recommender.scorer import Floats, Scorer
 
 _BLOCK_CELLS = 8_000_000
@@ -31,7 +30,6 @@ class Candidates:
         items: [M] item indices.
         scores: [M, S] what each scorer says.
         proposed: [M, S + 1] who proposed it; the last column is popularity's.
-        sizes: [B] events of each history.
         silent: [B, S] whether a scorer gives all items of a history zero.
     """
 
@@ -40,132 +38,138 @@ class Candidates:
     items: NDArray[np.int64]
     scores: Floats
     proposed: NDArray[np.bool_]
-    sizes: NDArray[np.int64]
     silent: NDArray[np.bool_]
 
     @property
     def rows(self) -> NDArray[np.int64]:
         """[M] the history each candidate is of."""
-        return np.repeat(np.arange(len(self.sizes)), np.diff(self.starts))
+        return np.repeat(np.arange(len(self.silent)), np.diff(self.starts))
 
     def only(self, names: tuple[str, ...]) -> "Candidates":
         """What these scorers alone would have brought: an ablation without scoring again."""
         columns = [self.names.index(name) for name in names]
         proposed = self.proposed[:, [*columns, -1]]
         kept = proposed.any(axis=1)
-        counts = np.bincount(self.rows[kept], minlength=len(self.sizes))
+        counts = np.bincount(self.rows[kept], minlength=len(self.silent))
         return Candidates(
             names,
             _starts(counts),
             self.items[kept],
             self.scores[kept][:, columns],
             proposed[kept],
-            self.sizes,
             self.silent[:, columns],
         )
 
 
-def collect(
-    scorers: Mapping[str, Scorer],
-    histories: Histories,
-    popularity: Floats,
-    count: int,
-    *,
-    allowed: NDArray[np.bool_] | None = None,
-    boost: Floats | None = None,
-) -> Candidates:
-    """The candidates of every history; see :func:`candidate_blocks`."""
-    blocks = list(candidate_blocks(scorers, histories, popularity, count, allowed, boost))
-    if not blocks:
-        blocks = [_collect(scorers, histories, popularity, count, None, None)]
-    sizes = np.concatenate([np.diff(block.starts) for block in blocks])
-    return Candidates(
-        blocks[0].names,
-        _starts(sizes),
-        np.concatenate([block.items for block in blocks]),
-        np.concatenate([block.scores for block in blocks]),
-        np.concatenate([block.proposed for block in blocks]),
-        np.concatenate([block.sizes for block in blocks]),
-        np.concatenate([block.silent for block in blocks]),
-    )
+@dataclass(frozen=True)
+class Pool:
+    """What candidates are drawn from, and how many.
 
-
-def candidate_blocks(
-    scorers: Mapping[str, Scorer],
-    histories: Histories,
-    popularity: Floats,
-    count: int,
-    allowed: NDArray[np.bool_] | None = None,
-    boost: Floats | None = None,
-) -> Iterator[Candidates]:
-    """The candidates of some histories at a time, so that memory does not grow with B.
-
-    Args:
+    Attributes:
         scorers: S methods by name.
-        histories: B of them.
         popularity: [I] how popular each item is.
-        count: items that each scorer proposes at most.
-        allowed: [B, I] what may be proposed; nothing: everything that the history does not hold.
-        boost: [B, I] added before the cut, in standard deviations of a scorer's own scores.
+        count: items that each method proposes at most.
     """
-    step = max(1, _BLOCK_CELLS // len(popularity))
-    for start in range(0, len(histories), step):
-        rows = np.arange(start, min(start + step, len(histories)))
-        yield _collect(
-            scorers,
-            histories.take(rows),
-            popularity,
-            count,
-            None if allowed is None else allowed[rows],
-            None if boost is None else boost[rows],
+
+    scorers: Mapping[str, Scorer]
+    popularity: Floats
+    count: int
+
+    @cached_property
+    def _popular(self) -> NDArray[np.int64]:
+        """[I] all items, the most popular first, of equals the lowest index."""
+        return np.argsort(-self.popularity, kind="stable")
+
+    def collect(self, histories: Histories) -> Candidates:
+        """The candidates of at least one history, together."""
+        blocks = list(self.blocks(histories))
+        return Candidates(
+            tuple(self.scorers),
+            _starts(np.concatenate([np.diff(block.starts) for block in blocks])),
+            np.concatenate([block.items for block in blocks]),
+            np.concatenate([block.scores for block in blocks]),
+            np.concatenate([block.proposed for block in blocks]),
+            np.concatenate([block.silent for block in blocks]),
         )
 
+    def blocks(
+        self,
+        histories: Histories,
+        allowed: NDArray[np.bool_] | None = None,
+        boost: Floats | None = None,
+    ) -> Iterator[Candidates]:
+        """The candidates of some histories at a time, so that memory does not grow with B.
 
-def _collect(
-    scorers: Mapping[str, Scorer],
-    histories: Histories,
-    popularity: Floats,
-    count: int,
-    allowed: NDArray[np.bool_] | None,
-    boost: Floats | None,
-) -> Candidates:
-    seen = histories.matrix(len(popularity))
-    scores = [scorer.score(histories) for scorer in scorers.values()]
-    keys = [_best(score, count, seen, allowed, boost, above=0) for score in scores]
-    most = np.broadcast_to(popularity, seen.shape)
-    keys.append(_best(most, count, seen, allowed, boost, above=-np.inf))
-    union = np.unique(np.concatenate(keys))
-    rows, items = np.divmod(union, len(popularity))
-    proposed = np.zeros((len(union), len(keys)), dtype=bool)
-    for column, part in enumerate(keys):
-        proposed[np.searchsorted(union, part), column] = True
-    picked = [score[rows, items] for score in scores]
-    heard = [score.any(axis=1) for score in scores]
-    return Candidates(
-        tuple(scorers),
-        _starts(np.bincount(rows, minlength=len(histories))),
-        items,
-        np.stack(picked, axis=1) if picked else np.zeros((len(union), 0), np.float32),
-        proposed,
-        histories.sizes,
-        ~np.stack(heard, axis=1) if heard else np.zeros((len(histories), 0), bool),
-    )
+        Args:
+            histories: B of them.
+            allowed: [B, I] what may be proposed; nothing: all that the history does not hold.
+            boost: [B, I] added before the cut, in standard deviations of a method's own scores.
+        """
+        step = max(1, _BLOCK_CELLS // len(self.popularity))
+        for start in range(0, len(histories), step):
+            rows = np.arange(start, min(start + step, len(histories)))
+            part = histories.take(rows)
+            free = np.ones((len(rows), len(self.popularity)), dtype=bool)
+            if allowed is not None:
+                free[:] = allowed[rows]
+            free[part.rows, part.items] = False
+            yield self._block(part, free, None if boost is None else boost[rows])
+
+    def _block(
+        self, histories: Histories, free: NDArray[np.bool_], boost: Floats | None
+    ) -> Candidates:
+        """The candidates among the items that are ``free`` [B, I] to be recommended."""
+        scores = [scorer.score(histories) for scorer in self.scorers.values()]
+        keys = [_best(_boosted(said, boost), free, self.count, above=0) for said in scores]
+        keys.append(self._most_popular(free, boost))
+        union = np.sort(np.concatenate(keys))
+        union = union[np.diff(union, prepend=-1) > 0]
+        rows, items = np.divmod(union, free.shape[1])
+        proposed = np.zeros((len(union), len(keys)), dtype=bool)
+        for column, part in enumerate(keys):
+            proposed[np.searchsorted(union, part), column] = True
+        return Candidates(
+            tuple(self.scorers),
+            _starts(np.bincount(rows, minlength=len(free))),
+            items,
+            np.stack([said[rows, items] for said in scores], axis=1),
+            proposed,
+            np.stack([~said.any(axis=1) for said in scores], axis=1),
+        )
+
+    def _most_popular(self, free: NDArray[np.bool_], boost: Floats | None) -> NDArray[np.int64]:
+        """As :func:`_best`; without a boost the order of popularity is known already."""
+        if boost is not None:
+            popularity = np.broadcast_to(self.popularity, free.shape)
+            return _best(_boosted(popularity, boost), free, self.count, above=-np.inf)
+        keys = []
+        for row, own in enumerate(free):
+            first = self._popular[: 4 * self.count]
+            chosen = first[own[first]][: self.count]
+            if len(chosen) < self.count:
+                chosen = self._popular[own[self._popular]][: self.count]
+            keys.append(row * free.shape[1] + chosen)
+        return np.concatenate(keys)
 
 
-def _best(
-    scores: Floats,
-    count: int,
-    seen: csr_matrix,
-    allowed: NDArray[np.bool_] | None,
-    boost: Floats | None,
-    above: float,
-) -> NDArray[np.int64]:
-    """Row times I plus item of each row's highest scores that are above a limit."""
-    if boost is not None:
-        scores = scores + boost * scores.std(axis=1, keepdims=True)
-    items, values = top_k(scores, min(count, scores.shape[1]), seen, allowed)
-    rows, places = np.nonzero((values > above) & (items >= 0))
-    return rows * scores.shape[1] + items[rows, places]
+def _boosted(scores: Floats, boost: Floats | None) -> Floats:
+    """[B, I] with what is added in standard deviations of each row."""
+    return scores if boost is None else scores + boost * scores.std(axis=1, keepdims=True)
+
+
+def _best(scores: Floats, free: NDArray[np.bool_], count: int, above: float) -> NDArray[np.int64]:
+    """Row times I plus item of each row's highest scores above a limit; of equals the first."""
+    keys = []
+    for row, (own, open_to) in enumerate(zip(scores, free, strict=True)):
+        places = np.flatnonzero((own > above) & open_to)
+        if len(places) > count:
+            values = own[places]
+            least = np.partition(values, len(values) - count)[len(values) - count]
+            higher = places[values > least]
+            ties = places[values == least][: count - len(higher)]
+            places = np.concatenate([higher, ties])
+        keys.append(row * len(own) + places)
+    return np.concatenate(keys)
 
 
 def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.recommender.candidates import Candidates, candidate_blocks, collect
+from crisol.models.recommender.candidates import Candidates, Pool
 from crisol.models.recommender.catalogue import Catalogue
 from crisol.models.recommender.histories import Histories, Interactions
 from crisol.models.recommender.method_params import HybridParams
@@ -63,6 +63,11 @@ class Hybrid:
         self.weights = weights
         self.popularity = popularity
         self.candidates = candidates
+
+    @cached_property
+    def pool(self) -> Pool:
+        """Where the candidates come from."""
+        return Pool(self.scorers, self.popularity, self.candidates)
 
     @cached_property
     def _knowing(self) -> NDArray[np.bool_]:
@@ -211,7 +216,8 @@ class Lesson:
             rows = np.sort(rows[picked[: params.histories]])
         self.scorers, self.params = dict(scorers), params
         self.popularity = log_share(interactions)
-        self.candidates = collect(scorers, histories.take(rows), self.popularity, params.candidates)
+        pool = Pool(self.scorers, self.popularity, params.candidates)
+        self.candidates = pool.collect(histories.take(rows))
         self.wanted = targets.take(rows).matrix(interactions.item_count)
 
     def teach(self, without: Sequence[str] = ()) -> Hybrid:
@@ -260,10 +266,8 @@ def rank_together(
     first = next(iter(hybrids.values()))
     lists: dict[str, list[Ranked]] = {name: [] for name in hybrids}
     start = 0
-    for block in candidate_blocks(
-        first.scorers, histories, first.popularity, first.candidates, allowed, boost
-    ):
-        rows = slice(start, start + len(block.sizes))
+    for block in first.pool.blocks(histories, allowed, boost):
+        rows = slice(start, start + len(block.silent))
         start = rows.stop
         for name, hybrid in hybrids.items():
             own = block if hybrid is first else block.only(tuple(hybrid.scorers))

@@ -63,7 +63,7 @@ def learn(
     Raises:
         ValueError: no candidate is right.
     """
-    found = np.bincount(candidates.rows[right], minlength=len(candidates.sizes)) > 0
+    found = np.bincount(candidates.rows[right], minlength=len(candidates.silent)) > 0
     if not found.any():
         raise ValueError("hybrid: none of the held-out items is among the candidates")
     taught = found[candidates.rows]
