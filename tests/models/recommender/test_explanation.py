@@ -24,8 +24,9 @@ def events(had: list[int], looked: list[int] | None = None) -> Events:
     return Events(np.array(had + looked, dtype=np.int32), flags)
 
 
-def floats(*values: float):
-    return np.array(values, dtype=np.float32)
+def reason(explainer, item: int, events: Events, contributions: list[float], intent):
+    carriers = carried_most(events.items, np.array([contributions], dtype=np.float32))[0]
+    return explainer.of_history(item, events, carriers, intent)
 
 
 def test_the_deletion_test(predictor):
@@ -75,7 +76,7 @@ def test_served_explanations_name_what_the_deletion_test_examines(predictor):
 def test_a_sentence_names_events_and_what_they_share(explainer, catalogue):
     same = [i for i in range(24) if catalogue.brands[i] == catalogue.brands[0]]
     item, first, second = same[0], same[1], same[2]
-    found = explainer.of_history(item, events([first, second, 90]), floats(1, 3, 0.01), None)
+    found = reason(explainer, item, events([first, second, 90]), [1, 3, 0.01], None)
     assert [reason.item_id for reason in found.events] == [
         catalogue.ids[second], catalogue.ids[first],
     ]  # fmt: skip
@@ -89,27 +90,25 @@ def test_a_sentence_names_events_and_what_they_share(explainer, catalogue):
 
 
 def test_looking_is_told_from_having(explainer):
-    only = explainer.of_history(30, events([], [60]), floats(1), None)
+    only = reason(explainer, 30, events([], [60]), [1], None)
     assert only.text.startswith("Because you looked at Thing 60")
-    both = explainer.of_history(30, events([61], [60]), floats(1, 1), None)
+    both = reason(explainer, 30, events([61], [60]), [1, 1], None)
     assert both.text.startswith("Because you had Thing 61 and looked at Thing 60")
-    again = explainer.of_history(30, events([60], [60]), floats(1, 1), None)
+    again = reason(explainer, 30, events([60], [60]), [1, 1], None)
     assert again.text.startswith("Because you had Thing 60")
     assert len(again.events) == 1
 
 
 def test_codes_are_listed_but_not_spoken(explainer, catalogue):
-    assert "attribute:17" in explainer.of_history(0, events([7]), floats(1), None).attributes
-    assert (
-        "17" not in explainer.of_history(0, events([7]), floats(1), None).text.split("Thing 7")[1]
-    )
+    assert "attribute:17" in reason(explainer, 0, events([7]), [1], None).attributes
+    assert "17" not in reason(explainer, 0, events([7]), [1], None).text.split("Thing 7")[1]
 
 
 def test_the_sentence_says_what_of_an_intent_is_met(explainer, catalogue, predictor):
     intent = PurchaseIntent(categories=("LIPS",), brands=("no such",), strength=1)
-    met = explainer.of_history(0, events([7]), floats(1), intent)
+    met = reason(explainer, 0, events([7]), [1], intent)
     assert met.text.endswith("; it is of the category Lips you look for.")
-    assert "look for" not in explainer.of_history(30, events([7]), floats(1), intent).text
+    assert "look for" not in reason(explainer, 30, events([7]), [1], intent).text
     assert "category Lips you look for" in explainer.of_popularity(0, intent).text
     silent = PurchaseIntent(categories=("Lips",), strength=0)
     assert "look for" not in explainer.of_popularity(0, silent).text
@@ -128,19 +127,22 @@ def test_popularity_is_said_with_its_count(explainer, shop):
 
 
 def test_an_item_that_nothing_speaks_for_says_so(explainer):
-    found = explainer.of_history(0, events([7, 8]), floats(0, -1), None)
+    found = reason(explainer, 0, events([7, 8]), [0, -1], None)
     assert found.events == ()
     assert found.text.startswith("No item of your history speaks for it; ")
 
 
 def test_events_of_one_item_count_together_and_small_ones_are_left_out():
     items = np.array([5, 6, 5, 7, 8], dtype=np.int32)
-    assert carried_most(items, floats(2, 1, 2, -9, 0.1)) == [
-        (5, pytest.approx(4 / 5.1)), (6, pytest.approx(1 / 5.1)),
-    ]  # fmt: skip
-    even = carried_most(np.arange(9, dtype=np.int32), np.ones(9, dtype=np.float32))
-    assert [item for item, _ in even] == [0, 1, 2]
-    assert carried_most(np.zeros(0, np.int32), np.zeros(0, np.float32)) == []
+    given = np.array([[2, 1, 2, -9, 0.1], [0, 0, 0, -1, 0], [0, 9, 0, 9, 9]], dtype=np.float32)
+    assert carried_most(items, given) == [
+        [(5, pytest.approx(4 / 5.1)), (6, pytest.approx(1 / 5.1))],
+        [],
+        [(6, pytest.approx(1 / 3)), (7, pytest.approx(1 / 3)), (8, pytest.approx(1 / 3))],
+    ]
+    even = carried_most(np.arange(40, dtype=np.int32), np.ones((1, 40), dtype=np.float32))
+    assert even == [[(0, 0.025)]]
+    assert carried_most(np.zeros(0, np.int32), np.zeros((2, 0), np.float32)) == [[], []]
 
 
 def test_a_long_title_is_shortened(shop):
@@ -148,6 +150,6 @@ def test_a_long_title_is_shortened(shop):
 
     titles = ("x" * 300, *shop.catalogue.titles[1:])
     long = Explainer(replace(shop.catalogue, titles=titles), shop.interactions.item_counts, 240)
-    text = long.of_history(9, events([0]), floats(1), None).text
+    text = reason(long, 9, events([0]), [1], None).text
     assert "…" in text
     assert "x" * MAX_NAME_CHARACTERS not in text

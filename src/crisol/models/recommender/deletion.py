@@ -57,8 +57,9 @@ def deletions(
         events = output.encoded.events.items
         contributions = predictor.hybrid.contributions(together([output.encoded]), items)
         variants: list[tuple[int, NDArray[np.int64]]] = []
-        for item, own in zip(items.tolist(), contributions, strict=True):
-            named = np.array([carrier for carrier, _ in carried_most(events, own)], dtype=np.int64)
+        carriers = carried_most(events, contributions)
+        for item, its_own in zip(items.tolist(), carriers, strict=True):
+            named = np.array([carrier for carrier, _ in its_own], dtype=np.int64)
             others = np.setdiff1d(events, named)
             if 0 < len(named) <= len(others):
                 draws = [rng.choice(others, len(named), replace=False) for _ in range(DRAWS)]

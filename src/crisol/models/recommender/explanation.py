@@ -24,6 +24,10 @@ _SPOKEN = {"category": "category {}", "brand": "brand {}", "word": 'the word "{}
 """How a tag's kind is said. Tags of other kinds are codes, which a sentence leaves out."""
 
 
+Carrier = tuple[int, float]
+"""An item index and its share of a score."""
+
+
 @dataclass(frozen=True)
 class Events:
     """One history as explanations need it.
@@ -47,17 +51,20 @@ class Explainer:
         self._tag_counts = np.bincount(catalogue.tags.indices, minlength=catalogue.tags.shape[1])
 
     def of_history(
-        self, item: int, events: Events, contributions: Floats, intent: PurchaseIntent | None
+        self,
+        item: int,
+        events: Events,
+        carriers: Sequence[Carrier],
+        intent: PurchaseIntent | None,
     ) -> Explanation:
         """The events that carried an item.
 
         Args:
             item: its index.
             events: the history.
-            contributions: [N], how much each event carried the item's score.
+            carriers: those of :func:`carried_most`.
             intent: what is looked for, if anything.
         """
-        carriers = carried_most(events.items, contributions)
         if not carriers:
             text = f"No item of your history speaks for it; {self._had(item)}"
             return Explanation(text="; ".join([text, *self._wanted(item, intent)]) + ".")
@@ -88,7 +95,7 @@ class Explainer:
     def _had(self, item: int) -> str:
         return f"{self._item_counts[item]:,} of {self._users:,} users had it"
 
-    def _because(self, carriers: Sequence[tuple[int, float]], events: Events) -> str:
+    def _because(self, carriers: Sequence[Carrier], events: Events) -> str:
         had = {int(index) for index in events.items[~events.looked]}
         owned = [self._name(index) for index, _ in carriers if index in had]
         looked = [self._name(index) for index, _ in carriers if index not in had]
@@ -134,23 +141,35 @@ class Explainer:
 
 def carried_most(
     items: NDArray[np.int32], contributions: Floats, count: int = MAX_EVENTS
-) -> list[tuple[int, float]]:
-    """The items of a history that carried a score, most first, each with its share.
+) -> list[list[Carrier]]:
+    """The items of a history that carried each of C scores, most first.
 
     Events of the same item count together. Shares are of everything that spoke *for* the score;
     what spoke against it has none. Ties go to the lower item index.
 
-    >>> carried_most(np.array([7, 8, 7]), np.array([1.0, -1.0, 2.0], dtype=np.float32))
-    [(7, 1.0)]
+    Args:
+        items: [N] the history.
+        contributions: [C, N].
+        count: how many at most.
+
+    >>> carried_most(np.array([7, 8, 7]), np.array([[1.0, -1.0, 2.0]], dtype=np.float32))
+    [[(7, 1.0)]]
     """
-    distinct, where = np.unique(items, return_inverse=True)
-    sums = np.bincount(where, weights=contributions, minlength=len(distinct))
-    total = sums[sums > 0].sum()
-    if not total > 0:
-        return []
-    order = np.argsort(-sums, kind="stable")[:count]
-    carried = [(int(distinct[i]), min(1.0, float(sums[i] / total))) for i in order if sums[i] > 0]
-    return carried[:1] + [one for one in carried[1:] if one[1] >= MIN_SHARE]
+    if not len(items):
+        return [[] for _ in contributions]
+    by_item = np.argsort(items, kind="stable")
+    distinct, starts = np.unique(items[by_item], return_index=True)
+    sums = np.add.reduceat(contributions[:, by_item].astype(np.float64), starts, axis=1)
+    sums = np.maximum(sums, 0)
+    order = np.argsort(-sums, axis=1, kind="stable")[:, :count]
+    totals = sums.sum(axis=1, keepdims=True)
+    best = np.take_along_axis(sums, order, axis=1)
+    shares = np.divide(best, totals, out=np.zeros_like(best), where=totals > 0)
+    named = (shares >= MIN_SHARE) | ((np.arange(order.shape[1]) == 0) & (shares > 0))
+    return [
+        list(zip(distinct[row][keep].tolist(), share[keep].tolist(), strict=True))
+        for row, share, keep in zip(order, shares, named, strict=True)
+    ]
 
 
 def _in_common(attributes: Sequence[str]) -> str:

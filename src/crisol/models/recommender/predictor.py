@@ -27,7 +27,7 @@ from crisol.models.recommender.contract import (
 )
 from crisol.models.recommender.diversity import diversify_list, intra_list_diversity
 from crisol.models.recommender.encoding import Encoded, Encoder, stacked, together
-from crisol.models.recommender.explanation import Explainer
+from crisol.models.recommender.explanation import Explainer, carried_most
 from crisol.models.recommender.histories import Interactions
 from crisol.models.recommender.hybrid import Hybrid
 from crisol.models.recommender.ranking import top_k
@@ -173,9 +173,10 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         if encoded.basis == "popularity":
             return [self._explainer.of_popularity(item, intent) for item in items.tolist()]
         contributions_CN = self.hybrid.contributions(together([encoded]), items)
+        carriers = carried_most(encoded.events.items, contributions_CN)
         return [
-            self._explainer.of_history(item, encoded.events, contributions, intent)
-            for item, contributions in zip(items.tolist(), contributions_CN, strict=True)
+            self._explainer.of_history(item, encoded.events, its_own, intent)
+            for item, its_own in zip(items.tolist(), carriers, strict=True)
         ]
 
     def _described(self, item: int) -> dict[str, Any]:
