@@ -83,6 +83,24 @@ def test_users_with_few_items_are_training_only():
     assert histories.users.tolist() == [0]
 
 
+def test_validation_may_be_the_newest_of_the_official_training_part():
+    events = pd.DataFrame(
+        {
+            "user": ["a"] * 5 + ["b"] * 3,
+            "item": list("zyxwv") + list("xyz"),
+            "part": ["train"] * 4 + ["test"] + ["train"] * 2 + ["test"],
+        }
+    )
+    newest = OfficialSplit(valid_share=0.5, valid_by="newest")
+    cleaned = data.clean(events, pd.DataFrame({"item": list("vwxyz")}))
+    rows = data.split(*cleaned, _study("official", split=newest))
+    assert rows["part"].tolist() == ["train", "train", "valid", "valid", "test"] + [
+        "train",
+        "valid",
+        "test",
+    ]
+
+
 def test_the_official_split_draws_validation_from_training_alone():
     events, items = _shop()
     rows = data.split(events, items, _study("official"))

@@ -201,10 +201,13 @@ def _official(rows: pd.DataFrame, study: StudyParams, params: OfficialSplit) -> 
     part = part.copy()
     known = rows[part == TRAIN]
     pairs = known[_first_of_pair(known)][["user", "item"]]
-    # Ordered by item, so that the order of a user's rows does not decide who is drawn.
-    pairs = pairs.sort_values(["user", "item"], ignore_index=True)
-    drawn = np.random.default_rng(params.seed).random(len(pairs))
-    by_user = pd.Series(drawn).groupby(pairs["user"])
+    if params.valid_by == "random":
+        # Ordered by item, so that the order of a user's rows does not decide who is drawn.
+        pairs = pairs.sort_values(["user", "item"])
+        key = np.random.default_rng(params.seed).random(len(pairs))
+    else:
+        key = -np.arange(len(pairs), dtype=np.float64)
+    by_user = pd.Series(key, index=pairs.index).groupby(pairs["user"])
     count = by_user.transform("size").to_numpy()
     held = by_user.rank(method="first").to_numpy() <= np.floor(count * params.valid_share + 0.5)
     chosen = pd.MultiIndex.from_frame(pairs[held & (count > 1)])

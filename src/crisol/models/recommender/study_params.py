@@ -12,7 +12,9 @@ class OfficialSplit(Params):
 
     kind: Literal["official"] = "official"
     valid_share: float = Field(default=0.1, gt=0, lt=1)
-    """Of each user's training items, drawn at random: validation, to choose parameters on."""
+    """Of each user's training items: validation, to choose parameters on."""
+    valid_by: Literal["random", "newest"] = "random"
+    """Whether validation is drawn at random or is each user's newest; whichever is like the test."""
     seed: int = Field(default=0, ge=0)
 
 
