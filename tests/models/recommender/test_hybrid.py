@@ -1,5 +1,7 @@
 """The hybrid ranks exactly, learns whom to believe, and accounts for its scores by events."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
@@ -173,9 +175,17 @@ def test_an_ablation_is_the_hybrid_that_never_had_the_part(world, left_out):
     np.testing.assert_array_equal(lists["without"].items, alone.rank(world.histories, 8).items)
 
 
-def test_the_informative_method_is_believed(world, fitted):
-    level = dict(zip(fitted.scorers, fitted.weights.level, strict=True))
-    assert level["transitions"] > 2 * max(abs(level["popularity"]), abs(level["content"]))
+def test_the_informative_method_is_believed(world):
+    """Beside it: transitions learned from walks whose items were swapped with others."""
+    swapped = np.random.default_rng(0).permutation(ITEMS).astype(np.int32)[world.histories.items]
+    noise = Interactions(dataclasses.replace(world.histories, items=swapped), ITEMS)
+    ranker = world.fit(
+        {
+            "noise": fit_transitions(noise, world.catalogue, TransitionParams()),
+            "transitions": world.scorers["transitions"],
+        }
+    )
+    assert ranker.weights.level[1] > 5 * abs(ranker.weights.level[0])
 
 
 def test_one_method_alone_keeps_its_order(world):

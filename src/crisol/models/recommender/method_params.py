@@ -38,21 +38,21 @@ class EaseParams(Params):
 class TransitionParams(Params):
     """Item-to-item transitions in time order."""
 
-    window: int = Field(default=3, ge=1)
+    window: int = Field(default=10, ge=1)
     """Events further apart do not count as a transition."""
-    decay: float = Field(default=0.7, gt=0, le=1)
+    decay: float = Field(default=0.85, gt=0, le=1)
     """What each further event between the two leaves of a transition."""
-    backward: float = Field(default=0.5, ge=0, le=1)
+    backward: float = Field(default=0.3, ge=0, le=1)
     """What a transition counts in the other direction."""
     source: float = Field(default=0.5, ge=0, le=1)
     """Power by which the frequency of the item in the history damps."""
-    target: float = Field(default=0.3, ge=0, le=1)
+    target: float = Field(default=0.15, ge=0, le=1)
     """Power by which the frequency of the item to be recommended damps."""
-    shrinkage: float = Field(default=1.0, ge=0)
+    shrinkage: float = Field(default=5.0, ge=0)
     """Added to both frequencies: rare pairs say less."""
     length: float = Field(default=0.0, ge=0, le=1)
     """Power by which the length of a user's history damps its transitions."""
-    recency: float = Field(default=0.8, gt=0, le=1)
+    recency: float = Field(default=0.6, gt=0, le=1)
     """What each later event leaves of an event's weight."""
     neighbours: int = Field(default=200, ge=1)
     """Entries kept for each item."""

@@ -86,7 +86,8 @@ def _count(interactions: Interactions, params: TransitionParams) -> csr_matrix:
     items, rows = histories.items, histories.rows
     lengths = np.maximum(histories.sizes, 1)[rows] ** -params.length
     counted = csr_matrix(shape, dtype=np.float64)
-    for distance in range(1, params.window + 1):
+    longest = int(histories.sizes.max(initial=1))
+    for distance in range(1, min(params.window, longest - 1) + 1):
         pair = (rows[distance:] == rows[:-distance]) & (items[distance:] != items[:-distance])
         earlier, later = items[:-distance][pair], items[distance:][pair]
         weights = params.decay ** (distance - 1) * lengths[distance:][pair]
