@@ -30,7 +30,9 @@ _log = logging.getLogger("crisol.serving")
 FILE = "events.sqlite3"
 _APPLICATION = 0x43524556  # "CREV"
 _VERSION = 1
-_BUSY_S = 1.0
+_OPEN_S, _WRITE_S = 10.0, 1.0
+"""How long another worker is waited for, when opening and when writing."""
+_RETRY_S = 0.001
 _SCHEMA = f"""
 CREATE TABLE events (
     arrival INTEGER PRIMARY KEY,
@@ -107,6 +109,7 @@ class EventStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = _connect(path)
             _check(self._writer)
+            self._writer.execute("PRAGMA busy_timeout = 0")  # see _begin
             self._reader = _connect(path)
             self._identity = _identity(path)
         except (OSError, sqlite3.Error) as error:
@@ -141,7 +144,7 @@ class EventStore:
         try:
             self._check_there()
             with self._writing, self._writer:
-                self._writer.execute("BEGIN IMMEDIATE")
+                self._begin()
                 for batch in batches:
                     rows = [_row(event, now) for event in batch]
                     counts.append(self._writer.executemany(_INSERT, rows).rowcount)
@@ -162,6 +165,23 @@ class EventStore:
         except (sqlite3.Error, OSError) as error:
             raise _unavailable("read", error) from error
         return [StoredEvent._make(row) for row in reversed(rows)]
+
+    def _begin(self) -> None:
+        """Take the write lock.
+
+        SQLite's own waiting looks again after up to 100 ms, which a worker that writes all the time
+        can make it miss for seconds.
+        """
+        deadline = time.monotonic() + _WRITE_S
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_RETRY_S)
+            else:
+                return
 
     def _check_there(self) -> None:
         """SQLite would go on with a file that was removed, and lose what it writes at the end."""
@@ -187,7 +207,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False
     )
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
