@@ -1,4 +1,4 @@
-"""Recommendations from who had what: graph filters, graph networks, sequences, and their reasons."""
+"""Recommendations from who had what: graph filters and networks, sequences, and their reasons."""
 
 from crisol.core.facade import lazy
 
