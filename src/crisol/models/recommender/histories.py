@@ -82,16 +82,27 @@ class Histories:
 
     def matrix(self, item_count: int) -> csr_matrix:
         """[B, I] float32: the largest weight a history gives an item; columns sorted."""
-        order = np.lexsort((self.weights, self.items, self.rows))
-        rows, items, weights = self.rows[order], self.items[order], self.weights[order]
-        last = np.ones(len(items), dtype=bool)
-        if len(items):
-            last[:-1] = (rows[1:] != rows[:-1]) | (items[1:] != items[:-1])
-        return csr_matrix(
-            (weights[last], (rows[last], items[last])),
+        matrix = csr_matrix(
+            (self.weights, self.items, self.starts),
             shape=(len(self), item_count),
             dtype=np.float32,
+            copy=True,  # sorted in place below
         )
+        matrix.sort_indices()
+        again = np.zeros(len(matrix.indices), dtype=bool)
+        again[1:] = matrix.indices[1:] == matrix.indices[:-1]
+        again[self.starts[:-1][self.sizes > 0]] = False
+        if again.any():
+            first = np.flatnonzero(~again)
+            matrix = csr_matrix(
+                (
+                    np.maximum.reduceat(matrix.data, first),
+                    matrix.indices[first],
+                    np.searchsorted(first, matrix.indptr),
+                ),
+                shape=matrix.shape,
+            )
+        return matrix
 
 
 @dataclass(frozen=True)

@@ -36,10 +36,12 @@ class Ranked:
     Attributes:
         items: [B, K] best first; -1 where there are fewer.
         scores: [B, K]; 0 where there are fewer.
+        said: [B, K, S] what each method says of them; 0 where there are fewer.
     """
 
     items: NDArray[np.int64]
     scores: NDArray[np.float32]
+    said: NDArray[np.float32]
 
 
 class Hybrid:
@@ -108,7 +110,9 @@ class Hybrid:
         listed = np.zeros((len(known), count), dtype=np.float32)
         at = rows[kept], places[kept]
         items[at], listed[at] = candidates.items[best[kept]], scores[best[kept]]
-        return Ranked(items, listed)
+        said = np.zeros((*items.shape, len(candidates.names)), dtype=np.float32)
+        said[at] = candidates.scores[best[kept]]
+        return Ranked(items, listed, said)
 
     def score_items(self, histories: Histories, items: NDArray[np.int64]) -> Floats:
         """[B, C] float32: the final score of given items [B, C], without any boost."""
@@ -121,7 +125,9 @@ class Hybrid:
             known |= self._knowing[column] & scores.any(axis=1)
         return self._final(raw, items.ravel(), rows, known).reshape(items.shape)
 
-    def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
+    def contributions(
+        self, history: Histories, items: NDArray[np.int64], said: Floats | None = None
+    ) -> Floats:
         """How much each event of one history carries the final score of each of C items.
 
         Each method's share of the final score is divided among the events in proportion to the
@@ -129,15 +135,23 @@ class Hybrid:
         score less what popularity adds (integrated gradients from the empty history,
         arXiv:1703.01365).
 
+        Args:
+            history: one.
+            items: [C].
+            said: [C, S] what each method says of them, as :meth:`rank` gives it; nothing: every
+                method scores the history again.
+
         Returns:
             [C, N] float32.
         """
         total = np.zeros((len(items), len(history.items)), dtype=np.float64)
         for column, scorer in enumerate(self.scorers.values()):
-            said = scorer.score(history)[0, items].astype(np.float64)
-            scale = self.weights.scales[column]
-            small = np.abs(said) < 1e-6 * scale
-            slope = np.where(small, 1 / scale, np.arcsinh(said / scale) / np.where(small, 1, said))
+            if not self._knowing[column]:
+                continue
+            word = scorer.score(history)[0, items] if said is None else said[:, column]
+            word, scale = word.astype(np.float64), self.weights.scales[column]
+            small = np.abs(word) < 1e-6 * scale
+            slope = np.where(small, 1 / scale, np.arcsinh(word / scale) / np.where(small, 1, word))
             total += (
                 self.weights.level[column] * slope[:, None] * scorer.contributions(history, items)
             )
@@ -278,9 +292,14 @@ def rank_together(
 
 def _joined(parts: list[Ranked], count: int) -> Ranked:
     if not parts:
-        return Ranked(np.zeros((0, count), np.int64), np.zeros((0, count), np.float32))
+        nothing = np.zeros((0, count), np.float32)
+        return Ranked(nothing.astype(np.int64), nothing, nothing[:, :, None])
     items = np.concatenate([part.items for part in parts])
-    return Ranked(items, np.concatenate([part.scores for part in parts]))
+    return Ranked(
+        items,
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.said for part in parts]),
+    )
 
 
 def _spread(scores: Floats, rows: NDArray[np.int64], count: int) -> Floats:

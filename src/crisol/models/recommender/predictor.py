@@ -51,11 +51,12 @@ class Description(Params):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The best items [M] of one request, best first, and their scores [M]."""
+    """The best items [M] of one request, best first; scores [M], what methods said [M, S]."""
 
     encoded: Encoded
     items: NDArray[np.int64]
     scores: Floats
+    said: Floats
 
 
 class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationResponse]):
@@ -133,8 +134,14 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
                 allowed=stacked([one.allowed for one in part], size, True),
                 boost=stacked([one.boost for one in part], size, np.float32(0)),
             )
-            for row, items, scores in zip(rows, ranked.items, ranked.scores, strict=True):
-                outputs[row] = Output(encoded[row], items[items >= 0], scores[items >= 0])
+            for at, row in enumerate(rows):
+                found = ranked.items[at] >= 0
+                outputs[row] = Output(
+                    encoded[row],
+                    ranked.items[at][found],
+                    ranked.scores[at][found],
+                    ranked.said[at][found],
+                )
         return [outputs[row] for row in range(len(encoded))]
 
     def decode(
@@ -144,7 +151,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         vectors = self.space[output.items] if request.diversity > 0 else None
         chosen = diversify_list(output.scores, vectors, request.num_recs, request.diversity)
         items, scores = output.items[chosen], output.scores[chosen]
-        explanations = self._explanations(request, output.encoded, items)
+        explanations = self._explanations(request, output, chosen)
         return RecommendationResponse(
             items=tuple(
                 RecommendedItem(
@@ -165,14 +172,17 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         )
 
     def _explanations(
-        self, request: RecommendationRequest, encoded: Encoded, items: NDArray[np.int64]
+        self, request: RecommendationRequest, output: Output, chosen: NDArray[np.int64]
     ) -> list[Explanation | None]:
+        encoded, items = output.encoded, output.items[chosen]
         if not request.explain or not len(items):
             return [None] * len(items)
         intent = request.context.purchase_intent if request.context else None
         if encoded.basis == "popularity":
             return [self._explainer.of_popularity(item, intent) for item in items.tolist()]
-        contributions_CN = self.hybrid.contributions(together([encoded]), items)
+        contributions_CN = self.hybrid.contributions(
+            together([encoded]), items, output.said[chosen]
+        )
         carriers = carried_most(encoded.events.items, contributions_CN)
         return [
             self._explainer.of_history(item, encoded.events, its_own, intent)
