@@ -26,6 +26,10 @@ def _textbook(X):
     return B
 
 
+def _params(**settings):
+    return EaseParams(regularisation=_LAMBDA, recency=0.0, **settings)
+
+
 @pytest.fixture
 def catalogue():
     return Catalogue(("",) * 23, (), (), (), np.empty(0), None, ())
@@ -35,7 +39,7 @@ def catalogue():
 def test_the_exact_solution_is_the_dense_formula(monkeypatch, catalogue, users):
     monkeypatch.setattr(ease, "_BLOCK", 7)
     interactions, X = _interactions(users, 23)
-    scorer = fit_ease(interactions, catalogue, EaseParams(regularisation=_LAMBDA, neighbours=None))
+    scorer = fit_ease(interactions, catalogue, _params(neighbours=None))
     np.testing.assert_allclose(
         scorer.score(interactions.histories), X @ _textbook(X), rtol=1e-4, atol=1e-5
     )
@@ -43,7 +47,7 @@ def test_the_exact_solution_is_the_dense_formula(monkeypatch, catalogue, users):
 
 def test_all_items_as_neighbours_is_the_exact_solution(catalogue):
     interactions, X = _interactions(40, 23, share=0.5)
-    scorer = fit_ease(interactions, catalogue, EaseParams(regularisation=_LAMBDA, neighbours=22))
+    scorer = fit_ease(interactions, catalogue, _params(neighbours=22))
     np.testing.assert_allclose(
         scorer.score(interactions.histories), X @ _textbook(X), rtol=1e-4, atol=1e-5
     )
@@ -54,7 +58,7 @@ def test_neighbours_are_the_nearest_by_cosine_and_solve_their_own_ridge_regressi
 ):
     monkeypatch.setattr(ease, "_BLOCK", 5)
     interactions, X = _interactions(40, 23)
-    scorer = fit_ease(interactions, catalogue, EaseParams(regularisation=_LAMBDA, neighbours=4))
+    scorer = fit_ease(interactions, catalogue, _params(neighbours=4))
     one_hot = Histories.of([[item] for item in range(23)])
     B = scorer.score(one_hot)
     norms = np.linalg.norm(X, axis=0)
@@ -71,7 +75,7 @@ def test_neighbours_are_the_nearest_by_cosine_and_solve_their_own_ridge_regressi
 def test_the_largest_weights_are_kept(catalogue):
     interactions, X = _interactions(40, 23)
     full = _textbook(X)
-    params = EaseParams(regularisation=_LAMBDA, neighbours=None, keep=5)
+    params = _params(neighbours=None, keep=5)
     kept = fit_ease(interactions, catalogue, params).score(Histories.of([[i] for i in range(23)]))
     for item in range(23):
         strongest = np.sort(np.argsort(-np.abs(full[:, item]))[:5])
@@ -92,13 +96,24 @@ def test_an_item_never_carries_itself_and_one_that_nobody_had_scores_nothing(cat
 
 def test_contributions_are_the_summands_of_the_score(catalogue):
     interactions, _ = _interactions(40, 23)
-    scorer = fit_ease(interactions, catalogue, EaseParams(regularisation=_LAMBDA, neighbours=6))
+    scorer = fit_ease(interactions, catalogue, _params(neighbours=6))
     history = Histories.of([[3, 9, 3, 20]], weights=[[1, 2, 0.5, 1]])
     items = np.array([1, 3, 17])
     carried = scorer.contributions(history, items)
     assert carried.shape == (3, 4)
     np.testing.assert_allclose(carried.sum(axis=1), scorer.score(history)[0, items], rtol=1e-5)
     assert carried[0, 0] == carried[0, 2]
+
+
+def test_newer_events_count_more_and_are_accounted_for(catalogue):
+    interactions, X = _interactions(40, 23)
+    params = EaseParams(regularisation=_LAMBDA, neighbours=None, recency=1.0)
+    scorer = fit_ease(interactions, catalogue, params)
+    history = Histories.of([[3, 9, 20]])
+    expected = np.array([1 / 3, 1 / 2, 1]) @ _textbook(X)[[3, 9, 20]]
+    np.testing.assert_allclose(scorer.score(history)[0], expected, rtol=1e-4, atol=1e-5)
+    carried = scorer.contributions(history, np.arange(23))
+    np.testing.assert_allclose(carried.sum(axis=1), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_is_stored_scores_the_same(catalogue):

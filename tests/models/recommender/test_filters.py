@@ -9,11 +9,11 @@ from crisol.models.recommender.method_params import FilterParams
 from crisol.models.recommender.spectral import leading_right_vectors
 
 PARAMS = {
-    "GF-CF": FilterParams(dimensions=5, ideal=0.3),
-    "linear only": FilterParams(dimensions=5, ideal=0.0),
-    "BSPM": FilterParams(dimensions=5, ideal=0.2, sharpening=2.5),
+    "GF-CF": FilterParams(recency=0.0, dimensions=5, ideal=0.3),
+    "linear only": FilterParams(recency=0.0, dimensions=5, ideal=0.0),
+    "BSPM": FilterParams(recency=0.0, dimensions=5, ideal=0.2, sharpening=2.5),
     "BSPM, Euler": FilterParams(
-        dimensions=5, ideal=0.2, sharpening=0.8, sharpening_steps=2, sharpening_order=1
+        recency=0.0, dimensions=5, ideal=0.2, sharpening=0.8, sharpening_steps=2, sharpening_order=1
     ),
 }
 
@@ -105,6 +105,18 @@ def test_what_is_stored_scores_the_same_without_a_decomposition(monkeypatch, int
         again.score(interactions.histories), scorer.score(interactions.histories)
     )
     np.testing.assert_array_equal(again.item_vectors(), scorer.item_vectors())
+
+
+def test_newer_events_count_more_and_are_accounted_for(interactions):
+    params = FilterParams(dimensions=5, recency=0.5)
+    scorer = fit_filter(interactions, None, params)
+    history = Histories.of([[3, 9, 3, 12]])
+    weighted = Histories.of([[9, 3, 12]], weights=[[3**-0.5, 2**-0.5, 1]])
+    as_a_set = fit_filter(interactions, None, FilterParams(dimensions=5, recency=0.0))
+    scores = scorer.score(history)
+    np.testing.assert_allclose(scores, as_a_set.score(weighted), rtol=1e-5)
+    carried = scorer.contributions(history, np.arange(18))
+    np.testing.assert_allclose(carried.sum(axis=1), scores[0], rtol=1e-4, atol=1e-5)
 
 
 def test_near_item_vectors_were_had_by_the_same_users():

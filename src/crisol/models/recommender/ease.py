@@ -25,11 +25,11 @@ from scipy.sparse import csr_matrix
 
 from crisol.core.errors import MendableError
 from crisol.models.recommender.catalogue import Catalogue
+from crisol.models.recommender.counting import recent, shared_weights
 from crisol.models.recommender.histories import Histories, Interactions
 from crisol.models.recommender.method_params import EaseParams
 from crisol.models.recommender.neighbours import entries, sparse_arrays, sparse_matrix
 from crisol.models.recommender.scorer import Arrays, Floats, Scorer
-from crisol.models.recommender.shares import shared_weights
 
 _BLOCK = 1024
 """Columns of the weights that are dense at once."""
@@ -43,32 +43,41 @@ class EaseScorer(Scorer):
 
     name: ClassVar[str] = "ease"
 
-    def __init__(self, weights_II: csr_matrix) -> None:
-        """A scorer of these weights, from the row's item to the column's."""
+    def __init__(self, weights_II: csr_matrix, recency: float) -> None:
+        """A scorer of these weights, from the row's item to the column's.
+
+        Args:
+            weights_II: sparse.
+            recency: see :func:`~crisol.models.recommender.counting.recent`.
+        """
         self._weights_II = weights_II
+        self._recency = recency
 
     def score(self, histories: Histories) -> Floats:
         """See :class:`Scorer`."""
-        return (histories.matrix(self._weights_II.shape[0]) @ self._weights_II).toarray()
+        had_BI = recent(histories, self._recency).matrix(self._weights_II.shape[0])
+        return (had_BI @ self._weights_II).toarray()
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """See :class:`Scorer`. Exact; an item's events share what it carries."""
-        return entries(self._weights_II, history.items, items) * shared_weights(history)
+        weights_N = shared_weights(recent(history, self._recency))
+        return entries(self._weights_II, history.items, items) * weights_N
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """The weights; no settings."""
-        return sparse_arrays(self._weights_II), {}
+        """The weights, and the recency."""
+        return sparse_arrays(self._weights_II), {"recency": self._recency}
 
     @classmethod
     def restore(
         cls,
         arrays: Arrays,
-        settings: Mapping[str, Any],  # noqa: ARG003
+        settings: Mapping[str, Any],
         interactions: Interactions,  # noqa: ARG003
         catalogue: Catalogue,
     ) -> Self:
         """See :class:`Scorer`."""
-        return cls(sparse_matrix(arrays, (len(catalogue), len(catalogue))))
+        shape = (len(catalogue), len(catalogue))
+        return cls(sparse_matrix(arrays, shape), float(settings["recency"]))
 
 
 def fit_ease(
@@ -89,7 +98,8 @@ def fit_ease(
     matrix = interactions.matrix
     ones_UI = csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), matrix.shape)
     if params.neighbours is not None:
-        return EaseScorer(_from_neighbours(ones_UI, params.neighbours, params.regularisation))
+        weights_II = _from_neighbours(ones_UI, params.neighbours, params.regularisation)
+        return EaseScorer(weights_II, params.recency)
     smaller = min(ones_UI.shape)
     if smaller > params.largest:
         raise MendableError(
@@ -99,7 +109,8 @@ def fit_ease(
         )
     users, items = ones_UI.shape
     exact = _by_items if items <= users else _by_users
-    return EaseScorer(_largest(exact(ones_UI, params.regularisation), items, params.keep))
+    weights_II = _largest(exact(ones_UI, params.regularisation), items, params.keep)
+    return EaseScorer(weights_II, params.recency)
 
 
 def _by_items(ones_UI: csr_matrix, regularisation: float) -> Columns:

@@ -11,6 +11,9 @@ With R [U, I] the interactions, ``D_U`` and ``D_I`` the degrees, ``R~ = D_U^-1/2
   unit time) and sharpens after it, solving ``ds/dt = -s P`` up to time T. The equation is linear,
   so K Runge-Kutta steps of order p are ``q(P) = (sum over k <= p of (-T P / K)^k / k!)^K``.
 
+A history's newer events may count more (:func:`~crisol.models.recommender.counting.recent`); the
+papers take it as a set, which is recency 0.
+
 ``P`` is never written down: a product with it is two sparse ones. The ideal filter is kept
 sharpened, ``q(P) D_I^1/2 V``, so that a history pays for sharpening on the linear part alone.
 
@@ -26,10 +29,10 @@ from scipy.sparse import csr_matrix
 
 from crisol.core.errors import MendableError
 from crisol.models.recommender.catalogue import Catalogue
+from crisol.models.recommender.counting import recent, shared_weights
 from crisol.models.recommender.histories import Histories, Interactions
 from crisol.models.recommender.method_params import FilterParams
 from crisol.models.recommender.scorer import Arrays, Floats, Scorer
-from crisol.models.recommender.shares import shared_weights
 from crisol.models.recommender.spectral import leading_right_vectors
 
 _BLOCK = 512
@@ -110,7 +113,8 @@ class FilterScorer(Scorer):
 
     def score(self, histories: Histories) -> Floats:
         """See :class:`Scorer`. Items that nobody had score 0."""
-        graph, matrix_BI = self._graph, histories.matrix(self._vectors_DI.shape[1])
+        graph, had = self._graph, recent(histories, self.params.recency)
+        matrix_BI = had.matrix(self._vectors_DI.shape[1])
         scores_BI = graph.blur(matrix_BI)
         if self._sharpened_DI is not None:
             scores_BI = np.ascontiguousarray(graph.sharpen(scores_BI.T, self.params).T)
@@ -144,7 +148,7 @@ class FilterScorer(Scorer):
             else:
                 to_DC = self._vectors_DI[:, items] * graph.root_I[items]
             carried_CN += np.float32(self.params.ideal) * (to_DC.T @ from_DN)
-        return carried_CN * shared_weights(history)
+        return carried_CN * shared_weights(recent(history, self.params.recency))
 
     def _linear(self, items: NDArray[np.int64], events: NDArray[np.int32]) -> Floats:
         """``P q(P)`` [C, N], which is symmetric: sharpened from the side that has fewer."""

@@ -14,6 +14,8 @@ class FilterParams(Params):
     """Singular vectors of the ideal low-pass filter."""
     ideal: float = Field(default=0.3, ge=0)
     """Weight of the ideal low-pass filter beside the linear one."""
+    recency: float = Field(default=0.5, ge=0)
+    """Power by which an event fades with the number of later ones; 0: a history is a set."""
     sharpening: float = Field(default=0.0, ge=0)
     """Time for which what was smoothed is sharpened; 0 is GF-CF, more is BSPM."""
     sharpening_steps: int = Field(default=1, ge=1)
@@ -25,7 +27,7 @@ class FilterParams(Params):
 class EaseParams(Params):
     """EASE^R (arXiv:1905.03375)."""
 
-    regularisation: float = Field(default=50.0, gt=0)
+    regularisation: float = Field(default=100.0, gt=0)
     """Added to the diagonal of the Gram matrix, in users."""
     neighbours: int | None = Field(default=100, ge=1)
     """Each item is predicted from its nearest ones alone; ``null``: from all, exactly."""
@@ -33,6 +35,8 @@ class EaseParams(Params):
     """Weights of each item that are kept of the exact solution, the largest."""
     largest: int = Field(default=32_000, ge=1)
     """Users or items, whichever are fewer, above which the exact solution is refused."""
+    recency: float = Field(default=0.5, ge=0)
+    """Power by which an event fades with the number of later ones; 0: a history is a set."""
 
 
 class TransitionParams(Params):

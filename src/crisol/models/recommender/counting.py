@@ -1,9 +1,24 @@
-"""What each event of one history counts, when an item may occur in it more than once."""
+"""What each event of a history counts: the later the more, and once where an item recurs."""
+
+from dataclasses import replace
 
 import numpy as np
 
 from crisol.models.recommender.histories import Histories
 from crisol.models.recommender.scorer import Floats
+
+
+def recent(histories: Histories, power: float) -> Histories:
+    """The same histories with every event's weight times ``(1 + later events) ** -power``.
+
+    >>> recent(Histories.of([[7, 8], [9]]), 1.0).weights.tolist()
+    [0.5, 1.0, 1.0]
+    """
+    if power == 0:
+        return histories
+    later = histories.starts[1:][histories.rows] - 1 - np.arange(len(histories.items))
+    weights = histories.weights * (1.0 + later) ** -power
+    return replace(histories, weights=weights.astype(np.float32))
 
 
 def shared_weights(history: Histories) -> Floats:
