@@ -125,14 +125,15 @@ def test_every_acknowledged_event_outlives_kill_9(path: Path) -> None:
     store.close()
 
 
-def test_two_processes_write_at_once_and_nothing_is_lost(path: Path) -> None:
-    writers = [writer(path, name, 200) for name in ("a", "b")]
+def test_processes_that_write_all_the_time_take_turns_and_nothing_is_lost(path: Path) -> None:
+    names = ("a", "b", "c")
+    writers = [writer(path, name, 200) for name in names]
     for process in writers:
         process.communicate(timeout=60)
         assert process.returncode == 0
     store = EventStore(path)
     found = items(store)
-    for name in ("a", "b"):
+    for name in names:
         assert [i for i in found if i.startswith(name)] == [f"{name}-{n}" for n in range(200)]
     store.close()
 

@@ -24,15 +24,15 @@ from typing import NamedTuple
 from crisol.serving.building import bento_home
 from crisol.serving.config import STATE_FOLDER, ConfigurationError, Settings
 from crisol.serving.errors import ApiError
+from crisol.serving.turns import Turns
 
 _log = logging.getLogger("crisol.serving")
 
 FILE = "events.sqlite3"
 _APPLICATION = 0x43524556  # "CREV"
 _VERSION = 1
-_OPEN_S, _WRITE_S = 10.0, 1.0
-"""How long another worker is waited for, when opening and when writing."""
-_RETRY_S = 0.001
+_BUSY_S = 1.0
+"""How long is waited for whoever holds the file and is no worker, such as a person's query."""
 _SCHEMA = f"""
 CREATE TABLE events (
     arrival INTEGER PRIMARY KEY,
@@ -107,10 +107,11 @@ class EventStore:
         self._reading, self._writing = Lock(), Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = _connect(path)
-            _check(self._writer)
-            self._writer.execute("PRAGMA busy_timeout = 0")  # see _begin
-            self._reader = _connect(path)
+            self._turns = Turns(path)
+            with self._turns.mine():
+                self._writer = _connect(path)
+                _check(self._writer)
+                self._reader = _connect(path)
             self._identity = _identity(path)
         except (OSError, sqlite3.Error) as error:
             raise ConfigurationError(
@@ -143,8 +144,8 @@ class EventStore:
         counts: list[int] = []
         try:
             self._check_there()
-            with self._writing, self._writer:
-                self._begin()
+            with self._writing, self._turns.mine(), self._writer:
+                self._writer.execute("BEGIN IMMEDIATE")
                 for batch in batches:
                     rows = [_row(event, now) for event in batch]
                     counts.append(self._writer.executemany(_INSERT, rows).rowcount)
@@ -166,23 +167,6 @@ class EventStore:
             raise _unavailable("read", error) from error
         return [StoredEvent._make(row) for row in reversed(rows)]
 
-    def _begin(self) -> None:
-        """Take the write lock.
-
-        SQLite's own waiting looks again after up to 100 ms, which a worker that writes all the time
-        can make it miss for seconds.
-        """
-        deadline = time.monotonic() + _WRITE_S
-        while True:
-            try:
-                self._writer.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                    raise
-                time.sleep(_RETRY_S)
-            else:
-                return
-
     def _check_there(self) -> None:
         """SQLite would go on with a file that was removed, and lose what it writes at the end."""
         if _identity(self.path) != self._identity:
@@ -192,6 +176,7 @@ class EventStore:
         """Let go of the file."""
         self._reader.close()
         self._writer.close()
+        self._turns.close()
 
 
 def _row(event: NewEvent, now_us: int) -> tuple[str, str, int, str, float, bool]:
@@ -207,7 +192,7 @@ def _identity(path: Path) -> tuple[int, int]:
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=_OPEN_S, isolation_level=None, check_same_thread=False
+        path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
     )
     mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
     if mode != "wal":
