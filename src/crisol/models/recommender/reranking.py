@@ -5,7 +5,8 @@ First the weights of least softmax cross-entropy of the held-out items among the
 (Metzler and Croft, Information Retrieval 10, 2007), since what is likely far down the list is not
 what makes its top good. There are as many weights as methods, so little can be learned by heart.
 
-Legend: B histories, M candidates of all of them, S scorers, W candidates that compete in a history.
+Legend: B histories, M candidates of all of them, S scorers, W most candidates of one history,
+R right candidates.
 """
 
 from dataclasses import dataclass
@@ -22,10 +23,9 @@ Doubles = NDArray[np.float64]
 _FACTORS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.15, 1.3, 1.6, 2.5)
 """What a weight is multiplied by when a better one is looked for."""
 _ROUNDS = 4
-_COMPETE = 5
-"""Times the cut-off: so many of a history's candidates can come into the list."""
 
 _TIE = 1e-4
+"""Scores that differ by less are taken for equal."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def learn(
     weights = Weights(np.maximum(highest, 1e-12), np.zeros(scores.shape[1]))
     features = weights.features(scores)
     likely = _most_likely(features, rows, right[taught], regularisation)
-    contest = _Contest.of(features, rows, right[taught], likely, cutoff)
+    contest = _Contest.of(features, rows, right[taught], cutoff)
     return Weights(weights.scales, contest.climb(likely))
 
 
@@ -106,47 +106,39 @@ def _most_likely(
 
 @dataclass(frozen=True)
 class _Contest:
-    """The candidates that can come into a list, side by side.
+    """The candidates of each history side by side.
 
     Attributes:
         features: [S, B, W].
-        open: [B, W] 0, a trifle less for the right ones so that equal scores count against them,
-            and minus infinity where a history has fewer than W candidates.
-        right: [B, W].
-        ideal: [B] the DCG of the best list.
+        open: [B, W] 0, or minus infinity where a history has fewer than W candidates.
+        rows: [R] the history of each right candidate, ascending.
+        places: [R] where it is among the W.
+        ideal: [R] the DCG of the best list of its history.
         cutoff: of NDCG.
     """
 
     features: Floats
     open: Floats
-    right: NDArray[np.bool_]
+    rows: NDArray[np.int64]
+    places: NDArray[np.int64]
     ideal: Doubles
     cutoff: int
 
     @classmethod
     def of(
-        cls,
-        features: Floats,
-        rows: NDArray[np.int64],
-        right: NDArray[np.bool_],
-        weights: Doubles,
-        cutoff: int,
+        cls, features: Floats, rows: NDArray[np.int64], right: NDArray[np.bool_], cutoff: int
     ) -> "_Contest":
-        """The best of each history under these weights, and all that are right."""
-        order = np.lexsort((-(features @ weights), ~right, rows))
+        """All candidates: a choice among them would favour the weights it was made with."""
         sizes = np.bincount(rows)
-        places = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[rows]
-        width = _COMPETE * cutoff
-        kept = places < width
-        at, chosen = (rows[kept], places[kept]), order[kept]
-        shape = (len(sizes), width)
+        places = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows]
+        shape = (len(sizes), sizes.max())
         side_by_side = np.zeros((features.shape[1], *shape), dtype=np.float32)
-        side_by_side[:, at[0], at[1]] = features[chosen].T
-        opened, correct = np.full(shape, -np.inf, dtype=np.float32), np.zeros(shape, dtype=bool)
-        opened[at], correct[at] = np.where(right[chosen], -_TIE, 0), right[chosen]
-        best = np.cumsum(_discounts(cutoff))
-        ideal = best[np.minimum(np.bincount(rows, weights=right).astype(int), cutoff) - 1]
-        return cls(side_by_side, opened, correct, ideal, cutoff)
+        side_by_side[:, rows, places] = features.T
+        opened = np.full(shape, -np.inf, dtype=np.float32)
+        opened[rows, places] = 0
+        best = np.cumsum(_discount(np.arange(cutoff)))
+        ideal = best[np.minimum(np.bincount(rows[right]), cutoff) - 1]
+        return cls(side_by_side, opened, rows[right], places[right], ideal[rows[right]], cutoff)
 
     def climb(self, weights: Doubles) -> Doubles:
         """The weights after changing one at a time for as long as NDCG rises."""
@@ -167,11 +159,12 @@ class _Contest:
         return weights
 
     def _ndcg(self, scores: Floats) -> float:
-        top = np.argpartition(-scores, self.cutoff - 1, axis=1)[:, : self.cutoff]
-        order = np.argsort(-np.take_along_axis(scores, top, axis=1), axis=1, kind="stable")
-        hits = np.take_along_axis(self.right, np.take_along_axis(top, order, axis=1), axis=1)
-        return float((hits @ _discounts(self.cutoff) / self.ideal).mean())
+        """NDCG summed over the histories; equal scores count against what is right."""
+        own = scores[self.rows, self.places] - np.float32(_TIE)
+        ranks = (scores[self.rows] > own[:, None]).sum(axis=1) - 1
+        return float((_discount(ranks) / self.ideal)[ranks < self.cutoff].sum())
 
 
-def _discounts(cutoff: int) -> Doubles:
-    return 1 / np.log2(np.arange(2, cutoff + 2))
+def _discount(ranks: NDArray[np.int64]) -> Doubles:
+    """What a hit counts at a rank from 0."""
+    return 1 / np.log2(ranks + 2.0)
