@@ -24,7 +24,7 @@ SLOPE = 0.2
 NORM_EPSILON = 1e-5
 """What torch's LayerNorm adds to a variance."""
 
-_ARRAYS = ("items", "values", "logits", "ages", "users", "targets", "scales", "shifts")
+_ARRAYS = ("items", "values", "logits", "ages", "users", "targets")
 
 
 class AttentionScorer(Scorer):
@@ -46,8 +46,6 @@ class AttentionScorer(Scorer):
         ages: [L, A, H]; row a is for an event that log2(number of later events + 1) rounds to a.
         users: [U, D] before the first layer.
         targets: [L, H, D] ``t``.
-        scales: [L, D] of the norm.
-        shifts: [L, D] of the norm.
     """
 
     name: ClassVar[str] = "attention"
@@ -60,11 +58,9 @@ class AttentionScorer(Scorer):
         ages: Floats,
         users: Floats,
         targets: Floats,
-        scales: Floats,
-        shifts: Floats,
     ) -> None:
         self._items, self._values, self._logits, self._ages = items, values, logits, ages
-        self._users, self._targets, self._scales, self._shifts = users, targets, scales, shifts
+        self._users, self._targets = users, targets
 
     def embed(self, histories: Histories) -> Floats:
         """[B, D] the users after the last layer; zeros for an empty history."""
@@ -115,7 +111,7 @@ class AttentionScorer(Scorer):
         begins = histories.starts[:-1][full]
         shape = (len(histories), len(self._items))
         for layer in range(len(self._values)):
-            normed = _norm(x, self._scales[layer], self._shifts[layer])
+            normed = _norm(x)
             logits = self._logits[layer, histories.items] + self._ages[layer, ages]
             logits += (normed @ self._targets[layer].T)[rows]
             logits = np.where(logits > 0, logits, np.float32(SLOPE) * logits)
@@ -171,10 +167,10 @@ def age_rows(histories: Histories, ages: int) -> NDArray[np.int64]:
     return np.minimum(np.frexp(later + 1.0)[1] - 1, ages - 1).astype(np.int64)
 
 
-def _norm(x: Floats, scale: Floats, shift: Floats) -> Floats:
+def _norm(x: Floats) -> Floats:
     centred = x - x.mean(1, keepdims=True)
     variance = np.square(centred).mean(1, keepdims=True)
-    return centred / np.sqrt(variance + np.float32(NORM_EPSILON)) * scale + shift
+    return centred / np.sqrt(variance + np.float32(NORM_EPSILON))
 
 
 def _softmax(logits: Floats, begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:

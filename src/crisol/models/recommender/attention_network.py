@@ -22,6 +22,9 @@ from crisol.models.recommender.method_params import AttentionParams
 
 SLOPE = 0.2
 """Of LeakyReLU below zero, as in the paper."""
+GAIN = 0.1
+"""By which the matrices of a layer are multiplied, so that the learning rate that suits embeddings
+does not shake them: a step of Adam moves every weight by as much."""
 
 
 def attend(
@@ -109,29 +112,34 @@ def head_dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, heads:
 
 
 class AttentionSide(nn.Module):
-    """One direction of a layer: what its targets take from their neighbours' normed states."""
+    """One direction of a layer: what its targets take from their neighbours' normed states.
 
-    def __init__(self, dimensions: int, heads: int, ages: int, scale: float) -> None:
+    Starts as nearly a plain mean over the neighbours, which is a good recommender already.
+    """
+
+    def __init__(self, params: AttentionParams, ages: int) -> None:
         super().__init__()
-        self.heads = heads
-        # Starts as a plain mean over the neighbours, which is a good recommender already.
-        self.values = nn.Linear(dimensions, dimensions, bias=False)
-        self.values.weight.data = torch.eye(dimensions) * scale
-        self.source = nn.Parameter(torch.randn(heads, dimensions // heads) * 0.1)
-        self.target = nn.Linear(dimensions, heads, bias=False)
-        nn.init.normal_(self.target.weight, std=0.1)
+        size, heads = params.dimensions, params.heads
+        self._values = nn.Parameter(torch.eye(size))
+        self._source = nn.Parameter(torch.randn(heads, size // heads))
+        self._target = nn.Parameter(torch.randn(heads, size))
         self.ages = nn.Parameter(torch.zeros(ages, heads))
 
     def forward(self, sources: Tensor, targets: Tensor, ages: Tensor, edges: Direction) -> Tensor:
         """[R, D] from sources [S, D] and targets [R, D]; ``ages`` [E] are rows of the table."""
-        values = self.values(sources)
-        return attend(
-            values, self.source_logits(values), self.target(targets), self.ages[ages], edges
-        )
+        values, logits = self.offers(sources)
+        return attend(values, logits, targets @ self.target.T, self.ages[ages], edges)
 
-    def source_logits(self, values: Tensor) -> Tensor:
-        """[S, H] of values [S, D]."""
-        return (values.view(len(values), self.heads, -1) * self.source).sum(2)
+    def offers(self, sources: Tensor) -> tuple[Tensor, Tensor]:
+        """The values [S, D] of sources [S, D], and their part of the logits [S, H]."""
+        values = sources @ self._values.T * GAIN
+        heads = self._source.shape[0]
+        return values, (values.view(len(values), heads, -1) * self._source).sum(2)
+
+    @property
+    def target(self) -> Tensor:
+        """[H, D] what a target's state is multiplied with for its part of the logits."""
+        return self._target * GAIN
 
 
 class AttentionLayer(nn.Module):
@@ -139,16 +147,15 @@ class AttentionLayer(nn.Module):
 
     def __init__(self, params: AttentionParams) -> None:
         super().__init__()
-        size, scale = params.dimensions, params.initial_scale
-        self.user_norm, self.item_norm = nn.LayerNorm(size), nn.LayerNorm(size)
-        self.to_users = AttentionSide(size, params.heads, params.ages, scale)
-        self.to_items = AttentionSide(size, params.heads, 1, scale)
+        self.norm = nn.LayerNorm(params.dimensions, elementwise_affine=False)
+        self.to_users = AttentionSide(params, params.ages)
+        self.to_items = AttentionSide(params, 1)
 
     def forward(
         self, users: Tensor, items: Tensor, edges: tuple[Direction, Direction], ages: Tensor
     ) -> tuple[Tensor, Tensor]:
         """[U, D] and [I, D] of the next layer."""
-        normed_users, normed_items = self.user_norm(users), self.item_norm(items)
+        normed_users, normed_items = self.norm(users), self.norm(items)
         to_users, to_items = edges
         gained = self.to_users(normed_items, normed_users, ages, to_users)
         given = self.to_items(normed_users, normed_items, torch.zeros_like(ages), to_items)

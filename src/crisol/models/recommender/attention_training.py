@@ -140,19 +140,17 @@ def held_out(edges: Edges, users: Tensor, params: AttentionParams) -> tuple[Tens
 def scorer_of(network: AttentionNetwork, edges: Edges) -> AttentionScorer:
     """What is served of a trained network: its states on the whole graph."""
     states = network.states(edges.to(network.users.device))
-    values, logits = [], []
-    for layer, (_, items) in zip(network.layers, states[:-1], strict=True):
-        values.append(layer.to_users.values(layer.item_norm(items)))
-        logits.append(layer.to_users.source_logits(values[-1]))
-    layers = network.layers
+    sides = [layer.to_users for layer in network.layers]
+    offers = [
+        side.offers(layer.norm(items))
+        for layer, side, (_, items) in zip(network.layers, sides, states[:-1], strict=True)
+    ]
     arrays = {
         "items": states[-1][1],
-        "values": torch.stack(values),
-        "logits": torch.stack(logits),
-        "ages": torch.stack([layer.to_users.ages for layer in layers]),
+        "values": torch.stack([values for values, _ in offers]),
+        "logits": torch.stack([logits for _, logits in offers]),
+        "ages": torch.stack([side.ages for side in sides]),
         "users": network.users,
-        "targets": torch.stack([layer.to_users.target.weight for layer in layers]),
-        "scales": torch.stack([layer.user_norm.weight for layer in layers]),
-        "shifts": torch.stack([layer.user_norm.bias for layer in layers]),
+        "targets": torch.stack([side.target for side in sides]),
     }
     return AttentionScorer(**{k: v.detach().cpu().numpy().copy() for k, v in arrays.items()})

@@ -3,12 +3,18 @@
 Legend: B users of a batch, I items, D dimensions, P pairs, S negatives.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from crisol.models.recommender.graph import pair_scores
 from crisol.models.recommender.sampling import NegativeSampler
+
+_CELLS = 1 << 18
+"""Products computed at once (1 MB)."""
 
 
 def sampled_softmax(
@@ -35,7 +41,47 @@ def sampled_softmax(
     """
     rows, columns = pairs
     drawn = sampler.shared(negatives)
-    logits = mine @ items[drawn].T
-    had = sampler.positives_among(users, drawn)
-    against = torch.logsumexp(logits.index_put(had, logits.new_tensor(-torch.inf)), dim=1)
+    against = log_sum_exp(mine, items[drawn], *sampler.positives_among(users, drawn))
     return softplus(against[rows] - pair_scores(mine, items, rows, columns)).mean()
+
+
+def log_sum_exp(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """[B] ``log Σ_j e^(left_b · right_j)`` without the pairs (rows [M] ascending, columns [M]).
+
+    Computed in pieces that stay in the processor's cache, twice: the [B, S] products are never
+    kept. A row without any j is as low as floats go.
+    """
+    return _LogSumExp.apply(left, right, rows, columns)  # type: ignore[no-any-return]
+
+
+class _LogSumExp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        sums = [logits.logsumexp(1) for _, logits in _pieces(left, right, rows, columns)]
+        # Finite where nothing is left, or backward would subtract infinity from itself.
+        result = torch.cat(sums).clamp_min(torch.finfo(left.dtype).min)
+        ctx.save_for_backward(left, right, rows, columns, result)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        left, right, rows, columns, result = ctx.saved_tensors
+        of_left, of_right = torch.empty_like(left), torch.zeros_like(right)
+        for part, logits in _pieces(left, right, rows, columns):
+            weights = logits.sub_(result[part, None]).exp_().mul_(gradients[0][part, None])
+            torch.mm(weights, right, out=of_left[part])
+            of_right.addmm_(weights.T, left[part])
+        return of_left, of_right, None, None
+
+
+def _pieces(
+    left: Tensor, right: Tensor, rows: Tensor, columns: Tensor
+) -> Iterator[tuple[slice, Tensor]]:
+    """The products of some rows at a time, minus infinity where a pair is left out."""
+    size = max(1, _CELLS // len(right))
+    for start in range(0, len(left), size):
+        part = slice(start, start + size)
+        logits = left[part] @ right.T
+        first, last = torch.searchsorted(rows, rows.new_tensor([start, start + size])).tolist()
+        logits[rows[first:last] - start, columns[first:last]] = -torch.inf
+        yield part, logits
