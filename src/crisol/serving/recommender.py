@@ -88,12 +88,12 @@ def _example_batch() -> contract.BatchRequest:
 
 
 def _example_similar() -> contract.SimilarItemsRequest:
-    return contract.SimilarItemsRequest(item_id="item-1", num_items=5)
+    return contract.SimilarItemsRequest(item_id="i012", num_items=5)
 
 
 def _example_events() -> contract.EventsRequest:
     at = datetime(2026, 1, 1, 12, tzinfo=UTC)
-    bought = contract.Event(user_id="user-1", item_id="item-1", timestamp=at, type="purchase")
+    bought = contract.Event(user_id="u007", item_id="i012", timestamp=at, type="purchase")
     return contract.EventsRequest(events=(bought,))
 
 

@@ -244,7 +244,9 @@ class Event(Contract):
         default=None, description="Such as purchase, rating or view."
     )
     weight: Annotated[float, Field(gt=0, le=1000)] | None = Field(
-        default=None, description="How much it counts; left out: 1."
+        default=None,
+        description="How much it counts in the next training; left out: 1. In answers every event "
+        "counts alike until then.",
     )
 
 
@@ -270,10 +272,10 @@ class EventsResponse(Contract):
 
 
 def example_request() -> RecommendationRequest:
-    """A valid request. Its items are made up: a model that lacks them says so."""
+    """A valid request. Its items are those of the sample: a model that lacks them says so."""
     return RecommendationRequest(
-        history=("item-1", "item-2"),
-        context=Context(excluded_items=("item-3",)),
+        history=("i012", "i101"),
+        context=Context(excluded_items=("i033",)),
         num_recs=5,
         diversity=0.2,
     )
