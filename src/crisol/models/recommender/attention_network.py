@@ -16,12 +16,11 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
+from crisol.models.recommender.attention import SLOPE
 from crisol.models.recommender.edges import Direction, Edges
-from crisol.models.recommender.graph import _PIECE, gather_sum
+from crisol.models.recommender.graph import PIECE, gather_sum
 from crisol.models.recommender.method_params import AttentionParams
 
-SLOPE = 0.2
-"""Of LeakyReLU below zero, as in the paper."""
 GAIN = 0.1
 """By which the matrices of a layer are multiplied, so that the learning rate that suits embeddings
 does not shake them: a step of Adam moves every weight by as much."""
@@ -106,7 +105,7 @@ def head_dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, heads:
     """[E, H] dot products, head by head, of ``left[rows]`` and ``right[columns]``."""
     parts = [
         _by_head(left.index_select(0, r).mul_(right.index_select(0, c)), heads)
-        for r, c in zip(rows.split(_PIECE), columns.split(_PIECE), strict=True)
+        for r, c in zip(rows.split(PIECE), columns.split(PIECE), strict=True)
     ]
     return torch.cat(parts) if parts else left.new_zeros((0, heads))
 

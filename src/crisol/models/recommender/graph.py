@@ -16,7 +16,7 @@ import torch
 from scipy.sparse import bmat, csr_matrix, diags
 from torch import Tensor, nn
 
-_PIECE = 16_384
+PIECE = 16_384
 """Pairs whose rows are read at once."""
 
 
@@ -140,7 +140,7 @@ def dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return torch.cat(
         [
             (left.index_select(0, r) * right.index_select(0, c)).sum(1)
-            for r, c in zip(rows.split(_PIECE), columns.split(_PIECE), strict=True)
+            for r, c in zip(rows.split(PIECE), columns.split(PIECE), strict=True)
         ]
     )
 
