@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crisol.core.errors import MendableError
 from crisol.models.recommender import data, sample, training
 from crisol.models.recommender.data import histories_before
 from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
@@ -11,6 +12,7 @@ from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.results import study_results
 from crisol.models.recommender.study_params import StudyParams
 from crisol.models.recommender.training import HYBRID
+from crisol.models.recommender.transitions import fit_transitions
 
 METHODS = ("popularity", "filter", "transitions", "content", "attention")
 
@@ -155,3 +157,24 @@ def test_a_saved_predictor_answers_the_same(fitted, tmp_path) -> None:
     loaded = RecommenderPredictor.load(fitted.predictor.save(tmp_path / "predictor"))
     assert loaded.golden
     assert loaded.replay_golden(1e-6) == []
+
+
+def test_a_protocol_may_forbid_to_fit_again(events, tables, params, tmp_path) -> None:
+    """Then what ranks for the test has learned from the part train alone."""
+    data_params, _, train = params
+    model = ModelParams.model_validate({"methods": ["popularity", "transitions", "content"]})
+    [study] = data_params.studies
+    once = data_params.model_copy(update={"studies": (study.model_copy(update={"refit": False}),)})
+    fixed = training.fit(events, tables[1], once, model, train, tmp_path)
+    again = training.fit(events, tables[1], data_params, model, train, tmp_path)
+    only = data.interactions(events, ("train",), len(tables[1]))
+    history = Histories.of([only.histories.row(3).tolist()])
+    expected = fit_transitions(only, fixed.predictor.catalogue, model.transitions).score(history)
+    assert (fixed.predictor.hybrid.scorers["transitions"].score(history) == expected).all()
+    assert (again.predictor.hybrid.scorers["transitions"].score(history) != expected).any()
+
+
+def test_a_hybrid_without_a_space_is_refused_before_training(events, tables, params, tmp_path):
+    model = ModelParams.model_validate({"methods": ["popularity", "transitions"]})
+    with pytest.raises(MendableError, match="add one of: filter"):
+        training.fit(events, tables[1], params[0], model, params[2], tmp_path)

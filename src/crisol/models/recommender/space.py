@@ -15,8 +15,9 @@ import numpy as np
 
 from crisol.models.recommender.scorer import Floats, Scorer
 
-COLLABORATIVE = ("filter", "lightgcn", "attention", "ease")
+COLLABORATIVE = ("filter", "lightgcn", "attention")
 """Methods whose vectors come from who had what, in order of preference."""
+CONTENT = "content"
 CONTENT_LENGTH = 0.3
 """Length of an item's content vector beside a collaborative one of length 1. Of 0.3, 0.5, 1, 2 and
 3 this finds what Beauty's validation users had next most often among the 10 nearest (0.070; 0.068
@@ -48,8 +49,7 @@ class Spaces:
         only = collaborative if collaborative is not None else content
         if only is None:
             raise ValueError(
-                "no method brings item vectors; add one of: "
-                + ", ".join((*COLLABORATIVE, "content"))
+                "no method brings item vectors; add one of: " + ", ".join((*COLLABORATIVE, CONTENT))
             )
         return cls(only, only)
 

@@ -53,6 +53,9 @@ class StudyParams(Params):
     ] = Field(default_factory=LeaveOneOutSplit)
     k: int = Field(default=10, ge=1, le=100)
     """Length of the lists that the headline figures judge."""
+    refit: bool = True
+    """Fit the methods again on training and validation together before the test. Protocols that fit
+    on all but the last two events, and only rank with the last but one, say ``false``."""
     min_user_events: int = Field(default=0, ge=0)
     """Users with fewer training items are left out, and so on until nothing changes (k-core)."""
     min_item_events: int = Field(default=0, ge=0)

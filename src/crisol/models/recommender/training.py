@@ -2,7 +2,8 @@
 
 1. Each method learns from the part ``train`` alone.
 2. The hybrid learns from the part ``valid`` how to weigh what they say.
-3. Each method learns again from ``train`` and ``valid``; the hybrid keeps its weights.
+3. Each method learns again from ``train`` and ``valid``, unless the study's protocol says not to;
+   the hybrid keeps its weights.
 4. Every method, the hybrid, and the hybrid without each of its parts rank all items for users
    of the part ``test``, which nothing above has seen.
 """
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.core.checkpoints import clear
+from crisol.core.errors import MendableError
 from crisol.models.recommender.contract import Context, RecommendationRequest
 from crisol.models.recommender.data import histories_before, interactions, user_ids
 from crisol.models.recommender.histories import Histories, Interactions
@@ -25,6 +27,7 @@ from crisol.models.recommender.params import DataParams, MethodsParams, ModelPar
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.ranking import Items, top_k
 from crisol.models.recommender.scorer import Scorer
+from crisol.models.recommender.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.study_params import StudyParams
 from crisol.models.recommender.tags import catalogue
 
@@ -69,10 +72,14 @@ def fit(
         model: the methods.
         train: their loops.
         checkpoints: folder from which an interrupted training goes on; emptied at the end.
+
+    Raises:
+        MendableError: the registered study has no method that similar items can be found with.
     """
     histories: list[pd.DataFrame] = []
     rankings: list[pd.DataFrame] = []
     predictor: RecommenderPredictor | None = None
+    _check_vectors(data.register_study, model)
     for study in data.studies:
         mine = events[events["study"] == study.name]
         unit = _Study(study, mine, items, model.of_study(study.name), train, checkpoints)
@@ -85,6 +92,16 @@ def fit(
     clear(checkpoints)
     history = pd.concat(histories, ignore_index=True) if histories else _NO_HISTORY.copy()
     return Fit(predictor, history, pd.concat(rankings, ignore_index=True))
+
+
+def _check_vectors(study: str, model: ModelParams) -> None:
+    """Say before training what would be missing after it."""
+    able = (*COLLABORATIVE, CONTENT)
+    if not set(able) & set(model.of_study(study).hybrid_methods):
+        raise MendableError(
+            f"recommender.model: the hybrid of study {study!r} finds no similar items, since none "
+            f"of its methods places items in a space; add one of: {', '.join(able)}"
+        )
 
 
 _NO_HISTORY = pd.DataFrame({"label": [], "epoch": [], "train_loss": []}).astype(
@@ -112,7 +129,7 @@ class _Study:
         self.known = interactions(events, ("train", "valid"), len(self.catalogue))
 
     def fit(self) -> dict[str, Hybrid]:
-        """The hybrid, and it without each of its parts, over methods that saw train and valid."""
+        """The hybrid, and it without each of its parts, over the methods as they are tested."""
         before, targets = histories_before(self.events, "valid")
         seen = interactions(self.events, ("train",), len(self.catalogue))
         early = self._methods(seen, "search")
@@ -123,8 +140,11 @@ class _Study:
         taught = {HYBRID: lesson.teach()}
         if len(parts) > 1:
             taught |= {WITHOUT + part: lesson.teach(without=(part,)) for part in parts}
-        del early, lesson
-        self.scorers = self._methods(self.known, "final")
+        if self.study.refit:
+            del early, lesson  # before the next ones take their room
+            self.scorers = self._methods(self.known, "final")
+        else:
+            self.scorers = early
         popularity = log_share(self.known)
         return {
             name: Hybrid(
