@@ -94,11 +94,8 @@ def test_validation_may_be_the_newest_of_the_official_training_part():
     newest = OfficialSplit(valid_share=0.5, valid_by="newest")
     cleaned = data.clean(events, pd.DataFrame({"item": list("vwxyz")}))
     rows = data.split(*cleaned, _study("official", split=newest))
-    assert rows["part"].tolist() == ["train", "train", "valid", "valid", "test"] + [
-        "train",
-        "valid",
-        "test",
-    ]
+    expected = {"a": ["train", "train", "valid", "valid", "test"], "b": ["train", "valid", "test"]}
+    assert rows["part"].tolist() == expected["a"] + expected["b"]
 
 
 def test_the_official_split_draws_validation_from_training_alone():
@@ -234,6 +231,16 @@ def test_a_source_without_items_gets_bare_ones():
     assert items[["source", "item", "title"]].to_numpy().tolist() == [
         ["one", "x", ""], ["one", "y", ""], ["two", "x", "Ex"],
     ]  # fmt: skip
+
+
+def test_users_are_sorted_checked_and_need_no_events():
+    raw = pd.DataFrame({"user": ["b", "a"], "attributes": ["x|y", ""]})
+    found = data.clean_users(raw)
+    assert found[["source", "user", "attributes"]].to_numpy().tolist() == [
+        ["shop", "a", ""], ["shop", "b", "x|y"],
+    ]  # fmt: skip
+    with pytest.raises(TableError, match=r"users, row 2 .*: user occurs already"):
+        data.clean_users(raw.assign(user="a"))
 
 
 def test_what_a_study_lacks_is_said():

@@ -36,6 +36,18 @@ def test_popularity_has_a_long_tail_and_some_items_were_never_seen(shop):
     assert (count == 0).sum() >= sample.UNSEEN_ITEMS
 
 
+def test_most_shoppers_tell_of_themselves_and_the_card_alone_says_something(shop):
+    users = data.clean_users(pd.read_csv(FOLDER / "sample_users.csv", **READ)).set_index("user")
+    count = shop[0].groupby("user").size()
+    assert set(users.index) < set(count.index)
+    assert 0.8 < len(users) / len(count) < 1
+    told = users["attributes"].str.get_dummies("|")
+    mean = {name: count[told.index[told[name] == 1]].mean() for name in told}
+    assert mean["card:yes"] > 1.4 * mean["card:no"]
+    regions = [mean[f"region:{name}"] for name in sample.REGIONS]
+    assert max(regions) < 1.15 * min(regions)
+
+
 def test_some_items_are_tested_that_training_hardly_knows(shop):
     events, items = shop
     rows = data.split(

@@ -31,8 +31,10 @@ def real(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame]:
     mirror = os.environ.get("CRISOL_DATA_MIRROR")
     if not mirror:
         pytest.skip("CRISOL_DATA_MIRROR is not set: the real events are not at hand")
-    events, items = sources.fetch(tmp_path_factory.mktemp("real"), mirror)
-    assert (events.name, items.name) == (sources.REAL_EVENTS, sources.REAL_ITEMS)
+    events, items, users = sources.fetch(tmp_path_factory.mktemp("real"), mirror)
+    names = sources.REAL_EVENTS, sources.REAL_ITEMS, sources.REAL_USERS
+    assert (events.name, items.name, users.name) == names
+    assert data.clean_users(pd.read_parquet(users)).empty
     return data.clean(pd.read_parquet(events), pd.read_parquet(items))
 
 

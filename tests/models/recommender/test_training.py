@@ -100,6 +100,7 @@ def evaluation(fitted, events, tables, params):
         fitted.rankings,
         fitted.history,
         params[0],
+        data.clean_users(sample.users(sample.tables()[0])),
     )
 
 
@@ -130,6 +131,18 @@ def test_explanations_pass_the_deletion_test(evaluation) -> None:
     assert row["cases"] > 100
     assert row["difference_low"] > 0
     assert row["share_larger"] > 0.7
+
+
+def test_the_report_tells_for_whom_the_hybrid_works(evaluation) -> None:
+    groups = pd.DataFrame(evaluation.report.tables["sample: for whom the hybrid works"])
+    groups = groups.set_index("users with")
+    assert list(groups.index) == sorted(groups.index)
+    assert {"card:no", "card:yes", *(f"region:{name}" for name in sample.REGIONS)} == set(
+        groups.index
+    )
+    ndcg = groups["hybrid's NDCG@10"]
+    assert ndcg["card:yes"] < ndcg["card:no"]
+    assert (ndcg > groups["popularity"]).all()
 
 
 def test_made_up_events_are_called_so(evaluation) -> None:

@@ -1,4 +1,4 @@
-"""Raw events and items that are wrong are refused with file, row and rule."""
+"""Raw events, items and users that are wrong are refused with file, row and rule."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -10,8 +10,10 @@ from crisol.models.recommender.validation import (
     EventsValidator,
     ItemsValidator,
     TableError,
+    UsersValidator,
     validate_events,
     validate_items,
+    validate_users,
 )
 
 READ = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
@@ -33,6 +35,10 @@ def _items() -> pd.DataFrame:
             "attributes": "matte|red",
         }
     )
+
+
+def _users() -> pd.DataFrame:
+    return pd.DataFrame({"user": [f"u{n}" for n in range(7)], "attributes": "age:18-24|country:es"})
 
 
 def _set(row: int, column: str, value):
@@ -81,6 +87,15 @@ BAD_ITEMS = {
     "text price": (_set(6, "price", "3,50"), r"row 7 \(line 8\): price is not a number"),
     "empty attribute": (_set(6, "attributes", "a||b"), r"row 7 \(line 8\): an attribute between"),
 }
+BAD_USERS = {
+    "missing column": (lambda t: t.drop(columns="attributes"), "column 'attributes' is missing"),
+    "unknown column": (lambda t: t.assign(age="18"), "column 'age' is unknown"),
+    "twice": (_set(6, "user", "u0"), r"row 7 \(line 8\): user occurs already \(user u0\)"),
+    "ids as numbers": (lambda t: t.assign(user=range(len(t))), "user was read as numbers"),
+    "empty id": (_set(6, "user", ""), r"row 7 \(line 8\): user is empty"),
+    "long id": (_set(6, "user", "u" * 129), r"row 7 \(line 8\): user .* longer than 128"),
+    "empty attribute": (_set(6, "attributes", "a| |b"), r"row 7 \(line 8\): an attribute between"),
+}
 
 
 @pytest.mark.parametrize("name", BAD_EVENTS)
@@ -97,6 +112,14 @@ def test_wrong_items_name_file_row_and_rule(name):
     with pytest.raises(TableError, match=message) as caught:
         ItemsValidator("items.csv").validate(change(_items()))
     assert str(caught.value).startswith("items.csv")
+
+
+@pytest.mark.parametrize("name", BAD_USERS)
+def test_wrong_users_name_file_row_and_rule(name):
+    change, message = BAD_USERS[name]
+    with pytest.raises(TableError, match=message) as caught:
+        UsersValidator("users.csv").validate(change(_users()))
+    assert str(caught.value).startswith("users.csv")
 
 
 def test_ids_stay_as_they_are_written():
@@ -117,8 +140,16 @@ def test_the_columns_left_out_have_their_defaults():
     assert items["price"].isna().all()
 
 
-def test_a_table_of_items_may_be_empty():
+def test_tables_of_items_and_of_users_may_be_empty():
     assert validate_items(pd.read_csv(io.StringIO("item,title,price\n"), **READ)).empty
+    assert validate_users(pd.read_csv(io.StringIO("user,attributes\n"), **READ)).empty
+
+
+def test_a_user_may_tell_nothing_and_be_one_of_several_sources():
+    raw = pd.DataFrame({"user": "a", "source": ["one", "two"], "attributes": ["", "x"]})
+    found = validate_users(raw)
+    assert found.to_numpy().tolist() == [["one", "a", ""], ["two", "a", "x"]]
+    assert validate_users(raw[:1].drop(columns="source"))["source"].tolist() == ["shop"]
 
 
 def test_one_source_may_have_times_and_official_parts_and_another_none():
@@ -134,6 +165,10 @@ def test_times_become_utc():
 
 
 def test_what_was_validated_is_valid():
-    for check, table in ((validate_events, _events()), (validate_items, _items())):
+    for check, table in (
+        (validate_events, _events()),
+        (validate_items, _items()),
+        (validate_users, _users()),
+    ):
         once = check(table)
         pd.testing.assert_frame_equal(check(once), once)

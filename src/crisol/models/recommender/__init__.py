@@ -30,6 +30,7 @@ __getattr__, __dir__ = lazy(
         "Interactions": "histories",
         "SCORERS": "scorers",
         "clean": "data",
+        "clean_users": "data",
         "split": "data",
         "interactions": "data",
         "histories_before": "data",

@@ -15,7 +15,12 @@ from crisol.models.recommender.study_params import (
     StudyParams,
     TemporalSplit,
 )
-from crisol.models.recommender.validation import TableError, validate_events, validate_items
+from crisol.models.recommender.validation import (
+    TableError,
+    validate_events,
+    validate_items,
+    validate_users,
+)
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 PARTS = (TRAIN, VALID, TEST)
@@ -52,6 +57,19 @@ def clean(events_raw: pd.DataFrame, items_raw: pd.DataFrame) -> tuple[pd.DataFra
     bare = validate_items(used[~described.to_numpy()])
     items = pd.concat([items, bare], ignore_index=True)
     return events, items.sort_values(["source", "item"], ignore_index=True)
+
+
+def clean_users(users_raw: pd.DataFrame) -> pd.DataFrame:
+    """Raw users to canonical ones, after the checks that the catalog may lack.
+
+    Returns:
+        The columns of :func:`~crisol.models.recommender.validation.validate_users`, sorted by
+        source and id.
+
+    Raises:
+        TableError: naming the row and the rule.
+    """
+    return validate_users(users_raw).sort_values(["source", "user"], ignore_index=True)
 
 
 def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.DataFrame:

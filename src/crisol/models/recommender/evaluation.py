@@ -54,6 +54,7 @@ def evaluate(
     rankings: pd.DataFrame,
     history: pd.DataFrame,
     data: DataParams,
+    users: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge every method on users whose held-out items none of them had seen.
 
@@ -65,8 +66,9 @@ def evaluate(
         rankings: every method's lists.
         history: learning curves.
         data: the studies.
+        users: the canonical users, if there are any; no method has seen them.
     """
-    results = study_results(events, items, rankings, data)
+    results = study_results(events, items, rankings, data, users)
     registered = next(r for r in results if r.study.name == data.register_study)
     curve = diversity_curve(predictor, registered)
     deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
@@ -83,7 +85,8 @@ def evaluate(
         metrics=metrics,
         tables=shown,
         data=[tables.describe(result, data.synthetic) for result in results],
-        limits=tables.limits(registered, data.synthetic),
+        limits=tables.limits(registered, data.synthetic)
+        + tables.group_limit(registered, data.gate.resamples),
         synthetic=data.synthetic,
     )
     figures = plots.draw(results, registered, predictor, curve, history)
@@ -102,6 +105,8 @@ def _tables(results: list[StudyResult], data: DataParams) -> dict[str, list[dict
             shown[f"{name}: what each part brings to the hybrid"] = tables.difference_rows(
                 result, without, resamples
             )
+        if groups := tables.group_rows(result, resamples):
+            shown[f"{name}: for whom the hybrid works"] = groups
     return shown
 
 

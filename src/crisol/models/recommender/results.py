@@ -12,6 +12,7 @@ from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.ranking import Items, Measured, Summary, measure, summary
 from crisol.models.recommender.scorer import Floats
 from crisol.models.recommender.study_params import StudyParams
+from crisol.models.recommender.validation import ATTRIBUTE_SEPARATOR
 
 VECTOR_DIMENSIONS = 64
 
@@ -30,6 +31,8 @@ class StudyResult:
         vectors: [I, D] by which lists are called diverse: the same for every method.
         measured: method to its lists and each user's metrics.
         summaries: method to the means with their intervals.
+        attributes: what users tell of themselves to the rows of the tested ones who tell it;
+            ``None`` where there are no users to tell anything.
     """
 
     study: StudyParams
@@ -41,6 +44,7 @@ class StudyResult:
     vectors: Floats
     measured: dict[str, Measured]
     summaries: dict[str, Summary]
+    attributes: dict[str, Items] | None = None
 
     @property
     def metric(self) -> str:
@@ -53,7 +57,11 @@ class StudyResult:
 
 
 def study_results(
-    events: pd.DataFrame, items: pd.DataFrame, rankings: pd.DataFrame, data: DataParams
+    events: pd.DataFrame,
+    items: pd.DataFrame,
+    rankings: pd.DataFrame,
+    data: DataParams,
+    users: pd.DataFrame | None = None,
 ) -> list[StudyResult]:
     """Measure every method of every study."""
     return [
@@ -63,6 +71,7 @@ def study_results(
             study_items(items, study),
             rankings[rankings["study"] == study.name],
             data.gate.resamples,
+            users,
         )
         for study in data.studies
     ]
@@ -74,8 +83,17 @@ def study_result(
     items: pd.DataFrame,
     rankings: pd.DataFrame,
     resamples: int = 1000,
+    users: pd.DataFrame | None = None,
 ) -> StudyResult:
     """Measure every method's lists.
+
+    Args:
+        study: the study.
+        events: its interactions, each in its part.
+        items: those of its source.
+        rankings: its lists.
+        resamples: of users, for the intervals.
+        users: as from :func:`crisol.models.recommender.data.clean_users`, if there are any.
 
     Raises:
         ValueError: lists and held-out events do not cover the same users.
@@ -97,9 +115,11 @@ def study_result(
         summaries[str(method)] = summary(
             measured[str(method)], histories, known, vectors, resamples=resamples
         )
+    ids = user_ids(events)
+    tested = [ids[user] for user in histories.users]
     return StudyResult(
         study,
-        user_ids(events),
+        ids,
         tuple(items["item"].astype(str)),
         known,
         histories,
@@ -107,7 +127,20 @@ def study_result(
         vectors,
         measured,
         summaries,
+        None if users is None or users.empty else user_attributes(users, study, tested),
     )
+
+
+def user_attributes(users: pd.DataFrame, study: StudyParams, tested: list[str]) -> dict[str, Items]:
+    """Each attribute of the study's users, sorted, to the rows of the tested ones who have it."""
+    mine = users[users["source"] == study.source]
+    told = dict(zip(mine["user"], mine["attributes"], strict=True))
+    having: dict[str, list[int]] = {}
+    for row, user in enumerate(tested):
+        attributes = told.get(user, "").split(ATTRIBUTE_SEPARATOR)
+        for name in {attribute.strip() for attribute in attributes} - {""}:
+            having.setdefault(name, []).append(row)
+    return {name: np.array(rows) for name, rows in sorted(having.items())}
 
 
 def measured_lists(lists: Items, histories: Histories, targets: Histories, k: int) -> Measured:

@@ -10,6 +10,10 @@ A brand works in one style, titles mostly name it, and everybody has a favourite
 what attributes find); four items in ten come out in the course of time and draw looks at first, so
 that little but their content is known when they matter, and a few are never seen at all. A view may
 become a cart and a cart a purchase, more often when the price suits the shopper.
+
+Most shoppers tell two things of themselves. Who looks often mostly takes the shop's card, and has
+already had most of what they like, so that a good list is harder to make for card holders; the
+region they live in says nothing.
 """
 
 import argparse
@@ -57,13 +61,18 @@ FOLLOW_SHARE = 0.25
 NEW_SHARE, UNSEEN_ITEMS = 0.4, 5
 NEWS_FACTOR, NEWS_DAYS = 10.0, 25.0
 """How much more a new item is shown, and how soon that fades."""
-README = """# sample_events.csv and sample_items.csv are synthetic
+REGIONS = ("north", "south", "east", "west")
+SILENT_SHARE = 0.1
+"""Of the shoppers: those who tell nothing of themselves."""
+CARD_EVENTS, CARD_NOISE = 23.0, 3.0
+"""From how many events on a shopper takes the card, and its standard deviation."""
+README = """# sample_events.csv, sample_items.csv and sample_users.csv are synthetic
 
 Made by `python -m crisol.models.recommender.sample` from a random generator with a fixed seed. The
 shop, its 500 shoppers, its items and its brands do not exist. Hidden rules (see the module's
 docstring) give the events communities, popularity, sequences and attributes that matter, so that
-methods that read one of them can be told from methods that do not. Nothing measured on these events
-says anything about a shop.
+methods that read one of them can be told from methods that do not. What shoppers tell of themselves
+is made up as well. Nothing measured on these events says anything about a shop.
 """
 
 
@@ -95,6 +104,25 @@ def tables(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
     time = START + pd.to_timedelta((events.pop("day") * 86_400).round(), unit="s")
     events.insert(2, "time", time.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
     return events.assign(source=SOURCE), shop.items.assign(source=SOURCE)
+
+
+def users(events: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """What the shoppers of these events tell of themselves, in the raw table's columns."""
+    rng = np.random.default_rng([seed, 1])
+    count = events.groupby("user").size()
+    card = count.to_numpy() + rng.normal(scale=CARD_NOISE, size=len(count)) > CARD_EVENTS
+    region = rng.choice(REGIONS, len(count))
+    told = pd.DataFrame(
+        {
+            "user": count.index,
+            "attributes": [
+                f"card:{'yes' if holds else 'no'}|region:{place}"
+                for holds, place in zip(card, region, strict=True)
+            ],
+            "source": SOURCE,
+        }
+    )
+    return told[rng.random(len(told)) >= SILENT_SHARE]
 
 
 def _shop(rng: np.random.Generator) -> _Shop:
@@ -175,11 +203,13 @@ def _next(
     return int(rng.choice(ITEMS, p=shown / shown.sum()))
 
 
-def write(directory: Path) -> tuple[Path, Path]:
-    """Write both tables and the note beside them; the same bytes every time."""
+def write(directory: Path) -> list[Path]:
+    """Write the tables and the note beside them; the same bytes every time."""
     directory.mkdir(parents=True, exist_ok=True)
-    paths = directory / "sample_events.csv", directory / "sample_items.csv"
-    for table, path in zip(tables(), paths, strict=True):
+    events, items = tables()
+    written = {"events": events, "items": items, "users": users(events)}
+    paths = [directory / f"sample_{name}.csv" for name in written]
+    for table, path in zip(written.values(), paths, strict=True):
         table.to_csv(path, index=False, lineterminator="\n")
     (directory / "sample_README.md").write_text(README)
     return paths

@@ -1,10 +1,10 @@
-"""The real events: where they come from, and how the public files become two tables.
+"""The real events: where they come from, and how the public files become raw tables.
 
 Gowalla: check-ins of a location-based network (Cho et al., 2011) in the 10-core and the division of
 NGCF (arXiv:1905.08108) and LightGCN (arXiv:2002.02126); no times, no attributes. Beauty: Amazon
 reviews of 2014 (McAuley et al.) in the 5-core of S3-Rec (arXiv:2008.07873) with categories and
 brands as numbers. Its files hold the order of a user's events and no clock: ``time`` stays empty,
-and the order of the rows stands.
+and the order of the rows stands. Neither tells anything of its users.
 """
 
 import json
@@ -23,11 +23,14 @@ from crisol.models.recommender.validation import (
     ATTRIBUTE_SEPARATOR,
     EVENT_COLUMNS,
     ITEM_COLUMNS,
+    USER_COLUMNS,
     validate_events,
     validate_items,
+    validate_users,
 )
 
 REAL_EVENTS, REAL_ITEMS = "real_events.parquet", "real_items.parquet"
+REAL_USERS = "real_users.parquet"
 _GOWALLA = Source(
     name="public/gowalla.zip",
     url="https://raw.githubusercontent.com/Joinn99/FPSR/"
@@ -73,7 +76,7 @@ def fetch(directory: Path | str, mirror: Path | str | None = None) -> list[Path]
         mirror: a folder with local copies.
 
     Returns:
-        The two paths that ``--env real`` reads: events and items.
+        The paths that ``--env real`` reads: events, items, and users, of whom there are none.
     """
     directory = Path(directory)
     gowalla, beauty, attributes = fetch_sources(sources(), directory, mirror)
@@ -82,9 +85,11 @@ def fetch(directory: Path | str, mirror: Path | str | None = None) -> list[Path]
     events = validate_events(events.reindex(columns=list(EVENT_COLUMNS)), REAL_EVENTS)
     items = validate_items(items.reindex(columns=list(ITEM_COLUMNS)), REAL_ITEMS)
     clean(events, items)
+    users = validate_users(pd.DataFrame(columns=list(USER_COLUMNS), dtype="str"), REAL_USERS)
     return [
         _write(events, directory / REAL_EVENTS),
         _write(items, directory / REAL_ITEMS),
+        _write(users, directory / REAL_USERS),
     ]
 
 

@@ -4,11 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from crisol.core.metrics import paired_bootstrap
+from crisol.core.metrics import Interval, bootstrap_interval, paired_bootstrap
+from crisol.models.recommender.ranking import Items
 from crisol.models.recommender.results import StudyResult
 from crisol.models.recommender.training import HYBRID, WITHOUT
 
 Row = dict[str, Any]
+
+MIN_GROUP_USERS = 20
+"""Of fewer users that share an attribute nothing is told."""
 
 
 def method_rows(result: StudyResult) -> list[Row]:
@@ -63,6 +67,57 @@ def difference_rows(result: StudyResult, others: list[str], resamples: int) -> l
     return rows
 
 
+def group_rows(result: StudyResult, resamples: int) -> list[Row]:
+    """For whom the hybrid works: each attribute that enough tested users share, sorted."""
+    best, rows = best_single(result), []
+    for attribute, (having, hybrid) in _groups(result, resamples).items():
+        rows.append(
+            {
+                "users with": attribute,
+                "users": len(having),
+                f"hybrid's NDCG@{result.study.k}": round(hybrid.value, 4),
+                "95 % interval": f"{hybrid.low:.4f} to {hybrid.high:.4f}",
+                "popularity": round(float(result.users("popularity")[having].mean()), 4),
+                f"best single method ({best})": round(float(result.users(best)[having].mean()), 4),
+            }
+        )
+    return rows
+
+
+def group_limit(result: StudyResult, resamples: int) -> list[str]:
+    """A sentence if the intervals of the worst and the best served users lie apart."""
+    groups = {name: hybrid for name, (_, hybrid) in _groups(result, resamples).items()}
+    if not groups:
+        return []
+    worst, best = (choose(groups, key=lambda name: groups[name].value) for choose in (min, max))
+    if groups[worst].high >= groups[best].low:
+        return []
+    told = [
+        f"{name} (NDCG@{result.study.k} {groups[name].value:.4f}, "
+        f"{groups[name].low:.4f} to {groups[name].high:.4f})"
+        for name in (worst, best)
+    ]
+    return [f"Works worse for users with {told[0]} than for those with {told[1]}."]
+
+
+def _groups(result: StudyResult, resamples: int) -> dict[str, tuple[Items, Interval]]:
+    """Attribute to the rows of those who have it and their headline metric by the hybrid."""
+    groups = {}
+    for attribute, having in (result.attributes or {}).items():
+        if len(having) >= MIN_GROUP_USERS:
+            values = result.users(HYBRID)[having]
+            interval = bootstrap_interval(values, values, metric="mean", resamples=resamples)
+            groups[attribute] = having, interval
+    return groups
+
+
+def best_single(result: StudyResult) -> str:
+    """The method that is best on its own for all tested users."""
+    return max(
+        single_methods(result), key=lambda m: result.summaries[m].metrics[result.metric].value
+    )
+
+
 def single_methods(result: StudyResult) -> list[str]:
     """The methods on their own."""
     return [m for m in result.measured if m != HYBRID and not m.startswith(WITHOUT)]
@@ -77,7 +132,7 @@ def verdict(result: StudyResult) -> str:
     """One sentence on one study."""
     k, summaries = result.study.k, result.summaries
     hybrid = summaries[HYBRID].metrics
-    best = max(single_methods(result), key=lambda m: summaries[m].metrics[result.metric].value)
+    best = best_single(result)
     value = hybrid[result.metric].value
     other = summaries[best].metrics[result.metric].value
     return (
@@ -96,8 +151,15 @@ def describe(result: StudyResult, synthetic: bool) -> str:
         f"{' (synthetic: nobody bought anything)' if synthetic else ''}, "
         f"{known.matrix.nnz:,} pairs known, {len(result.targets.items):,} held out "
         f"({result.study.split.kind.replace('_', ' ')} split), every item ranked for "
-        f"{len(result.histories):,} users."
+        f"{len(result.histories):,} users{_described(result)}."
     )
+
+
+def _described(result: StudyResult) -> str:
+    if result.attributes is None:
+        return ""
+    told = {row for rows in result.attributes.values() for row in rows.tolist()}
+    return f", {len(told):,} of whom tell something of themselves"
 
 
 def limits(result: StudyResult, synthetic: bool) -> list[str]:

@@ -1,4 +1,4 @@
-"""What tables of raw events and items must satisfy before anything is computed from them.
+"""What tables of raw events, items and users must satisfy before anything is computed from them.
 
 The rules are pandera checks and relations of our own; the error names the file, the row, the rule,
 and what to do. Ids are text: ``007`` and ``7`` are two users, so a column of ids that was read as
@@ -18,6 +18,7 @@ from crisol.models.recommender.contract import MAX_ID_CHARACTERS
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
+USER_COLUMNS = ("user", "source", "attributes")
 DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
 CLOCK_TOLERANCE = timedelta(days=1)
@@ -27,7 +28,7 @@ READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-
 
 
 class TableError(MendableError):
-    """Raw events or items that cannot be used; the message names file, row and rule."""
+    """Raw events, items or users that cannot be used; the message names file, row and rule."""
 
 
 def _finite_and_positive() -> list[pa.Check]:
@@ -70,6 +71,17 @@ class ItemsValidator:
     def validate(self, data: pd.DataFrame) -> pd.DataFrame:
         """See :func:`validate_items`."""
         return validate_items(data, file=self.file)
+
+
+class UsersValidator:
+    """The validator a catalog entry names, with the file it reads so that errors can say so."""
+
+    def __init__(self, file: str = "users") -> None:
+        self.file = file
+
+    def validate(self, data: pd.DataFrame) -> pd.DataFrame:
+        """See :func:`validate_users`."""
+        return validate_users(data, file=self.file)
 
 
 def validate_events(events: pd.DataFrame, file: str = "events") -> pd.DataFrame:
@@ -126,15 +138,33 @@ def validate_items(items: pd.DataFrame, file: str = "items") -> pd.DataFrame:
             "item": _ids(raw, "item"),
             **{name: _optional_text(raw, name) for name in ("title", "category", "brand")},
             "price": _numbers(raw, "price"),
-            "attributes": _optional_text(raw, "attributes"),
+            "attributes": _attributes(raw),
             "text": _optional_text(raw, "text"),
         }
     )
     raw.refuse(checked.duplicated(["source", "item"]), "item occurs already", "item")
-    parts = ATTRIBUTE_SEPARATOR + checked["attributes"] + ATTRIBUTE_SEPARATOR
-    empty = (checked["attributes"] != "") & parts.str.contains(r"\|\s*\|", regex=True)
-    raw.refuse(empty, "an attribute between | and | is empty", "attributes")
     return raw.conform(checked, ITEM_SCHEMA)
+
+
+def validate_users(users: pd.DataFrame, file: str = "users") -> pd.DataFrame:
+    """The same users with every column there and typed, or an error. No user at all is allowed.
+
+    Users without events are allowed, and so are users of events that are not here.
+
+    Returns:
+        In the order of the file: source, user, attributes (``a|b|c``; ``""`` where not given).
+
+    Raises:
+        TableError: a missing or unknown column; ids that are empty, padded with white space, too
+            long or read as numbers; a user that occurs twice in a source; an attribute that is
+            empty.
+    """
+    raw = _raw_table(users, file, ("user", "attributes"), USER_COLUMNS)
+    checked = pd.DataFrame(
+        {"source": _source(raw), "user": _ids(raw, "user"), "attributes": _attributes(raw)}
+    )
+    raw.refuse(checked.duplicated(["source", "user"]), "user occurs already", "user")
+    return checked
 
 
 def _raw_table(
@@ -185,6 +215,14 @@ def _optional_text(raw: RawTable, name: str) -> pd.Series:
     if name not in raw.rows:
         return pd.Series("", index=raw.rows.index, dtype="str")
     return raw.rows[name].astype("str").fillna("").str.strip()
+
+
+def _attributes(raw: RawTable) -> pd.Series:
+    column = _optional_text(raw, "attributes")
+    parts = ATTRIBUTE_SEPARATOR + column + ATTRIBUTE_SEPARATOR
+    empty = (column != "") & parts.str.contains(r"\|\s*\|", regex=True)
+    raw.refuse(empty, "an attribute between | and | is empty", "attributes")
+    return column
 
 
 def _numbers(raw: RawTable, name: str) -> pd.Series:

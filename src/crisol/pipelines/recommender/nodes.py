@@ -11,9 +11,12 @@ from crisol.models import recommender
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 
 
-def clean(events_raw: pd.DataFrame, items_raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Validated events in time order, and the items they are about."""
-    return recommender.clean(events_raw, items_raw)
+def clean(
+    events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Validated events in the order of the file, the items they are about, and who is described."""
+    events, items = recommender.clean(events_raw, items_raw)
+    return events, items, recommender.clean_users(users_raw)
 
 
 def split(events: pd.DataFrame, items: pd.DataFrame, data: DataParams) -> pd.DataFrame:
@@ -43,10 +46,11 @@ def evaluate(
     rankings: pd.DataFrame,
     history: pd.DataFrame,
     data: DataParams,
+    users: pd.DataFrame,
 ) -> tuple[Report, pd.DataFrame, dict[str, Any], dict[str, float]]:
     """The report, the scores the gate reads, the figures, and the metrics."""
     evaluation = recommender.evaluate(
-        predictor, champion, interactions, items, rankings, history, data
+        predictor, champion, interactions, items, rankings, history, data, users
     )
     return evaluation.report, evaluation.scores, evaluation.figures, evaluation.metrics
 

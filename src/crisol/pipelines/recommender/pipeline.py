@@ -11,8 +11,8 @@ def create_pipeline() -> Pipeline:
         [
             Node(
                 nodes.clean,
-                ["events_raw", "items_raw"],
-                ["events_table", "items_table"],
+                ["events_raw", "items_raw", "users_raw"],
+                ["events_table", "items_table", "users_table"],
                 name="clean",
                 tags="prepare",
             ),
@@ -47,6 +47,7 @@ def create_pipeline() -> Pipeline:
                     "rankings_table",
                     "training_history",
                     "params:data",
+                    "users_table",
                 ],
                 [
                     "evaluation_report",
