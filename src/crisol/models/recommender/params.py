@@ -7,6 +7,7 @@ from pydantic import Field, Strict, model_validator
 from crisol.core.candidate import GateRule
 from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
+from crisol.core.studies import StudiesParams, part_of
 from crisol.models.recommender.method_params import (
     AttentionParams,
     ContentParams,
@@ -22,29 +23,16 @@ from crisol.models.recommender.study_params import StudyParams
 Methods = Annotated[tuple[Method, ...], Strict(False)]
 
 
-class DataParams(Params):
-    """The section ``recommender.data``."""
+class DataParams(StudiesParams[StudyParams]):
+    """The section ``recommender.data``; the hybrid of the registered study is the predictor."""
 
-    studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(min_length=1)
-    register_study: str
-    """The study whose hybrid becomes a version."""
-    synthetic: bool = False
-    """Say in every report that the events are made up."""
     gate_against: Methods = Field(default=("popularity", "filter"), min_length=1)
     """The methods that the hybrid must beat alone."""
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="mean", tolerance=0.002))
     """Compares NDCG at the study's cut-off, user by user."""
 
     @model_validator(mode="after")
-    def _check_names(self) -> Self:
-        names = [study.name for study in self.studies]
-        if len(set(names)) != len(names):
-            raise ValueError("studies: two of them have the same name")
-        if self.register_study not in names:
-            raise ValueError(
-                f"register_study {self.register_study!r} is not a study; use one of: "
-                + ", ".join(names)
-            )
+    def _check_gate(self) -> Self:
         if "hybrid" in self.gate_against:
             raise ValueError("gate_against: the hybrid is the candidate, not what it must beat")
         if self.gate.metric != "mean":
@@ -53,17 +41,6 @@ class DataParams(Params):
                 f"got {self.gate.metric!r}"
             )
         return self
-
-    def study(self, name: str) -> StudyParams:
-        """The study of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for study in self.studies:
-            if study.name == name:
-                return study
-        raise KeyError(f"no study {name!r}; there are: {', '.join(s.name for s in self.studies)}")
 
 
 class MethodsParams(Params):
@@ -114,8 +91,7 @@ class ModelParams(MethodsParams):
 
     def of_study(self, study: str) -> MethodsParams:
         """The methods of one study."""
-        values = {name: getattr(self, name) for name in MethodsParams.model_fields}
-        return MethodsParams.model_validate(values | self.by_study.get(study, {}))
+        return part_of(self, MethodsParams, self.by_study.get(study, {}))
 
 
 class NetworkLoop(LoopParams):

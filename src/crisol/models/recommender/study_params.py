@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from crisol.core.params import Params
+from crisol.core.studies import Study
 
 
 class OfficialSplit(Params):
@@ -14,7 +15,7 @@ class OfficialSplit(Params):
     valid_share: float = Field(default=0.1, gt=0, lt=1)
     """Of each user's training items: validation, to choose parameters on."""
     valid_by: Literal["random", "newest"] = "random"
-    """Whether validation is drawn at random or is each user's newest; whichever is like the test."""
+    """How validation is chosen: at random, or each user's newest; take what the test is like."""
     seed: int = Field(default=0, ge=0)
 
 
@@ -42,10 +43,9 @@ class TemporalSplit(Params):
         return self
 
 
-class StudyParams(Params):
+class StudyParams(Study):
     """One source of events, from the filter to the list that is judged."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     source: str = Field(default="shop", min_length=1)
     """Which shop or data set, as in the column ``source``."""
     split: Annotated[

@@ -8,6 +8,7 @@ from pydantic import Field, Strict, model_validator
 from crisol.core.candidate import GateRule
 from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
+from crisol.core.studies import StudiesParams, Study, part_of
 from crisol.models.signals.architecture import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]
@@ -61,10 +62,9 @@ class WalkForward(Params):
     """The newest share of a fold's past, for early stopping and calibration."""
 
 
-class StudyParams(Params):
+class StudyParams(Study):
     """A slice of the bars, how it is labelled and split, and how the result is judged."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     exchanges: Names = Field(min_length=1)
     symbols: Names | None = None
     """``None`` takes every symbol of the exchanges."""
@@ -95,8 +95,8 @@ class StudyParams(Params):
         return self
 
 
-class DataParams(Params):
-    """The section ``signals.data``."""
+class DataParams(StudiesParams[StudyParams]):
+    """The section ``signals.data``; the newest fold of the registered study is the predictor."""
 
     studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(
         default=(
@@ -105,34 +105,7 @@ class DataParams(Params):
         min_length=1,
     )
     register_study: str = "sample"
-    """The study whose newest fold becomes the predictor."""
-    synthetic: bool = False
-    """Say in every report that the bars are made up."""
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="macro_f1"))
-    """How the registered study is compared with the baselines and the champion."""
-
-    @model_validator(mode="after")
-    def _check_names(self) -> Self:
-        names = [study.name for study in self.studies]
-        if len(set(names)) != len(names):
-            raise ValueError("studies: two of them have the same name")
-        if self.register_study not in names:
-            raise ValueError(
-                f"register_study {self.register_study!r} is not a study; use one of: "
-                + ", ".join(names)
-            )
-        return self
-
-    def study(self, name: str) -> StudyParams:
-        """The study of that name.
-
-        Raises:
-            KeyError: there is none.
-        """
-        for study in self.studies:
-            if study.name == name:
-                return study
-        raise KeyError(f"no study {name!r}; there are: {', '.join(s.name for s in self.studies)}")
 
 
 class ServeParams(Params):
@@ -164,8 +137,7 @@ class ModelParams(NetworkParams):
 
     def network(self, study: str) -> NetworkParams:
         """The network of one study."""
-        values = {name: getattr(self, name) for name in NetworkParams.model_fields}
-        return NetworkParams.model_validate(values | self.by_study.get(study, {}))
+        return part_of(self, NetworkParams, self.by_study.get(study, {}))
 
 
 class FitParams(LoopParams):
@@ -214,5 +186,4 @@ class TrainParams(FitParams):
 
     def fit(self, study: str) -> FitParams:
         """The settings of one study."""
-        values = {name: getattr(self, name) for name in FitParams.model_fields}
-        return FitParams.model_validate(values | self.by_study.get(study, {}))
+        return part_of(self, FitParams, self.by_study.get(study, {}))
