@@ -15,10 +15,12 @@ from crisol.models.recommender.deletion import deletion_test
 from crisol.models.recommender.diversity import diversify
 from crisol.models.recommender.encoding import CANDIDATES
 from crisol.models.recommender.histories import VISITOR, Histories
+from crisol.models.recommender.hybrid import Ranked
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.ranking import Items, list_diversity
 from crisol.models.recommender.results import StudyResult, measured_lists, study_results
+from crisol.models.recommender.scorer import Floats
 from crisol.models.recommender.training import HYBRID
 
 BATCH_USERS = 512
@@ -144,22 +146,22 @@ def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> lis
     rows = np.arange(min(DIVERSITY_USERS, len(result.histories)))
     histories, targets = result.histories.take(rows), result.targets.take(rows)
     k, vectors = result.study.k, predictor.space
+    best = min(CANDIDATES, len(predictor.catalogue))
+    ranked = [predictor.hybrid.rank(part, best) for part in _batches(histories)]
     lists = {
-        value: np.concatenate([_diverse(predictor, part, k, value) for part in _batches(histories)])
+        value: np.concatenate([_diverse(part, vectors, k, value) for part in ranked])
         for value in DIVERSITIES
     }
     table = []
-    for value, ranked in lists.items():
-        ndcg = measured_lists(ranked, histories, targets, k).mean(result.metric)
+    for value, items in lists.items():
+        ndcg = measured_lists(items, histories, targets, k).mean(result.metric)
         table.append(
             {
                 "diversity": value,
                 f"NDCG@{k}": round(ndcg, 4),
-                "intra-list diversity": round(
-                    float(np.nanmean(list_diversity(ranked, vectors))), 4
-                ),
+                "intra-list diversity": round(float(np.nanmean(list_diversity(items, vectors))), 4),
                 "by the study's vectors": round(
-                    float(np.nanmean(list_diversity(ranked, result.vectors))), 4
+                    float(np.nanmean(list_diversity(items, result.vectors))), 4
                 ),
             }
         )
@@ -172,14 +174,10 @@ def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> lis
     return table
 
 
-def _diverse(
-    predictor: RecommenderPredictor, histories: Histories, k: int, diversity: float
-) -> Items:
+def _diverse(ranked: Ranked, vectors: Floats, k: int, diversity: float) -> Items:
     """[B, k] lists as the predictor gives them at this diversity."""
-    ranked = predictor.hybrid.rank(histories, min(CANDIDATES, len(predictor.catalogue)))
-    chosen = diversify(
-        ranked.scores, predictor.space[ranked.items], k, diversity, valid=ranked.items >= 0
-    )
+    there = ranked.items >= 0
+    chosen = diversify(ranked.scores, vectors[ranked.items], k, diversity, valid=there)
     lists = np.take_along_axis(ranked.items, np.maximum(chosen, 0), axis=1)
     lists[chosen < 0] = -1
     short = k - lists.shape[1]
