@@ -301,6 +301,18 @@ def test_similar_items_obey_filters_and_name_what_is_unknown(predictor):
     assert predictor.similar(alone).notes == ("No item fits the context.",)
 
 
+def test_an_item_of_which_nothing_is_known_is_like_no_other(predictor):
+    """The last three were never had and have no attributes: their place would be made up."""
+    unknown = [f"item-{item:03d}" for item in (120, 121, 122)]
+    for item in unknown:
+        lost = predictor.similar(SimilarItemsRequest(item_id=item))
+        assert lost.items == ()
+        assert lost.unknown.items == ()
+        assert "Nobody had this item" in lost.notes[0]
+    few = SimilarItemsRequest(item_id="item-001", filters=Filters(allowed_items=(unknown[0],)))
+    assert predictor.similar(few).items == ()
+
+
 def test_parts_that_do_not_belong_together_are_refused(predictor, shop):
     with pytest.raises(ValueError, match="do not fit"):
         RecommenderPredictor(shop.catalogue, shop.users[:-1], shop.interactions, predictor.hybrid)

@@ -109,6 +109,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         """[I, D] the vectors that the diversity of lists is measured with; length 1 or 0."""
         self.likeness = spaces.likeness
         """[I, D] the vectors that similar items are found with; length 1 or 0."""
+        self._placed = self.likeness.any(axis=1)
         counts = interactions.item_counts
         self._bits = -np.log2((counts + 1.0) / (len(users) + 1.0))
         self._encoder = Encoder(catalogue, self.users, interactions)
@@ -206,12 +207,14 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         filters = request.filters or Filters()
         index = self.catalogue.index.get(request.item_id)
         near: list[tuple[int, float]] = []
-        if index is not None:
+        if index is None:
+            notes = [f"There is no item {request.item_id!r} in the model's catalogue."]
+        elif not self._placed[index]:
+            notes = ["Nobody had this item and nothing that others share is known of it."]
+        else:
             allowed = self._encoder.shelves.allowed(filters)
             near = self._nearest(index, request.num_items, allowed)
             notes = _few(len(near), request.num_items)
-        else:
-            notes = [f"There is no item {request.item_id!r} in the model's catalogue."]
         return SimilarItemsResponse(
             items=tuple(
                 SimilarItem(**self._described(item), rank=rank, similarity=cosine)
@@ -228,6 +231,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         """Other items and their cosines, nearest first; those without a vector are near nothing."""
         cosines = self.likeness @ self.likeness[item]
         cosines[item] = -np.inf
+        cosines[~self._placed] = -np.inf
         items, values = top_k(cosines[None], count, allowed=allowed)
         pairs = zip(items[0].tolist(), values[0].tolist(), strict=True)
         return [(other, min(1.0, max(-1.0, value))) for other, value in pairs if other >= 0]
