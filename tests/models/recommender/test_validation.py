@@ -71,6 +71,11 @@ BAD_EVENTS = {
     "text weight": (_set(6, "weight", "much"), r"row 7 \(line 8\): weight is not a number"),
     "NaN weight": (_set(6, "weight", "NaN"), r"row 7 \(line 8\): weight is not a number"),
     "weight 0": (_set(6, "weight", "0"), r"row 7 \(line 8\): weight 0.0 must be above 0"),
+    "weight beyond float32": (
+        _set(6, "weight", "1e39"),
+        r"weight 1e\+39 is outside 1e-06 to 1e\+06",
+    ),
+    "weight 0 in float32": (_set(6, "weight", "1e-46"), r"weight 1e-46 is outside 1e-06 to 1e\+06"),
     "infinite": (_set(6, "weight", "inf"), r"row 7 \(line 8\): weight inf is infinite"),
     "unknown part": (_set(6, "part", "dev"), r"row 7 \(line 8\): part dev is neither train nor"),
     "one part missing": (_set(6, "part", ""), r"row 7 \(line 8\): part is empty, but other"),

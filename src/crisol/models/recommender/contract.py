@@ -18,6 +18,8 @@ MAX_BATCH = 100
 MAX_EVENTS = 1000
 MAX_ID_CHARACTERS = 128
 MAX_FILTER_ITEMS = 10_000
+MAX_PRICE = 1e12
+MIN_WEIGHT = 1e-6
 
 Basis = Literal["user", "history", "popularity"]
 
@@ -26,7 +28,7 @@ Name = Annotated[str, Field(min_length=1, max_length=256)]
 Names = Annotated[tuple[Name, ...], Field(max_length=1000)]
 FilterItems = Annotated[tuple[Id, ...], Field(max_length=MAX_FILTER_ITEMS)]
 Amount = Annotated[float, Field(ge=0)]
-Price = Annotated[float, Field(ge=0, le=1e12)]
+Price = Annotated[float, Field(ge=0, le=MAX_PRICE)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -243,7 +245,7 @@ class Event(Contract):
     type: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         default=None, description="Such as purchase, rating or view."
     )
-    weight: Annotated[float, Field(gt=0, le=1000)] | None = Field(
+    weight: Annotated[float, Field(ge=MIN_WEIGHT, le=1000)] | None = Field(
         default=None,
         description="How much it counts in the next training; left out: 1. In answers every event "
         "counts alike until then.",

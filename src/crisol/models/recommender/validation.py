@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.core.raw_tables import RawTable
-from crisol.models.recommender.contract import MAX_ID_CHARACTERS
+from crisol.models.recommender.contract import MAX_ID_CHARACTERS, MAX_PRICE, MIN_WEIGHT
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
 USER_COLUMNS = ("user", "source", "attributes")
 DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
+MAX_WEIGHT = 1e6
+MIN_PRICE = 1e-6
 CLOCK_TOLERANCE = timedelta(days=1)
 """How far ahead of this machine's clock an event may lie (time zones, clocks that differ)."""
 READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
@@ -31,23 +33,25 @@ class TableError(MendableError):
     """Raw events, items or users that cannot be used; the message names file, row and rule."""
 
 
-def _finite_and_positive() -> list[pa.Check]:
+def _positive(least: float, most: float) -> list[pa.Check]:
+    """Checks that keep a number finite and above 0 in single precision, which models use."""
     return [
         pa.Check.gt(0, error="must be above 0"),
         pa.Check.lt(float("inf"), error="is infinite"),
+        pa.Check.in_range(least, most, error=f"is outside {least:g} to {most:g}"),
     ]
 
 
 EVENT_SCHEMA = pa.DataFrameSchema(
     {
-        "weight": pa.Column(float, _finite_and_positive()),
+        "weight": pa.Column(float, _positive(MIN_WEIGHT, MAX_WEIGHT)),
         "part": pa.Column(
             str, pa.Check.isin(("", "train", "test"), error="is neither train nor test")
         ),
     }
 )
 ITEM_SCHEMA = pa.DataFrameSchema(
-    {"price": pa.Column(float, _finite_and_positive(), nullable=True)},
+    {"price": pa.Column(float, _positive(MIN_PRICE, MAX_PRICE), nullable=True)},
 )
 
 
@@ -96,7 +100,7 @@ def validate_events(events: pd.DataFrame, file: str = "events") -> pd.DataFrame:
     Raises:
         TableError: a missing or unknown column; ids that are empty, padded with white space, too
             long or read as numbers; a time that is not ISO 8601, lies in the future, or is given
-            for some events of a source only; a weight that is no positive number; a part other
+            for some events of a source only; a weight outside 0.000001 to 1,000,000; a part other
             than train and test, or given for some events of a source only.
     """
     raw = _raw_table(events, file, ("user", "item"), EVENT_COLUMNS)
@@ -128,8 +132,8 @@ def validate_items(items: pd.DataFrame, file: str = "items") -> pd.DataFrame:
 
     Raises:
         TableError: a missing or unknown column; ids that are empty, padded with white space, too
-            long or read as numbers; an item that occurs twice in a source; a price that is no
-            positive number; an attribute that is empty.
+            long or read as numbers; an item that occurs twice in a source; a price outside
+            0.000001 to 10^12; an attribute that is empty.
     """
     raw = _raw_table(items, file, ("item",), ITEM_COLUMNS)
     checked = pd.DataFrame(
