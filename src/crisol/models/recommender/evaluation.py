@@ -26,7 +26,7 @@ from crisol.models.recommender.training import HYBRID
 BATCH_USERS = 512
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 DIVERSITY_USERS = 2000
-EXPLAINED_USERS = 200
+EXPLAINED_USERS = 60
 SEED = 0
 
 
