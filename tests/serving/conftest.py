@@ -107,7 +107,14 @@ def build_recommender() -> Any:
         scorers, interactions.histories, targets, catalogue, interactions, HybridParams()
     )
     users = [f"user-{number}" for number in range(60)]
-    predictor = RecommenderPredictor(catalogue, users, interactions, hybrid, study="test")
+    predictor = RecommenderPredictor(
+        catalogue,
+        users,
+        interactions,
+        hybrid,
+        study="test",
+        trained_until="2025-06-30T12:00:00+00:00",
+    )
     predictor.record_golden(
         [
             RecommendationRequest(user_id="user-0"),

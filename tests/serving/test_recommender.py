@@ -300,6 +300,29 @@ def test_events_of_unknown_items_are_kept_and_told_once(serve: Serving, tmp_path
     store.close()
 
 
+def test_events_that_training_had_do_not_count_twice(serve: Serving, shop_dir: Path) -> None:
+    """Events stay in the store after a training took them; the same item again later is news."""
+    predictor = RecommenderPredictor.load(shop_dir)
+    had = predictor.interactions.histories.row(0).tolist()
+
+    async def body() -> None:
+        async with serve() as client:
+            before = await ask(client, "/recommendations", user_id="user-0")
+            trained = bought("user-0", *had, timestamp="2025-06-30T12:00:00.4Z")
+            await ask(client, "/events", events=trained)
+            after = await ask(client, "/recommendations", user_id="user-0")
+            await ask(client, "/events", events=bought("user-0", had[0]))
+            again = await ask(client, "/recommendations", user_id="user-0")
+            elsewhere = bought("user-0", HALF, timestamp="2025-01-01T00:00:00Z")
+            await ask(client, "/events", events=elsewhere)
+            late = await ask(client, "/recommendations", user_id="user-0")
+        assert after["items"] == before["items"]
+        assert again["items"] != before["items"]
+        assert late["items"] != again["items"]
+
+    asyncio.run(body())
+
+
 def test_what_the_request_names_comes_last_and_once(serve: Serving) -> None:
     """Stored a, b; asked with history a: as if b, a had been sent."""
 

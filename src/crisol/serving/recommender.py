@@ -31,14 +31,23 @@ def with_events(
     """The request with what its user did since training before the history that it brings.
 
     An item that the request names itself stands where the request put it. Items the model does not
-    know are left out: :func:`store_events` has told of them.
+    know are left out: :func:`store_events` has told of them. So is what training had: events stay
+    in the store when they have become the next training's.
     """
     if request.user_id is None:
         return request
     events = app.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
     given = request.history or ()
     named, known = set(given), app.predictor.catalogue.index
-    stored = [e.item_id for e in events if e.item_id in known and e.item_id not in named]
+    learned = app.predictor.learned(
+        request.user_id,
+        [(event.item_id, _EPOCH + timedelta(microseconds=event.time_us)) for event in events],
+    )
+    stored = [
+        event.item_id
+        for event, old in zip(events, learned, strict=True)
+        if not old and event.item_id in known and event.item_id not in named
+    ]
     if not stored:
         return request
     return request.model_copy(update={"history": (*stored, *given)[-contract.MAX_HISTORY :]})

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -87,6 +88,7 @@ def test_an_unknown_runtime_names_the_one_there_is(directory):
 def test_serving_loads_no_training_library(directory):
     code = f"""
 import sys
+from datetime import UTC, datetime
 from crisol.models import load_predictor
 from crisol.models.recommender import SCORERS, SimilarItemsRequest, example_request
 predictor = load_predictor({str(directory)!r})
@@ -151,6 +153,11 @@ def test_the_newest_events_change_the_answer_of_a_known_user(predictor, shop):
     )
     had = {shop.catalogue.ids[item] for item in shop.interactions.histories.row(0)}
     assert not (had | set(eyes)) & set(ids(after))
+
+
+def test_without_times_no_event_is_known_to_be_learned(predictor, shop):
+    had = shop.catalogue.ids[shop.interactions.histories.row(0)[0]]
+    assert predictor.learned("user-0", [(had, datetime(2020, 1, 1, tzinfo=UTC))]) == [False]
 
 
 def test_looking_counts_less_than_having(predictor):

@@ -95,6 +95,11 @@ class Encoder:
             self._unknown(request, context, user),
         )
 
+    def learned(self, user_id: str) -> frozenset[str]:
+        """The items that training knew of a user; none of somebody it did not know."""
+        items, _ = self._stored(self._index.get(user_id, VISITOR))
+        return frozenset(self.shelves.catalogue.ids[item] for item in items)
+
     def unknown_names(self, items: Sequence[str], filters: Filters) -> Unknown:
         """Which of these items, and of the items and categories of filters, there are not."""
         named = [*items, *(filters.allowed_items or ()), *filters.excluded_items]

@@ -5,6 +5,7 @@ Stored as JSON and safetensors, answered by NumPy and SciPy: neither torch nor p
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -114,6 +115,18 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         self._bits = -np.log2((counts + 1.0) / (len(users) + 1.0))
         self._encoder = Encoder(catalogue, self.users, interactions)
         self._explainer = Explainer(catalogue, counts, len(users))
+
+    def learned(self, user_id: str, events: Sequence[tuple[str, datetime]]) -> list[bool]:
+        """Which of a user's events, item and time, training had: what it knew counts already.
+
+        Those with an item that training knew of the user and not after the newest event that it
+        saw, to the second. Where its events have no times none can be told.
+        """
+        if not self.description.trained_until:
+            return [False] * len(events)
+        end = datetime.fromisoformat(self.description.trained_until) + timedelta(seconds=1)
+        items = self._encoder.learned(user_id)
+        return [item in items and at < end for item, at in events]
 
     def encode(self, request: RecommendationRequest) -> Encoded:
         """Ids to indices, context to masks."""
