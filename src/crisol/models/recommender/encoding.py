@@ -27,7 +27,16 @@ from crisol.models.recommender.scorer import Floats
 LOOKED_WEIGHT = 0.3
 """What an item looked at counts, where one that somebody had counts 1."""
 CANDIDATES = 100
-"""Best items that diversity chooses from; three times the longest list when a list is long."""
+"""Best items that diversity chooses from; see :func:`candidate_count`."""
+
+
+def candidate_count(num_recs: int) -> int:
+    """From how many of the best items a list is chosen: one of two, so that requests share a batch.
+
+    >>> [candidate_count(length) for length in (10, 33, 34)]
+    [100, 100, 300]
+    """
+    return CANDIDATES if 3 * num_recs <= CANDIDATES else 3 * MAX_RECOMMENDATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +92,12 @@ class Encoder:
         weights = np.ones(len(items), dtype=np.float32)
         weights[: len(stored)] = stored_weights
         weights[had:] = LOOKED_WEIGHT
-        longest = 3 * MAX_RECOMMENDATIONS
         return Encoded(
             Events(items, np.arange(len(items)) >= had),
             weights,
             user,
             _basis(len(items), user),
-            CANDIDATES if 3 * request.num_recs <= CANDIDATES else longest,
+            candidate_count(request.num_recs),
             self.shelves.allowed(context),
             self.shelves.boost(context.purchase_intent),
             self._unknown(request, context, user),
