@@ -65,14 +65,6 @@ def test_the_contributions_are_the_summands_of_the_score():
     )
 
 
-def test_shared_tags_are_named_the_rarest_first():
-    scorer = _fit()
-    assert set(scorer.shared_tags(0, 1)) == {"category:lips", "brand:acme"}
-    assert scorer.shared_tags(0, 1)[0] == "brand:acme"
-    assert scorer.shared_tags(0, 3) == ("word:matte",)
-    assert scorer.shared_tags(0, 4) == ()
-
-
 def test_item_vectors_keep_the_cosines_as_well_as_their_length_allows():
     rng = np.random.default_rng(0)
     groups = rng.random((8, 40)) < 0.2
@@ -93,4 +85,3 @@ def test_restored_scores_are_the_same(dimensions):
     histories = Histories.of([[0, 3], [1]])
     np.testing.assert_array_equal(again.score(histories), scorer.score(histories))
     np.testing.assert_array_equal(again.item_vectors(), scorer.item_vectors())
-    assert again.shared_tags(0, 3) == scorer.shared_tags(0, 3)

@@ -36,18 +36,14 @@ class ContentScorer(Scorer):
         weights: [I, T], rows of length one, or empty where an item has no tag.
         vectors: [I, D], what :meth:`item_vectors` gives.
         recency: What each later event leaves of an event's weight.
-        tag_names: T names.
     """
 
     name: ClassVar[str] = "content"
 
-    def __init__(
-        self, weights: csr_matrix, vectors: Floats, recency: float, tag_names: tuple[str, ...]
-    ) -> None:
+    def __init__(self, weights: csr_matrix, vectors: Floats, recency: float) -> None:
         self.weights = weights
         self.vectors = vectors
         self.recency = recency
-        self.tag_names = tag_names
 
     @cached_property
     def _by_tag(self) -> csr_matrix:
@@ -63,12 +59,6 @@ class ContentScorer(Scorer):
         """[C, N]: exact summands of the score."""
         cosines = (self.weights[items] @ self.weights[history.items].T).toarray()
         return cosines * event_weights(history, self.recency)
-
-    def shared_tags(self, history_item: int, item: int) -> tuple[str, ...]:
-        """Names of the tags that two items share, what carries their cosine most first."""
-        shared = self.weights[history_item].multiply(self.weights[item]).tocoo()
-        order = np.lexsort((shared.col, -shared.data))
-        return tuple(self.tag_names[column] for column in shared.col[order])
 
     def item_vectors(self) -> Floats:
         """[I, D]: inner products near the cosines of tags."""
@@ -89,7 +79,7 @@ class ContentScorer(Scorer):
     ) -> Self:
         """The inverse of :meth:`state`."""
         weights = sparse_matrix(arrays, (len(catalogue), len(catalogue.tag_names)))
-        return cls(weights, arrays["vectors"], settings["recency"], catalogue.tag_names)
+        return cls(weights, arrays["vectors"], settings["recency"])
 
 
 def fit_content(
@@ -107,7 +97,7 @@ def fit_content(
     weights.eliminate_zeros()
     weights.sort_indices()
     vectors = _vectors(weights, params.dimensions)
-    return ContentScorer(weights, vectors, params.recency, catalogue.tag_names)
+    return ContentScorer(weights, vectors, params.recency)
 
 
 def _vectors(weights: csr_matrix, dimensions: int) -> Floats:
