@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender import candidates, hybrid
+from crisol.models.recommender import candidates, hybrid, reranking
 from crisol.models.recommender.catalogue import Catalogue
 from crisol.models.recommender.content import fit_content
 from crisol.models.recommender.histories import Histories, Interactions
 from crisol.models.recommender.hybrid import Hybrid, Lesson, fit_hybrid, log_share, rank_together
 from crisol.models.recommender.method_params import ContentParams, HybridParams, TransitionParams
-from crisol.models.recommender.popularity import fit_popularity
+from crisol.models.recommender.popularity import PopularityScorer, fit_popularity
 from crisol.models.recommender.transitions import fit_transitions
 
 ITEMS, TAGS, USERS = 40, 8, 150
@@ -202,6 +202,26 @@ def test_learning_raises_the_ndcg_that_it_is_for(world, fitted):
     }
     assert reached["hybrid"] >= max(reached.values())
     assert reached["transitions"] > reached["popularity"] + 0.05
+
+
+@pytest.mark.parametrize("noise", [0, 1e-4])
+def test_a_method_that_tells_nothing_apart_does_not_silence_the_others(world, noise):
+    """Where all items are equally popular, or all but, popularity is of no use: that is all."""
+    flat = world.scorers["popularity"].popularity * 0 + 2
+    flat += np.float32(noise) * np.random.default_rng(0).standard_normal(ITEMS).astype(np.float32)
+    scorers = {**world.scorers, "popularity": PopularityScorer(flat)}
+    ranked = world.fit(scorers).rank(world.histories, 5).items
+    without = {name: scorers[name] for name in ("transitions", "content")}
+    expected = world.fit(without).rank(world.histories, 5).items
+    assert _ndcg(ranked, world.targets) >= 0.98 * _ndcg(expected, world.targets)
+
+
+def test_scores_beyond_the_tie_are_ranked_too():
+    """From 2,000 on, neighbours in single precision are further apart than what counts as equal."""
+    features = np.array([[3000.0], [3001.0], [3002.0]], dtype=np.float32)
+    rows = np.zeros(3, dtype=np.int64)
+    contest = reranking._Contest.of(features, rows, np.array([False, True, False]), 3)
+    assert contest._ndcg(features.T.copy()) == pytest.approx(1 / np.log2(3))
 
 
 def test_shuffled_answers_teach_nothing_to_rely_on(world):

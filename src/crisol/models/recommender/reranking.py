@@ -26,6 +26,9 @@ _ROUNDS = 4
 
 _TIE = 1e-4
 """Scores that differ by less are taken for equal."""
+_FLAT = 1e-3
+"""Of its mean: a feature that varies less tells nothing apart, and would need a weight so large
+that single precision loses what the others say."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +84,31 @@ def learn(
 def _most_likely(
     features: Floats, rows: NDArray[np.int64], right: NDArray[np.bool_], regularisation: float
 ) -> Doubles:
-    """[S] weights of features [M, S] whose candidates are grouped by ascending rows [M]."""
+    """[S] weights of features [M, S] whose candidates are grouped by ascending rows [M].
+
+    A feature that is the same everywhere gets none.
+    """
     starts = np.searchsorted(rows, np.arange(rows[-1] + 1))
-    spread = np.maximum(features.std(axis=0, dtype=np.float64), 1e-9)
+    spread, mean = (f(features, axis=0, dtype=np.float64) for f in (np.std, np.mean))
+    unit = np.divide(1, spread, out=np.zeros_like(spread), where=spread > _FLAT * np.abs(mean))
     share = right / np.bincount(rows, weights=right)[rows] / len(starts)
     wanted = (share.astype(np.float32) @ features).astype(np.float64)
 
     def loss(scaled: Doubles) -> tuple[float, Doubles]:
-        weights = scaled / spread
+        weights = scaled * unit
         logits = (features @ weights.astype(np.float32)).astype(np.float64)
         logits -= np.maximum.reduceat(logits, starts)[rows]
         odds = np.exp(logits)
         totals = np.add.reduceat(odds, starts)
         value = np.log(totals).mean() - share @ logits
         expected = (odds / totals[rows] / len(starts)).astype(np.float32) @ features
-        gradient = (expected - wanted) / spread + 2 * regularisation * scaled
+        gradient = (expected - wanted) * unit + 2 * regularisation * scaled
         return value + regularisation * (scaled**2).sum(), gradient
 
     best = minimize(
         loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200}
     )
-    return best.x / spread
+    return best.x * unit
 
 
 @dataclass(frozen=True)
@@ -160,8 +167,10 @@ class _Contest:
 
     def _ndcg(self, scores: Floats) -> float:
         """NDCG summed over the histories; equal scores count against what is right."""
-        own = scores[self.rows, self.places] - np.float32(_TIE)
-        ranks = (scores[self.rows] > own[:, None]).sum(axis=1) - 1
+        own = scores[self.rows, self.places]
+        least = own - np.float32(_TIE)
+        # Itself is not above itself; from scores of 2,000 on the tie is below single precision.
+        ranks = (scores[self.rows] > least[:, None]).sum(axis=1) - (own > least)
         return float((_discount(ranks) / self.ideal)[ranks < self.cutoff].sum())
 
 
