@@ -116,8 +116,8 @@ def held_out_loss(edges: Edges, sampler: NegativeSampler) -> Step:
 def held_out(edges: Edges, users: Tensor, params: AttentionParams) -> tuple[Tensor, Tensor]:
     """Which pairs [E] stay in the graph, and which are predicted; pairs may be neither.
 
-    ``any``: of each of the users a random share is predicted. ``later``: of each all events after a
-    random moment are. ``next``: only the first of them is, but all are out of the graph.
+    ``any``: of each of the users a random share is predicted. ``next``: of each the event after a
+    random moment is, and what came later is out of the graph as well.
     """
     chosen = torch.zeros(edges.user_count, dtype=torch.bool, device=users.device)
     chosen[users] = True
@@ -133,8 +133,7 @@ def held_out(edges: Edges, users: Tensor, params: AttentionParams) -> tuple[Tens
     # 0 … size - 2 later events: at least one event comes before.
     later = (uniform * (sizes - 1)).floor().long()
     age = edges.age
-    keep = ~chosen | (age > later[edges.users])
-    return keep, ~keep if params.predict == "later" else chosen & (age == later[edges.users])
+    return ~chosen | (age > later[edges.users]), chosen & (age == later[edges.users])
 
 
 @torch.no_grad()

@@ -101,9 +101,9 @@ class AttentionParams(Params):
     heads: int = Field(default=4, ge=1)
     ages: int = Field(default=1, ge=1)
     """Recency an edge's attention can tell apart: 0, 1, 2-3, 4-7 … later events; 1: none."""
-    predict: Literal["any", "later", "next"] = "any"
-    """Which pairs a step takes out of the graph and predicts: a random share of all; each user's
-    events after a random moment; or only the first of these, with all of them out of the graph."""
+    predict: Literal["any", "next"] = "any"
+    """Which pairs a step takes out of the graph and predicts: a random share of all, or each user's
+    event after a random moment, with all that came later out of the graph as well."""
     held_share: float = Field(default=0.5, gt=0, lt=1)
     """The share of the pairs that a step takes out (``any``)."""
     unknown_share: float = Field(default=0.1, ge=0, lt=1)
