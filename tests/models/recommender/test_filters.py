@@ -100,7 +100,7 @@ def test_what_is_stored_scores_the_same_without_a_decomposition(monkeypatch, int
         raise AssertionError("decomposed again")
 
     monkeypatch.setattr("crisol.models.recommender.filters.leading_right_vectors", decompose)
-    again = FilterScorer.restore(*scorer.state(), interactions, None)
+    again = FilterScorer.restore(*scorer.state(), None, None)
     np.testing.assert_array_equal(
         again.score(interactions.histories), scorer.score(interactions.histories)
     )

@@ -187,6 +187,25 @@ def test_a_protocol_may_forbid_to_fit_again(events, tables, params, tmp_path) ->
     assert (again.predictor.hybrid.scorers["transitions"].score(history) != expected).any()
 
 
+def test_methods_that_were_not_fitted_again_are_stored_as_they_are(
+    events, tables, params, tmp_path
+) -> None:
+    """Though the predictor knows more of its users than they learned from."""
+    data_params, _, train = params
+    methods = ["popularity", "filter", "ease", "transitions", "content"]
+    model = ModelParams.model_validate({"methods": methods, "filter": {"dimensions": 16}})
+    [study] = data_params.studies
+    once = data_params.model_copy(update={"studies": (study.model_copy(update={"refit": False}),)})
+    predictor = training.fit(events, tables[1], once, model, train, tmp_path).predictor
+    loaded = RecommenderPredictor.load(predictor.save(tmp_path / "predictor"))
+    assert loaded.replay_golden(1e-6) == []
+    history = predictor.interactions.histories.take(np.arange(20))
+    for name, scorer in predictor.hybrid.scorers.items():
+        np.testing.assert_allclose(
+            loaded.hybrid.scorers[name].score(history), scorer.score(history), rtol=1e-6
+        )
+
+
 def test_a_hybrid_without_a_space_is_refused_before_training(events, tables, params, tmp_path):
     model = ModelParams.model_validate({"methods": ["popularity", "transitions"]})
     with pytest.raises(MendableError, match="add one of: filter"):

@@ -13,7 +13,6 @@ from crisol.models.recommender import plots, tables
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.deletion import deletion_test
 from crisol.models.recommender.diversity import diversify
-from crisol.models.recommender.encoding import candidate_count
 from crisol.models.recommender.histories import VISITOR, Histories
 from crisol.models.recommender.hybrid import Ranked
 from crisol.models.recommender.params import DataParams
@@ -146,7 +145,8 @@ def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> lis
     rows = np.arange(min(DIVERSITY_USERS, len(result.histories)))
     histories, targets = result.histories.take(rows), result.targets.take(rows)
     k, vectors = result.study.k, predictor.space
-    best = min(candidate_count(k), len(predictor.catalogue))
+    asked = predictor.encode(RecommendationRequest(history=(), num_recs=k))
+    best = min(asked.count, len(predictor.catalogue))
     ranked = [predictor.hybrid.rank(part, best) for part in _batches(histories)]
     lists = {
         value: np.concatenate([_diverse(part, vectors, k, value) for part in ranked])

@@ -40,11 +40,15 @@ _BLOCK = 512
 
 
 class _Graph:
-    """``P`` as two sparse matrices, and the degrees of the items."""
+    """``P`` as two sparse matrices, and the degrees of the items.
 
-    def __init__(self, interactions: Interactions) -> None:
-        matrix = interactions.matrix
-        ones = csr_matrix((np.ones_like(matrix.data), matrix.indices, matrix.indptr), matrix.shape)
+    Args:
+        pairs: [U, I]; whatever is stored in it counts 1.
+    """
+
+    def __init__(self, pairs: csr_matrix) -> None:
+        data = np.ones(len(pairs.indices), dtype=np.float32)
+        ones = csr_matrix((data, pairs.indices, pairs.indptr), pairs.shape)
         self.scale_I = _inverse_root(np.asarray(ones.sum(axis=0)).ravel())
         self.root_I = np.divide(
             1, self.scale_I, out=np.zeros_like(self.scale_I), where=self.scale_I > 0
@@ -161,8 +165,14 @@ class FilterScorer(Scorer):
         return np.ascontiguousarray(graph.sharpen(columns_IC, self.params)[events].T)
 
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """The singular vectors; the graph is that of the interactions."""
-        arrays = {"vectors": self._vectors_DI, "values": self._values_D}
+        """The singular vectors, and the graph: the predictor may know of events after it."""
+        pairs_UI = self._graph.users_UI
+        arrays = {
+            "vectors": self._vectors_DI,
+            "values": self._values_D,
+            "starts": pairs_UI.indptr.astype(np.int64),
+            "items": pairs_UI.indices.astype(np.int32),
+        }
         if self._sharpened_DI is not None:
             arrays["sharpened"] = self._sharpened_DI
         return arrays, self.params.model_dump()
@@ -175,10 +185,14 @@ class FilterScorer(Scorer):
         interactions: Interactions,
         catalogue: Catalogue,  # noqa: ARG003
     ) -> Self:
-        """See :class:`Scorer`; nothing is decomposed again."""
+        """See :class:`Scorer`; nothing is decomposed again.
+
+        Arrays without a graph (as of before it was stored) mean that of the interactions.
+        """
+        pairs = interactions.matrix if "starts" not in arrays else _stored(arrays)
         params = FilterParams.model_validate(dict(settings))
         sharpened_DI = arrays.get("sharpened")
-        return cls(_Graph(interactions), params, arrays["vectors"], arrays["values"], sharpened_DI)
+        return cls(_Graph(pairs), params, arrays["vectors"], arrays["values"], sharpened_DI)
 
     def item_vectors(self) -> Floats:
         """[I, D] singular vectors times their values: near items were had by the same users."""
@@ -202,7 +216,7 @@ def fit_filter(
     Raises:
         MendableError: more ``dimensions`` than there are users or items.
     """
-    graph = _Graph(interactions)
+    graph = _Graph(interactions.matrix)
     most = min(graph.users_UI.shape)
     if params.dimensions > most:
         raise MendableError(
@@ -215,6 +229,13 @@ def fit_filter(
         sharpened_ID = graph.sharpen(vectors_ID * graph.root_I[:, None], params)
         sharpened_DI = np.ascontiguousarray(sharpened_ID.T)
     return FilterScorer(graph, params, np.ascontiguousarray(vectors_ID.T), values_D, sharpened_DI)
+
+
+def _stored(arrays: Arrays) -> csr_matrix:
+    """[U, I] the pairs of :meth:`FilterScorer.state`."""
+    starts, items = arrays["starts"], arrays["items"]
+    shape = (len(starts) - 1, arrays["vectors"].shape[1])
+    return csr_matrix((np.ones(len(items), np.float32), items, starts), shape)
 
 
 def _inverse_root(degrees: NDArray[Any]) -> Floats:
