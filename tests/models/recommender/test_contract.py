@@ -143,6 +143,10 @@ def test_defaults_and_the_example():
          "events.0.weight"),
         (EventsRequest, {"events": [{"user_id": "u", "item_id": "i",
                                      "timestamp": "2024-01-01T00:00:00"}]}, "events.0.timestamp"),
+        *[(EventsRequest, {"events": [{"user_id": "u", "item_id": "i", "timestamp": time}]},
+           "events.0.timestamp") for time in ("2999-01-01T00:00:00Z", "0001-01-01T00:00:00Z")],
+        *[(EventsRequest, {"events": [{"user_id": name, "item_id": "i"}]}, "events.0.user_id")
+          for name in (" u", "u\u00a0", "a\u0000b")],
         (EventsRequest, {"events": [{"user_id": "u", "item_id": "i", "timestamp": 17}]},
          "events.0.timestamp"),
         (EventsRequest, {"events": [{"user_id": "u", "item_id": "i", "type": ""}]},

@@ -67,6 +67,7 @@ BAD_EVENTS = {
     "time as number": (lambda t: t.assign(time=1.7e9), "time must be ISO 8601 text"),
     "seconds as text": (_set(6, "time", "1700000000"), "time is not ISO 8601"),
     "future": (_set(6, "time", FUTURE), r"row 7 \(line 8\): time lies in the future"),
+    "year 1": (_set(6, "time", "0001-01-01"), r"row 7 \(line 8\): time lies before 1900"),
     "one time missing": (_set(6, "time", ""), r"row 7 \(line 8\): time is empty, but other"),
     "text weight": (_set(6, "weight", "much"), r"row 7 \(line 8\): weight is not a number"),
     "NaN weight": (_set(6, "weight", "NaN"), r"row 7 \(line 8\): weight is not a number"),

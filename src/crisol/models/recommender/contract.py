@@ -4,10 +4,11 @@ Ids are the shop's own. An id that the model does not know is no error: it is le
 ``unknown``; somebody of whom nothing is known is answered with what is popular.
 """
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, model_validator
 
 from crisol.core.contract import Contract
 
@@ -20,6 +21,10 @@ MAX_ID_CHARACTERS = 128
 MAX_FILTER_ITEMS = 10_000
 MAX_PRICE = 1e12
 MIN_WEIGHT = 1e-6
+CLOCK_TOLERANCE = timedelta(days=1)
+"""How far ahead of this machine's clock an event may lie (time zones, clocks that differ)."""
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+"""Events before it are mistakes: a year 1 stands for no time at all."""
 
 Basis = Literal["user", "history", "popularity"]
 
@@ -30,6 +35,28 @@ FilterItems = Annotated[tuple[Id, ...], Field(max_length=MAX_FILTER_ITEMS)]
 Amount = Annotated[float, Field(ge=0)]
 Price = Annotated[float, Field(ge=0, le=MAX_PRICE)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _check_kept_id(value: str) -> str:
+    """What :mod:`crisol.models.recommender.validation` asks of the ids of raw events."""
+    if value != value.strip():
+        raise ValueError("begins or ends with white space")
+    if re.search(r"[\x00-\x1f\x7f]", value):
+        raise ValueError("holds a control character")
+    return value
+
+
+def _check_kept_time(value: datetime) -> datetime:
+    """What it asks of their times."""
+    if value < EARLIEST:
+        raise ValueError(f"lies before {EARLIEST:%Y}; leave it out if the time is not known")
+    if value > datetime.now(UTC) + CLOCK_TOLERANCE:
+        raise ValueError("lies in the future")
+    return value
+
+
+KeptId = Annotated[Id, AfterValidator(_check_kept_id)]
+KeptTime = Annotated[AwareDatetime, AfterValidator(_check_kept_time)]
 
 
 class PriceRange(Contract):
@@ -235,12 +262,16 @@ class SimilarItemsResponse(Contract):
 
 
 class Event(Contract):
-    """Somebody had, bought or did something with an item."""
+    """Somebody had, bought or did something with an item.
 
-    user_id: Id
-    item_id: Id
-    timestamp: AwareDatetime | None = Field(
-        default=None, description="When (ISO 8601 with an offset); left out: when it arrives."
+    What the next training would refuse as a raw event is refused here.
+    """
+
+    user_id: KeptId
+    item_id: KeptId
+    timestamp: KeptTime | None = Field(
+        default=None,
+        description="When (ISO 8601 with an offset), not in the future; left out: when it arrives.",
     )
     type: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         default=None, description="Such as purchase, rating or view."

@@ -5,7 +5,7 @@ and what to do. Ids are text: ``007`` and ``7`` are two users, so a column of id
 numbers is refused.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,13 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.core.raw_tables import RawTable
-from crisol.models.recommender.contract import MAX_ID_CHARACTERS, MAX_PRICE, MIN_WEIGHT
+from crisol.models.recommender.contract import (
+    CLOCK_TOLERANCE,
+    EARLIEST,
+    MAX_ID_CHARACTERS,
+    MAX_PRICE,
+    MIN_WEIGHT,
+)
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
@@ -23,8 +29,6 @@ DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
 MAX_WEIGHT = 1e6
 MIN_PRICE = 1e-6
-CLOCK_TOLERANCE = timedelta(days=1)
-"""How far ahead of this machine's clock an event may lie (time zones, clocks that differ)."""
 READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
 """What a CSV's catalog entry needs: ids stay as written, ``NA`` too, and a BOM is no letter."""
 
@@ -99,9 +103,9 @@ def validate_events(events: pd.DataFrame, file: str = "events") -> pd.DataFrame:
 
     Raises:
         TableError: a missing or unknown column; ids that are empty, padded with white space, too
-            long or read as numbers; a time that is not ISO 8601, lies in the future, or is given
-            for some events of a source only; a weight outside 0.000001 to 1,000,000; a part other
-            than train and test, or given for some events of a source only.
+            long or read as numbers; a time that is not ISO 8601, lies in the future or before 1900,
+            or is given for some events of a source only; a weight outside 0.000001 to 1,000,000; a
+            part other than train and test, or given for some events of a source only.
     """
     raw = _raw_table(events, file, ("user", "item"), EVENT_COLUMNS)
     if raw.rows.empty:
@@ -257,6 +261,7 @@ def _times(raw: RawTable) -> pd.Series:
     raw.refuse(given & times.isna(), "time is not ISO 8601", "time")
     ahead = times > datetime.now(UTC) + CLOCK_TOLERANCE
     raw.refuse(ahead, "time lies in the future", "time")
+    raw.refuse(times < EARLIEST, f"time lies before {EARLIEST:%Y}", "time")
     return times.dt.as_unit("ns")
 
 
