@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 CODES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The body is not readable JSON."),
@@ -75,7 +76,7 @@ def from_validation(error: ValidationError) -> ApiError:
 
     Messages may quote what the client sent: they go back to the client and never to the log.
     """
-    found = error.errors(include_url=False, include_input=False, include_context=False)
+    found = _causes(error.errors(include_url=False, include_input=False, include_context=False))
     details = [
         ErrorDetail(
             field=".".join(str(part) for part in e["loc"]),
@@ -89,3 +90,9 @@ def from_validation(error: ValidationError) -> ApiError:
     count = len(details)
     fields = "1 field breaks" if count == 1 else f"{count} fields break"
     return ApiError(422, f"{fields} the contract; see details.", details=details)
+
+
+def _causes(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Without what only follows: a list whose only element is wrong is also told as too short."""
+    inside = {e["loc"][:depth] for e in found for depth in range(len(e["loc"]))}
+    return [e for e in found if e["type"] != "too_short" or e["loc"] not in inside]
