@@ -31,6 +31,7 @@ def params(tables) -> tuple[DataParams, ModelParams, TrainParams]:
                 "studies": [study],
                 "register_study": "sample",
                 "synthetic": True,
+                "gate_against": ["popularity"],
                 "gate": {"metric": "mean", "resamples": 100},
             }
         ),
@@ -131,6 +132,30 @@ def test_explanations_pass_the_deletion_test(evaluation) -> None:
     assert row["cases"] > 100
     assert row["difference_low"] > 0
     assert row["share_larger"] > 0.7
+
+
+def test_users_of_an_event_or_two_are_evaluated_too(tmp_path) -> None:
+    """Nothing can be deleted from such histories; the report says so and the run goes on."""
+    rng, count = np.random.default_rng(0), 400
+    raw = pd.DataFrame(
+        {
+            "user": [f"u{n // 2}" for n in range(count)],
+            "item": [f"i{item}" for item in rng.integers(0, 15, count)],
+            "time": [f"2024-01-{1 + n % 2 * 14 + n // 2 % 14:02d}T10:00:00Z" for n in range(count)],
+        }
+    )
+    events, items = data.clean(raw, pd.DataFrame({"item": []}, dtype=str))
+    split = {"kind": "temporal"}
+    study = StudyParams.model_validate({"name": "s", "source": "shop", "split": split})
+    params = DataParams(studies=(study,), register_study="s", gate_against=("popularity",))
+    rows = data.split(events, items, study)
+    methods = {"methods": ["popularity", "filter"], "filter": {"dimensions": 8}}
+    model = ModelParams.model_validate(methods)
+    short = training.fit(rows, items, params, model, TrainParams(), tmp_path)
+    found = evaluate(short.predictor, None, rows, items, short.rankings, short.history, params)
+    assert not [name for name in found.report.tables if name.startswith("explanations")]
+    assert not [name for name in found.metrics if name.startswith("explanations")]
+    assert any("too short" in limit for limit in found.report.limits)
 
 
 def test_the_report_tells_for_whom_the_hybrid_works(evaluation) -> None:

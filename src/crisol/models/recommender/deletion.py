@@ -71,21 +71,18 @@ def deletions(
 
 def deletion_test(
     predictor: RecommenderPredictor, requests: Sequence[RecommendationRequest], seed: int = 0
-) -> dict[str, float]:
-    """The deletion test in figures.
+) -> dict[str, float] | None:
+    """The deletion test in figures; nothing where histories are too short to delete from.
 
     Returns:
         ``cases``: recommended items examined; ``fall_named`` and ``fall_random``: mean fall of the
         score; ``difference`` with ``difference_low`` and ``difference_high``: its mean and 95 %
         interval (requests resampled); ``share_larger``: in which share of cases the named events
         weighed more than the random ones.
-
-    Raises:
-        ValueError: no item to examine.
     """
     cases = deletions(predictor, requests, seed)
     if not cases:
-        raise ValueError("no recommended item has named events and others to compare them with")
+        return None
     named = np.array([case.named for case in cases])
     random = np.array([case.random for case in cases])
     groups = np.array([case.request for case in cases])

@@ -75,10 +75,14 @@ def evaluate(
     deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
     shown = _tables(results, data)
     shown["diversity against accuracy (predictor)"] = curve
-    shown["explanations: what is lost when the named events are deleted"] = [deletion]
-    metrics = _flat_metrics(results) | {
-        f"explanations.{name}": float(value) for name, value in deletion.items()
-    }
+    metrics = _flat_metrics(results)
+    limits = tables.limits(registered, data.synthetic)
+    limits += tables.group_limit(registered, data.gate.resamples)
+    if deletion is None:
+        limits.append("Explanations were not tested: histories are too short to delete from.")
+    else:
+        shown["explanations: what is lost when the named events are deleted"] = [deletion]
+        metrics |= {f"explanations.{name}": float(value) for name, value in deletion.items()}
     verdicts = [tables.verdict(result) for result in results]
     report = Report(
         family="recommender",
@@ -86,8 +90,7 @@ def evaluate(
         metrics=metrics,
         tables=shown,
         data=[tables.describe(result, data.synthetic) for result in results],
-        limits=tables.limits(registered, data.synthetic)
-        + tables.group_limit(registered, data.gate.resamples),
+        limits=limits,
         synthetic=data.synthetic,
     )
     figures = plots.draw(results, registered, predictor, curve, history)
