@@ -74,12 +74,13 @@ def fit(
         checkpoints: folder from which an interrupted training goes on; emptied at the end.
 
     Raises:
-        MendableError: the registered study has no method that similar items can be found with.
+        MendableError: the sections do not fit each other, such as a gate against a method that is
+            not trained.
     """
     histories: list[pd.DataFrame] = []
     rankings: list[pd.DataFrame] = []
     predictor: RecommenderPredictor | None = None
-    _check_vectors(data.register_study, model)
+    _check_sections(data, model, train)
     for study in data.studies:
         mine = events[events["study"] == study.name]
         unit = _Study(study, mine, items, model.of_study(study.name), train, checkpoints)
@@ -94,14 +95,27 @@ def fit(
     return Fit(predictor, history, pd.concat(rankings, ignore_index=True))
 
 
-def _check_vectors(study: str, model: ModelParams) -> None:
+def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
     """Say before training what would be missing after it."""
+    study = data.register_study
+    names = {each.name for each in data.studies}
+    for section, by_study in (("model", model.by_study), ("train", train.by_study)):
+        for name in by_study:
+            if name not in names:
+                raise MendableError(f"recommender.{section}.by_study: {name!r} is not a study")
+    methods = model.of_study(study)
     able = (*COLLABORATIVE, CONTENT)
-    if not set(able) & set(model.of_study(study).hybrid_methods):
+    if not set(able) & set(methods.hybrid_methods):
         raise MendableError(
             f"recommender.model: the hybrid of study {study!r} finds no similar items, since none "
             f"of its methods places items in a space; add one of: {', '.join(able)}"
         )
+    for name in data.gate_against:
+        if name not in methods.methods:
+            raise MendableError(
+                f"recommender.data.gate_against: study {study!r} does not train {name!r}; add it "
+                f"to recommender.model.methods or take some of: {', '.join(methods.methods)}"
+            )
 
 
 _NO_HISTORY = pd.DataFrame({"label": [], "epoch": [], "train_loss": []}).astype(
