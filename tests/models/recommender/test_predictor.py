@@ -239,6 +239,15 @@ def test_a_context_that_nothing_fits_is_answered_and_said(predictor):
     assert "Only 2 of 10 items fit the context." in few.notes
 
 
+def test_a_list_is_as_long_as_was_asked_though_methods_propose_fewer(predictor):
+    """The hybrid takes 60 of each method; 123 items there are."""
+    intent = Context(purchase_intent=PurchaseIntent(brands=("Acme",)))
+    for context in (None, intent):
+        long = ask(predictor, history=(), num_recs=100, context=context)
+        assert len(long.items) == 100
+        assert not any("Only" in note for note in long.notes)
+
+
 def test_an_intent_raises_what_it_names_and_more_when_strong(predictor):
     def acme(strength: float) -> int:
         intent = PurchaseIntent(brands=("Acme",), strength=strength)

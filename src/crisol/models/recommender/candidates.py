@@ -97,6 +97,7 @@ class Pool:
         histories: Histories,
         allowed: NDArray[np.bool_] | None = None,
         boost: Floats | None = None,
+        wanted: int = 0,
     ) -> Iterator[Candidates]:
         """The candidates of some histories at a time, so that memory does not grow with B.
 
@@ -104,6 +105,8 @@ class Pool:
             histories: B of them.
             allowed: [B, I] what may be proposed; nothing: all that the history does not hold.
             boost: [B, I] added before the cut, in standard deviations of a method's own scores.
+            wanted: items that a list holds; the popular ones make it whole where methods propose
+                fewer.
         """
         step = max(1, _BLOCK_CELLS // len(self.popularity))
         for start in range(0, len(histories), step):
@@ -113,15 +116,16 @@ class Pool:
             if allowed is not None:
                 free[:] = allowed[rows]
             free[part.rows, part.items] = False
-            yield self._block(part, free, None if boost is None else boost[rows])
+            extra = None if boost is None else boost[rows]
+            yield self._block(part, free, extra, max(wanted, self.count))
 
     def _block(
-        self, histories: Histories, free: NDArray[np.bool_], boost: Floats | None
+        self, histories: Histories, free: NDArray[np.bool_], boost: Floats | None, popular: int
     ) -> Candidates:
         """The candidates among the items that are ``free`` [B, I] to be recommended."""
         scores = [scorer.score(histories) for scorer in self.scorers.values()]
         keys = [_best(_boosted(said, boost), free, self.count, above=0) for said in scores]
-        keys.append(self._most_popular(free, boost))
+        keys.append(self._most_popular(free, boost, popular))
         union = np.sort(np.concatenate(keys))
         union = union[np.diff(union, prepend=-1) > 0]
         rows, items = np.divmod(union, free.shape[1])
@@ -137,17 +141,19 @@ class Pool:
             np.stack([~said.any(axis=1) for said in scores], axis=1),
         )
 
-    def _most_popular(self, free: NDArray[np.bool_], boost: Floats | None) -> NDArray[np.int64]:
+    def _most_popular(
+        self, free: NDArray[np.bool_], boost: Floats | None, count: int
+    ) -> NDArray[np.int64]:
         """As :func:`_best`; without a boost the order of popularity is known already."""
         if boost is not None:
             popularity = np.broadcast_to(self.popularity, free.shape)
-            return _best(_boosted(popularity, boost), free, self.count, above=-np.inf)
+            return _best(_boosted(popularity, boost), free, count, above=-np.inf)
         keys = []
         for row, own in enumerate(free):
-            first = self._popular[: 4 * self.count]
-            chosen = first[own[first]][: self.count]
-            if len(chosen) < self.count:
-                chosen = self._popular[own[self._popular]][: self.count]
+            first = self._popular[: 4 * count]
+            chosen = first[own[first]][:count]
+            if len(chosen) < count:
+                chosen = self._popular[own[self._popular]][:count]
             keys.append(row * free.shape[1] + chosen)
         return np.concatenate(keys)
 

@@ -280,7 +280,7 @@ def rank_together(
     first = next(iter(hybrids.values()))
     lists: dict[str, list[Ranked]] = {name: [] for name in hybrids}
     start = 0
-    for block in first.pool.blocks(histories, allowed, boost):
+    for block in first.pool.blocks(histories, allowed, boost, count):
         rows = slice(start, start + len(block.silent))
         start = rows.stop
         for name, hybrid in hybrids.items():
