@@ -31,7 +31,7 @@ from crisol.models.recommender.encoding import Encoded, Encoder, stacked, togeth
 from crisol.models.recommender.explanation import Explainer, carried_most
 from crisol.models.recommender.histories import Interactions
 from crisol.models.recommender.hybrid import Hybrid
-from crisol.models.recommender.ranking import top_k
+from crisol.models.recommender.ranking import surprise, top_k
 from crisol.models.recommender.scorer import Floats
 from crisol.models.recommender.space import Spaces
 from crisol.models.recommender.storage import read_all, write_all
@@ -112,7 +112,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         """[I, D] the vectors that similar items are found with; length 1 or 0."""
         self._placed = self.likeness.any(axis=1)
         counts = interactions.item_counts
-        self._bits = -np.log2((counts + 1.0) / (len(users) + 1.0))
+        self._bits = surprise(interactions)
         self._encoder = Encoder(catalogue, self.users, interactions)
         self._explainer = Explainer(catalogue, counts, len(users))
 

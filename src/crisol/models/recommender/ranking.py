@@ -278,13 +278,18 @@ def list_diversity(lists: Items, vectors: Floats) -> Doubles:
     return 1 - np.divide(similar, pairs, out=np.full(len(lists), np.nan), where=pairs > 0)
 
 
-def list_novelty(lists: Items, interactions: Interactions) -> Doubles:
-    """[M] mean self-information of a list's items, in bits; NaN for an empty list.
+def surprise(interactions: Interactions) -> Doubles:
+    """[I] self-information of each item, in bits.
 
     That is ``-log2((users of the item + 1) / (users + 1))`` (Zhou et al., PNAS 2010), where the
     added one keeps an item that nobody had finite.
     """
-    bits = -np.log2((interactions.item_counts + 1.0) / (interactions.user_count + 1.0))
+    return -np.log2((interactions.item_counts + 1.0) / (interactions.user_count + 1.0))
+
+
+def list_novelty(lists: Items, interactions: Interactions) -> Doubles:
+    """[M] mean :func:`surprise` of a list's items; NaN for an empty list."""
+    bits = surprise(interactions)
     listed = lists >= 0
     total, counts = np.where(listed, bits[lists], 0.0).sum(axis=1), listed.sum(axis=1)
     return np.divide(total, counts, out=np.full(len(lists), np.nan), where=counts > 0)
