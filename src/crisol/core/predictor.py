@@ -69,6 +69,9 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     volatile_fields: ClassVar[frozenset[str]] = frozenset()
     """Names of response fields that two identical calls may answer differently (times, version)."""
 
+    route: ClassVar[str] = "/predict"
+    """Where the family's service answers a request of ``request_type``."""
+
     model_version: str = UNREGISTERED
     golden: tuple[Golden, ...] = ()
 

@@ -10,6 +10,8 @@ from typing import Any
 from crisol.core.candidate import Candidate
 from crisol.registry.gate import Decision
 
+MAX_METRICS = 40
+
 
 def card(candidate: Candidate, decision: Decision, tags: Mapping[str, str], run_id: str) -> str:
     """The card as Markdown."""
@@ -19,10 +21,10 @@ def card(candidate: Candidate, decision: Decision, tags: Mapping[str, str], run_
         _synthetic(report.synthetic),
         _section("Data", _bullets([*report.data, *_digests(tags)])),
         _section("Gate", _gate(decision)),
-        _section("Metrics", _metrics(report.metrics)),
-        *(_section(title, markdown_table(rows)) for title, rows in report.tables.items()),
         _section("Limits", _bullets(report.limits)),
+        *(_section(title, markdown_table(rows)) for title, rows in report.tables.items()),
         _section("How to call it", _example(candidate)),
+        _section("Metrics", _metrics(report.metrics)),
         _section("Where it comes from", _origin(tags, run_id)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -90,15 +92,18 @@ def _gate(decision: Decision) -> str:
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:
-    return markdown_table([{"metric": k, "value": v} for k, v in metrics.items()])
+    rows = [{"metric": k, "value": v} for k, v in metrics.items()]
+    more = len(rows) - MAX_METRICS
+    table = markdown_table(rows[:MAX_METRICS])
+    return f"{table}\n\nand {more} more, in the run." if more > 0 else table
 
 
 def _example(candidate: Candidate) -> str:
     if not candidate.predictor.golden:
         return ""
-    golden = candidate.predictor.golden[0]
+    golden, route = candidate.predictor.golden[0], candidate.predictor.route
     return (
-        f"Request (`POST /predict`):\n\n```json\n{_short(golden.request)}\n```\n\n"
+        f"Request (`POST {route}`):\n\n```json\n{_short(golden.request)}\n```\n\n"
         f"Response:\n\n```json\n{_short(golden.response)}\n```"
     )
 

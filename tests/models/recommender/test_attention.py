@@ -179,6 +179,15 @@ def test_a_visitor_is_a_node_without_an_embedding(edges: Edges, network: Attenti
     np.testing.assert_allclose(scorer.embed(visitor(items)), x.detach().numpy(), atol=1e-4)
 
 
+def test_a_user_without_a_pair_is_a_visitor(shelf: Catalogue) -> None:
+    """Nothing was learned of such a user; a random start is no knowledge."""
+    lonely = Edges.of(Histories.of([[0, 1], [], [1, 2]], [0, 1, 2]), ITEMS)
+    with seeded(0):
+        scorer = scorer_of(AttentionNetwork(lonely, shelf.tags, PARAMS), lonely)
+    known = Histories.of([[2]], [1])
+    assert np.array_equal(scorer.score(known), scorer.score(visitor([2])))
+
+
 def test_contributions_and_the_own_embedding_make_the_score(
     interactions: Interactions, edges: Edges, network: AttentionNetwork
 ) -> None:

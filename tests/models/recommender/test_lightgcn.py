@@ -123,6 +123,15 @@ def test_a_visitor_is_a_user_whose_own_embedding_is_zero(interactions: Interacti
     np.testing.assert_allclose(scorer.embed(visitor) + own, scorer.embed(known), atol=1e-6)
 
 
+def test_a_user_without_a_pair_is_a_visitor() -> None:
+    """Nothing was learned of such a user; a random start is no knowledge."""
+    lonely = Interactions(Histories.of([[0, 1], [], [1, 2]], [0, 1, 2]), 4)
+    with seeded(0):
+        scorer = scorer_of(LightGCN(lonely, PARAMS))
+    known, visitor = Histories.of([[2]], [1]), Histories.of([[2]], [VISITOR])
+    assert np.array_equal(scorer.score(known), scorer.score(visitor))
+
+
 def test_contributions_are_the_summands_of_the_score(network: LightGCN) -> None:
     scorer = scorer_of(network)
     history = Histories.of([[3, 7, 3, 20]], weights=[[1, 2, 1, 1]])

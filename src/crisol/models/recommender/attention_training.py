@@ -150,7 +150,13 @@ def scorer_of(network: AttentionNetwork, edges: Edges) -> AttentionScorer:
         "values": torch.stack([values for values, _ in offers]),
         "logits": torch.stack([logits for _, logits in offers]),
         "ages": torch.stack([side.ages for side in sides]),
-        "users": network.users,
+        # Without a pair there was nothing to learn from: such a user is a visitor.
+        "users": network.users * _had_something(edges).to(network.users)[:, None],
         "targets": torch.stack([side.target for side in sides]),
     }
     return AttentionScorer(**{k: v.detach().cpu().numpy().copy() for k, v in arrays.items()})
+
+
+def _had_something(edges: Edges) -> Tensor:
+    """[U] whether a user has a pair."""
+    return torch.bincount(edges.users, minlength=edges.user_count) > 0

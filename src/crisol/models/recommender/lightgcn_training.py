@@ -38,6 +38,7 @@ class LightGCN(nn.Module):
     """
 
     item_roots: Tensor
+    had_something: Tensor
 
     def __init__(self, interactions: Interactions, params: LightGCNParams) -> None:
         super().__init__()
@@ -49,6 +50,8 @@ class LightGCN(nn.Module):
         self.graph = Propagation(matrix)
         roots = inverse_root(np.asarray(matrix.sum(0)).ravel()).astype(np.float32)
         self.register_buffer("item_roots", torch.from_numpy(roots), persistent=False)
+        had = torch.from_numpy(np.diff(matrix.indptr) > 0)
+        self.register_buffer("had_something", had, persistent=False)
         self.sampler = NegativeSampler(matrix, params.negative_power)
 
     def forward(self) -> Tensor:
@@ -156,6 +159,8 @@ def scorer_of(network: LightGCN) -> LightGCNScorer:
     users, layers = network.users, network.layers
     # The sum of layers 0 … K - 1 is K times their mean.
     below = network.graph.mean_of_layers(network.embedding, layers - 1)[users:] * layers
-    arrays = (network()[users:], below * network.item_roots[:, None], network.embedding[:users])
+    # Without a pair there was nothing to learn from: such a user is a visitor.
+    own = network.embedding[:users] * network.had_something[:, None]
+    arrays = (network()[users:], below * network.item_roots[:, None], own)
     items, messages, own = (array.cpu().numpy().copy() for array in arrays)
     return LightGCNScorer(items, messages, own, layers)

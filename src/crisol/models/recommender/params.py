@@ -31,6 +31,12 @@ class DataParams(StudiesParams[StudyParams]):
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="mean", tolerance=0.002))
     """Compares NDCG at the study's cut-off, user by user."""
 
+    @property
+    def rule(self) -> GateRule:
+        """The gate's rule, its metric named as a person does."""
+        label = self.gate.label or f"NDCG@{self.study(self.register_study).k}"
+        return self.gate.model_copy(update={"label": label})
+
     @model_validator(mode="after")
     def _check_gate(self) -> Self:
         if "hybrid" in self.gate_against:

@@ -76,6 +76,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
     """
 
     family = "recommender"
+    route = "/recommendations"
     request_type = RecommendationRequest
     response_type = RecommendationResponse
     volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})

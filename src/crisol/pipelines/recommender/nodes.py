@@ -59,4 +59,4 @@ def register(
     predictor: Predictor[Any, Any], scores: pd.DataFrame, report: Report, data: DataParams
 ) -> Candidate:
     """The predictor with the evidence for it; saving it to the catalog registers it."""
-    return Candidate(predictor, scores, data.gate, report)
+    return Candidate(predictor, scores, data.rule, report)
