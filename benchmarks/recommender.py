@@ -201,6 +201,8 @@ def _brute_force(predictor: Any, history: Any, cut: int) -> list[str]:
 
 def _filter_difference(predictor: Any, history: Any) -> float:
     """Between the filter's scores and its definition in float64, relative to the largest score."""
+    from crisol.models.recommender.counting import recent
+
     scorer = predictor.hybrid.scorers["filter"]
     arrays, settings = scorer.state()
     if settings["sharpening"]:
@@ -210,7 +212,8 @@ def _filter_difference(predictor: Any, history: Any) -> float:
     degrees_I = np.asarray(seen.sum(axis=0)).ravel()
     root_I = np.sqrt(np.maximum(degrees_I, 1)) * (degrees_I > 0)
     inverse_I = np.divide(1, root_I, out=np.zeros_like(root_I), where=root_I > 0)
-    row_I = np.asarray(history.matrix(len(root_I)).todense(), np.float64).ravel()
+    fading = recent(history, settings["recency"])
+    row_I = np.asarray(fading.matrix(len(root_I)).todense(), np.float64).ravel()
     linear_I = inverse_I * (seen.T @ ((seen @ (inverse_I * row_I)) / degrees_U))
     vectors_ID = (scorer.item_vectors() / arrays["values"]).astype(np.float64)
     ideal_I = root_I * (vectors_ID @ (vectors_ID.T @ (inverse_I * row_I)))
