@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from crisol.models.recommender.catalogue import Catalogue
 from crisol.models.recommender.histories import VISITOR, Histories, Interactions
@@ -65,7 +64,7 @@ class AttentionScorer(Scorer):
     def embed(self, histories: Histories) -> Floats:
         """[B, D] the users after the last layer; zeros for an empty history."""
         x = self._start(histories)
-        for _, _, received in self._layers(latest(histories), x):
+        for _, received in self._layers(latest(histories), x):
             x += received
         x[histories.sizes == 0] = 0
         return x
@@ -85,12 +84,9 @@ class AttentionScorer(Scorer):
         if not len(events):
             return np.zeros((len(items), 0), np.float32)
         distinct, carried = latest(history), np.zeros((len(items), len(self._items)), np.float32)
-        x, heads = self._start(history), self._logits.shape[2]
-        for layer, weights, received in self._layers(distinct, x):
-            values = self._values[layer, distinct.items] * np.repeat(
-                weights, self._items.shape[1] // heads, axis=1
-            )
-            carried[:, distinct.items] += self._items[items] @ values.T
+        x = self._start(history)
+        for brought, received in self._layers(distinct, x):
+            carried[:, distinct.items] += self._items[items] @ brought.T
             x += received
         times = np.bincount(events, minlength=1)[events]
         return (carried[:, events] / times).astype(np.float32)
@@ -101,28 +97,25 @@ class AttentionScorer(Scorer):
         x[known] = self._users[histories.users[known]]
         return x
 
-    def _layers(self, histories: Histories, x: Floats) -> Iterator[tuple[int, Floats, Floats]]:
-        """For each layer its number, attention [N, H] and what the users [B, D] receive.
+    def _layers(self, histories: Histories, x: Floats) -> Iterator[tuple[Floats, Floats]]:
+        """For each layer what the events [N, D] bring and what their users [B, D] receive.
 
         The caller adds what was received to ``x`` before asking for the next layer.
         """
         rows, ages = histories.rows, age_rows(histories, self._ages.shape[1])
         full = histories.sizes > 0
         begins = histories.starts[:-1][full]
-        shape = (len(histories), len(self._items))
-        for layer in range(len(self._values)):
-            normed = _norm(x)
+        for layer, values in enumerate(self._values):
             logits = self._logits[layer, histories.items] + self._ages[layer, ages]
-            logits += (normed @ self._targets[layer].T)[rows]
+            logits += (_norm(x) @ self._targets[layer].T)[rows]
             logits = np.where(logits > 0, logits, np.float32(SLOPE) * logits)
             weights = _softmax(logits, begins, histories.sizes[full])
-            received = [
-                csr_matrix((weight, histories.items, histories.starts), shape=shape) @ values
-                for weight, values in zip(
-                    weights.T, np.split(self._values[layer], weights.shape[1], 1), strict=True
-                )
-            ]
-            yield layer, weights, np.concatenate(received, axis=1)
+            brought = values[histories.items]
+            brought *= np.repeat(weights, values.shape[1] // weights.shape[1], axis=1)
+            received = np.zeros_like(x)
+            if len(begins):
+                received[full] = np.add.reduceat(brought, begins, axis=0)
+            yield brought, received
 
     def item_vectors(self) -> Floats:
         """[I, D] the items after the last layer."""

@@ -52,7 +52,7 @@ class DataParams(StudiesParams[StudyParams]):
 class MethodsParams(Params):
     """Which methods a study trains, and how."""
 
-    methods: Methods = ("popularity", "filter", "transitions", "content", "attention")
+    methods: Methods = ("popularity", "filter", "ease", "transitions", "content")
     """What is trained and measured; ``hybrid`` is always added."""
     in_hybrid: Methods | None = None
     """Which of them the hybrid re-ranks; ``None``: all of them."""
