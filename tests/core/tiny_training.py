@@ -73,14 +73,21 @@ def accuracy(network: nn.Module) -> dict[str, float]:
     return {"accuracy": (network(x).argmax(1) == y).float().mean().item()}
 
 
-def run(chosen: LoopParams, *, kind: type[nn.Module] = Tiny, **more: object) -> TrainResult:
+def run(
+    chosen: LoopParams,
+    *,
+    kind: type[nn.Module] = Tiny,
+    built: nn.Module | None = None,
+    **more: object,
+) -> TrainResult:
     batches = {
         "train_data": TensorBatches(tensors(7), chosen.batch_size, shuffle=True, seed=chosen.seed),
         "valid_data": TensorBatches(tensors(8), 64),
         "loss": cross_entropy,
         "evaluate": accuracy,
     }
-    return train(network(kind), params=chosen, **{**batches, **more})
+    made = network(kind) if built is None else built
+    return train(made, params=chosen, **{**batches, **more})
 
 
 def measured(history: pd.DataFrame) -> pd.DataFrame:
