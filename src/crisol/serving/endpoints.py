@@ -38,12 +38,16 @@ class Endpoint(ABC):
         response: type[BaseModel],
         example: Callable[[], BaseModel],
         summary: str,
+        unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
+        pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
     ) -> None:
         self.path = path
         self.request = request
         self.response = response
         self.example = example
         self.summary = summary
+        self._unpack = unpack
+        self._pack = pack
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
 
     @abstractmethod
@@ -115,21 +119,6 @@ class Predict(Endpoint):
         pack: the answer that holds the predictor's responses; by default the only one is it.
     """
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        request: type[BaseModel],
-        response: type[BaseModel],
-        example: Callable[[], BaseModel],
-        summary: str,
-        unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
-        pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
-    ) -> None:
-        super().__init__(path, request=request, response=response, example=example, summary=summary)
-        self._unpack = unpack
-        self._pack = pack
-
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per request, in order."""
         requests = self._unpack(await self.read(app, call))
@@ -163,22 +152,9 @@ class Ask(Endpoint):
         pack: the answer that holds the responses; by default the only one is it.
     """
 
-    def __init__(
-        self,
-        path: str,
-        *,
-        request: type[BaseModel],
-        response: type[BaseModel],
-        example: Callable[[], BaseModel],
-        summary: str,
-        answer_all: AnswerAll,
-        unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
-        pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
-    ) -> None:
-        super().__init__(path, request=request, response=response, example=example, summary=summary)
+    def __init__(self, path: str, *, answer_all: AnswerAll, **named: Any) -> None:
+        super().__init__(path, **named)
         self.answer_all = answer_all
-        self._unpack = unpack
-        self._pack = pack
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per question, in order."""
