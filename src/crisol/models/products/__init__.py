@@ -1,0 +1,28 @@
+"""Products read by one model: category, quality, price and an embedding, of text and picture."""
+
+from crisol.core.facade import lazy
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "DataParams": "params",
+        "ModelParams": "params",
+        "TrainParams": "params",
+        "Predictor": "predictor.ProductsPredictor",
+        "ProductsPredictor": "predictor",
+        "Request": "contract.Product",
+        "Response": "contract.Analysis",
+        "Product": "contract",
+        "Analysis": "contract",
+        "SearchRequest": "contract",
+        "SearchResponse": "contract",
+        "example_request": "contract",
+        "Record": "records",
+        "clean": "data",
+        "split": "data",
+        "fit": "training",
+        "evaluate": "evaluation",
+        "build_index": "search_index",
+        "fetch": "sources",
+    },
+)

@@ -1,0 +1,165 @@
+"""The three parameter sections of `products`; every value is checked before the first node."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, Strict, model_validator
+
+from crisol.core.candidate import GateRule
+from crisol.core.loop_params import LoopParams
+from crisol.core.params import Params
+from crisol.core.studies import StudiesParams, part_of
+from crisol.models.products.study_params import Names, StudyParams
+
+Preset = Literal["tiny", "base", "large"]
+MemberName = Literal["linear", "neighbours", "transformer"]
+
+
+class DataParams(StudiesParams[StudyParams]):
+    """The section ``products.data``; the ensemble of the registered study is the predictor."""
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our column to what a file of your own calls it: ``{title: product_name, price: cost}``."""
+    currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
+    """Of products that name none."""
+    image_size: int = Field(default=64, ge=16, le=512)
+    """Pixels of each side of the pictures that the models see."""
+    matching: Names = ()
+    """Sources of pairs on which the embedding is tested as a matcher."""
+    gate: GateRule = GateRule(metric="accuracy", tolerance=0.01)
+    gate_against: Names = ("linear",)
+    """Members that the ensemble must beat alone."""
+
+
+class LinearParams(Params):
+    """TF-IDF of words and characters under linear heads; the baseline, and a member."""
+
+    max_features: int = Field(default=60_000, ge=100)
+    min_rows: int = Field(default=2, ge=1)
+    """A term counts when so many products have it."""
+    inverse_regularisation: float = Field(default=10.0, gt=0)
+    """C of the logistic regression."""
+    ridge: float = Field(default=1.0, gt=0)
+    image_components: int = Field(default=32, ge=0)
+    """Principal components of the picture beside the text; 0: text alone."""
+
+
+class NeighboursParams(Params):
+    """What the most similar training products are and cost."""
+
+    neighbours: int = Field(default=20, ge=1)
+
+
+class NetworkParams(Params):
+    """The transformer; ``preset`` decides what is left at ``None``."""
+
+    preset: Preset = "base"
+    dimensions: int | None = Field(default=None, ge=8)
+    heads: int | None = Field(default=None, ge=1)
+    own_layers: int | None = Field(default=None, ge=1)
+    """Layers in which words see words and patches see patches."""
+    shared_layers: int | None = Field(default=None, ge=1)
+    """Layers above them, in which everything may see words and patches."""
+    feedforward: int | None = Field(default=None, ge=8)
+    patch: int | None = Field(default=None, ge=4)
+    """Pixels of each side of a patch."""
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    embedding: int | None = Field(default=None, ge=8)
+    """Length of the product's embedding."""
+    vocabulary: int = Field(default=8000, ge=300)
+    title_tokens: int = Field(default=32, ge=4)
+    description_tokens: int = Field(default=64, ge=0)
+    gradient_checkpointing: bool = False
+    text_encoder: str | None = None
+    """A transformers text encoder, by its name on the hub or a local directory, instead of the own
+    word layers."""
+    image_encoder: str | None = None
+    """A transformers image encoder, likewise, instead of the own patch layers."""
+    frozen_encoders: bool = True
+
+
+class MembersParams(Params):
+    """What answers, and how it is made."""
+
+    members: Annotated[tuple[MemberName, ...], Strict(False)] = ("linear", "transformer")
+    linear: LinearParams = Field(default_factory=LinearParams)
+    neighbours: NeighboursParams = Field(default_factory=NeighboursParams)
+    network: NetworkParams = Field(default_factory=NetworkParams)
+
+    @model_validator(mode="after")
+    def _check_members(self) -> Self:
+        if len(set(self.members)) != len(self.members):
+            raise ValueError("members: name each once")
+        missing = {"linear", "transformer"} - set(self.members)
+        if missing:
+            raise ValueError(
+                f"members: {sorted(missing)[0]!r} is missing; linear is the baseline and the "
+                "transformer makes the embeddings"
+            )
+        return self
+
+
+class ModelParams(MembersParams):
+    """The section ``products.model``."""
+
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{flipkart: {network: {preset: tiny}}}``."""
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for name in self.by_study:
+            self.of_study(name)
+        return self
+
+    def of_study(self, study: str) -> MembersParams:
+        """The members of one study."""
+        return part_of(self, MembersParams, _merged(self, self.by_study.get(study, {})))
+
+
+class NetworkLoop(LoopParams):
+    """How the transformer is trained."""
+
+    epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.05, ge=0)
+    schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "cosine"
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    monitor: str | None = None
+    cpu_threads: int | None = Field(default=1, ge=1)
+    label_smoothing: float = Field(default=0.1, ge=0, lt=1)
+    modality_dropout: float = Field(default=0.2, ge=0, lt=1)
+    """Chance with which each part of a product but its last one is taken away in training."""
+    word_dropout: float = Field(default=0.1, ge=0, lt=1)
+    word_swap: float = Field(default=0.05, ge=0, lt=1)
+    image_augmentation: bool = True
+    """Mirror, crop and change the light of pictures in training."""
+    modality_contrast: float = Field(default=1.0, ge=0)
+    """Weight of InfoNCE between a product's text and its picture."""
+    view_contrast: float = Field(default=0.5, ge=0)
+    """Weight of InfoNCE between two changed views of a product's text."""
+
+
+class TrainParams(NetworkLoop):
+    """The section ``products.train``."""
+
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for name in self.by_study:
+            self.of_study(name)
+        return self
+
+    def of_study(self, study: str) -> NetworkLoop:
+        """The loop of one study."""
+        return part_of(self, NetworkLoop, self.by_study.get(study, {}))
+
+
+def _merged(section: Params, changes: dict[str, Any]) -> dict[str, Any]:
+    """Nested sections of ``changes`` completed with what they do not change."""
+    merged = {}
+    for name, value in changes.items():
+        now = getattr(section, name, None)
+        nested = isinstance(now, Params) and isinstance(value, dict)
+        merged[name] = {**now.model_dump(), **value} if nested else value  # type: ignore[union-attr]
+    return merged
