@@ -14,40 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from crisol.core.drawing import COLOURS, INK, MUTED, SEQUENTIAL, canvas, legend, style
 from crisol.core.metrics import ReliabilityBin
-
-INK, MUTED, GRID = "#1f2430", "#6b7280", "#e5e7eb"
-COLOURS = ("#2563a8", "#d9772b", "#3a8f5c", "#b13f52", "#7a5aa6", "#8a6f4d", "#4a9fb0", "#9aa0aa")
-"""Distinguishable in print and with the common colour-vision deficiencies; used in this order."""
-SEQUENTIAL = "Blues"
-DPI = 120
-
-
-def _figure(width: float = 7.2, height: float = 4.2) -> Figure:
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
-    figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.1)
-    return figure
-
-
-def _style(
-    axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: str = "both", pad: float = 10
-) -> None:
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(MUTED)
-    axes.tick_params(colors=MUTED, labelcolor=INK, labelsize=9)
-    axes.set_axisbelow(True)
-    if grid != "none":
-        axes.grid(visible=True, axis=grid, color=GRID, linewidth=0.8)  # type: ignore[arg-type]
-    if title:
-        axes.set_title(title, loc="left", fontsize=11, fontweight="bold", color=INK, pad=pad)
-    axes.set_xlabel(x, fontsize=9.5, color=INK)
-    axes.set_ylabel(y, fontsize=9.5, color=INK)
-
-
-def _legend(axes: Axes, **where: Any) -> None:
-    axes.legend(frameon=False, fontsize=9, labelcolor=INK, **where)
 
 
 def learning_curves(
@@ -69,7 +37,7 @@ def learning_curves(
     columns = [f"{part}_{value}" for part in ("train", "valid") if f"{part}_{value}" in history]
     if not columns:
         raise ValueError(f"history: has neither train_{value} nor valid_{value}")
-    figure = _figure()
+    figure = canvas()
     axes = figure.subplots()
     units = list(history.groupby("label", sort=False)) if "label" in history else [("", history)]
     names = {"train": "training", "valid": "validation"}
@@ -90,8 +58,8 @@ def learning_curves(
     if len(units) == 1 and f"valid_{value}" in columns:
         _mark_best(axes, history, f"valid_{value}", lower_is_better="loss" in value)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _style(axes, title=title, x="epoch", y=value.replace("_", " "))
-    _legend(axes)
+    style(axes, title=title, x="epoch", y=value.replace("_", " "))
+    legend(axes)
     return figure
 
 
@@ -123,7 +91,7 @@ def confusion(
     rows = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, rows, out=np.zeros_like(counts), where=rows > 0)
     edge = min(11.0, 2.6 + 0.85 * size if size <= 8 else 3.5 + 0.32 * size)
-    figure = _figure(edge + 1.2, edge)
+    figure = canvas(edge + 1.2, edge)
     axes = figure.subplots()
     image = axes.imshow(shares, cmap=SEQUENTIAL, vmin=0, vmax=1)
     if size <= 12:
@@ -140,7 +108,7 @@ def confusion(
             )
     axes.set_xticks(range(size), labels, rotation=0 if size <= 5 else 90)
     axes.set_yticks(range(size), labels)
-    _style(axes, title=title, x="predicted", y="true", grid="none")
+    style(axes, title=title, x="predicted", y="true", grid="none")
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
@@ -168,7 +136,7 @@ def reliability(
         bins: name (such as ``calibrated``) to :func:`crisol.core.metrics.reliability_bins`.
         title: of the figure.
     """
-    figure = _figure(5.6, 5.8)
+    figure = canvas(5.6, 5.8)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     upper.plot([0, 1], [0, 1], color=MUTED, linewidth=1, linestyle="--", label="perfect")
     width = 0.8 / max(1, len(bins)) * 0.04
@@ -192,9 +160,9 @@ def reliability(
     for axes in (upper, lower):
         axes.xaxis.set_major_formatter(PercentFormatter(1))
         axes.yaxis.set_major_formatter(PercentFormatter(1))
-    _style(upper, title=title, y="share right")
-    _style(lower, x="confidence", y="predictions")
-    _legend(upper, loc="upper left")
+    style(upper, title=title, y="share right")
+    style(lower, x="confidence", y="predictions")
+    legend(upper, loc="upper left")
     return figure
 
 
@@ -213,7 +181,7 @@ def equity_curve(
         title: of the figure.
         subtitle: what was assumed, such as the cost of a trade.
     """
-    figure = _figure(7.6, 5.2)
+    figure = canvas(7.6, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
     x = np.asarray(times)
     upper.axhline(1.0, color=MUTED, linewidth=0.9, linestyle="--")
@@ -230,14 +198,14 @@ def equity_curve(
         if index == 0:
             lower.fill_between(x, fall, 0, color=COLOURS[0], alpha=0.15, linewidth=0)
     lower.yaxis.set_major_formatter(PercentFormatter(1))
-    _style(upper, title=f"{title}\n" if subtitle else title, y="value of 1 invested")
+    style(upper, title=f"{title}\n" if subtitle else title, y="value of 1 invested")
     dated = np.issubdtype(x.dtype, np.datetime64)
-    _style(lower, x="date" if dated else "bar", y="drawdown")
+    style(lower, x="date" if dated else "bar", y="drawdown")
     if subtitle:
         upper.text(0, 1.025, subtitle, transform=upper.transAxes, fontsize=9, color=MUTED)
     if dated:
         lower.xaxis.set_major_locator(_dates(lower))
-    _legend(upper, loc="best")
+    legend(upper, loc="best")
     return figure
 
 
@@ -280,7 +248,7 @@ def attention_heatmap(
     if above.shape != (steps,):
         raise ValueError(f"mean: shape {above.shape} does not fit {steps} columns")
     at = np.arange(-steps, 0) if positions is None else np.asarray(list(positions))
-    figure = _figure(7.6, min(10.0, 2.8 + 0.32 * len(rows)))
+    figure = canvas(7.6, min(10.0, 2.8 + 0.32 * len(rows)))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1, max(1.0, 0.3 * len(rows))])
     step = float(at[1] - at[0]) if steps > 1 else 1.0
     upper.fill_between(at, above, color=COLOURS[0], alpha=0.25, linewidth=0)
@@ -289,10 +257,10 @@ def attention_heatmap(
     extent = (at[0] - step / 2, at[-1] + step / 2, len(rows) - 0.5, -0.5)
     image = lower.imshow(table, aspect="auto", cmap=SEQUENTIAL, vmin=0, extent=extent)
     lower.set_yticks(range(len(rows)), rows)
-    _style(upper, title=title, y="mean weight")
+    style(upper, title=title, y="mean weight")
     upper.set_ylim(bottom=0)
-    _legend(upper, loc="lower left")  # under the curve, where nothing else is drawn
-    _style(lower, x=x, grid="none")
+    legend(upper, loc="lower left")  # under the curve, where nothing else is drawn
+    style(lower, x=x, grid="none")
     _colour_bar(figure, lower, image, "weight")
     return figure
 
@@ -319,7 +287,7 @@ def bars(
         reference_label: what the line is.
     """
     names = list(values)
-    figure = _figure(7.2, max(2.2, 1.3 + 0.42 * len(names)))
+    figure = canvas(7.2, max(2.2, 1.3 + 0.42 * len(names)))
     axes = figure.subplots()
     heights = np.array([values[name] for name in names])
     strong = set(highlight) or set(names)
@@ -362,7 +330,7 @@ def bars(
     if heights.min() < 0:
         axes.axvline(0, color=MUTED, linewidth=0.9)
     # The reference's label stands between the title and the bars.
-    _style(axes, title=title, x=x, grid="x", pad=10 if reference is None else 20)
+    style(axes, title=title, x=x, grid="x", pad=10 if reference is None else 20)
     return figure
 
 
@@ -394,7 +362,7 @@ def lines(
     """
     if len(curves) > len(COLOURS):
         raise ValueError(f"curves: {len(curves)} of them cannot be told apart; draw fewer")
-    figure = _figure(7.6, 4.6)
+    figure = canvas(7.6, 4.6)
     axes = figure.subplots()
     for index, (name, (across, up)) in enumerate(curves.items()):
         places = np.column_stack([np.asarray(across, float), np.asarray(up, float)])
@@ -423,11 +391,11 @@ def lines(
             getattr(axes, f"{axis}axis").set_major_formatter(StrMethodFormatter("{x:,g}"))
         if axis in percent:
             getattr(axes, f"{axis}axis").set_major_formatter(PercentFormatter(1, decimals=None))
-    _style(axes, title=f"{title}\n" if subtitle else title, x=x, y=y)
+    style(axes, title=f"{title}\n" if subtitle else title, x=x, y=y)
     if subtitle:
         axes.text(0, 1.025, subtitle, transform=axes.transAxes, fontsize=9, color=MUTED)
     if len(curves) > 1:
-        _legend(axes, loc="best")
+        legend(axes, loc="best")
     return figure
 
 
@@ -458,7 +426,7 @@ def scatter(
         raise ValueError(f"points: shape {places.shape} is not (N, 2)")
     if (groups is None) == (values is None):
         raise ValueError("scatter: give groups or values, one of them")
-    figure = _figure(7.6, 5.6)
+    figure = canvas(7.6, 5.6)
     axes = figure.subplots()
     size = float(np.clip(6000 / max(len(places), 1), 5, 36))
     style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
@@ -466,11 +434,11 @@ def scatter(
     if groups is not None:
         for colour, (name, chosen) in zip(COLOURS, _largest(groups), strict=False):
             axes.scatter(across[chosen], up[chosen], color=colour, label=name, **style)
-        _legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=1.4)
+        legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=1.4)
     else:
         image = axes.scatter(across, up, c=np.asarray(values), cmap="viridis", **style)
         _colour_bar(figure, axes, image, value_name)
-    _style(axes, title=f"{title}\n" if subtitle else title, x="first axis of the map", grid="none")
+    style(axes, title=f"{title}\n" if subtitle else title, x="first axis of the map", grid="none")
     axes.set_ylabel("second axis of the map", fontsize=9.5, color=INK)
     axes.set(xticks=[], yticks=[])
     if subtitle:
