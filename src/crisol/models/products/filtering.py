@@ -1,0 +1,80 @@
+"""Which products of an index fit a filter."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.products.contract import Filters
+from crisol.models.products.taxonomy import SEPARATOR
+
+
+def folded(name: str) -> str:
+    """How names are compared: without case, and with single spaces."""
+    return " ".join(name.casefold().split())
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column of names, each name once.
+
+    Attributes:
+        names: V different ones, sorted; the empty one too where it occurs.
+        codes: [N] int32, the name of every row.
+    """
+
+    names: tuple[str, ...]
+    codes: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> "Coded":
+        """The names of N rows."""
+        names = tuple(sorted(set(values)))
+        place = {name: code for code, name in enumerate(names)}
+        return cls(names, np.array([place[value] for value in values], np.int32))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: int) -> str:
+        return self.names[int(self.codes[row])]
+
+    def fitting(self, wanted: Iterable[bool]) -> NDArray[np.bool_]:
+        """[N] whether a row's name is wanted; ``wanted`` says it of the V names."""
+        return np.fromiter(wanted, np.bool_, len(self.names))[self.codes]
+
+
+def fitting_rows(
+    filters: Filters,
+    categories: Coded,
+    brands: Coded,
+    prices: NDArray[np.float64],
+    has_image: NDArray[np.bool_],
+) -> NDArray[np.int64]:
+    """The rows that fit all of the filters.
+
+    Names are compared without case. A main category takes its sub-categories with it. A product
+    without a price fits no price.
+    """
+    fits = np.ones(len(prices), bool)
+    if filters.categories is not None:
+        wanted = {folded(name) for name in filters.categories}
+        fits &= categories.fitting(_within(folded(name), wanted) for name in categories.names)
+    if filters.brands is not None:
+        wanted = {folded(name) for name in filters.brands}
+        fits &= brands.fitting(folded(name) in wanted for name in brands.names)
+    # Comparisons with NaN are false, which is what an unknown price should answer.
+    if filters.min_price is not None:
+        fits &= prices >= filters.min_price
+    if filters.max_price is not None:
+        fits &= prices <= filters.max_price
+    if filters.with_image is not None:
+        fits &= has_image == filters.with_image
+    return np.flatnonzero(fits)
+
+
+def _within(name: str, wanted: set[str]) -> bool:
+    """Whether a category or one of those it lies in is wanted."""
+    levels = name.split(SEPARATOR)
+    return any(SEPARATOR.join(levels[: depth + 1]) in wanted for depth in range(len(levels)))
