@@ -187,14 +187,14 @@ def equity_curve(
     upper.axhline(1.0, color=MUTED, linewidth=0.9, linestyle="--")
     for index, (name, curve) in enumerate(curves.items()):
         equity = np.asarray(curve, dtype=np.float64)
-        style: dict[str, Any] = {
+        look: dict[str, Any] = {
             "color": COLOURS[index % len(COLOURS)],
             "linewidth": 1.9 if index == 0 else 1.1,
             "zorder": 3 if index == 0 else 2,
         }
-        upper.plot(x, equity, label=f"{name} ({equity[-1] - 1:+.1%})", **style)
+        upper.plot(x, equity, label=f"{name} ({equity[-1] - 1:+.1%})", **look)
         fall = equity / np.maximum.accumulate(equity) - 1
-        lower.plot(x, fall, **{**style, "linewidth": 1.0})
+        lower.plot(x, fall, **{**look, "linewidth": 1.0})
         if index == 0:
             lower.fill_between(x, fall, 0, color=COLOURS[0], alpha=0.15, linewidth=0)
     lower.yaxis.set_major_formatter(PercentFormatter(1))
@@ -429,14 +429,14 @@ def scatter(
     figure = canvas(7.6, 5.6)
     axes = figure.subplots()
     size = float(np.clip(6000 / max(len(places), 1), 5, 36))
-    style: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
+    look: dict[str, Any] = {"s": size, "linewidths": 0, "alpha": 0.8}
     across, up = places.T
     if groups is not None:
         for colour, (name, chosen) in zip(COLOURS, _largest(groups), strict=False):
-            axes.scatter(across[chosen], up[chosen], color=colour, label=name, **style)
+            axes.scatter(across[chosen], up[chosen], color=colour, label=name, **look)
         legend(axes, loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=1.4)
     else:
-        image = axes.scatter(across, up, c=np.asarray(values), cmap="viridis", **style)
+        image = axes.scatter(across, up, c=np.asarray(values), cmap="viridis", **look)
         _colour_bar(figure, axes, image, value_name)
     style(axes, title=f"{title}\n" if subtitle else title, x="first axis of the map", grid="none")
     axes.set_ylabel("second axis of the map", fontsize=9.5, color=INK)
