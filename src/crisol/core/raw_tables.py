@@ -77,9 +77,15 @@ class RawTable:
             raise self.error(f"{self.file}{self._locate(error)}") from error
 
     def place(self, index: Any) -> str:
-        """Where a row stands in the file."""
-        line = "" if self.file.endswith(".parquet") else f" (line {int(index) + 2})"
-        return f"row {int(index) + 1}{line}"
+        """Where a row stands in the file; cells above it may hold several lines of a CSV."""
+        row = int(index) + 1
+        if self.file.endswith(".parquet"):
+            return f"row {row}"
+        if self.file.endswith(".jsonl"):
+            return f"row {row} (line {row})"
+        above = self.rows.iloc[: int(index)].select_dtypes(include=["object", "string"])
+        breaks = sum(int(above[name].str.count("\n").fillna(0).sum()) for name in above)
+        return f"row {row} (line {row + 1 + breaks})"
 
     def _locate(self, error: pa.errors.SchemaError) -> str:
         column = getattr(error.schema, "name", None)

@@ -21,7 +21,7 @@ def record_of(product: Product, image_size: int) -> Record:
         image_size: S, pixels of each side of the models' pictures.
 
     Raises:
-        FieldError: its picture cannot be used; the title has no words left once it is cleaned.
+        FieldError: its picture cannot be used.
     """
     picture = None if product.image is None else images.decode_base64(product.image, image_size)
     return record(
@@ -46,7 +46,7 @@ def record(
     price: float = float("nan"),
     currency: str = "",
     image: Image | None = None,
-    id: str = "",
+    product_id: str = "",
 ) -> Record:
     """A record whose texts are cleaned and hold no price.
 
@@ -64,7 +64,7 @@ def record(
         price=price,
         currency=currency,
         image=image,
-        id=id,
+        id=product_id,
     )
 
 
