@@ -67,7 +67,11 @@ class NetworkParams(Params):
     """Length of the product's embedding."""
     vocabulary: int = Field(default=8000, ge=300)
     title_tokens: int = Field(default=32, ge=4)
+    attribute_tokens: int = Field(default=48, ge=0)
     description_tokens: int = Field(default=64, ge=0)
+    terms: int | None = Field(default=None, ge=16)
+    """Numbers into which words, pairs and pieces of words are hashed, for the bag of terms that is
+    read beside the tokens."""
     gradient_checkpointing: bool = False
     text_encoder: str | None = None
     """A transformers text encoder, by its name on the hub or a local directory, instead of the own

@@ -1,0 +1,158 @@
+"""Self-attention of the product transformer: rotary positions, fused kernels, pre-norm blocks.
+
+Legend: B products, T tokens, H heads, K dimensions of a head, D dimensions.
+
+Sources: rotary position embeddings (Su et al., arXiv:2104.09864), over two axes as in Qwen2-VL
+(arXiv:2409.12191); pre-norm (Xiong et al., arXiv:2002.04745); GEGLU (Shazeer, arXiv:2002.05202);
+fused attention kernels (Dao et al., arXiv:2205.14135) through
+:func:`torch.nn.functional.scaled_dot_product_attention`, which picks one that the device has.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+BASE = 100.0
+"""Longest wavelength of the positions over 2π; texts and pictures here have some hundred tokens."""
+
+
+class Rotation:
+    """Cosines and sines for tokens at two-dimensional places.
+
+    The first half of a head's dimensions turns by a token's first coordinate, the second half by
+    its second. Patches lie at (row, column); the i-th word lies at (i, i), which makes this the
+    usual one-dimensional rotary embedding of words. Only differences of places matter.
+
+    Args:
+        places_T2: [T, 2].
+        head_size: K, a multiple of 4.
+
+    Raises:
+        ValueError: the size of a head is not a multiple of 4.
+    """
+
+    def __init__(self, places_T2: Tensor, head_size: int) -> None:
+        if head_size % 4:
+            raise ValueError(
+                f"dimensions / heads: must be a multiple of 4 for rotary positions, is {head_size}"
+            )
+        count = head_size // 4
+        exponents = torch.arange(count, device=places_T2.device) / count
+        angles_T2F = places_T2.float()[:, :, None] * BASE**-exponents
+        angles_TF = angles_T2F.flatten(1)
+        self.cos, self.sin = angles_TF.cos(), angles_TF.sin()
+
+    def __call__(self, x_BHTK: Tensor) -> Tensor:
+        """Turn queries or keys."""
+        left, right = x_BHTK.chunk(2, dim=-1)
+        return torch.cat(
+            [left * self.cos - right * self.sin, left * self.sin + right * self.cos], dim=-1
+        )
+
+
+def plain_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, bias: Tensor | None) -> Tensor:
+    """What the fused kernels must equal: softmax(q kᵀ / √K + bias) v."""
+    scores = q_BHTK @ k_BHTK.transpose(-1, -2) / math.sqrt(q_BHTK.shape[-1])
+    if bias is not None:
+        scores = scores + bias
+    return torch.softmax(scores, dim=-1) @ v_BHTK
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, dimensions: int, heads: int) -> None:
+        super().__init__()
+        if dimensions % heads:
+            raise ValueError(f"heads: {heads} do not divide {dimensions} dimensions")
+        self.heads = heads
+        self.project = nn.Linear(dimensions, 3 * dimensions)
+        self.out = nn.Linear(dimensions, dimensions)
+
+    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None) -> Tensor:
+        """[B, T, D] to [B, T, D]; ``bias`` [B or 1, 1, T, T] is added to the scores."""
+        batch, length, dimensions = x_BTD.shape
+        parts = self.project(x_BTD).view(batch, length, 3, self.heads, -1)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(rotation(q), rotation(k), v, attn_mask=bias)
+        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, dimensions))
+        return out
+
+
+class Block(nn.Module):
+    """Attention and a gated feed-forward layer, each normalised before and added after."""
+
+    def __init__(self, dimensions: int, heads: int, feedforward: int, dropout: float) -> None:
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(dimensions)
+        self.attention = Attention(dimensions, heads)
+        self.feedforward_norm = nn.LayerNorm(dimensions)
+        self.widen = nn.Linear(dimensions, 2 * feedforward)
+        self.narrow = nn.Linear(feedforward, dimensions)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None) -> Tensor:
+        """[B, T, D] to [B, T, D]."""
+        attended = self.attention(self.attention_norm(x_BTD), rotation, bias)
+        x_BTD = x_BTD + self.dropout(attended)
+        value, gate = self.widen(self.feedforward_norm(x_BTD)).chunk(2, dim=-1)
+        narrowed: Tensor = self.narrow(value * F.gelu(gate))
+        return x_BTD + self.dropout(narrowed)
+
+
+class Stack(nn.Module):
+    """Blocks one after the other.
+
+    Args:
+        layers: how many.
+        dimensions: D.
+        heads: H.
+        feedforward: width of the layer inside.
+        dropout: of what each half of a block adds.
+        gradient_checkpointing: compute the inside of a block again in the backward pass instead of
+            keeping it: less memory, same gradients, a third more time.
+    """
+
+    def __init__(
+        self,
+        layers: int,
+        dimensions: int,
+        heads: int,
+        feedforward: int,
+        dropout: float,
+        *,
+        gradient_checkpointing: bool = False,
+    ) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            Block(dimensions, heads, feedforward, dropout) for _ in range(layers)
+        )
+        self.head_size = dimensions // heads
+        self.gradient_checkpointing = gradient_checkpointing
+
+    def forward(self, x_BTD: Tensor, places_T2: Tensor, may_see: Tensor | None = None) -> Tensor:
+        """[B, T, D] to [B, T, D].
+
+        Args:
+            x_BTD: tokens.
+            places_T2: where they lie, see :class:`Rotation`.
+            may_see: [B or 1, T, T] whether a token (row) may look at another (column); nothing:
+                every token at every one. Each row needs at least one.
+        """
+        rotation = Rotation(places_T2, self.head_size)
+        bias = None if may_see is None else as_bias(may_see, x_BTD.dtype)
+        for block in self.blocks:
+            if self.gradient_checkpointing and self.training:
+                x_BTD = checkpoint(block, x_BTD, rotation, bias, use_reentrant=False)
+            else:
+                x_BTD = block(x_BTD, rotation, bias)
+        return x_BTD
+
+
+def as_bias(may_see: Tensor, dtype: torch.dtype) -> Tensor:
+    """[B, 1, T, T] zero where a token may look and minus infinity where it may not."""
+    bias = torch.zeros(may_see.shape, dtype=dtype, device=may_see.device)
+    return bias.masked_fill_(~may_see, -math.inf)[:, None]

@@ -1,0 +1,67 @@
+"""Words, pairs of words and pieces of words as numbered terms, for a bag beside the word tokens.
+
+A transformer learns what a rare word means from many products; a bag of hashed n-grams under one
+linear layer learns it from a few (fastText: Joulin et al., arXiv:1607.01759; pieces of words:
+Bojanowski et al., arXiv:1607.04606; hashing: Weinberger et al., arXiv:0902.2206).
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+PIECES = (3, 4, 5)
+"""Lengths of the pieces of a word, counted with a mark at each of its ends."""
+MAX_WORDS = 200
+"""Of one text; longer descriptions end there."""
+_WORD = re.compile(r"[^\W_]+")
+
+
+def counted_terms(text: str, buckets: int, *, pieces: bool) -> dict[int, int]:
+    """How often each bucket's terms occur in a text.
+
+    Args:
+        text: any.
+        buckets: how many numbers there are.
+        pieces: count pieces of words, too.
+
+    >>> sorted(counted_terms("Blue  blue!", 1000, pieces=False).values())
+    [1, 2]
+    """
+    words = _WORD.findall(text.lower())[:MAX_WORDS]
+    terms: Iterable[str] = [*words, *(f"{a} {b}" for a, b in pairwise(words))]
+    if pieces:
+        terms = [*terms, *_pieces(words)]
+    counts: dict[int, int] = {}
+    for term in terms:
+        bucket = crc32(term.encode()) % buckets
+        counts[bucket] = counts.get(bucket, 0) + 1
+    return counts
+
+
+def _pieces(words: Iterable[str]) -> Iterable[str]:
+    for word in words:
+        marked = f"<{word}>"
+        for size in PIECES:
+            for start in range(len(marked) - size + 1):
+                yield marked[start : start + size]
+
+
+def rarity(documents: Iterable[Mapping[int, int]], buckets: int) -> NDArray[np.float32]:
+    """[buckets] the smoothed inverse document frequency of each bucket."""
+    seen, total = np.zeros(buckets), 0
+    for counts in documents:
+        seen[list(counts)] += 1
+        total += 1
+    return (np.log((1 + total) / (1 + seen)) + 1).astype(np.float32)
+
+
+def weights(counts: Mapping[int, int], idf: NDArray[np.float32]) -> NDArray[np.float32]:
+    """TF-IDF of the terms, with length 1 together."""
+    found = np.array([1 + math.log(n) for n in counts.values()], np.float32) * idf[list(counts)]
+    length = float(np.linalg.norm(found))
+    return found / length if length else found

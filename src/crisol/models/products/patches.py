@@ -1,0 +1,55 @@
+"""From a picture's pixels to patch tokens through a few convolutions.
+
+Early convolutions let a transformer learn from fewer pictures than cutting them into squares does
+(Xiao et al., arXiv:2106.14881).
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class Patches(nn.Module):
+    """3x3 convolutions of stride 2, each halving the sides, until a patch is one token.
+
+    Args:
+        patch: pixels of each side of a patch, a power of 2.
+        dimensions: D.
+
+    Raises:
+        ValueError: the patch is no power of 2.
+    """
+
+    def __init__(self, patch: int, dimensions: int) -> None:
+        super().__init__()
+        halvings = patch.bit_length() - 1
+        if patch != 2**halvings or not halvings:
+            raise ValueError(f"patch: must be 4, 8, 16 or another power of 2, is {patch}")
+        widths = [max(16, dimensions // 2 ** (halvings - 1 - step)) for step in range(halvings)]
+        layers: list[nn.Module] = []
+        channels = 3
+        for width in [*widths[:-1], dimensions]:
+            layers += [
+                nn.Conv2d(channels, width, 3, stride=2, padding=1),
+                nn.GroupNorm(1, width),
+                nn.GELU(),
+            ]
+            channels = width
+        self.convolutions = nn.Sequential(*layers, nn.Conv2d(dimensions, dimensions, 1))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures [B, 3, S, S] in [-1, 1] to tokens [B, P, D] and their places [P, 2]."""
+        grid = self.convolutions(images)
+        return grid.flatten(2).transpose(1, 2), places(grid.shape[2], grid.shape[3], grid.device)
+
+
+def places(rows: int, columns: int, device: torch.device) -> Tensor:
+    """[rows * columns, 2] row and column of every patch."""
+    grid = torch.meshgrid(
+        torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
+    )
+    return torch.stack(grid, dim=-1).flatten(0, 1)
+
+
+def to_unit(pixels: Tensor) -> Tensor:
+    """Bytes [B, S, S, 3] to [B, 3, S, S] in [-1, 1]."""
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
