@@ -49,6 +49,32 @@ class PredictorDirectory(AbstractDataset[AnyPredictor, AnyPredictor]):
         return {"filepath": str(self._filepath)}
 
 
+class IndexDirectory(AbstractDataset[Any, Any]):
+    """The search index of a family on disk: what its package calls ``Index``."""
+
+    def __init__(
+        self, *, family: str, filepath: str, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Keep the index of ``family`` at ``filepath``."""
+        self._family = family
+        self._filepath = Path(filepath)
+        self.metadata = metadata
+
+    def load(self) -> Any:
+        """Read the index, checking its digests."""
+        return models.family(self._family).Index.load(self._filepath)
+
+    def save(self, data: Any) -> None:
+        """Write the index directory in one step."""
+        data.save(self._filepath)
+
+    def _exists(self) -> bool:
+        return self._filepath.is_dir()
+
+    def _describe(self) -> dict[str, Any]:
+        return {"family": self._family, "filepath": str(self._filepath)}
+
+
 class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
     """The registry, as a catalog entry: save a candidate to register it, load the newest."""
 

@@ -1,7 +1,7 @@
 """What one asks of `products` and what it answers.
 
-Every part of a product but its title may be missing: the model was trained that way. A picture comes
-inside the request, as base64 or as an uploaded file; nothing is ever fetched from an address.
+Every part of a product but its title may be missing: the model was trained that way. A picture
+comes inside the request, as base64 or as an uploaded file; nothing is ever fetched from an address.
 """
 
 from datetime import datetime
@@ -81,7 +81,7 @@ class Driver(Contract):
     """What moved the probability of the answered category."""
 
     part: str
-    """``title``, ``description``, ``image``, ``brand``, ``attributes``, ``price`` or ``word: …``."""
+    """``title``, ``description``, ``image``, ``brand``, ``attributes``, ``price``, ``word: …``."""
     effect: float
     """Log-probability that is lost without it; below zero: it spoke against the category."""
 
@@ -117,7 +117,7 @@ class Quality(Contract):
 
     score: Share
     basis: Literal["rules", "rules and ratings"]
-    """``rules and ratings``: half of the score is each; ``rules``: the model has seen no ratings."""
+    """``rules and ratings``: half is each; ``rules``: the model has seen no ratings."""
     rules_score: Share
     """Completeness and consistency: the weight of the rules that hold."""
     expected_rating: Share | None

@@ -54,6 +54,9 @@ class StudyParams(Study):
     """Take the words of a product's category out of its title: is the rest enough?"""
     min_votes: int = Field(default=20, ge=1)
     """A product's rating counts from so many votes on."""
+    refit: Names = ("linear", "neighbours", "transformer")
+    """Members that learn again from every training product once the blend is known; the others stay
+    as they were fitted without the rows that taught the blend."""
     blend_share: float = Field(default=0.15, gt=0, lt=0.5)
     """Of the training products: held out from the members to learn how to weigh them."""
     min_task_rows: int = Field(default=40, ge=10)

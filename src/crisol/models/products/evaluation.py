@@ -1,0 +1,202 @@
+"""From answers to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from crisol.core.candidate import Report
+from crisol.core.errors import MendableError
+from crisol.models.products import plots, tables
+from crisol.models.products.data import records_of
+from crisol.models.products.drivers import deletion_test
+from crisol.models.products.matching import match_products
+from crisol.models.products.params import DataParams
+from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.records import Record
+from crisol.models.products.results import StudyResult, study_results
+from crisol.models.products.taxonomy import Taxonomy
+from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
+
+EXPLAINED = 40
+"""Test products whose drivers are tested by deleting them."""
+GATE_HEADS = {"accuracy": "category", "macro_f1": "category", "r2": "price"}
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What evaluation hands on.
+
+    Attributes:
+        report: what a person reads.
+        scores: the gate's rows: ``row, group, truth, candidate``, a column per baseline, and
+            ``champion`` if there is one.
+        figures: by name.
+        metrics: flat dotted names; equal on every run of the same inputs.
+    """
+
+    report: Report
+    scores: pd.DataFrame
+    figures: dict[str, Figure]
+    metrics: dict[str, float]
+
+
+def evaluate(
+    predictor: ProductsPredictor,
+    champion: ProductsPredictor | None,
+    products: pd.DataFrame,
+    images: pd.DataFrame,
+    parts: pd.DataFrame,
+    pairs: pd.DataFrame,
+    answers: pd.DataFrame,
+    ranks: pd.DataFrame,
+    history: pd.DataFrame,
+    data: DataParams,
+) -> Evaluation:
+    """Judge every method on products that none of them had seen.
+
+    Args:
+        predictor: the candidate.
+        champion: the promoted predictor, if there is one.
+        products: the canonical table.
+        images: its pictures.
+        parts: which product is what in which fold.
+        pairs: products to be matched; may be empty.
+        answers: every method's answers.
+        ranks: at which rank pictures are found by words.
+        history: learning curves.
+        data: the studies.
+
+    Raises:
+        MendableError: the gate compares what the registered study has not learned.
+    """
+    results = study_results(products, parts, answers, ranks, data)
+    registered = next(r for r in results if r.study.name == data.register_study)
+    rows = registered.of(ENSEMBLE).index.to_numpy()
+    tested = _Tested(
+        rows,
+        records_of(
+            products.iloc[rows], images, hide_category_words=registered.study.hide_category_words
+        ),
+    )
+    matched = _matched(predictor, pairs, data)
+    metrics = tables.flat_metrics(results, matched)
+    shown = _tables(results, matched)
+    limits = tables.limits(predictor, data)
+    deletion = _deletion(predictor, tested)
+    if deletion is not None:
+        shown["drivers: what is lost when the named words are deleted"] = [deletion]
+        metrics |= {f"drivers.{name}": float(value) for name, value in deletion.items()}
+    if champion is not None and registered.study.split.kind == "cross_validation":
+        limits.append(
+            "It was not compared with the champion, which has learned from all the products that "
+            "cross-validation tests on."
+        )
+        champion = None
+    report = Report(
+        family="products",
+        headline=("On made-up products: " if data.synthetic else "")
+        + " ".join(tables.verdict(result) for result in results),
+        metrics=metrics,
+        tables=shown,
+        data=[tables.describe(result, data.synthetic) for result in results],
+        limits=limits,
+        synthetic=data.synthetic,
+    )
+    figures = plots.draw(results, registered, predictor, tested.records, history)
+    return Evaluation(report, _scores(registered, champion, tested, data), figures, metrics)
+
+
+@dataclass(frozen=True)
+class _Tested:
+    """The registered study's test products: their places in the canonical table, and themselves."""
+
+    rows: np.ndarray
+    records: list[Record]
+
+
+def _tables(
+    results: list[StudyResult], matched: pd.DataFrame | None
+) -> dict[str, list[dict[str, Any]]]:
+    shown = {"every head, every study, every baseline": tables.overview_rows(results)}
+    if found := tables.retrieval_rows(results):
+        shown["pictures found by words, among the test products"] = found
+    if matched is not None:
+        shown["the same product in two shops (pairs)"] = matched.to_dict("records")
+    if found := tables.price_rows(results):
+        shown["prices"] = found
+    for result in results:
+        shown[f"{result.study.name}: every method"] = tables.method_rows(result)
+        if found := tables.part_rows(result):
+            shown[f"{result.study.name}: what each part brings to the ensemble"] = found
+    return shown
+
+
+def _matched(
+    predictor: ProductsPredictor, pairs: pd.DataFrame, data: DataParams
+) -> pd.DataFrame | None:
+    wanted = pairs[pairs["source"].isin(data.matching)]
+    missing = [name for name in data.matching if name not in set(pairs["source"])]
+    if missing:
+        raise MendableError(
+            f"products.data.matching: there are no pairs of {missing[0]!r}; there are: "
+            + (", ".join(sorted(set(pairs["source"]))) or "none")
+        )
+    return None if wanted.empty else match_products(wanted, predictor.embed)
+
+
+def _deletion(predictor: ProductsPredictor, tested: _Tested) -> dict[str, float] | None:
+    """Whether the words that the drivers name matter more than others."""
+    if predictor.taxonomy is None:
+        return None
+    records = tested.records[:EXPLAINED]
+    leaves = predictor.forecast(records).leaf
+    assert leaves is not None
+    best = leaves.argmax(axis=1).tolist()
+    return deletion_test(records, best, predictor.forecast, predictor.linear.contributions)
+
+
+def _scores(
+    result: StudyResult, champion: ProductsPredictor | None, tested: _Tested, data: DataParams
+) -> pd.DataFrame:
+    """The gate's rows: classes of the category, or logarithms of the price."""
+    head = GATE_HEADS.get(data.gate.metric)
+    if head is None or head not in result.heads():
+        raise MendableError(
+            f"products.data.gate.metric: {data.gate.metric!r} cannot be compared in study "
+            f"{result.study.name!r}, whose heads are: {', '.join(result.heads()) or 'none'}; "
+            "accuracy and macro_f1 compare the category, r2 the price"
+        )
+    truth_name, said_name = (
+        ("true_leaf", "leaf") if head == "category" else ("true_log_price", "log_price")
+    )
+    mine = result.of(ENSEMBLE)
+    known = mine[truth_name] != "" if head == "category" else mine[truth_name].notna()
+    columns = {"truth": mine[truth_name], "candidate": mine[said_name]}
+    for name in data.gate_against:
+        columns[name] = result.of(name)[said_name]
+    columns["TF-IDF + linear"] = result.of(BASELINE, WHOLE)[said_name]
+    if champion is not None and (said := _champion(champion, tested, head)) is not None:
+        columns["champion"] = pd.Series(said, index=tested.rows)
+    table = pd.DataFrame(columns)[known]
+    if head == "category":
+        codes = {name: code for code, name in enumerate(sorted(set(table.to_numpy().ravel())))}
+        table = table.map(codes.__getitem__)
+    rows = table.index.astype(str)
+    return table.reset_index(drop=True).assign(row=rows, group=rows)
+
+
+def _champion(
+    champion: ProductsPredictor, tested: _Tested, head: str
+) -> Sequence[str] | np.ndarray | None:
+    """What the champion says of the same products; ``None`` where it cannot say anything."""
+    said = champion.forecast(tested.records)
+    if head == "price":
+        return said.log_price
+    taxonomy: Taxonomy | None = champion.taxonomy
+    if said.leaf is None or taxonomy is None:
+        return None
+    return [taxonomy.names[leaf] for leaf in said.leaf.argmax(axis=1)]

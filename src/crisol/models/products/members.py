@@ -1,0 +1,13 @@
+"""The members an ensemble can have, by their names."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from crisol.models.products.linear import Linear
+from crisol.models.products.member import Member
+from crisol.models.products.neighbours import Neighbours
+from crisol.models.products.transformer import Transformer
+
+MEMBERS: Mapping[str, type[Member]] = MappingProxyType(
+    {member.name: member for member in (Linear, Neighbours, Transformer)}
+)

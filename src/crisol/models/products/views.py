@@ -1,0 +1,98 @@
+"""What every method says of test products: as they are, and with parts of them taken away."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from crisol.models.products.member import Forecast, Member
+from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.records import Part, Record
+from crisol.models.products.taxonomy import Taxonomy
+
+ENSEMBLE, BASELINE = "ensemble", "baseline"
+WITHOUT = "ensemble without "
+WHOLE = "whole"
+VIEWS: Mapping[str, tuple[Part, ...]] = {
+    "without image": ("image",),
+    "without category": ("category",),
+    "without price": ("price",),
+    "title alone": ("description", "image", "brand", "attributes", "price", "category"),
+}
+"""What is taken away in each view but :data:`WHOLE`."""
+
+
+def answers(
+    predictor: ProductsPredictor, baseline: Member, records: Sequence[Record]
+) -> pd.DataFrame:
+    """One row per method, view and record.
+
+    Returns:
+        ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
+        nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
+        last two of the ensemble), ``rating``; NaN where a method says nothing.
+    """
+    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
+    for view, parts in {WHOLE: (), **VIEWS}.items():
+        if parts and not _changes(records, parts):
+            continue
+        seen = [record.without(*parts) for record in records]
+        said = predictor.forecasts(seen)
+        methods = {ENSEMBLE: predictor.blend.combine(said), **said}
+        if view == WHOLE and len(said) > 1:
+            methods |= {
+                WITHOUT + name: predictor.blend.without(name).combine(
+                    {other: forecast for other, forecast in said.items() if other != name}
+                )
+                for name in said
+            }
+        tables += [_table(predictor, name, view, given) for name, given in methods.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _changes(records: Sequence[Record], parts: Sequence[Part]) -> bool:
+    """Whether any record has one of the parts."""
+    return any(_has(record, part) for record in records for part in parts)
+
+
+def _has(record: Record, part: Part) -> bool:
+    if part == "price":
+        return not np.isnan(record.price)
+    if part == "image":
+        return record.image is not None
+    return bool(getattr(record, part))
+
+
+def _table(
+    predictor: ProductsPredictor, method: str, view: str, forecast: Forecast
+) -> pd.DataFrame:
+    columns = _category(predictor.taxonomy, forecast)
+    if forecast.log_price is not None:
+        columns["log_price"] = forecast.log_price
+        if method == ENSEMBLE and predictor.intervals is not None:
+            columns["low"], columns["high"] = predictor.intervals.bounds(forecast.log_price)
+    if forecast.rating is not None:
+        columns["rating"] = forecast.rating
+    size = max((len(values) for values in columns.values()), default=0)
+    table = pd.DataFrame({"method": method, "view": view, "row": np.arange(size), **columns})
+    for name in ("leaf", "main"):
+        if name not in table:
+            table[name] = ""
+    for name in ("confidence", "main_confidence", "log_price", "low", "high", "rating"):
+        if name not in table:
+            table[name] = np.nan
+    return table
+
+
+def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, np.ndarray]:
+    if taxonomy is None or forecast.leaf is None:
+        return {}
+    leaves = np.exp(forecast.leaf.astype(np.float64))
+    mains = taxonomy.main_probabilities(leaves)
+    best, best_main = leaves.argmax(axis=1), mains.argmax(axis=1)
+    return {
+        "leaf": np.array(taxonomy.names, object)[best],
+        "main": np.array(taxonomy.mains, object)[best_main],
+        "confidence": leaves.max(axis=1),
+        "main_confidence": mains.max(axis=1),
+    }

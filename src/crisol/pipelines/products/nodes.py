@@ -1,0 +1,74 @@
+"""Adapters from the catalog to :mod:`crisol.models.products`."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.core.candidate import Candidate, Report
+from crisol.core.predictor import Predictor
+from crisol.models import products as family
+from crisol.models.products.params import DataParams, ModelParams, TrainParams
+
+
+def clean(
+    products_raw: pd.DataFrame, pictures: Path, pairs_raw: pd.DataFrame, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Validated products, their pictures, and pairs to be matched."""
+    products, images = family.clean(products_raw, pictures, data)
+    return products, images, family.clean_pairs(pairs_raw)
+
+
+def split(products: pd.DataFrame, data: DataParams) -> pd.DataFrame:
+    """Which product is training and which is tested, in every fold of every study."""
+    parts = [family.split(products, study) for study in data.studies]
+    return pd.concat(parts, ignore_index=True)
+
+
+def fit(
+    products: pd.DataFrame,
+    images: pd.DataFrame,
+    parts: pd.DataFrame,
+    data: DataParams,
+    model: ModelParams,
+    train: TrainParams,
+    checkpoints: Path,
+) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The trained predictor, its history, every method's answers, and how pictures are found."""
+    fitted = family.fit(products, images, parts, data, model, train, checkpoints)
+    return fitted.predictor, fitted.history, fitted.forecasts, fitted.ranks
+
+
+def evaluate(
+    predictor: Predictor[Any, Any],
+    champion: Predictor[Any, Any] | None,
+    products: pd.DataFrame,
+    images: pd.DataFrame,
+    parts: pd.DataFrame,
+    pairs: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    ranks: pd.DataFrame,
+    history: pd.DataFrame,
+    data: DataParams,
+) -> tuple[Report, pd.DataFrame, dict[str, Any], dict[str, float]]:
+    """The report, the scores the gate reads, the figures, and the metrics."""
+    evaluation = family.evaluate(
+        predictor, champion, products, images, parts, pairs, forecasts, ranks, history, data
+    )
+    return evaluation.report, evaluation.scores, evaluation.figures, evaluation.metrics
+
+
+def index(predictor: Predictor[Any, Any], products: pd.DataFrame, images: pd.DataFrame) -> Any:
+    """Every product of the catalogue, to be searched by the predictor's embeddings."""
+    return family.build_index(predictor, products, images)
+
+
+def register(
+    predictor: Any,
+    index: Any,
+    scores: pd.DataFrame,
+    report: Report,
+    data: DataParams,
+) -> Candidate:
+    """The predictor and its index with the evidence; saving it to the catalog registers it."""
+    return Candidate(predictor.with_index(index), scores, data.gate, report)
