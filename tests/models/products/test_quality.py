@@ -76,7 +76,9 @@ def records(count: int = 20) -> list[Record]:
     return [
         Record(
             f"Watch number {row}",
-            attributes={"Strap": "x", "Dial": "y", f"Only {row}": "z"} if row % 2 else {},
+            attributes={"Strap": "x", "Dial": "y", "Brand": "b", f"Only {row}": "z"}
+            if row % 2
+            else {},
             brand="Tempus" if row == 0 else "",
         )
         for row in range(count)

@@ -142,7 +142,8 @@ def test_what_cannot_be_judged_is_no_rule(facts: Facts, left_out: set[str]) -> N
         changed(description=GOOD.record.description + " Barcode 8901234567890, model 500-20-10."),
         changed(description=GOOD.record.description + " Buy it from Example.com."),
         replace(changed(category="Shoes"), category_agrees=False, category_probability=0.4),
-        replace(changed(attributes={"strap": "Leather"})),
+        changed(attributes={"strap": "Leather"}),
+        changed(brand="", attributes={"Brand": "Tempus", "Strap": "Leather"}),
         picture(500, 200),
     ],
 )

@@ -8,6 +8,9 @@ import numpy as np
 
 from crisol.models.products.records import PARTS, Image, Part, Record
 
+BRAND = "brand"
+"""An attribute of that name is the brand, wherever it is stated."""
+
 _WORD = re.compile(r"[^\W_]+")
 
 

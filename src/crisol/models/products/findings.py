@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from crisol.models.products.facts import Facts, contrast, has, words_of
+from crisol.models.products.facts import BRAND, Facts, contrast, has, words_of
 from crisol.models.products.records import Image
 
 MIN_TITLE_WORDS = 3
@@ -27,7 +27,7 @@ MIN_USUAL_ATTRIBUTES = 0.5
 """Share of the attributes such products usually have."""
 MIN_IMAGE_SIDE = 500
 """Pixels of the longer side of the file."""
-MIN_IMAGE_CONTRAST = 10.0
+MIN_IMAGE_CONTRAST = 5.0
 """Standard deviation of the colours, of 255."""
 MAX_IMAGE_ASPECT = 3.0
 MIN_AGREEMENT = 0.05
@@ -170,7 +170,7 @@ def contact_in_text(facts: Facts) -> Finding | None:
 
 def missing_brand(facts: Facts) -> Finding | None:
     """The brand is named."""
-    if has(facts.record, "brand"):
+    if has(facts.record, "brand") or BRAND in map(str.casefold, facts.record.attributes):
         return None
     return Finding("No brand is named.", "Name the brand, or the maker where there is none.")
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from crisol.models.products.contract import Quality, QualityReason
-from crisol.models.products.facts import Facts, has
+from crisol.models.products.facts import BRAND, Facts, has
 from crisol.models.products.records import PARTS, Part, Record
 from crisol.models.products.rules import judged
 
@@ -142,7 +142,7 @@ def _usual_attributes(
         counts: dict[str, int] = defaultdict(int)
         for record in rows:
             for name in record.attributes:
-                counts[name] += 1
+                counts[name] += name.casefold() != BRAND
         names = sorted(
             (name for name, count in counts.items() if count >= USUAL_SHARE * len(rows)),
             key=lambda name: (-counts[name], name),
