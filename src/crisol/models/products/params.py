@@ -8,6 +8,7 @@ from crisol.core.candidate import GateRule
 from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
 from crisol.core.studies import StudiesParams, part_of
+from crisol.models.products.linear_params import LinearParams, NeighboursParams
 from crisol.models.products.study_params import Names, StudyParams
 
 Preset = Literal["tiny", "base", "large"]
@@ -28,25 +29,6 @@ class DataParams(StudiesParams[StudyParams]):
     gate: GateRule = GateRule(metric="accuracy", tolerance=0.01)
     gate_against: Names = ("linear",)
     """Members that the ensemble must beat alone."""
-
-
-class LinearParams(Params):
-    """TF-IDF of words and characters under linear heads; the baseline, and a member."""
-
-    max_features: int = Field(default=60_000, ge=100)
-    min_rows: int = Field(default=2, ge=1)
-    """A term counts when so many products have it."""
-    inverse_regularisation: float = Field(default=10.0, gt=0)
-    """C of the logistic regression."""
-    ridge: float = Field(default=1.0, gt=0)
-    image_components: int = Field(default=32, ge=0)
-    """Principal components of the picture beside the text; 0: text alone."""
-
-
-class NeighboursParams(Params):
-    """What the most similar training products are and cost."""
-
-    neighbours: int = Field(default=20, ge=1)
 
 
 class NetworkParams(Params):

@@ -27,7 +27,7 @@ from crisol.models.products.blend import Blend, fit_blend
 from crisol.models.products.data import records_of
 from crisol.models.products.golden import golden_requests
 from crisol.models.products.intervals import PriceIntervals
-from crisol.models.products.linear import fit_linear
+from crisol.models.products.linear import fit_baseline, fit_linear
 from crisol.models.products.member import Forecast, Member, Targets
 from crisol.models.products.neighbours import fit_neighbours
 from crisol.models.products.params import (
@@ -148,9 +148,10 @@ def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) ->
 
 @dataclass(frozen=True)
 class Made:
-    """One fold's predictor with its training history."""
+    """One fold's predictor, the baseline beside it, and the training history."""
 
     predictor: ProductsPredictor
+    baseline: Member
     history: pd.DataFrame
 
 
@@ -216,7 +217,9 @@ class _Fold:
         final, more = self._members(self.train, "final", again)
         members: dict[str, Member] = {**early, **final}
         predictor = self._predictor(members, blend, intervals, self._habits(early, records))
-        return Made(predictor, pd.concat([*histories, *more], ignore_index=True))
+        known = self._records(self.train), self._targets(self.train)
+        baseline = fit_baseline(*known, self.taxonomy)
+        return Made(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
 
     def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows held out for the blend, and the others."""
@@ -309,7 +312,7 @@ class _Fold:
 
     def forecasts(self, made: Made) -> pd.DataFrame:
         """Step 4: one row per method and test product."""
-        table = views.answers(made.predictor, self._records(self.test))
+        table = views.answers(made.predictor, made.baseline, self._records(self.test))
         return table.assign(
             study=self.study.name,
             fold=self.number,

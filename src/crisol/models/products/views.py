@@ -21,6 +21,9 @@ VIEWS: Mapping[str, tuple[Part, ...]] = {
 }
 """What is taken away in each view but :data:`WHOLE`."""
 
+NOT_PLAIN: tuple[Part, ...] = ("brand", "attributes", "image", "price", "category")
+"""What the baseline does not look at: it has titles and descriptions alone."""
+
 
 def answers(
     predictor: ProductsPredictor, baseline: Member, records: Sequence[Record]
@@ -32,7 +35,8 @@ def answers(
         nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
         last two of the ensemble), ``rating``; NaN where a method says nothing.
     """
-    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
+    plain = [record.without(*NOT_PLAIN) for record in records]
+    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(plain))]
     for view, parts in {WHOLE: (), **VIEWS}.items():
         if parts and not _changes(records, parts):
             continue
