@@ -3,7 +3,7 @@
 Legend: B products, T tokens, H heads, K dimensions of a head, D dimensions.
 
 Sources: rotary position embeddings (Su et al., arXiv:2104.09864), over two axes as in Qwen2-VL
-(arXiv:2409.12191); pre-norm (Xiong et al., arXiv:2002.04745); GEGLU (Shazeer, arXiv:2002.05202);
+(arXiv:2409.12191); pre-norm (Xiong et al., arXiv:2002.04745); SwiGLU (Shazeer, arXiv:2002.05202);
 fused attention kernels (Dao et al., arXiv:2205.14135) through
 :func:`torch.nn.functional.scaled_dot_product_attention`, which picks one that the device has.
 """
@@ -20,7 +20,7 @@ BASE = 100.0
 
 
 class Rotation:
-    """Cosines and sines for tokens at two-dimensional places.
+    """Turns pairs of dimensions by angles that grow with a token's place in two dimensions.
 
     The first half of a head's dimensions turns by a token's first coordinate, the second half by
     its second. Patches lie at (row, column); the i-th word lies at (i, i), which makes this the
@@ -41,16 +41,15 @@ class Rotation:
             )
         count = head_size // 4
         exponents = torch.arange(count, device=places_T2.device) / count
-        angles_T2F = places_T2.float()[:, :, None] * BASE**-exponents
-        angles_TF = angles_T2F.flatten(1)
-        self.cos, self.sin = angles_TF.cos(), angles_TF.sin()
+        angles_TF = (places_T2.float()[:, :, None] * BASE**-exponents).flatten(1)
+        self.turn_TF = torch.polar(torch.ones_like(angles_TF), angles_TF)
 
-    def __call__(self, x_BHTK: Tensor) -> Tensor:
-        """Turn queries or keys."""
-        left, right = x_BHTK.chunk(2, dim=-1)
-        return torch.cat(
-            [left * self.cos - right * self.sin, left * self.sin + right * self.cos], dim=-1
-        )
+    def __call__(self, x_BT_K: Tensor) -> Tensor:
+        """Turn queries or keys [B, T, …, K]; a pair of dimensions is one complex number."""
+        middle = (1,) * (x_BT_K.ndim - 3)
+        turn = self.turn_TF.view(len(self.turn_TF), *middle, -1)
+        pairs = torch.view_as_complex(x_BT_K.float().unflatten(-1, (-1, 2)))
+        return torch.view_as_real(pairs * turn).flatten(-2).to(x_BT_K.dtype)
 
 
 def plain_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, bias: Tensor | None) -> Tensor:
@@ -72,13 +71,19 @@ class Attention(nn.Module):
         self.project = nn.Linear(dimensions, 3 * dimensions)
         self.out = nn.Linear(dimensions, dimensions)
 
-    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None) -> Tensor:
-        """[B, T, D] to [B, T, D]; ``bias`` [B or 1, 1, T, T] is added to the scores."""
-        batch, length, dimensions = x_BTD.shape
-        parts = self.project(x_BTD).view(batch, length, 3, self.heads, -1)
-        q, k, v = parts.permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(rotation(q), rotation(k), v, attn_mask=bias)
-        out: Tensor = self.out(mixed.transpose(1, 2).reshape(batch, length, dimensions))
+    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None, last: int) -> Tensor:
+        """What the ``last`` of T tokens hear from all of them: [B, T, D] to [B, last, D].
+
+        ``bias`` [B or 1, 1, T, T] is added to the scores.
+        """
+        parts = self.project(x_BTD).unflatten(-1, (3, self.heads, -1))
+        turned = rotation(parts[:, :, :2])
+        q, k, v = (
+            part.transpose(1, 2) for part in (turned[:, -last:, 0], turned[:, :, 1], parts[:, :, 2])
+        )
+        bias = None if bias is None else bias[:, :, -last:]
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
+        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
 
 
@@ -94,12 +99,12 @@ class Block(nn.Module):
         self.narrow = nn.Linear(feedforward, dimensions)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None) -> Tensor:
-        """[B, T, D] to [B, T, D]."""
-        attended = self.attention(self.attention_norm(x_BTD), rotation, bias)
-        x_BTD = x_BTD + self.dropout(attended)
+    def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None, last: int) -> Tensor:
+        """The ``last`` of T tokens after this block: [B, T, D] to [B, last, D]."""
+        attended = self.attention(self.attention_norm(x_BTD), rotation, bias, last)
+        x_BTD = x_BTD[:, -last:] + self.dropout(attended)
         value, gate = self.widen(self.feedforward_norm(x_BTD)).chunk(2, dim=-1)
-        narrowed: Tensor = self.narrow(value * F.gelu(gate))
+        narrowed: Tensor = self.narrow(value * F.silu(gate))
         return x_BTD + self.dropout(narrowed)
 
 
@@ -133,22 +138,31 @@ class Stack(nn.Module):
         self.head_size = dimensions // heads
         self.gradient_checkpointing = gradient_checkpointing
 
-    def forward(self, x_BTD: Tensor, places_T2: Tensor, may_see: Tensor | None = None) -> Tensor:
-        """[B, T, D] to [B, T, D].
+    def forward(
+        self,
+        x_BTD: Tensor,
+        places_T2: Tensor,
+        may_see: Tensor | None = None,
+        last: int | None = None,
+    ) -> Tensor:
+        """[B, T, D] to [B, T, D], or to the ``last`` tokens alone.
 
         Args:
             x_BTD: tokens.
             places_T2: where they lie, see :class:`Rotation`.
             may_see: [B or 1, T, T] whether a token (row) may look at another (column); nothing:
                 every token at every one. Each row needs at least one.
+            last: how many tokens at the end are wanted; the last block computes no others.
         """
         rotation = Rotation(places_T2, self.head_size)
         bias = None if may_see is None else as_bias(may_see, x_BTD.dtype)
-        for block in self.blocks:
+        length = x_BTD.shape[1]
+        for number, block in enumerate(self.blocks, start=1):
+            wanted = last if last is not None and number == len(self.blocks) else length
             if self.gradient_checkpointing and self.training:
-                x_BTD = checkpoint(block, x_BTD, rotation, bias, use_reentrant=False)
+                x_BTD = checkpoint(block, x_BTD, rotation, bias, wanted, use_reentrant=False)
             else:
-                x_BTD = block(x_BTD, rotation, bias)
+                x_BTD = block(x_BTD, rotation, bias, wanted)
         return x_BTD
 
 

@@ -251,7 +251,7 @@ class ProductNetwork(nn.Module):
             structure([*kinds, *_SINGLE], x_NLD.device) & torch.cat([*seen, there], dim=1)[:, None]
         )
         may_see |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
-        return self.shared(x_NLD, torch.cat([*spots, origin]), may_see)[:, -_TASKS:]
+        return self.shared(x_NLD, torch.cat([*spots, origin]), may_see, last=_TASKS)
 
     def _single(self, inputs: Inputs, rows: Tensor, terms: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens that are no words or patches [n, 6, D], and which of them there are [n, 6]."""
