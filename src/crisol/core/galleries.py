@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from crisol.core.drawing import COLOURS, INK, MUTED, canvas
 
 CAPTION_CHARACTERS = 22
+LINE_CHARACTERS, LINES = 17, 8
+MIN_WIDTH = 5
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class Tile:
         pixels: [H, W, 3] uint8; ``None`` where there is no picture.
         caption: what stands below it, in lines; long ones are cut.
         mark: its frame: ``good``, ``bad``, or none.
+        text: what stands where there is no picture; long ones are cut.
     """
 
     pixels: NDArray[np.uint8] | None
     caption: Sequence[str]
     mark: str = ""
+    text: str = "no picture"
 
 
 def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -> Figure:
@@ -42,7 +47,7 @@ def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -
     width = max((len(row) for row in rows), default=0)
     if not width:
         raise ValueError("gallery: there is no picture to show")
-    figure = canvas(1.55 * width, 1.95 * len(rows) + 0.7)
+    figure = canvas(1.55 * max(width, MIN_WIDTH), 1.95 * len(rows) + 0.7)
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold", color=INK)
     if subtitle:
         figure.supxlabel(subtitle, fontsize=8.5, color=MUTED)
@@ -62,7 +67,8 @@ def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -
 def _draw(axes: Any, tile: Tile) -> None:
     if tile.pixels is None:
         axes.set_facecolor("#f3f4f6")
-        axes.text(0.5, 0.5, "no picture", ha="center", va="center", fontsize=7.5, color=MUTED)
+        words = "\n".join(wrap(tile.text, LINE_CHARACTERS)[:LINES])
+        axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=INK)
     else:
         axes.imshow(tile.pixels)
     colour = {"good": COLOURS[2], "bad": COLOURS[3]}.get(tile.mark, MUTED)

@@ -12,7 +12,7 @@ from crisol.core.galleries import Tile, gallery
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.records import Record
 from crisol.models.products.results import METRIC, StudyResult
-from crisol.models.products.views import BASELINE, ENSEMBLE
+from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 
 MAP_PRODUCTS = 1500
 QUERIES, SHOWN = 5, 6
@@ -108,9 +108,10 @@ def heads(result: StudyResult) -> Figure:
     values, intervals = {}, {}
     for method, view in result.methods():
         found = result.measured(head, method, view)
-        if found is not None:
+        told = view == WHOLE and not method.startswith(WITHOUT)
+        if found is not None and (told or (method, view) == (ENSEMBLE, "without image")):
             name = "TF-IDF + linear" if method == BASELINE else method
-            name = name if view == "whole" else f"{name}, {view}"
+            name = name if view == WHOLE else f"{name}, {view}"
             values[name], intervals[name] = found.value, (found.low, found.high)
     ordered = dict(sorted(values.items(), key=lambda item: item[1]))
     return figures.bars(
@@ -172,7 +173,7 @@ def retrieval(predictor: ProductsPredictor, tested: Sequence[Record]) -> Figure 
     rows = []
     for at in np.linspace(0, len(pictured) - 1, min(QUERIES, len(pictured))).astype(int):
         best = np.argsort(-(look.image @ look.text[at]), kind="stable")[:SHOWN]
-        asked = Tile(None, [pictured[at].title, pictured[at].title[22:]])
+        asked = Tile(None, [], text=pictured[at].title)
         rows.append([asked, *(_found(pictured[other], other == at) for other in best)])
     return gallery(
         rows,

@@ -1,7 +1,7 @@
 """What every method answered of one study's test products, measured head by head."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -58,6 +58,8 @@ class StudyResult:
     currency: str
     trained: int
     guesses: dict[Head, float]
+    found: dict[tuple[str, str, str], Measured | None] = field(default_factory=dict, repr=False)
+    """What :meth:`measured` has measured: several tables and figures show the same."""
 
     def methods(self) -> list[tuple[str, str]]:
         """Every method and view, in the order of the table."""
@@ -72,6 +74,12 @@ class StudyResult:
 
     def measured(self, head: Head, method: str, view: str = WHOLE) -> Measured | None:
         """The head's metric; ``None`` where the method says nothing, or too little is known."""
+        key = head, method, view
+        if key not in self.found:
+            self.found[key] = self._measure(head, method, view)
+        return self.found[key]
+
+    def _measure(self, head: Head, method: str, view: str) -> Measured | None:
         pair = truth_and_answer(self.of(method, view), head)
         if pair is None:
             return None
