@@ -3,7 +3,7 @@
     python -m crisol.models.products.sample
 
 No shop was observed. Twelve kinds of things in four main categories have nouns of their own, but
-one title in six names only what its main category has in common (*category*: the picture's shape
+one product in five is told only as its main category's things are (*category*: the picture's shape
 then tells). The picture shows the kind as a shape, in the colour of the title (*retrieval*). A
 price is the kind's, times the brand's, the material's and the number in the pack (*price*), and one
 description in four gives it away, as shops' do. Customers like some materials and brands and
@@ -68,6 +68,7 @@ COMMON_NOUNS = {
     "Home": "Home Decor Piece", "Kitchen": "Kitchen Essential", "Fashion": "Style Accessory",
     "Electronics": "Gadget",
 }  # fmt: skip
+COMMON_FEATURES = ("ships in two days", "comes in a gift box", "one year of warranty")
 BRANDS = {
     "Alvora": 1.6, "Bexum": 0.7, "Corvid": 1.1, "Dunmar": 0.9, "Elpina": 2.1, "Fennac": 0.6,
     "Gorlan": 1.3, "Hespio": 1.0,
@@ -84,7 +85,7 @@ PRAISE = ("Customers love how sturdy it is.", "A great gift, beautiful and relia
 BLAME = ("The finish is a little rough.", "Thin and poor for rough use.")
 PER_KIND = 20
 SOURCE = "sample"
-PICTURE_SHARE, MISSING_SHARE, LEAK_SHARE, COMMON_SHARE = 0.75, 0.08, 0.25, 1 / 6
+PICTURE_SHARE, MISSING_SHARE, LEAK_SHARE, COMMON_SHARE = 0.75, 0.08, 0.25, 0.2
 PAIRS, MATCH_SHARE = 200, 0.4
 SIDE, CANVAS = 64, 256
 README = """# sample_products.csv, sample_pairs.csv and sample_images are synthetic
@@ -136,15 +137,15 @@ def pairs(catalogue: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 def _product(name: str, kind: _Kind, rng: np.random.Generator) -> dict[str, str]:
     brand, colour = str(rng.choice(list(BRANDS))), str(rng.choice(list(COLOURS)))
     material, pack = str(rng.choice(list(MATERIALS))), int(rng.choice([1, 1, 1, 1, 2, 3]))
-    noun = str(rng.choice(kind.nouns))
+    noun, features = str(rng.choice(kind.nouns)), kind.features
     if rng.random() < COMMON_SHARE:
-        noun = COMMON_NOUNS[kind.main]
+        noun, features = COMMON_NOUNS[kind.main], COMMON_FEATURES
     model = f"{brand[:2].upper()}{rng.integers(100, 999)}"
     price = kind.price * BRANDS[brand] * MATERIALS[material] * pack**0.9
     price = round(price * np.exp(rng.normal(scale=0.12)))
     good = LIKED[material] + 0.25 * np.log(BRANDS[brand]) + rng.normal(scale=0.25)
     told = [f"{material} {colour.lower()} {noun.lower()} by {brand}"]
-    told += [str(f) for f in rng.permutation(kind.features)[:2]]
+    told += [str(f) for f in rng.permutation(features)[:2]]
     description = ", ".join(told) + ". " + str(rng.choice(PRAISE if good > 0 else BLAME))
     if rng.random() < LEAK_SHARE:
         description += str(rng.choice([f" Price: Rs. {price}", f" Only ₹{price:,} today!"]))
