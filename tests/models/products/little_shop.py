@@ -1,0 +1,60 @@
+"""A little shop on which the tests of the network train: what a product is shows in every part."""
+
+from functools import cache
+
+import numpy as np
+
+from crisol.models.products.member import Targets
+from crisol.models.products.params import NetworkLoop, NetworkParams
+from crisol.models.products.records import Image, Record
+from crisol.models.products.taxonomy import Taxonomy
+from crisol.models.products.transformer import Transformer
+from crisol.models.products.transformer_training import fit_transformer
+
+KINDS = (
+    ("Home", "Mug", (200, 40, 40)),
+    ("Home", "Lamp", (40, 200, 40)),
+    ("Wear", "Shirt", (40, 40, 200)),
+    ("Wear", "Scarf", (200, 200, 40)),
+)
+TAXONOMY = Taxonomy(tuple(sorted((main, sub) for main, sub, _ in KINDS)))
+NETWORK = NetworkParams(preset="tiny", vocabulary=400, title_tokens=12, description_tokens=12)
+LOOP = NetworkLoop(epochs=6, batch_size=16, learning_rate=4e-3, device="cpu", seed=1)
+
+
+def product(number: int) -> Record:
+    """The n-th product; some have no picture, description, brand, price or category."""
+    main, sub, colour = KINDS[number % 4]
+    noise = np.random.default_rng(number)
+    pixels = np.clip(np.array(colour) + noise.integers(-30, 30, (16, 16, 3)), 0, 255)
+    picture = Image(pixels.astype(np.uint8), 16, 16)
+    words = noise.permutation(["fine", "handmade", "classic", "soft", "large", "daily"])
+    return Record(
+        title=f"{words[0]} {sub} {words[1]}",
+        description=f"A {words[2]} {sub} for {words[3]} days" if number % 3 else "",
+        brand=("Alba", "Brio", "")[number % 3],
+        attributes={"Colour": str(words[4])} if number % 2 else {},
+        category=f"{main} > {sub}" if number % 5 else "",
+        price=float(10 * (1 + number % 4) + noise.random()) if number % 7 else float("nan"),
+        currency="INR",
+        image=picture if number % 4 != 3 or number % 8 == 3 else None,
+        id=str(number),
+    )
+
+
+def targets_of(numbers: range) -> Targets:
+    """What those products are."""
+    kinds = [KINDS[number % 4] for number in numbers]
+    leaf = TAXONOMY.codes([main for main, _, _ in kinds], [sub for _, sub, _ in kinds])
+    place = np.array([number % 4 for number in numbers], float)
+    return Targets(leaf, np.log(10 * (1 + place)), (place + 0.5) / 4)
+
+
+RECORDS = [product(number) for number in range(48)]
+TARGETS = targets_of(range(48))
+
+
+@cache
+def trained() -> Transformer:
+    """A transformer that has learned the shop."""
+    return fit_transformer(RECORDS, TARGETS, TAXONOMY, NETWORK, LOOP)[0]
