@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from rich.logging import RichHandler
+from tests.conformance.families import FAMILIES
 from xdist.scheduler import LoadScopeScheduling
 
 from crisol import QUIET
@@ -86,13 +87,40 @@ def project(tmp_path: Path) -> Path:
     return copy_project(tmp_path / "project")
 
 
+LONGEST_FIRST = (
+    "tests/conformance",
+    "tests/test_new_family_page.py",
+    "tests/notebooks",
+    "tests/serving",
+    "tests/registry",
+    "tests/core/test_processes.py",
+)
+"""What takes longest: begun at the end, it would keep one process busy while the others wait."""
+
+
 class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
     """Keeps tests that share a costly session fixture in one process of ``pytest -n``."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::")[0]
         folder = file.rpartition("/")[0]
-        return folder if folder in {"tests/conformance", "tests/serving"} else file
+        if folder == "tests/conformance":
+            parameters = nodeid.partition("[")[2]
+            family = next((f.name for f in FAMILIES if f.name in parameters), None)
+            return f"{folder}[{family}]" if family else file
+        if folder == "tests/notebooks":
+            return nodeid
+        return folder if folder == "tests/serving" else file
+
+    def _assign_work_unit(self, node: Any) -> None:
+        """Give a process the first of what takes longest, then what has the most tests."""
+        waiting = (
+            unit for name in LONGEST_FIRST for unit in self.workqueue if unit.startswith(name)
+        )
+        longest = next(waiting, None)
+        if longest is not None:
+            self.workqueue.move_to_end(longest, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ScheduleByFixture:
