@@ -27,6 +27,8 @@ class Call:
     request_id: str
     started: float
     route: str = "unmatched"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    """What stands in the place of each ``{name}`` of the route."""
     caller: str = ""
     bytes_in: int = 0
     rows: int = 0

@@ -5,6 +5,7 @@ workers, the model store and the bundle; every answer, the health routes include
 in one shape. Work per request is what its contract needs and little more.
 """
 
+import asyncio
 import gc
 import logging
 import os
@@ -13,10 +14,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from crisol.core.errors import FieldError
 from crisol.core.predictor import Predictor, predictor_digest, read_manifest
 from crisol.models import load_predictor
 from crisol.serving import logs, openapi
@@ -24,14 +26,19 @@ from crisol.serving.asgi import Call, Reply, Scope, Send, send_reply
 from crisol.serving.auth import Authenticator
 from crisol.serving.batching import Infer, MicroBatcher, Observe
 from crisol.serving.config import ConfigurationError, Settings
-from crisol.serving.endpoints import Ask, Endpoint, Predict
-from crisol.serving.errors import ApiError, ErrorDetail
+from crisol.serving.endpoints import Act, Ask, Endpoint, Predict, Question
+from crisol.serving.errors import ApiError, ErrorDetail, from_field
 from crisol.serving.front import FrontedService
 from crisol.serving.limits import ClientDisconnected, RateLimit, Receive
 from crisol.serving.metrics import Metrics
 from crisol.serving.pages import service_pages
+from crisol.serving.resources import OpenResource, Prepare, Worker
+from crisol.serving.routing import Routes
 
-__all__ = ["Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "ServiceApp"]
+__all__ = [
+    "Act", "Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "Question",
+    "ServiceApp",
+]  # fmt: skip
 
 _log = logging.getLogger("crisol.serving")
 
@@ -43,17 +50,6 @@ class BundleArguments(BaseModel):
 
     model: str = ""
     """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
-
-
-class Resource(Protocol):
-    """Something a service keeps open beside its predictor, such as a store."""
-
-    def close(self) -> None:
-        """Let go of it; called once, when nothing asks it any more."""
-
-
-OpenResource = Callable[[str, Settings], Resource]
-"""Opens a resource of a family, or raises :class:`ConfigurationError` with the reason."""
 
 
 class ServiceApp:
@@ -69,6 +65,9 @@ class ServiceApp:
         endpoints: what clients may ask.
         resources: what is opened with the service and closed with it; one that cannot be opened
             makes the service not ready.
+        prepare: what the settings change about the predictor; when it cannot, the service is not
+            ready.
+        workers: what goes on in the background of a service that is ready.
     """
 
     def __init__(
@@ -79,6 +78,8 @@ class ServiceApp:
         description: str,
         endpoints: Sequence[Endpoint],
         resources: Mapping[str, OpenResource] | None = None,
+        prepare: Prepare | None = None,
+        workers: Mapping[str, Callable[["ServiceApp"], Worker]] | None = None,
     ) -> None:
         self.family = family
         self.endpoints = tuple(endpoints)
@@ -95,6 +96,10 @@ class ServiceApp:
         self._open_resources = dict(resources or {})
         self.resources: dict[str, Any] = {}
         """What is open, by its name."""
+        self._prepare = prepare
+        self._make_workers = dict(workers or {})
+        self.workers: dict[str, Any] = {}
+        """What goes on in the background, by its name."""
         self.manifest: Mapping[str, Any] = {}
         self._auth: Authenticator | None = None
         self._rate = RateLimit(0, 1)
@@ -103,7 +108,10 @@ class ServiceApp:
         self.directory: Path | None = None
         self.differences: list[str] = []
         self._document: dict[str, Any] | None = None
-        self._pages = service_pages(self) | {e.path: (e.method, e) for e in self.endpoints}
+        self._routes: Routes[Any] = Routes(
+            [("GET", path, page) for path, page in service_pages(self).items()]
+            + [(e.method, e.path, e) for e in self.endpoints]
+        )
 
     # -- life ------------------------------------------------------------------------------------
 
@@ -138,6 +146,11 @@ class ServiceApp:
         if predictor.family != self.family:
             raise ConfigurationError(f"{directory} holds {predictor.family!r}, not {self.family!r}")
         self.manifest = read_manifest(directory)
+        try:
+            if self._prepare is not None:
+                predictor = self._prepare(predictor, self.settings)
+        except ConfigurationError as error:
+            reasons.append(str(error))
         predictor.model_version = self.stamp.get("model_version", predictor.model_version)
         self._predictor = predictor
         self._model_version = predictor.model_version.encode()
@@ -160,22 +173,28 @@ class ServiceApp:
 
     async def start(self) -> None:
         """Start the inference thread and those of the endpoints, in the worker's event loop."""
-        self._batcher = self._start_batcher(self.predictor.infer, self.metrics.forward)
+        timeout_s = self.settings.timeout_s
+        self._batcher = self._start_batcher(self.predictor.infer, self.metrics.forward, timeout_s)
         for endpoint in self.endpoints:
             if endpoint.answer_all is not None:
                 work = partial(endpoint.answer_all, self)
-                observe = partial(self.metrics.lane, endpoint.path)
-                self._lanes[endpoint.path] = self._start_batcher(work, observe)
+                observe = partial(self.metrics.lane, endpoint.name)
+                timeout_s = endpoint.answer_timeout_s(self.settings)
+                self._lanes[endpoint.name] = self._start_batcher(work, observe, timeout_s)
+        if self.ready:
+            for name, make in self._make_workers.items():
+                self.workers[name] = make(self)
+                self.workers[name].start()
         # What was loaded lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
 
-    def _start_batcher(self, infer: Infer, observe: Observe) -> MicroBatcher:
+    def _start_batcher(self, infer: Infer, observe: Observe, timeout_s: float) -> MicroBatcher:
         batcher = MicroBatcher(
             infer,
             max_batch=self.settings.max_batch,
             max_queue=self.settings.max_queue,
-            timeout_s=self.settings.timeout_s,
+            timeout_s=timeout_s,
             observe=observe,
         )
         batcher.start()
@@ -187,6 +206,8 @@ class ServiceApp:
         for batcher in (self._batcher, *self._lanes.values()):
             if batcher is not None:
                 await batcher.close()
+        for worker in self.workers.values():
+            await asyncio.to_thread(worker.close)
         for resource in self.resources.values():
             resource.close()
         self._access.flush()
@@ -228,7 +249,7 @@ class ServiceApp:
 
     def lane(self, endpoint: Endpoint) -> MicroBatcher:
         """The road through the thread of an endpoint that has one."""
-        lane = self._lanes.get(endpoint.path)
+        lane = self._lanes.get(endpoint.name)
         if lane is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
         return lane
@@ -244,6 +265,11 @@ class ServiceApp:
         except ApiError as error:
             code = error.code
             reply = Reply.json(error.body(call.request_id), error.status, error.headers)
+        except FieldError as found:
+            error = from_field(found)
+            code = error.code
+            call.problems[found.kind] = 1
+            reply = Reply.json(error.body(call.request_id), error.status)
         except ClientDisconnected:
             self._record(call, 499, "client_disconnected", 0)
             return
@@ -256,15 +282,13 @@ class ServiceApp:
         self._record(call, reply.status, code, len(reply.body))
 
     async def _answer(self, call: Call) -> Reply:
-        path, method = call.scope["path"], call.scope["method"]
-        known = self._pages.get(path)
-        if known is None:
+        route = self._routes.find(call.scope["path"])
+        if route is None:
             raise ApiError(404)
-        call.route = path
-        allowed, page = known
-        if method != allowed and not (method == "HEAD" and allowed == "GET"):
-            allow = "GET, HEAD" if allowed == "GET" else allowed
-            raise ApiError(405, headers={"allow": allow})
+        call.route, call.parameters = route.path, route.parameters
+        page = route.page(call.scope["method"])
+        if page is None:
+            raise ApiError(405, headers={"allow": route.allow})
         if not isinstance(page, Endpoint):
             return page(call)
         self.admit(call)

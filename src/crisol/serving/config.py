@@ -45,6 +45,13 @@ class Settings(BaseModel):
     jwt_scope: str | None = None
     """When set, a token without this word in its ``scope`` claim gets 403."""
     max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
+    max_upload_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    """As ``max_body_bytes``, of a route that takes a picture."""
+    max_bulk_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """As ``max_body_bytes``, of a route that starts a background job."""
+    upload_timeout_s: float = Field(default=30.0, gt=0)
+    """How long the bytes of a picture or of a background job may take to arrive; also how long a
+    job may take to be stored."""
     rate_per_s: float = Field(default=200.0, ge=0)
     """Requests a second a key may keep up; 0 takes the limit away."""
     rate_burst: int = Field(default=400, ge=1)
@@ -57,9 +64,17 @@ class Settings(BaseModel):
     max_queue: int = Field(default=1024, ge=1)
     """Rows that may wait; beyond it a request gets 503."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    results_ttl_s: float = Field(default=86_400.0, gt=0)
+    """How long the results of a finished background job are kept."""
+    max_jobs: int = Field(default=20, ge=1)
+    """Unfinished background jobs of one caller; beyond it a further one gets 429."""
+    max_jobs_bytes: int = Field(default=2 * 1024**3, ge=1024)
+    """Input of all unfinished background jobs together; beyond it a further one gets 503."""
     state_dir: Path | None = None
     """Folder of what a service keeps over restarts, such as events, shared by its workers; unset:
     ``crisol-state`` in BentoML's home."""
+    index_dir: Path | None = None
+    """Another search index than the one of the bundle."""
     runtime: str | None = None
     """How to run the network, such as ``torch`` or ``onnx``; unset: as the predictor was saved."""
 

@@ -1,32 +1,55 @@
 """What can be asked of a service over HTTP."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from crisol.core import predictor as core
+from crisol.core.errors import FieldError
 from crisol.serving.asgi import Call, Reply
 from crisol.serving.errors import ApiError, ErrorDetail, from_validation
 from crisol.serving.limits import read_body
 
 if TYPE_CHECKING:
     from crisol.serving.common import ServiceApp
+    from crisol.serving.config import Settings
+    from crisol.serving.uploads import Upload
 
 MAX_DETAILS = 50
+MAX_COMPARED_BYTES = 1 << 20
+"""Larger bodies are not compared with other routes' contracts."""
 _TYPES = (b"application/json", b"application/json;charset=utf-8")
 _SHAPE = frozenset({"missing", "extra_forbidden"})
 
-AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[BaseModel]]
+AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[Any]]
+BodyKind = Literal["plain", "upload", "bulk"]
+"""What a body may weigh: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
 
 
 class Endpoint(ABC):
-    """One path and method of a family's service, with what the API page needs to tell about it."""
+    """One path and method of a family's service, with what the API page needs to tell about it.
 
-    method = "POST"
+    Args:
+        path: where; ``{name}`` in it stands for one piece between slashes.
+        response: the answer.
+        summary: one line for the API page.
+        method: ``GET`` and ``DELETE`` have no body.
+        request: the body.
+        example: makes a valid body for the API page.
+        query: what may stand behind the ``?``; none: nothing there is looked at.
+        status: of a success.
+        body: what kind of body it is, which decides how large it may be and how long it may take.
+        upload: the form that is taken beside JSON.
+        unpack: the questions in a body; by default the body is one.
+        pack: the answer that holds the responses; by default the only one is it.
+    """
+
     answer_all: AnswerAll | None = None
     """What a thread of its own does for this endpoint, reached by ``app.lane``; none: no thread."""
 
@@ -34,59 +57,122 @@ class Endpoint(ABC):
         self,
         path: str,
         *,
-        request: type[BaseModel],
         response: type[BaseModel],
-        example: Callable[[], BaseModel],
         summary: str,
+        method: str = "POST",
+        request: type[BaseModel] | None = None,
+        example: Callable[[], BaseModel] | None = None,
+        query: type[BaseModel] | None = None,
+        status: int = 200,
+        body: BodyKind = "plain",
+        upload: "Upload | None" = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
     ) -> None:
-        self.path = path
-        self.request = request
-        self.response = response
+        self.path, self.method, self.status = path, method, status
+        self.request, self.response, self.query = request, response, query
         self.example = example
         self.summary = summary
+        self.upload = upload
+        self.body = body
         self._unpack = unpack
         self._pack = pack
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
+
+    @property
+    def name(self) -> str:
+        """Its path, and its method where that is not ``POST``."""
+        return self.path if self.method == "POST" else f"{self.method} {self.path}"
+
+    def max_body_bytes(self, settings: "Settings") -> int:
+        """How large a body may be."""
+        limits = {"upload": settings.max_upload_bytes, "bulk": settings.max_bulk_bytes}
+        return limits.get(self.body, settings.max_body_bytes)
+
+    def body_timeout_s(self, settings: "Settings") -> float:
+        """How long a body may take to arrive."""
+        return settings.timeout_s if self.body == "plain" else settings.upload_timeout_s
+
+    def answer_timeout_s(self, settings: "Settings") -> float:
+        """How long the thread may take."""
+        return settings.upload_timeout_s if self.body == "bulk" else settings.timeout_s
 
     @abstractmethod
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """Answer one request; an :class:`ApiError` becomes the error shape."""
 
+    def read_query(self, call: Call) -> Any:
+        """What stands behind the ``?``, checked.
+
+        Raises:
+            ApiError: 422.
+        """
+        if self.query is None:
+            return None
+        try:
+            text = call.scope.get("query_string", b"").decode("ascii")
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=100)
+        except ValueError:
+            raise FieldError("", "the query string is not readable", "query_invalid") from None
+        values = dict(pairs)
+        if len(values) < len(pairs):
+            twice = next(name for name, _ in pairs if [n for n, _ in pairs].count(name) > 1)
+            raise FieldError(twice, "is there twice", "twice")
+        try:
+            return self.query.model_validate(values)
+        except ValidationError as error:
+            raise _refusal(call, error) from None
+
     async def read(self, app: "ServiceApp", call: Call) -> Any:
-        """The request, checked in this order: media type, size, JSON, contract.
+        """The body, checked in this order: media type, size, JSON or form, contract.
 
         Raises:
             ApiError: 400, 408, 413, 415 or 422.
+            FieldError: a part of a form that cannot be read.
         """
-        content_type = call.headers.get(b"content-type", b"").lower().replace(b" ", b"")
-        if content_type.replace(b'"', b"") not in _TYPES:
-            raise ApiError(415, "Send the body with Content-Type: application/json.")
-        if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise ApiError(415, "Send the body without Content-Encoding.")
+        if self.request is None:
+            return None
+        is_form = self._is_form(call)
         body = await read_body(
             call.receive,
             call.headers.get(b"content-length"),
-            app.settings.max_body_bytes,
-            app.settings.timeout_s,
+            self.max_body_bytes(app.settings),
+            self.body_timeout_s(app.settings),
         )
         call.bytes_in = len(body)
+        # Strict: JSON has numbers and booleans of its own, so "3" is not a number. In a form it is.
+        strict = True
+        if is_form and self.upload is not None:
+            body, strict = self.upload.as_json(call.headers[b"content-type"], body)
         try:
-            # Strict: JSON has numbers and booleans of its own, so "3" is not a number.
-            return self._adapter.validate_json(body, strict=True)
+            return self._adapter.validate_json(body, strict=strict)
         except ValidationError as error:
-            refusal = from_validation(error)
-            for detail in refusal.details:
-                call.problems[detail.type] = call.problems.get(detail.type, 0) + 1
-            del refusal.details[MAX_DETAILS:]
+            refusal = _refusal(call, error)
             meant = self._meant(app, body, refusal.details)
             if meant:
                 refusal.details.insert(0, ErrorDetail(field="", message=meant, type="other_route"))
             raise refusal from None
 
+    def _is_form(self, call: Call) -> bool:
+        """Whether the body is a form; else it is JSON.
+
+        Raises:
+            ApiError: 415, it is neither, or compressed.
+        """
+        if call.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise ApiError(415, "Send the body without Content-Encoding.")
+        content_type = call.headers.get(b"content-type", b"").lower().replace(b" ", b"")
+        if content_type.replace(b'"', b"") in _TYPES:
+            return False
+        if self.upload is not None and content_type.startswith(b"multipart/form-data;"):
+            return True
+        also = " or multipart/form-data" if self.upload is not None else ""
+        raise ApiError(415, f"Send the body with Content-Type: application/json{also}.")
+
     def _meant(self, app: "ServiceApp", body: bytes, details: Sequence[ErrorDetail]) -> str:
         """Where a body of another route belongs; empty when it is of none."""
+        if len(body) > MAX_COMPARED_BYTES:
+            return ""
         if any("." in d.field or d.type not in _SHAPE for d in details):
             return ""
         for other in app.endpoints:
@@ -99,6 +185,8 @@ class Endpoint(ABC):
 
     def fits(self, body: bytes) -> bool:
         """Whether a body keeps this endpoint's contract."""
+        if self.request is None:
+            return False
         try:
             self._adapter.validate_json(body, strict=True)
         except ValidationError:
@@ -106,18 +194,16 @@ class Endpoint(ABC):
         return True
 
 
-class Predict(Endpoint):
-    """Answers one request body with the predictor: encode, micro-batch, decode.
+def _refusal(call: Call, error: ValidationError) -> ApiError:
+    refusal = from_validation(error)
+    for detail in refusal.details:
+        call.problems[detail.type] = call.problems.get(detail.type, 0) + 1
+    del refusal.details[MAX_DETAILS:]
+    return refusal
 
-    Args:
-        path: where.
-        request: the body.
-        response: the answer.
-        example: makes a valid body for the API page.
-        summary: one line for the API page.
-        unpack: the predictor's requests in a body; by default the body is one.
-        pack: the answer that holds the predictor's responses; by default the only one is it.
-    """
+
+class Predict(Endpoint):
+    """Answers one request body with the predictor: encode, micro-batch, decode."""
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per request, in order."""
@@ -130,7 +216,7 @@ class Predict(Endpoint):
             predictor.decode(request, output, circumstances)
             for request, output in zip(requests, outputs, strict=True)
         ]
-        return Reply(200, to_json(self._pack(responses)))
+        return Reply(self.status, to_json(self._pack(responses)))
 
 
 class Ask(Endpoint):
@@ -143,13 +229,9 @@ class Ask(Endpoint):
 
     Args:
         path: where.
-        request: the body.
-        response: the answer.
-        example: makes a valid body for the API page.
-        summary: one line for the API page.
-        answer_all: one response per question, in order.
-        unpack: the questions in a body; by default the body is one.
-        pack: the answer that holds the responses; by default the only one is it.
+        answer_all: one response per question, in order. What it raises for several is found out by
+            asking for each again, so it must not matter when it is called twice.
+        named: see :class:`Endpoint`.
     """
 
     def __init__(self, path: str, *, answer_all: AnswerAll, **named: Any) -> None:
@@ -161,4 +243,61 @@ class Ask(Endpoint):
         questions = self._unpack(await self.read(app, call))
         call.rows = len(questions)
         responses, call.inference_ms = await app.lane(self).submit(questions)
-        return Reply(200, to_json(self._pack(responses)))
+        return Reply(self.status, to_json(self._pack(responses)))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Everything one request says.
+
+    Attributes:
+        caller: who asks.
+        parameters: what stands in the place of each ``{name}`` of the path.
+        query: what stands behind the ``?``.
+        body: the body.
+    """
+
+    caller: str
+    parameters: Mapping[str, str]
+    query: Any
+    body: Any
+
+
+class Act(Endpoint):
+    """Does what one request asks, exactly once, in a thread of this endpoint's own.
+
+    For what changes something, or depends on who asks.
+
+    Args:
+        path: where.
+        act: does it and says what came of it.
+        named: see :class:`Endpoint`.
+    """
+
+    def __init__(
+        self, path: str, *, act: Callable[["ServiceApp", Question], BaseModel], **named: Any
+    ) -> None:
+        super().__init__(path, **named)
+        self._act = act
+        self.answer_all = self._act_on_each
+
+    def _act_on_each(self, app: "ServiceApp", questions: Sequence[Question]) -> list[Any]:
+        """What came of each, or why not: an error of one must not let another be done again."""
+        outcomes: list[Any] = []
+        for question in questions:
+            try:
+                outcomes.append(self._act(app, question))
+            except Exception as error:  # noqa: BLE001 - handed to the request that waits
+                outcomes.append(error)
+        return outcomes
+
+    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
+        """What came of it."""
+        query = self.read_query(call)
+        body = await self.read(app, call)
+        call.rows = 1
+        question = Question(call.caller, call.parameters, query, body)
+        [outcome], call.inference_ms = await app.lane(self).submit([question])
+        if isinstance(outcome, Exception):
+            raise outcome
+        return Reply(self.status, to_json(outcome))

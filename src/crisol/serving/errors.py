@@ -6,6 +6,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from crisol.core.errors import FieldError
+
 CODES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The body is not readable JSON."),
     401: ("unauthorized", "No valid API key or bearer token came with the request."),
@@ -90,6 +92,12 @@ def from_validation(error: ValidationError) -> ApiError:
     count = len(details)
     fields = "1 field breaks" if count == 1 else f"{count} fields break"
     return ApiError(422, f"{fields} the contract; see details.", details=details)
+
+
+def from_field(error: FieldError) -> ApiError:
+    """422 for what only the answering could find out, such as a broken picture."""
+    detail = ErrorDetail(field=error.field, message=str(error), type=error.kind)
+    return ApiError(422, "1 field breaks the contract; see details.", details=[detail])
 
 
 def _causes(found: list[ErrorDetails]) -> list[ErrorDetails]:

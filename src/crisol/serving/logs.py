@@ -50,6 +50,8 @@ def configure(level: str, stream: TextIO | None = None) -> None:
     for name in ("bentoml", "uvicorn.error", "circus"):
         for known in logging.getLogger(name).handlers:
             known.setFormatter(JsonFormatter())
+    # It warns of every malformed form and quotes from it; the answer says what is wrong.
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
 class AccessLog:

@@ -10,8 +10,10 @@ from crisol import __version__
 from crisol.serving.auth import Authenticator
 from crisol.serving.endpoints import Endpoint
 from crisol.serving.errors import CODES, Error, ErrorDetail
+from crisol.serving.routing import parameter_names
 
-_POST_ERRORS = (400, 401, 403, 405, 408, 413, 415, 422, 429, 500, 503, 504)
+_ERRORS = (401, 403, 405, 429, 500, 503, 504)
+_BODY_ERRORS = (400, 408, 413, 415, 422)
 ASSETS = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -40,7 +42,7 @@ def build_document(
     ``answer`` is what the predictor answers to the first golden request, the example of the first
     endpoint.
     """
-    models = [(m, "validation") for e in endpoints for m in (e.request,)]
+    models = [(e.request, "validation") for e in endpoints if e.request is not None]
     models += [(m, "serialization") for e in endpoints for m in (e.response,)]
     models += [(Error, "serialization"), (ErrorDetail, "serialization")]
     names, schemas = models_json_schema(
@@ -50,9 +52,8 @@ def build_document(
     paths: dict[str, Any] = {}
     for index, endpoint in enumerate(endpoints):
         example = answer if index == 0 else None
-        paths[endpoint.path] = {
-            endpoint.method.lower(): _operation(family, endpoint, names, example, authenticator)
-        }
+        operation = _operation(family, endpoint, names, example, authenticator)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     paths |= _service_paths(authenticator)
     return {
         "openapi": "3.1.0",
@@ -86,34 +87,89 @@ def _operation(
     answer: Mapping[str, Any] | None,
     authenticator: Authenticator | None,
 ) -> dict[str, Any]:
-    example = endpoint.example().model_dump(mode="json")
     content: dict[str, Any] = {"schema": names[(endpoint.response, "serialization")]}
     if answer is not None:
         content["example"] = answer
-    return {
-        "operationId": endpoint.path.strip("/").replace("/", "_"),
+    parameters, errors = _parameters(endpoint), set(_ERRORS)
+    if parameter_names(endpoint.path):
+        errors.add(404)
+    if endpoint.query is not None:
+        errors.add(422)
+    operation: dict[str, Any] = {
+        "operationId": _operation_id(endpoint),
         "summary": endpoint.summary,
-        "description": (endpoint.request.__doc__ or "").strip(),
         "tags": [family],
         "security": _security(authenticator),
-        "parameters": [_REQUEST_ID],
-        "requestBody": {
+        "parameters": [_REQUEST_ID, *parameters],
+    }
+    if endpoint.request is not None and endpoint.example is not None:
+        errors.update(_BODY_ERRORS)
+        schema = names[(endpoint.request, "validation")]
+        operation["description"] = (endpoint.request.__doc__ or "").strip()
+        operation["requestBody"] = {
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": names[(endpoint.request, "validation")],
-                    "example": example,
-                }
+                    "schema": schema,
+                    "example": endpoint.example().model_dump(mode="json"),
+                },
+                **_form(endpoint, schema),
             },
+        }
+    operation["responses"] = {
+        str(endpoint.status): {
+            "description": (endpoint.response.__doc__ or "The answer.").strip(),
+            "headers": _header_references(),
+            "content": {"application/json": content},
         },
-        "responses": {
-            "200": {
-                "description": (endpoint.response.__doc__ or "The answer.").strip(),
-                "headers": _header_references(),
-                "content": {"application/json": content},
+        **_errors(sorted(errors)),
+    }
+    return operation
+
+
+def _operation_id(endpoint: Endpoint) -> str:
+    path = endpoint.path.strip("/").replace("{", "").replace("}", "").replace("/", "_")
+    return path if endpoint.method == "POST" else f"{endpoint.method.lower()}_{path}"
+
+
+def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
+    """What stands in the path and behind the ``?``."""
+    parameters: list[dict[str, Any]] = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in parameter_names(endpoint.path)
+    ]
+    if endpoint.query is not None:
+        schema = endpoint.query.model_json_schema()
+        parameters += [
+            {
+                "name": name,
+                "in": "query",
+                "required": name in schema.get("required", ()),
+                "schema": field,
+            }
+            for name, field in schema["properties"].items()
+        ]
+    return parameters
+
+
+def _form(endpoint: Endpoint, schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The form that a route takes beside JSON."""
+    upload = endpoint.upload
+    if upload is None:
+        return {}
+    file = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
+    return {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "description": (
+                    f"The JSON object in the part {upload.part!r} (or its fields as parts of their "
+                    f"own) and {upload.file!r} as a file."
+                ),
+                "properties": {upload.part: schema, upload.file: file},
             },
-            **_errors(_POST_ERRORS),
-        },
+            "encoding": {upload.part: {"contentType": "application/json"}},
+        }
     }
 
 

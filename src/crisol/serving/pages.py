@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 Page = Callable[[Call], Reply]
 
 
-def service_pages(app: "ServiceApp") -> dict[str, tuple[str, Page]]:
-    """Path to method and page."""
+def service_pages(app: "ServiceApp") -> dict[str, Page]:
+    """Path to what ``GET`` answers there."""
     script = Reply(200, openapi.START_SCRIPT.encode(), "text/javascript; charset=utf-8")
     pages: dict[str, Page] = {
         "/livez": lambda _: Reply.json({"status": "alive"}),
@@ -34,7 +34,7 @@ def service_pages(app: "ServiceApp") -> dict[str, tuple[str, Page]]:
     }
     for name, kind in openapi.ASSETS.items():
         pages[f"/docs/{name}"] = _asset(name, kind)
-    return {path: ("GET", page) for path, page in pages.items()}
+    return pages
 
 
 def _readyz(app: "ServiceApp") -> Reply:
@@ -64,9 +64,9 @@ def _model(app: "ServiceApp", call: Call) -> Reply:
         raise app.not_ready()
     manifest = app.manifest
     contract = {
-        e.path: {
+        e.name: {
             "method": e.method,
-            "request": e.request.__name__,
+            "request": e.request.__name__ if e.request is not None else "",
             "response": e.response.__name__,
         }
         for e in app.endpoints
