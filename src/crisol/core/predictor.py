@@ -238,7 +238,10 @@ def compare_answers(
     tolerance: float = 0.0,
     path: str = "$",
 ) -> list[str]:
-    """Where two JSON answers differ; numbers may differ by ``tolerance``.
+    """Where two JSON answers differ.
+
+    Numbers may differ by ``tolerance``, or by that share of the expected one where it is above 1:
+    single precision knows no more of a price of thousands.
 
     >>> compare_answers({"p": 0.5, "t": 1}, {"p": 0.7, "t": 2}, ignore=frozenset({"t"}))
     ['$.p: 0.5 became 0.7']
@@ -263,7 +266,7 @@ def compare_answers(
             )
         ]
     if _is_number(expected) and _is_number(actual):
-        same = abs(expected - actual) <= tolerance
+        same = abs(expected - actual) <= tolerance * max(1.0, abs(expected))
     else:
         same = expected == actual
     return [] if same else [f"{path}: {expected!r} became {actual!r}"]

@@ -12,7 +12,9 @@ from crisol.models.products.records import Record
 COMPONENTS = 64
 RIDGE = 1.0
 EMBEDDING, LINEAR = "embedding", "TF-IDF to picture components"
-COLUMNS = ("method", "row", "rank", "of")
+_NONE = pd.DataFrame({"method": [], "row": [], "rank": [], "of": []}).astype(
+    {"method": str, "row": int, "rank": float, "of": int}
+)
 
 
 def ranks(
@@ -31,7 +33,7 @@ def ranks(
     """
     rows = np.array([at for at, record in enumerate(test) if _both(record)], np.int64)
     if len(rows) < 2:
-        return pd.DataFrame({name: [] for name in COLUMNS})
+        return _NONE.copy()
     tested = [test[row] for row in rows]
     words = [record.without("image") for record in tested]
     look = predictor.transformer.look(
@@ -63,9 +65,7 @@ def _both(record: Record) -> bool:
     return record.image is not None and bool(record.title or record.description)
 
 
-def _linear(
-    taught: Sequence[Record], words: Sequence[Record], tested: Sequence[Record]
-) -> Floats:
+def _linear(taught: Sequence[Record], words: Sequence[Record], tested: Sequence[Record]) -> Floats:
     """[N, N] cosines of pictures' principal components and those expected by TF-IDF and ridge."""
     from sklearn.decomposition import PCA
     from sklearn.feature_extraction.text import TfidfVectorizer

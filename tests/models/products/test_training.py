@@ -1,0 +1,145 @@
+import numpy as np
+import pandas as pd
+import pytest
+from tests.models.products.conftest import Sections, Shop
+
+from crisol.core.errors import MendableError
+from crisol.models import products as family
+from crisol.models.products import evaluation
+from crisol.models.products.data import records_of
+from crisol.models.products.results import study_results, truth_of
+from crisol.models.products.training import Fit
+from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
+
+
+def of(fitted: Fit, method: str, view: str = WHOLE) -> pd.DataFrame:
+    table = fitted.forecasts
+    chosen = table[(table["method"] == method) & (table["view"] == view)]
+    return chosen.set_index("row").sort_index()
+
+
+def test_every_method_answers_every_test_product_once(fitted: Fit, shop: Shop) -> None:
+    tested = np.sort(shop.parts.loc[shop.parts["role"] == "test", "row"])
+    for method in (ENSEMBLE, BASELINE, "linear", "transformer", "ensemble without linear"):
+        assert of(fitted, method).index.tolist() == tested.tolist(), method
+    trained = set(shop.parts.loc[shop.parts["role"] == "train", "row"])
+    assert not trained & set(tested)
+
+
+def test_what_a_head_must_not_see_changes_nothing(fitted: Fit) -> None:
+    whole = of(fitted, ENSEMBLE)
+    no_category, no_price = (
+        of(fitted, ENSEMBLE, f"without {part}") for part in ("category", "price")
+    )
+    assert whole["confidence"].tolist() == no_category["confidence"].tolist()
+    assert whole["log_price"].tolist() == no_price["log_price"].tolist()
+    assert whole["log_price"].tolist() != no_category["log_price"].tolist()
+    assert whole["confidence"].tolist() != no_price["confidence"].tolist()
+
+
+def test_a_price_in_the_texts_does_not_reach_the_estimate(fitted: Fit) -> None:
+    told = (
+        "A round dial. Only Rs. {low} today! MRP ₹{high}, {low}/- in shops, INR {high} elsewhere."
+    )
+    cheap, dear = (
+        family.Product(
+            title=f"Leather watch, now $ {low}",
+            description=told.format(low=low, high=high),
+            attributes={"Price": low},
+            category="Fashion",
+        )
+        for low, high in (("49", "99"), ("8,999", "12,999.00"))
+    )
+    first, second = fitted.predictor.predict([cheap, dear])
+    assert first.price is not None
+    assert first.price == second.price
+    assert first.categories == second.categories
+
+
+def test_the_ensemble_has_learned(fitted: Fit, shop: Shop, sections: Sections) -> None:
+    result = study_results(
+        shop.products, shop.parts, fitted.forecasts, fitted.ranks, sections.data
+    )[0]
+    assert result.heads() == ["category", "main category", "price", "rating"]
+    assert result.measured("category", ENSEMBLE).value > 0.6 > result.guesses["category"]
+    assert result.measured("price", ENSEMBLE).value > 0.6
+    assert result.measured("rating", ENSEMBLE).value > 0.4
+
+
+def test_shuffled_labels_teach_nothing(shop: Shop, sections: Sections, tmp_path) -> None:
+    generator = np.random.default_rng(0)
+    products = shop.products.copy()
+    for names in (["category", "subcategory"], ["price"], ["rating", "votes"]):
+        products[names] = products[names].to_numpy()[generator.permutation(len(products))]
+    train = sections.train.model_copy(update={"epochs": 1})
+    fit = family.fit(
+        products, shop.images, shop.parts, sections.data, sections.model, train, tmp_path
+    )
+    result = study_results(products, shop.parts, fit.forecasts, fit.ranks, sections.data)[0]
+    assert result.measured("category", ENSEMBLE).value < 0.25
+    assert result.measured("price", ENSEMBLE).value < 0.2
+
+
+def test_evaluation_brings_tables_figures_and_the_gate(
+    fitted: Fit, shop: Shop, sections: Sections
+) -> None:
+    given = (shop.products, shop.images, shop.parts, shop.pairs)
+    rest = (fitted.forecasts, fitted.ranks, fitted.history, sections.data)
+    found = evaluation.evaluate(fitted.predictor, fitted.predictor, *given, *rest)
+    assert found.report.synthetic
+    assert found.report.headline.startswith("On made-up products")
+    overview = found.report.tables["every head, every study, every baseline"]
+    assert {row["head"] for row in overview} == {"category", "main category", "price", "rating"}
+    assert all(row["TF-IDF + linear"] != "-" for row in overview)
+    assert {"mistakes", "retrieval", "embedding_map", "sample_confusion"} <= set(found.figures)
+    scores = found.scores
+    assert list(scores["champion"]) == pytest.approx(list(scores["candidate"]), abs=1e-6)
+    assert "TF-IDF + linear" in scores
+    truth = truth_of(shop.products, sections.data.studies[0])["true_log_price"]
+    assert scores["truth"].tolist() == truth.loc[scores["row"].astype(int)].tolist()
+    data = sections.data.model_copy(
+        update={"gate": sections.data.gate.model_copy(update={"metric": "mean"})}
+    )
+    with pytest.raises(MendableError, match=r"gate\.metric.*accuracy"):
+        evaluation._scores(
+            study_results(shop.products, shop.parts, *rest[:2], data)[0],
+            None,
+            evaluation._Tested(np.array([0]), []),
+            data,
+        )
+
+
+def test_a_catalogue_of_titles_alone_trains_what_it_can(
+    shop: Shop, sections: Sections, tmp_path
+) -> None:
+    products = shop.products.assign(
+        description="", brand="", attributes="{}", price=np.nan, rating=np.nan, image="",
+        category=[name.split(" ")[-1] for name in shop.products["category"]], subcategory="",
+    )  # fmt: skip
+    train = sections.train.model_copy(update={"epochs": 1})
+    no_images = shop.images.iloc[:0]
+    fit = family.fit(
+        products, no_images, shop.parts, sections.data, sections.model, train, tmp_path
+    )
+    answer = fit.predictor.predict([family.example_request()])[0]
+    assert answer.price is None
+    assert answer.quality.basis == "rules"
+    assert answer.categories.sub is None
+    assert "The model has learned no prices." in answer.notes
+    assert "missing_image" not in [reason.rule for reason in answer.quality.reasons]
+    assert len(records_of(products, no_images)) == len(products)
+
+
+def test_sections_that_do_not_fit_are_refused_before_training(
+    shop: Shop, sections: Sections, tmp_path
+) -> None:
+    model = sections.model.model_copy(update={"by_study": {"elsewhere": {}}})
+    with pytest.raises(MendableError, match=r"by_study: 'elsewhere' is not a study; .*sample"):
+        family.fit(
+            shop.products, shop.images, shop.parts, sections.data, model, sections.train, tmp_path
+        )
+    data = sections.data.model_copy(update={"gate_against": ("neighbours",)})
+    with pytest.raises(MendableError, match=r"gate_against: .* does not train 'neighbours'"):
+        family.fit(
+            shop.products, shop.images, shop.parts, data, sections.model, sections.train, tmp_path
+        )
