@@ -30,6 +30,12 @@ def test_a_parquet_file_has_rows_and_no_lines():
     assert _raw("sold.parquet").place(1) == "row 2"
 
 
+def test_lines_count_the_breaks_in_the_cells_above():
+    rows = pd.DataFrame({"text": ["one\ntwo", "three", "four"], "price": [1, 2, 3]})
+    assert RawTable(rows, "sold.csv", SoldError).place(2) == "row 3 (line 5)"
+    assert RawTable(rows, "sold.jsonl", SoldError).place(2) == "row 3 (line 3)"
+
+
 def test_columns_are_needed_or_unknown():
     with pytest.raises(SoldError, match=r"sold.csv: column 'item' is missing; needed: item"):
         _raw().refuse_columns(["item"], ["item", "price"])

@@ -110,29 +110,31 @@ def read_raw_table(path: Path, encoding: str = "utf-8-sig") -> pd.DataFrame:
 
 
 def _separated(path: Path, encoding: str, separator: str | None) -> pd.DataFrame:
-    text = path.read_text(encoding=encoding)
-    head = text.lstrip("\r\n").partition("\n")[0]
+    # Line breaks stay as they are: those within quotes belong to their cells.
+    with path.open(encoding=encoding, newline="") as stream:
+        text = stream.read()
+    head = text.lstrip().partition("\n")[0]
     counts = {mark: len(next(csv.reader([head], delimiter=mark), [])) for mark in SEPARATORS}
     separator = separator or max(SEPARATORS, key=lambda mark: counts[mark])
-    names = next(csv.reader(io.StringIO(text.lstrip("\r\n")), delimiter=separator), [])
-    _check_names(path, [name.strip() for name in names])
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    names: list[str] = []
+    rows: list[list[str]] = []
     try:
-        table = pd.read_csv(
-            io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, index_col=False,
-            header=0, names=[name.strip() for name in names], on_bad_lines="error",
-        )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise MendableError(
-            f"{path}: {str(error).strip()}; a cell that holds {separator!r} or a line break stands "
-            "between double quotes"
-        ) from error
-    short = table.isna().any(axis=1)
-    if short.any():
-        raise MendableError(
-            f"{path}, row {int(short.to_numpy().argmax()) + 1}: has fewer cells than the header "
-            f"({len(names)}); {int(short.sum()) - 1} more rows like it"
-        )
-    return table
+        for cells in lines:
+            if not names:
+                names = [name.strip() for name in cells]
+            elif len(cells) == len(names):
+                rows.append(cells)
+            elif cells:
+                raise MendableError(
+                    f"{path}, row {len(rows) + 1} (line {lines.line_num}): has {len(cells)} cells, "
+                    f"the header {len(names)}; a cell that holds {separator!r} or a line break "
+                    "stands between double quotes"
+                )
+    except csv.Error as error:
+        raise MendableError(f"{path}, line {lines.line_num}: {error}") from error
+    _check_names(path, names)
+    return pd.DataFrame(rows, columns=names, dtype="str")
 
 
 def _json_lines(path: Path, encoding: str) -> pd.DataFrame:
@@ -170,7 +172,9 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    """Refuse columns that cannot be told apart."""
+    """Refuse columns that are none or cannot be told apart."""
+    if not names:
+        raise MendableError(f"{path}: holds no columns")
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise MendableError(f"{path}: column {twice[0]!r} is there twice; rename one of them")
