@@ -2,13 +2,14 @@
 
 import json
 import os
-import re
+import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,25 @@ API_KEY = "conformance-key-0001"
 
 @dataclass(frozen=True)
 class Road:
-    """A family that was run twice and promoted in a project of its own."""
+    """A family that was run twice and promoted in a project of its own.
+
+    The first run was killed in mid-training and resumed; nothing happened to the second.
+    """
 
     family: Family
     project: Path
-    first_output: str
-    second_output: str
+    resumed_output: str
+    resumed_weights: dict[str, bytes]
+    left_by_resumed: list[Path]
 
     @property
     def predictor_dir(self) -> Path:
-        return self.project / "data" / "06_models" / self.family.name / "trained_predictor"
+        return predictor_dir(self.project, self.family)
+
+    @cached_property
+    def versions(self) -> list[dict[str, Any]]:
+        """What ``kedro models`` tells of the two runs."""
+        return self.json("models", self.family.name, "--env", "ci")["versions"]
 
     def command(self, *words: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         return run_in(self.project, *words, **kwargs)
@@ -56,10 +66,50 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     family: Family = request.param
     project = copy_project(tmp_path_factory.mktemp(family.name) / "project")
     run = ("kedro", "run", "--env", "ci", "--pipelines", family.name)
-    first = run_in(project, *run)
-    second = run_in(project, *run)
+    kill_in_training(project, family, run)
+    resumed = run_in(project, *run)
+    made = weights(predictor_dir(project, family))
+    left = [path for path in checkpoints(project, family).rglob("*") if path.is_file()]
+    run_in(project, *run)
     run_in(project, "kedro", "promote", family.name, "--env", "ci")
-    return Road(family, project, first.stdout + first.stderr, second.stdout + second.stderr)
+    return Road(family, project, resumed.stdout + resumed.stderr, made, left)
+
+
+def predictor_dir(project: Path, family: Family) -> Path:
+    """Where a run leaves its predictor."""
+    return project / "data" / "06_models" / family.name / "trained_predictor"
+
+
+def checkpoints(project: Path, family: Family) -> Path:
+    """Where a run keeps its checkpoints."""
+    return project / "data" / "06_models" / family.name / "checkpoints"
+
+
+def weights(directory: Path) -> dict[str, bytes]:
+    """The bytes of every weight file of a predictor directory."""
+    files = {p.name: p.read_bytes() for p in directory.rglob("*.safetensors")}
+    assert files, f"{directory} holds no safetensors"
+    return files
+
+
+def kill_in_training(project: Path, family: Family, run: tuple[str, ...]) -> None:
+    """Start a run and kill it as soon as its training has left a checkpoint."""
+    running = subprocess.Popen(
+        [sys.executable, "-m", *run],
+        cwd=project,
+        env=project_environment(project),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    written = checkpoints(project, family)
+    while not any(not p.name.startswith(".") for p in written.rglob("*.safetensors")):
+        assert running.poll() is None, "training ended before its first checkpoint"
+        assert time.monotonic() < deadline, "no checkpoint was written"
+        time.sleep(0.005)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
 
 
 @dataclass(frozen=True)
@@ -68,6 +118,7 @@ class Served:
 
     road: Road
     client: httpx.Client
+    tag: str
     bento: Path
 
 
@@ -101,13 +152,8 @@ def served(road: Road) -> Iterator[Served]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the bundle did not become ready:\n{log.read_text()[-4000:]}")
             time.sleep(0.3)
-        yield Served(road, client, Path(bundle["path"]))
+        yield Served(road, client, bundle["tag"], Path(bundle["path"]))
     finally:
         client.close()
         os.killpg(server.pid, 15)
         server.wait(timeout=30)
-
-
-def versions_named(text: str) -> list[str]:
-    """The registry versions a run's output names, such as ``signals/1``."""
-    return re.findall(r"\b[a-z]+/\d+\b", text)

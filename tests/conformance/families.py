@@ -15,6 +15,7 @@ class Family:
 
 
 FAMILIES = [
+    Family("products", "/analyze", ("price",), -1.0),
     Family("recommender", "/recommendations", ("num_recs",), 0),
     Family("signals", "/predict", ("sequence", 12, "close"), -1.0),
 ]

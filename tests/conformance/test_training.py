@@ -1,26 +1,15 @@
 """Every family: training learns, repeats itself, survives a kill, and saves what it is."""
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.conformance.conftest import Road
-from tests.conftest import copy_project, project_environment, run_in
+from tests.conformance.conftest import Road, weights
 
 from crisol import models
 from crisol.core.predictor import PredictorError, compare_answers, predictor_digest
 
-
-def weights(directory: Path) -> dict[str, bytes]:
-    """The bytes of every weight file of a predictor directory."""
-    files = {p.name: p.read_bytes() for p in directory.rglob("*.safetensors")}
-    assert files, f"{directory} holds no safetensors"
-    return files
+pytestmark = pytest.mark.timeout(600)  # the first test waits for the whole road
 
 
 def test_a_tiny_fit_lowers_the_loss(road: Road) -> None:
@@ -33,41 +22,19 @@ def test_a_tiny_fit_lowers_the_loss(road: Road) -> None:
 
 
 def test_two_runs_give_two_versions_with_equal_metrics(road: Road) -> None:
-    versions = road.json("models", road.family.name, "--env", "ci")["versions"]
-    assert [int(v["version"]) for v in versions] == [1, 2]
-    first, second = (v["metrics"] for v in versions)
+    assert [int(v["version"]) for v in road.versions] == [1, 2]
+    first, second = (v["metrics"] for v in road.versions)
     assert first == second
     assert first
 
 
-def test_killed_training_resumes_to_the_same_weights(road: Road, tmp_path: Path) -> None:
-    project = copy_project(tmp_path / "project")
-    command = [sys.executable, "-m", "kedro", "run", "--env", "ci"]
-    command += ["--pipelines", road.family.name]
-    checkpoints = project / "data" / "06_models" / road.family.name / "checkpoints"
-    running = subprocess.Popen(
-        command,
-        cwd=project,
-        env=project_environment(project),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+def test_killed_training_resumes_to_the_same_weights(road: Road) -> None:
+    assert "resum" in road.resumed_output.lower()
+    assert "KILLED" in road.resumed_output, (
+        "the killed run is still RUNNING, or nobody said that it was closed"
     )
-    deadline = time.monotonic() + 120
-    while not any(not p.name.startswith(".") for p in checkpoints.rglob("*.safetensors")):
-        assert running.poll() is None, "training ended before its first checkpoint"
-        assert time.monotonic() < deadline, "no checkpoint was written"
-        time.sleep(0.005)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
-
-    resumed = run_in(project, *command[2:])
-    said = resumed.stdout + resumed.stderr
-    assert "resum" in said.lower()
-    assert "KILLED" in said, "the killed run is still RUNNING, or nobody said that it was closed"
-    trained = project / "data" / "06_models" / road.family.name / "trained_predictor"
-    assert weights(trained) == weights(road.predictor_dir)
-    assert not any(p.is_file() for p in checkpoints.rglob("*"))
+    assert road.resumed_weights == weights(road.predictor_dir)
+    assert not road.left_by_resumed
 
 
 def test_save_load_predict_is_identical(road: Road, tmp_path: Path) -> None:
