@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 from kedro.runner import ThreadRunner
+from matplotlib.figure import Figure
 from tests.registry.conftest import Project, environment
 
 from crisol.core import progress
 from crisol.core.predictor import file_sha256
-from crisol.registry import exclusive, versions
+from crisol.registry import exclusive, results, runs, versions
+from crisol.registry.files import FiguresDataset
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,19 @@ def test_metrics_figures_and_reports(done: Project) -> None:
     assert figures == ["figures/evaluation/line.png"]
     report = versions.run_json(done.store, run_id, "report/evaluation.json")
     assert report["headline"] == run.data.tags["mlflow.note.content"]
+
+
+def test_figures_are_drawn_once(project: Project, tmp_path: Path) -> None:
+    saved = FiguresDataset(filepath=str(tmp_path / "drawn"))
+    saved.save({"line": Figure()})
+    log = runs.open_run(project.store, "linear", {})
+    results.log_result(log, "linear.drawn_figures", {}, saved)
+    results.log_result(log, "linear.loose_figures", {"line": Figure()})
+    log.finish()
+    client = project.store.client()
+    for noun in ("drawn", "loose"):
+        files = [f.path for f in client.list_artifacts(log.run_id, f"figures/{noun}")]
+        assert files == [f"figures/{noun}/line.png"]
 
 
 def test_a_failed_node_fails_the_run_with_its_traceback(project: Project) -> None:

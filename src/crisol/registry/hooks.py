@@ -116,6 +116,7 @@ class RunHook:
         log = self._log(node)
         if log is None:
             return
+        self._here.catalog = catalog
         self._record_inputs(log, catalog, inputs)
         self._stop_listening()
         listening = progress.listening(log.metrics)
@@ -146,7 +147,7 @@ class RunHook:
         if log is not None:
             from crisol.registry import results
 
-            results.log_result(log, dataset_name, data)
+            results.log_result(log, dataset_name, data, self._here.catalog.get(dataset_name))
             with self._lock:
                 self._saved.add(dataset_name)
 

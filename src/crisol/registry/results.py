@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from crisol.core.candidate import Report
-from crisol.registry import scratch
+from crisol.registry import provenance, scratch
 from crisol.registry.files import FiguresDataset
 from crisol.registry.runs import RunLog, metric_name
 
@@ -40,8 +40,15 @@ def kind_of(dataset_name: str) -> tuple[str, str]:
     return noun, kind
 
 
-def log_result(log: RunLog, dataset_name: str, data: Any) -> None:
-    """Log a saved result to the run; kinds that are not in :data:`KINDS` are not logged."""
+def log_result(log: RunLog, dataset_name: str, data: Any, saved_to: Any = None) -> None:
+    """Log a saved result to the run; kinds that are not in :data:`KINDS` are not logged.
+
+    Args:
+        log: the run.
+        dataset_name: the result's name in the catalog.
+        data: what was saved.
+        saved_to: the catalog's entry, whose figures are not drawn a second time.
+    """
     noun, kind = kind_of(dataset_name)
     if kind == "metrics":
         _metrics(log, f"{noun}_metrics", data)
@@ -50,7 +57,7 @@ def log_result(log: RunLog, dataset_name: str, data: Any) -> None:
     elif kind == "history":
         _history(log, noun, data)
     elif kind == "figures":
-        _figures(log, noun, data)
+        _figures(log, noun, data, saved_to)
 
 
 def _metrics(log: RunLog, name: str, metrics: Mapping[str, float]) -> None:
@@ -92,7 +99,11 @@ def _history(log: RunLog, noun: str, history: pd.DataFrame) -> None:
     log.flush()
 
 
-def _figures(log: RunLog, noun: str, figures: "Mapping[str, Figure]") -> None:
+def _figures(log: RunLog, noun: str, figures: "Mapping[str, Figure]", saved_to: Any) -> None:
+    drawn = provenance.dataset_path(saved_to) if isinstance(saved_to, FiguresDataset) else None
+    if drawn is not None:
+        log.artifact(drawn, f"figures/{noun}")
+        return
     with scratch.folder() as aside:
         folder = aside / noun
         FiguresDataset(filepath=str(folder)).save(figures)
