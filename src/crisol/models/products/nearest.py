@@ -18,8 +18,8 @@ from crisol.models.products.member import Floats
 
 Rows = NDArray[np.int64]
 
-BLOCK = 16_384
-"""Vectors compared at once: 16 MB of them at 256 dimensions."""
+BLOCK = 2_048
+"""Vectors compared at once: 2 MB of them at 256 dimensions, which a processor keeps at hand."""
 NEAR, MOST_NEAR = 1e-6, 1_000
 """Cosines this far apart are ordered in double precision, unless there are more of them than that:
 a catalogue can hold one product a thousand times."""

@@ -250,13 +250,7 @@ def build_index(
         images_table: its pictures.
         approximate_from: products from which on the index has a graph.
     """
-    from crisol.models.products.data import records_of
-
     columns = {name: products_table[name].tolist() for name in products_table.columns}
-    vectors = [
-        embedder.embed(records_of(products_table.iloc[start : start + CHUNK], images_table))
-        for start in range(0, len(products_table), CHUNK)
-    ]
     ids = columns["id"]
     if len(set(ids)) != len(ids):
         ids = [f"{source}:{name}" for source, name in zip(columns["source"], ids, strict=True)]
@@ -264,7 +258,7 @@ def build_index(
     known = set(images_table["image"])
     return ProductIndex.of(
         embedder.embedding_id,
-        np.concatenate(vectors),
+        _embedded(embedder, products_table, images_table.set_index("image", drop=False)),
         ids,
         columns["title"],
         categories=[SEPARATOR.join(level for level in pair if level) for pair in levels],
@@ -273,3 +267,15 @@ def build_index(
         has_image=np.array([image in known for image in columns["image"]], bool),
         approximate_from=approximate_from,
     )
+
+
+def _embedded(embedder: Embedder, products: "DataFrame", pictures: "DataFrame") -> Floats:
+    """[N, D], a chunk at a time; the pictures of one chunk are in memory as arrays."""
+    from crisol.models.products.data import records_of
+
+    vectors = []
+    for start in range(0, len(products), CHUNK):
+        chunk = products.iloc[start : start + CHUNK]
+        theirs = pictures.loc[pictures.index.intersection(chunk["image"].unique().tolist())]
+        vectors.append(embedder.embed(records_of(chunk, theirs)))
+    return np.concatenate(vectors)
