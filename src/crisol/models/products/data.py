@@ -165,7 +165,7 @@ def _decode_all(
     if wanted and not folder.is_dir():
         raise ProductsError(
             f"{file}: column image names {len(wanted)} pictures, and their folder {folder} is not "
-            "there; name it: --params products_images=…"
+            "there; name it: --params products.data.images=…"
         )
     rows, wrong = [], {}
     inside = folder.resolve()
