@@ -36,7 +36,7 @@ def copy_project(target: Path) -> Path:
     shutil.copytree(
         ROOT / "data" / "01_raw",
         target / "data" / "01_raw",
-        ignore=lambda _, names: [n for n in names if n.startswith(("real", "acl18", "btcusdt"))],
+        ignore=lambda _, names: [n for n in names if n.startswith(("real", "public", "acl18", "btcusdt"))],
     )
     (target / "src").mkdir()  # Kedro asks for it; the package itself is installed
     return target

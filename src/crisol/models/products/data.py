@@ -49,8 +49,15 @@ def clean(
     Raises:
         ProductsError: naming the file, the row, the rule and the way out.
     """
+    file = raw.attrs.get("file", "products")
+    if params.file and not Path(file).match(Path(params.file).name):
+        raise ProductsError(
+            f"products.data.file is {params.file}, and {file} was read: the catalog takes it from "
+            "the command line alone; say --params products.data.file=…, or name the file in "
+            "conf/local/catalog.yml and not here"
+        )
     products = validate_products(raw, params)
-    images = _decode_all(products, Path(pictures), raw.attrs.get("file", "products"), params)
+    images = _decode_all(products, Path(pictures), file, params)
     logger.info(
         "%d products, %d of them with a picture, %d with a price, %d with a rating",
         len(products),

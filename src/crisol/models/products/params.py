@@ -18,6 +18,13 @@ MemberName = Literal["linear", "neighbours", "transformer"]
 class DataParams(StudiesParams[StudyParams]):
     """The section ``products.data``; the ensemble of the registered study is the predictor."""
 
+    file: str = ""
+    """Products of your own, instead of the catalog's. This and the two below are given with
+    ``--params``, and are part of the record that ``kedro reproduce`` trains from."""
+    images: str = ""
+    """The folder of their pictures."""
+    pairs: str = ""
+    """Pairs of your own to test the embedding on."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to what a file of your own calls it: ``{title: product_name, price: cost}``."""
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
