@@ -28,6 +28,7 @@ WITHOUT, MATCHER = "matcher without embedding", "matcher"
 IN_TABLES = "matcher in its tables"
 CHUNK = 512
 TREES, ROUNDS = 200, 200
+RESAMPLES = 1_000
 
 
 def match_products(pairs: pd.DataFrame, embed: Embed, seed: int = 0) -> pd.DataFrame:
@@ -45,8 +46,9 @@ def match_products(pairs: pd.DataFrame, embed: Embed, seed: int = 0) -> pd.DataF
         seed: of the trees.
 
     Returns:
-        ``source``, ``method``, ``f1``, ``precision``, ``recall``, ``threshold``, ``pairs`` and
-        ``matches`` (of the test part).
+        ``source``, ``method``, ``f1``, ``f1_low`` and ``f1_high`` (95 % bootstrap interval over
+        pairs), ``precision``, ``recall``, ``threshold``, ``pairs`` and ``matches`` (of the test
+        part).
 
     Raises:
         ProductsError: a part of a source that lacks pairs that match, or pairs that do not.
@@ -125,18 +127,29 @@ def _measured(
     test: NDArray[np.bool_],
 ) -> dict[str, Any]:
     threshold = best_threshold(score[choosing], label[choosing])
-    said = score[test] >= threshold
-    hits = int((said & (label[test] == 1)).sum())
-    matches = int(label[test].sum())
+    said, true = score[test] >= threshold, label[test] == 1
+    counts = np.array([(a & b).sum() for a in (said, ~said) for b in (true, ~true)])
+    hits, wrong, missed, _ = counts
+    # Pairs drawn with replacement: only how many of each of the four kinds come matters.
+    drawn = np.random.default_rng(0).multinomial(len(true), counts / len(true), RESAMPLES)
+    low, high = np.quantile(_f1(drawn), (0.025, 0.975))
     return {
         "method": method,
-        "f1": 2 * hits / (int(said.sum()) + matches),
-        "precision": hits / max(int(said.sum()), 1),
-        "recall": hits / matches,
+        "f1": round(float(_f1(counts[None])[0]), 4),
+        "f1_low": round(float(low), 4),
+        "f1_high": round(float(high), 4),
+        "precision": round(float(hits / max(hits + wrong, 1)), 4),
+        "recall": round(float(hits / (hits + missed)), 4),
         "threshold": threshold,
-        "pairs": int(test.sum()),
-        "matches": matches,
+        "pairs": len(true),
+        "matches": int(true.sum()),
     }
+
+
+def _f1(counts_N4: NDArray[Any]) -> NDArray[np.float64]:
+    """[N] of hits, wrongly called, missed and rightly left pairs."""
+    hits, wrong, missed = counts_N4[:, 0], counts_N4[:, 1], counts_N4[:, 2]
+    return np.asarray(2 * hits / np.maximum(2 * hits + wrong + missed, 1))
 
 
 def best_threshold(score: NDArray[np.float64], label: NDArray[Any]) -> float:
