@@ -65,7 +65,7 @@ PRICE_NAME = re.compile(
 def clean(text: str) -> str:
     r"""The text as a person reads it: one line, composed, without entities, tags or control marks.
 
-    >>> clean("  Caf\u0065\u0301 &amp; Bar<br/>\u200b\n2\u00a0pcs ")
+    >>> clean("  Cafe\u0301 &amp; Bar<br/>\u200b\n2\u00a0pcs ")
     'Café & Bar 2 pcs'
     """
     for _ in range(_PASSES):
