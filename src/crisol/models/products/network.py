@@ -24,9 +24,8 @@ from torch import Tensor, nn
 from crisol.core.losses import UncertaintyWeightedLoss
 from crisol.models.products.attention import Stack
 from crisol.models.products.encoding import Inputs
-from crisol.models.products.patches import Patches, places
 from crisol.models.products.presets import Sizes
-from crisol.models.products.tokens import TEXTS
+from crisol.models.products.readers import line
 
 FREQUENCIES = 8
 """Sines and cosines of the price."""
@@ -60,43 +59,6 @@ SEES: Mapping[Kind, set[Kind]] = {
 :attr:`Kind.LEAF_TASK`: nothing that those look at has looked at it."""
 _SINGLE = tuple(Kind)[Kind.BRAND :]
 _TASKS = 3
-
-
-class WordReader(nn.Module):
-    """Words in layers of their own, the first token standing for the whole text."""
-
-    def __init__(self, vocabulary: int, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
-        super().__init__()
-        self.tokens = nn.Embedding(vocabulary, sizes.dimensions)
-        self.fields = nn.Embedding(len(TEXTS), sizes.dimensions)
-        self.stack = Stack(
-            sizes.own_layers, sizes.dimensions, sizes.heads, sizes.feedforward, dropout,
-            gradient_checkpointing=checkpointing,
-        )  # fmt: skip
-
-    def forward(self, inputs: Inputs, first_ND: Tensor) -> tuple[Tensor, Tensor]:
-        """States [N, 1 + T, D] and which of them there are [N, 1 + T]."""
-        x_NTD = self.tokens(inputs["tokens"]) + self.fields(inputs["fields"])
-        x_NTD = torch.cat([first_ND[:, None], x_NTD], dim=1)
-        present = F.pad(inputs["present"], (1, 0), value=True)
-        return self.stack(x_NTD, line(x_NTD.shape[1], x_NTD.device), seeing(present)), present
-
-
-class PatchReader(nn.Module):
-    """Patches in layers of their own."""
-
-    def __init__(self, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
-        super().__init__()
-        self.patches = Patches(sizes.patch, sizes.dimensions)
-        self.stack = Stack(
-            sizes.own_layers, sizes.dimensions, sizes.heads, sizes.feedforward, dropout,
-            gradient_checkpointing=checkpointing,
-        )  # fmt: skip
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [N, 3, S, S] to states [N, P, D] and the places [P, 2] of the patches."""
-        x_NPD, where = self.patches(images)
-        return self.stack(x_NPD, where), where
 
 
 class ProductNetwork(nn.Module):
@@ -272,31 +234,8 @@ def structure(kinds: Sequence[Kind], device: torch.device) -> Tensor:
     return table[numbers][:, numbers]
 
 
-def seeing(present: Tensor) -> Tensor:
-    """[N, T, T]: every token may look at those that are there, and at itself."""
-    return present[:, None] | torch.eye(present.shape[1], dtype=torch.bool, device=present.device)
-
-
-def line(length: int, device: torch.device) -> Tensor:
-    """[length, 2] places of words."""
-    return torch.arange(length, device=device)[:, None].expand(-1, 2)
-
-
 def _waves(price_N: Tensor) -> Tensor:
     """[N, 1 + 2F] a number, and its sines and cosines at growing frequencies."""
     rates = 2.0 ** torch.arange(FREQUENCIES, device=price_N.device) / 2
     turned = price_N[:, None] * rates
     return torch.cat([price_N[:, None], turned.sin(), turned.cos()], dim=1)
-
-
-__all__ = [
-    "Kind",
-    "PatchReader",
-    "ProductNetwork",
-    "SEES",
-    "WordReader",
-    "line",
-    "places",
-    "seeing",
-    "structure",
-]

@@ -24,10 +24,11 @@ from crisol.models.products.encoders import (
 )
 from crisol.models.products.encoding import Encoded, Encoder, inputs_of, pictures_of
 from crisol.models.products.member import Floats, Forecast, Member
-from crisol.models.products.network import PatchReader, ProductNetwork, WordReader
+from crisol.models.products.network import ProductNetwork
 from crisol.models.products.params import NetworkParams
 from crisol.models.products.patches import to_unit
 from crisol.models.products.presets import sizes
+from crisol.models.products.readers import PatchReader, WordReader
 from crisol.models.products.records import Record
 from crisol.models.products.tokens import BytePairs
 

@@ -5,6 +5,7 @@ Legend: N products, C categories, E length of the embedding.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,22 +79,9 @@ def fit_transformer(
     everything = [*records, *helped]
     goal = targets if helper_targets is None else _joined(targets, helper_targets)
     encoder = _encoder(everything, goal, network, initial)
-    tasks = _tasks(goal, taxonomy)
     mains = torch.from_numpy(np.zeros(0, np.int64) if taxonomy is None else taxonomy.main_of)
     with seeded(loop.seed, "transformer"):
-        made = build(
-            network,
-            encoder,
-            mains,
-            tasks,
-            text=None if network.text_encoder is None else load_encoder(network.text_encoder, TEXT),
-            image=None
-            if network.image_encoder is None
-            else (
-                load_encoder(network.image_encoder, IMAGE),
-                load_preprocessing(network.image_encoder),
-            ),
-        )
+        made = build(network, encoder, mains, _tasks(goal, taxonomy), **_pretrained(network))
     if initial is not None:
         _take_weights(made, initial.network)
     encoded = [encoder(record) for record in everything]
@@ -197,6 +185,15 @@ def _encoder(
         return initial.encoder
     words = None if network.text_encoder is None else PretrainedWords.load(network.text_encoder)
     return Encoder.fit(records, targets.log_price, network, sizes(network).terms, words)
+
+
+def _pretrained(network: NetworkParams) -> dict[str, Any]:
+    """The pre-trained encoders that were named, as :func:`build` takes them."""
+    text, image = network.text_encoder, network.image_encoder
+    return {
+        "text": None if text is None else load_encoder(text, TEXT),
+        "image": None if image is None else (load_encoder(image, IMAGE), load_preprocessing(image)),
+    }
 
 
 def _tasks(targets: Targets, taxonomy: Taxonomy | None) -> list[str]:
