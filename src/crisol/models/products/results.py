@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from crisol.core import metrics
 from crisol.models.products.member import Floats
@@ -191,12 +192,23 @@ def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
 
 
 def _spearman(truth: Floats, answer: Floats) -> Measured:
-    """Spearman's rank correlation with a bootstrap percentile interval over products."""
-    truth, answer = truth.astype(np.float64), answer.astype(np.float64)
-    generator, drawn = np.random.default_rng(0), []
-    for _ in range(RESAMPLES):
-        rows = generator.integers(0, len(truth), len(truth))
-        drawn.append(metrics.information_coefficient(truth[rows], answer[rows]))
-    low, high = np.nanquantile(drawn, [0.025, 0.975])
-    value = metrics.information_coefficient(truth, answer)
+    """Spearman's rank correlation with a bootstrap percentile interval over products.
+
+    Resampled products keep the ranks that they have among all.
+    """
+    ranks = [rankdata(values) - (len(truth) + 1) / 2 for values in (truth, answer)]
+    both = np.stack([ranks[0] * ranks[1], ranks[0] ** 2, ranks[1] ** 2, *ranks], axis=1)
+    drawn = np.random.default_rng(0).multinomial(
+        len(truth), np.full(len(truth), 1 / len(truth)), size=RESAMPLES
+    )
+    low, high = np.nanquantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
+    value = float(_correlation(both.mean(axis=0)))
     return Measured(value, float(low), float(high), len(truth))
+
+
+def _correlation(means: Floats) -> Floats:
+    """[...] correlations of the means [..., 5] of xy, x², y², x and y."""
+    xy, xx, yy, x, y = np.moveaxis(means, -1, 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation: Floats = (xy - x * y) / np.sqrt((xx - x**2) * (yy - y**2))
+    return correlation
