@@ -1,13 +1,15 @@
 """What evaluation hands to the registry: a predictor and the evidence for it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
 from pydantic import Field
 
 from crisol.core.params import Params
 from crisol.core.predictor import Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class GateRule(Params):
@@ -64,7 +66,7 @@ class Candidate:
     """
 
     predictor: Predictor[Any, Any]
-    scores: pd.DataFrame
+    scores: "pd.DataFrame"
     rule: GateRule
     report: Report
 
