@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from crisol.models.products.facts import has
 from crisol.models.products.member import Forecast, Member
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.records import Part, Record
@@ -56,15 +57,7 @@ def answers(
 
 def _changes(records: Sequence[Record], parts: Sequence[Part]) -> bool:
     """Whether any record has one of the parts."""
-    return any(_has(record, part) for record in records for part in parts)
-
-
-def _has(record: Record, part: Part) -> bool:
-    if part == "price":
-        return not np.isnan(record.price)
-    if part == "image":
-        return record.image is not None
-    return bool(getattr(record, part))
+    return any(has(record, part) for record in records for part in parts)
 
 
 def _table(
