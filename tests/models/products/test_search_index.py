@@ -182,6 +182,7 @@ def test_a_stored_index_is_the_same(which, request, queries, tmp_path):
     index.save(tmp_path / "index")
     loaded = ProductIndex.load(index.save(tmp_path / "index"), "model-1")  # over the old one
     assert [path.name for path in tmp_path.iterdir()] == ["index"]
+    loaded = ProductIndex.load(loaded.save(tmp_path / "copy"))  # as registering it does
     assert (list(loaded.ids), list(loaded.titles)) == (list(index.ids), list(index.titles))
     assert (loaded.titles[1], loaded.row_of["p7"], len(loaded)) == ("Title 1 é", 7, COUNT)
     assert not loaded.vectors.flags.writeable

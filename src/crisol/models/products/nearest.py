@@ -23,7 +23,7 @@ BLOCK = 2_048
 NEAR, MOST_NEAR = 1e-6, 1_000
 """Cosines this far apart are ordered in double precision, unless there are more of them than that:
 a catalogue can hold one product a thousand times."""
-CONNECTIONS, EFFORT_OF_BUILDING, EFFORT_OF_ASKING = 16, 128, 128
+CONNECTIONS, EFFORT_OF_BUILDING, EFFORT_OF_ASKING = 32, 128, 256
 PROPOSED = 4
 """So many times more than asked for are proposed by the graph, at least :data:`FEWEST`: bytes order
 neighbours less finely than floats. Measured in ``benchmarks/search.py``."""
@@ -90,7 +90,7 @@ class Graph:
 
     @classmethod
     def build(cls, vectors_ND: Floats) -> "Graph":
-        """Add every vector; about four minutes of one core for a million of 256 dimensions."""
+        """Add every vector, in their order."""
         from usearch.index import Index
 
         index = Index(
