@@ -131,6 +131,30 @@ def shop_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def market_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A predictor of `products` with its index, trained on the sample as `conf/ci` says."""
+    import yaml
+
+    from crisol.models import products
+    from crisol.models.products.params import DataParams, ModelParams, TrainParams
+    from crisol.registry.raw_files import RawTableDataset
+
+    root = Path(__file__).resolve().parents[2]
+    sample = root / "data" / "01_raw" / "products"
+    found = yaml.safe_load((root / "conf" / "ci" / "parameters_products.yml").read_text())
+    data = DataParams.model_validate(found["products"]["data"])
+    model = ModelParams.model_validate(found["products"]["model"])
+    train = TrainParams.model_validate(found["products"]["train"])
+    raw = RawTableDataset(filepath=str(sample / "sample_products.csv")).load()
+    table, images = products.clean(raw, sample / "sample_images", data)
+    parts = products.split(table, data.studies[0])
+    folder = tmp_path_factory.mktemp("products")
+    fit = products.fit(table, images, parts, data, model, train, folder / "checkpoints")
+    index = products.build_index(fit.predictor, table, images)
+    return fit.predictor.with_index(index).save(folder / "predictor")
+
+
+@pytest.fixture(scope="session")
 def example() -> dict[str, Any]:
     from crisol.models.signals import example_request
 
