@@ -100,13 +100,8 @@ def test_evaluation_brings_tables_figures_and_the_gate(
     data = sections.data.model_copy(
         update={"gate": sections.data.gate.model_copy(update={"metric": "mean"})}
     )
-    with pytest.raises(MendableError, match=r"gate\.metric.*accuracy"):
-        evaluation._scores(
-            study_results(shop.products, shop.parts, *rest[:2], data)[0],
-            None,
-            evaluation._Tested(np.array([0]), []),
-            data,
-        )
+    with pytest.raises(MendableError, match=r"gate\.metric: 'mean' .* Take accuracy or macro_f1"):
+        evaluation.evaluate(fitted.predictor, None, *given, *rest[:3], data)
 
 
 def test_a_catalogue_of_titles_alone_trains_what_it_can(
@@ -118,9 +113,11 @@ def test_a_catalogue_of_titles_alone_trains_what_it_can(
     )  # fmt: skip
     train = sections.train.model_copy(update={"epochs": 1})
     no_images = shop.images.iloc[:0]
-    fit = family.fit(
-        products, no_images, shop.parts, sections.data, sections.model, train, tmp_path
-    )
+    with pytest.raises(MendableError, match=r"to learn: category\. Take accuracy or macro_f1"):
+        family.fit(products, no_images, shop.parts, sections.data, sections.model, train, tmp_path)
+    accuracy = sections.data.gate.model_copy(update={"metric": "accuracy"})
+    data = sections.data.model_copy(update={"gate": accuracy})
+    fit = family.fit(products, no_images, shop.parts, data, sections.model, train, tmp_path)
     answer = fit.predictor.predict([family.example_request()])[0]
     assert answer.price is None
     assert answer.quality.basis == "rules"

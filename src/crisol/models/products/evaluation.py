@@ -13,6 +13,7 @@ from crisol.core.errors import MendableError
 from crisol.models.products import plots, tables
 from crisol.models.products.data import records_of
 from crisol.models.products.drivers import deletion_test
+from crisol.models.products.gating import gate_head
 from crisol.models.products.matching import match_products
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
@@ -23,7 +24,6 @@ from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
 
 EXPLAINED = 40
 """Test products whose drivers are tested by deleting them."""
-GATE_HEADS = {"accuracy": "category", "macro_f1": "category", "r2": "price"}
 
 
 @dataclass(frozen=True)
@@ -163,13 +163,7 @@ def _scores(
     result: StudyResult, champion: ProductsPredictor | None, tested: _Tested, data: DataParams
 ) -> pd.DataFrame:
     """The gate's rows: classes of the category, or logarithms of the price."""
-    head = GATE_HEADS.get(data.gate.metric)
-    if head is None or head not in result.heads():
-        raise MendableError(
-            f"products.data.gate.metric: {data.gate.metric!r} cannot be compared in study "
-            f"{result.study.name!r}, whose heads are: {', '.join(result.heads()) or 'none'}; "
-            "accuracy and macro_f1 compare the category, r2 the price"
-        )
+    head = gate_head(data, result.heads())
     truth_name, said_name = (
         ("true_leaf", "leaf") if head == "category" else ("true_log_price", "log_price")
     )

@@ -25,6 +25,7 @@ from crisol.core.errors import MendableError
 from crisol.models.products import views
 from crisol.models.products.blend import Blend, fit_blend
 from crisol.models.products.data import records_of
+from crisol.models.products.gating import gate_head
 from crisol.models.products.golden import golden_requests
 from crisol.models.products.intervals import PriceIntervals
 from crisol.models.products.linear import fit_baseline, fit_linear
@@ -107,7 +108,10 @@ def fit(
     predictor: ProductsPredictor | None = None
     for study in data.studies:
         unit = _Study(study, products, images, parts, data, model, train, checkpoints)
-        for fold in unit.folds(registered=study.name == data.register_study):
+        folds = unit.folds(registered=study.name == data.register_study)
+        if study.name == data.register_study:
+            gate_head(data, folds[0].heads)
+        for fold in folds:
             made = fold.fit()
             histories.append(made.history)
             if fold.number != FINAL:
@@ -204,6 +208,16 @@ class _Fold:
     def label(self) -> str:
         """Names the fold in the history and in the log."""
         return f"{self.study.name}.{'all' if self.number == FINAL else self.number}"
+
+    @property
+    def heads(self) -> list[str]:
+        """What there is enough of to learn."""
+        has = {
+            "category": self.taxonomy is not None,
+            "price": not np.isnan(self._labels(self.train).log_price).all(),
+            "rating": self.scale is not None,
+        }
+        return [head for head, there in has.items() if there]
 
     def fit(self) -> Made:
         """Steps 1 to 3."""
