@@ -62,7 +62,7 @@ def test_what_is_counted_beside_a_price_stays(text, left):
     assert scrub_prices(text) == left
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(pieces)
 def test_scrubbing_twice_changes_nothing_and_leaves_no_marked_number(text):
     once = scrub_prices(clean(text))
@@ -70,7 +70,7 @@ def test_scrubbing_twice_changes_nothing_and_leaves_no_marked_number(text):
     assert not MARKED.search(once)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.text(max_size=60))
 def test_cleaning_is_done_once_on_any_text(text):
     once = clean(text)
@@ -85,7 +85,9 @@ def test_cleaning_reads_what_a_browser_shows():
     assert clean("a < b > c") == "a < b > c"
 
 
-@pytest.mark.parametrize("piece", ["Rs ", "1-", "1 111 ", "1,", "price is ", "5 rs ", "<a ", "5/-"])
+@pytest.mark.parametrize(
+    "piece", ["Rs ", "1-", "1 111 ", "1,", "price is ", "5 rs ", "<a ", "5/-", "<!--"]
+)
 def test_long_and_hostile_texts_take_no_time(piece):
     text = (piece * 20_000)[:20_000]
     started = time.process_time()

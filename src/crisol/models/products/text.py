@@ -10,7 +10,7 @@ import unicodedata
 
 _PASSES = 4
 """Texts are exported with ``&amp;amp;lt;`` at worst; deeper nesting is text."""
-_TAG = re.compile(r"<(?:[a-zA-Z][^<>]*|/[a-zA-Z][^<>]*|!--.*?--)>", re.DOTALL)
+_TAG = re.compile(r"<(?:[a-zA-Z][^<>]*|/[a-zA-Z][^<>]*|!--(?:(?!--).)*--)>", re.DOTALL)
 _INVISIBLE = re.compile(
     "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
@@ -29,13 +29,14 @@ _NUMBER = (
 )
 _SYMBOL = r"(?:(?<![^\W_])(?:us|au?|ca?|nz|hk|s)\s?)?[$€£¥₹₽₩]"
 _CODE = (
-    r"(?<![^\W\d_])(?:rs|inr|usd|eur|gbp|aud|cad|jpy|cny|chf|sgd|aed|mrp|m\.r\.p|rupees?|dollars?"
-    r"|euros?|pounds?\ssterling)(?![^\W\d_])"
+    r"(?:(?<![^\W\d_])(?:rs|inr|usd|eur|gbp|aud|cad|jpy|cny|chf|sgd|aed|m\.r\.p|rupees?|dollars?"
+    r"|euros?|pounds?\ssterling)|mrp)(?![^\W\d_])"
 )
 _SIGN = rf"(?:{_CODE}|{_SYMBOL})"
 _LABEL = (
-    r"(?<![^\W\d_])(?:prices?|priced|costs?|costing|worth)(?![^\W\d_])(?:[\s:=\-]{1,3}(?:is|was|now|of"
-    r"|at|just|only|from|to|around|about|approx|ranges?|between|starts?|starting)(?![^\W_])){0,4}"
+    r"(?:prices?\s?[:=]|(?<![^\W\d_])(?:prices?|priced|costs?|costing|worth)(?![^\W\d_])"
+    r"(?:[\s:=\-]{1,3}(?:is|was|now|of|at|just|only|from|to|around|about|approx|ranges?|between"
+    r"|starts?|starting)(?![^\W_])){0,4})"
 )
 _FILLER = r"[\s.:=\-(~]{0,8}"
 _BEFORE = rf"(?:(?:{_LABEL}|{_SIGN}){_FILLER}){{1,4}}"
@@ -50,10 +51,12 @@ _PRICE = re.compile(
     # A number on both sides of the sign: both go, as either may be the price; but in "12 $999" the
     # sign holds to the second, and what is counted in "pack of 2 Rs. 899" is no price.
     # The look ahead changes nothing but the time: four times less.
-    rf"(?=\d|[$€£¥₹₽₩]|(?<![^\W\d_])[a-z])(?:{_FREE}(?<!of\s){_NUMBER}{_RANGE}(?!\s{_SIGN}\.?\d){_AFTER}"
+    rf"(?=\d|[$€£¥₹₽₩]|(?<![^\W\d_])[a-z]|mrp|price)(?:"
+    rf"{_FREE}(?<!of\s){_NUMBER}{_RANGE}(?!\s{_SIGN}\.?\d){_AFTER}"
     rf"(?:{_FILLER}{_NUMBER}(?!\s?{_UNIT}){_RANGE})?{_END}"
     rf"|{_BEFORE}{_NUMBER}{_RANGE}(?:{_AFTER}(?!{_FILLER}\d))?{_END}"
-    rf"|{_FREE}{_NUMBER}{_RANGE}{_AFTER}(?!{_FILLER}\d){_END})",
+    rf"|(?<!\d)(?<!\d[.,]){_NUMBER}{_RANGE}"
+    rf"(?:\s?/\s?-|\s?\.?{_SIGN}\.?(?!{_FILLER}\d)){_END})",
     re.IGNORECASE,
 )
 PRICE_NAME = re.compile(
