@@ -8,6 +8,7 @@ from crisol.models import products as family
 from crisol.models.products import evaluation
 from crisol.models.products.data import records_of
 from crisol.models.products.results import study_results, truth_of
+from crisol.models.products.study_params import CrossValidation
 from crisol.models.products.training import Fit
 from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
 
@@ -125,6 +126,29 @@ def test_a_catalogue_of_titles_alone_trains_what_it_can(
     assert "The model has learned no prices." in answer.notes
     assert "missing_image" not in [reason.rule for reason in answer.quality.reasons]
     assert len(records_of(products, no_images)) == len(products)
+
+
+def test_helpers_teach_once_and_are_never_tested(shop: Shop, sections: Sections, tmp_path) -> None:
+    source = np.where(np.arange(len(shop.products)) % 3 == 0, "other", "mine")
+    products = shop.products.assign(source=source)
+    study = sections.data.studies[0].model_copy(
+        update={
+            "sources": ("mine",),
+            "helped_by": ("other",),
+            "split": CrossValidation(folds=2),
+            "refit": (),
+        }
+    )
+    data = sections.data.model_copy(update={"studies": (study,)})
+    train = sections.train.model_copy(update={"epochs": 1})
+    parts = family.split(products, study)
+    fit = family.fit(products, shop.images, parts, data, sections.model, train, tmp_path)
+    assert fit.history["label"].tolist() == [
+        "sample.helpers", "sample.0.inner", "sample.1.inner", "sample.all.inner",
+    ]  # fmt: skip
+    tested = of(fit, ENSEMBLE).index
+    assert sorted(tested) == np.flatnonzero(source == "mine").tolist()
+    assert fit.predictor.description.products == (source == "mine").sum()
 
 
 def test_sections_that_do_not_fit_are_refused_before_training(

@@ -1,0 +1,264 @@
+"""Trains the members of one study, fold by fold, and what joins them."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.products import views
+from crisol.models.products.blend import Blend, fit_blend
+from crisol.models.products.data import records_of
+from crisol.models.products.intervals import PriceIntervals
+from crisol.models.products.linear import fit_baseline, fit_linear
+from crisol.models.products.member import Forecast, Member, Targets
+from crisol.models.products.neighbours import fit_neighbours
+from crisol.models.products.params import (
+    DataParams,
+    MembersParams,
+    ModelParams,
+    NetworkLoop,
+    TrainParams,
+)
+from crisol.models.products.predictor import Description, ProductsPredictor
+from crisol.models.products.quality import Habits
+from crisol.models.products.records import Record
+from crisol.models.products.retrieval import ranks
+from crisol.models.products.study_params import StudyParams
+from crisol.models.products.targets import (
+    Labels,
+    currency_of,
+    labels_of,
+    priced,
+    rating_scale,
+    taxonomy_of,
+)
+from crisol.models.products.transformer import Transformer
+from crisol.models.products.transformer_training import fit_transformer
+
+logger = logging.getLogger(__name__)
+
+FINAL = -1
+"""The fold of a cross-validated study whose predictor learns from every product."""
+ROLES = ("train", "helper", "test")
+
+
+@dataclass(frozen=True)
+class Made:
+    """One fold's predictor, the baseline beside it, and the training history."""
+
+    predictor: ProductsPredictor
+    baseline: Member
+    history: pd.DataFrame
+
+
+class StudyTraining:
+    """The products of one study, read once for all of its folds."""
+
+    def __init__(
+        self,
+        study: StudyParams,
+        products: pd.DataFrame,
+        images: pd.DataFrame,
+        parts: pd.DataFrame,
+        data: DataParams,
+        model: ModelParams,
+        train: TrainParams,
+        checkpoints: Path,
+    ) -> None:
+        self.study, self.data, self.checkpoints = study, data, checkpoints
+        self.parts = parts[parts["study"] == study.name]
+        self.rows = np.sort(self.parts["row"].unique()).astype(np.int64)
+        mine = products.iloc[self.rows]
+        self.records = records_of(mine, images, hide_category_words=study.hide_category_words)
+        self.labels = labels_of(mine, study)
+        self.currency = currency_of(mine)
+        self.members: MembersParams = model.of_study(study.name)
+        self.loop: NetworkLoop = train.of_study(study.name)
+        self._initial: tuple[Transformer, pd.DataFrame] | None = None
+
+    def pretrained(self, rows: NDArray[np.int64]) -> tuple[Transformer | None, list[pd.DataFrame]]:
+        """The transformer after the helpers' products, from which every fold goes on.
+
+        Returns:
+            It, and its history at the first call; ``None`` where there are no helpers.
+        """
+        if not len(rows):
+            return None, []
+        first = self._initial is None
+        if self._initial is None:
+            labels = self.labels.take(rows)
+            self._initial = fit_transformer(
+                [self.records[row] for row in rows],
+                labels.targets(None, rating_scale(labels, self.study)),
+                None,
+                self.members.network,
+                self.loop,
+                checkpoints=self.checkpoints,
+                label=f"{self.study.name}.helpers",
+            )
+        transformer, history = self._initial
+        return transformer, [history] if first else []
+
+    def folds(self, *, registered: bool) -> list["FoldTraining"]:
+        """Those to train; the one of all products only where its predictor is registered."""
+        numbers = sorted(self.parts["fold"].unique(), key=lambda number: (number == FINAL, number))
+        return [FoldTraining(self, int(n)) for n in numbers if n != FINAL or registered]
+
+
+class FoldTraining:
+    """Trains the members on one division of a study's products, and what joins them."""
+
+    def __init__(self, unit: StudyTraining, number: int) -> None:
+        self.unit, self.number, self.study = unit, number, unit.study
+        mine = unit.parts[unit.parts["fold"] == number]
+        place = {role: mine.loc[mine["role"] == role, "row"].to_numpy() for role in ROLES}
+        at = {role: np.searchsorted(unit.rows, np.sort(rows)) for role, rows in place.items()}
+        self.train, self.helpers, self.test = (at[role] for role in ROLES)
+        known = unit.labels.take(self.train)
+        self.taxonomy = taxonomy_of(known, self.study)
+        self.scale = rating_scale(known, self.study)
+        if not len(self.train):
+            raise MendableError(f"study {self.study.name!r} has no training products")
+
+    @property
+    def label(self) -> str:
+        """Names the fold in the history and in the log."""
+        return f"{self.study.name}.{'all' if self.number == FINAL else self.number}"
+
+    @property
+    def heads(self) -> list[str]:
+        """What there is enough of to learn."""
+        has = {
+            "category": self.taxonomy is not None,
+            "price": not np.isnan(self._labels(self.train).log_price).all(),
+            "rating": self.scale is not None,
+        }
+        return [head for head, there in has.items() if there]
+
+    def fit(self) -> Made:
+        """Steps 1 to 3."""
+        held, inner = self._divided()
+        early, histories = self._members(inner, "inner", self.unit.members.members)
+        records, targets = self._records(held), self._targets(held)
+        said = {name: member.forecast(records) for name, member in early.items()}
+        blend = fit_blend(said, targets, self.taxonomy)
+        intervals = self._intervals(blend.combine(said), targets)
+        again = [name for name in self.study.refit if name in early]
+        final, more = self._members(self.train, "final", again)
+        members: dict[str, Member] = {**early, **final}
+        predictor = self._predictor(members, blend, intervals, self._habits(early, records))
+        known = self._records(self.train), self._targets(self.train)
+        baseline = fit_baseline(*known, self.taxonomy)
+        return Made(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
+
+    def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The rows held out for the blend, and the others."""
+        order = np.random.default_rng(self.unit.loop.seed).permutation(self.train)
+        count = max(1, round(self.study.blend_share * len(order)))
+        return np.sort(order[:count]), np.sort(order[count:])
+
+    def _members(
+        self, rows: NDArray[np.int64], stage: str, names: Sequence[str]
+    ) -> tuple[dict[str, Member], list[pd.DataFrame]]:
+        records, targets = self._records(rows), self._targets(rows)
+        helper = (
+            (self._records(self.helpers), self._helper_targets()) if len(self.helpers) else None
+        )
+        params, made, histories = self.unit.members, {}, []
+        for name in names:
+            started = time.perf_counter()
+            if name == "linear":
+                made[name] = fit_linear(
+                    records, targets, self.taxonomy, params.linear, helper=helper
+                )
+            elif name == "neighbours":
+                made[name] = fit_neighbours(
+                    records, targets, self.taxonomy, params.neighbours, helper=helper
+                )
+            else:
+                initial, before = self.unit.pretrained(self.helpers)
+                made[name], history = fit_transformer(
+                    records,
+                    targets,
+                    self.taxonomy,
+                    params.network,
+                    self.unit.loop,
+                    checkpoints=self.unit.checkpoints,
+                    label=f"{self.label}.{stage}",
+                    initial=initial,
+                )
+                histories += [*before, history]
+            seconds = time.perf_counter() - started
+            logger.info("%s.%s: %s in %.1f s", self.label, stage, name, seconds)
+        return made, histories
+
+    def _records(self, rows: NDArray[np.int64]) -> list[Record]:
+        return [self.unit.records[row] for row in rows]
+
+    def _labels(self, rows: NDArray[np.int64]) -> Labels:
+        return priced(self.unit.labels, self.study).take(rows)
+
+    def _targets(self, rows: NDArray[np.int64]) -> Targets:
+        return self._labels(rows).targets(self.taxonomy, self.scale)
+
+    def _helper_targets(self) -> Targets:
+        return self._labels(self.helpers).targets(None, self.scale)
+
+    def _intervals(self, joined: Forecast, targets: Targets) -> PriceIntervals | None:
+        if joined.log_price is None:
+            return None
+        known = ~np.isnan(targets.log_price)
+        return PriceIntervals.fit(joined.log_price[known], targets.log_price[known])
+
+    def _habits(self, early: Mapping[str, Member], held: list[Record]) -> Habits:
+        """What the training products bring; agreements are those of products held out."""
+        transformer = early["transformer"]
+        assert isinstance(transformer, Transformer)
+        labels = self.unit.labels.take(self.train)
+        known = self.taxonomy.codes(list(labels.main), list(labels.sub)) if self.taxonomy else ()
+        names = self.taxonomy.names if self.taxonomy else ()
+        categories = [names[leaf] if leaf >= 0 else "" for leaf in known] or [""] * len(labels)
+        both = [record for record in held if record.image is not None]
+        agreements = transformer.look(both).agreement.tolist() if both else ()
+        return Habits.learn(self._records(self.train), categories, agreements)
+
+    def _predictor(
+        self,
+        members: Mapping[str, Member],
+        blend: Blend,
+        intervals: PriceIntervals | None,
+        habits: Habits,
+    ) -> ProductsPredictor:
+        records = self._records(self.train)
+        targets = self._targets(self.train)
+        description = Description(
+            study=self.study.name,
+            products=len(records),
+            currency=self.unit.currency,
+            image_size=self.unit.data.image_size,
+            pictures=sum(record.image is not None for record in records),
+            rated=int((~np.isnan(targets.rating)).sum()),
+        )
+        return ProductsPredictor(description, self.taxonomy, members, blend, intervals, habits)
+
+    def forecasts(self, made: Made) -> pd.DataFrame:
+        """Step 4: one row per method and test product."""
+        table = views.answers(made.predictor, made.baseline, self._records(self.test))
+        return table.assign(
+            study=self.study.name,
+            fold=self.number,
+            row=self.unit.rows[self.test[table["row"].to_numpy()]],
+        )
+
+    def ranks(self, made: Made) -> pd.DataFrame:
+        """At which rank the test products' pictures are found by their words."""
+        found = ranks(made.predictor, self._records(self.train), self._records(self.test))
+        return found.assign(
+            study=self.study.name, row=self.unit.rows[self.test[found["row"].to_numpy()]]
+        )
