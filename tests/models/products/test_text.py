@@ -40,7 +40,7 @@ def test_every_way_of_writing_a_price_is_taken_out(text):
     [
         "2 GB RAM, Pack of 3", "iPhone 12 64 GB", "hours 24, watts 500",
         "45 % off, 5 years of warranty", "low price guarantee 30 days", "size 38-40, 3/4 sleeves",
-        "1,000 pieces", "Set of 2 - 1.5 m",
+        "1,000 pieces", "Set of 2 - 1.5 m", "Fort Worth 4 Pcs", "Bellies/ 31 Euro Size",
     ],
 )  # fmt: skip
 def test_numbers_that_are_no_prices_stay(text):

@@ -30,11 +30,11 @@ _NUMBER = (
 _SYMBOL = r"(?:(?<![^\W_])(?:us|au?|ca?|nz|hk|s)\s?)?[$€£¥₹₽₩]"
 _CODE = (
     r"(?:(?<![^\W\d_])(?:rs|inr|usd|eur|gbp|aud|cad|jpy|cny|chf|sgd|aed|m\.r\.p|rupees?|dollars?"
-    r"|euros?|pounds?\ssterling)|mrp)(?![^\W\d_])"
+    r"|euros?(?!\ssiz)|pounds?\ssterling)|mrp)(?![^\W\d_])"
 )
 _SIGN = rf"(?:{_CODE}|{_SYMBOL})"
 _LABEL = (
-    r"(?:prices?\s?[:=]|(?<![^\W\d_])(?:prices?|priced|costs?|costing|worth)(?![^\W\d_])"
+    r"(?:prices?\s?[:=]|(?<![^\W\d_])(?:prices?|priced|costs?|costing)(?![^\W\d_])"
     r"(?:[\s:=\-]{1,3}(?:is|was|now|of|at|just|only|from|to|around|about|approx|ranges?|between"
     r"|starts?|starting)(?![^\W_])){0,4})"
 )
