@@ -43,6 +43,13 @@ def test_encoding_beforehand_gives_the_same_answers():
         np.testing.assert_array_equal(left, right)
 
 
+def test_embeddings_alone_are_those_of_a_whole_look():
+    records = [*RECORDS, Record(title="")]
+    alone = trained().embed(records)
+    np.testing.assert_allclose(alone, trained().look(records).embedding, atol=1e-6)
+    assert trained().embed([]).shape == (0, alone.shape[1])
+
+
 def test_an_embedding_is_the_mean_of_what_there_is():
     whole = RECORDS[1]
     picture = whole.without("title", "description", "brand", "attributes")

@@ -154,7 +154,7 @@ class ProductNetwork(nn.Module):
             found = self._ask(inputs, ahead[1], words, present, terms, patches, where)
             states = states.index_put((ahead[1],), found)
         leaf, log_price, rating = self.dropout(self.norm(states)).unbind(1)
-        second = {"second": self.read_text(inputs["second"])} if "second" in inputs else {}
+        second = {"second": self._read_text(inputs["second"])} if "second" in inputs else {}
         return {
             **second,
             "leaf": self.leaf(leaf),
@@ -164,15 +164,20 @@ class ProductNetwork(nn.Module):
             "image": image,
         }
 
-    def read_text(self, inputs: Inputs) -> Tensor:
-        """[N, E] the embedding of the texts alone."""
+    def embed(self, inputs: Inputs, images: Tensor) -> dict[str, Tensor]:
+        """``text`` and ``image`` of :meth:`forward` alone."""
+        text = self._read_text(inputs)
+        row = inputs["image_row"]
+        image = text.new_zeros(text.shape)
+        rows = torch.nonzero(row >= 0).flatten()
+        if len(rows):
+            image = image.index_put((rows,), self._image(self.patches(images[row[rows]])[0]))
+        return {"text": text, "image": image}
+
+    def _read_text(self, inputs: Inputs) -> Tensor:
         terms = self._terms(inputs)
         words, present = self.words(inputs, self.start + terms)
         return self._text(words, present, terms)
-
-    def read_image(self, images: Tensor) -> Tensor:
-        """[M, E] the embedding of the pictures [M, 3, S, S] alone."""
-        return self._image(self.patches(images)[0])
 
     def _terms(self, inputs: Inputs) -> Tensor:
         bag: Tensor = self.terms(inputs["terms"], per_sample_weights=inputs["weights"])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -22,7 +22,7 @@ from crisol.models.products.encoders import (
     empty_encoder,
     write_encoder,
 )
-from crisol.models.products.encoding import Encoded, Encoder, inputs_of, pictures_of
+from crisol.models.products.encoding import Encoded, Encoder, Inputs, inputs_of, pictures_of
 from crisol.models.products.member import Floats, Forecast, Member
 from crisol.models.products.network import ProductNetwork
 from crisol.models.products.params import NetworkParams
@@ -99,27 +99,12 @@ class Transformer(Member):
 
         Products with and without pictures and of like lengths go through the network together.
         """
-        has_image = np.array([one.pixels is not None for one in encoded], np.bool_)
-        has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
-        found: dict[str, Floats] = {}
-        for rows in _batches(encoded, has_image):
-            for name, values in self._run([encoded[row] for row in rows]).items():
-                shape = (len(encoded), *values.shape[1:])
-                found.setdefault(name, np.zeros(shape, values.dtype))[rows] = values
-        if not found:
-            found = {name: values[:0] for name, values in self._run([_NOTHING]).items()}
-        text = found["text"] * has_text[:, None]
-        both = text + found["image"]
-        length = np.linalg.norm(both, axis=1, keepdims=True)
-        agreement = np.where(has_text & has_image, (text * found["image"]).sum(1), np.nan)
+        found = self._run(encoded, self.network)
+        has_text, has_image = _there(encoded)
+        text, image = found["text"] * has_text[:, None], found["image"]
+        agreement = np.where(has_text & has_image, (text * image).sum(1), np.nan)
         return Look(
-            self._forecast(found),
-            both / np.where(length > 0, length, 1),
-            text,
-            has_text,
-            found["image"],
-            has_image,
-            agreement,
+            self._forecast(found), _mean(text, image), text, has_text, image, has_image, agreement
         )
 
     def forecast(self, records: Sequence[Record]) -> Forecast:
@@ -127,14 +112,33 @@ class Transformer(Member):
         return self.look(records).forecast
 
     def embed(self, records: Sequence[Record]) -> Floats:
-        """[N, E] of length 1 each."""
-        return self.look(records).embedding
+        """[N, E] the embeddings alone: what :meth:`look` says of them, in a third of its time."""
+        return self.embed_encoded([self.encoder(record) for record in records])
 
-    def _run(self, encoded: Sequence[Encoded]) -> dict[str, Floats]:
+    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
+        """[N, E] the embeddings of products that :meth:`encode_one` has read."""
+        found = self._run(encoded, self.network.embed)
+        return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
+
+    def _run(
+        self, encoded: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+    ) -> dict[str, Floats]:
+        """What the network says, in batches of like products, put back into their order."""
+        found: dict[str, Floats] = {}
+        for rows in _batches(encoded) or [np.zeros(0, np.int64)]:
+            batch = [encoded[row] for row in rows] or [_NOTHING]
+            for name, values in self._run_batch(batch, network).items():
+                shape = (len(encoded), *values.shape[1:])
+                found.setdefault(name, np.zeros(shape, values.dtype))[rows] = values[: len(rows)]
+        return found
+
+    def _run_batch(
+        self, batch: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+    ) -> dict[str, Floats]:
         device = self.network.start.device
-        inputs = {name: part.to(device) for name, part in inputs_of(encoded, STEP).items()}
+        inputs = {name: part.to(device) for name, part in inputs_of(batch, STEP).items()}
         with torch.inference_mode():
-            out = self.network(inputs, to_unit(pictures_of(encoded).to(device)))
+            out = network(inputs, to_unit(pictures_of(batch).to(device)))
         return {name: part.float().cpu().numpy() for name, part in out.items()}
 
     def _forecast(self, found: Mapping[str, Floats]) -> Forecast:
@@ -234,8 +238,22 @@ def build(
     )  # fmt: skip
 
 
-def _batches(encoded: Sequence[Encoded], has_image: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+def _there(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """[N] which products have a text, and which have a picture."""
+    has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
+    return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
+
+
+def _mean(text: Floats, image: Floats) -> Floats:
+    """[N, E] of length 1; zeros where both are."""
+    both = text + image
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    return both / np.where(length > 0, length, 1)
+
+
+def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
     """Rows of every batch: first those without a picture, each sorted by length."""
+    _, has_image = _there(encoded)
     lengths = np.array([len(one.tokens) for one in encoded], np.int64)
     order = np.lexsort((lengths, has_image))
     parts = order[~has_image[order]], order[has_image[order]]
