@@ -45,14 +45,14 @@ class Coded:
         return np.fromiter(wanted, np.bool_, len(self.names))[self.codes]
 
 
-def fitting_rows(
+def fitting(
     filters: Filters,
     categories: Coded,
     brands: Coded,
     prices: NDArray[np.float64],
     has_image: NDArray[np.bool_],
-) -> NDArray[np.int64]:
-    """The rows that fit all of the filters.
+) -> NDArray[np.bool_]:
+    """[N] whether a row fits all of the filters.
 
     Names are compared without case. A main category takes its sub-categories with it. A product
     without a price fits no price.
@@ -71,7 +71,7 @@ def fitting_rows(
         fits &= prices <= filters.max_price
     if filters.with_image is not None:
         fits &= has_image == filters.with_image
-    return np.flatnonzero(fits)
+    return fits
 
 
 def _within(name: str, wanted: set[str]) -> bool:

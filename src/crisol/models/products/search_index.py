@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
-from crisol.models.products.filtering import Coded, fitting_rows
+from crisol.models.products.filtering import Coded, fitting
 from crisol.models.products.index_storage import Stored, read_index, write_index
 from crisol.models.products.member import Floats
 from crisol.models.products.nearest import Graph, Rows, exact, proposals, ranked, unit
@@ -160,32 +160,34 @@ class ProductIndex:
                 "dimensions"
             )
         queries = unit(queries_QD)
-        rows = None if filters is None else self._fitting(filters)
+        fits = None if filters is None else self._fitting(filters)
         if self.graph is None:
-            found = exact(self.vectors, queries, k, rows)
-            count = len(self) if rows is None else len(rows)
-            return [Found(*of_one, exact=True, searched=count) for of_one in found]
-        return [self._approximate(self.graph, query, k, rows) for query in queries]
+            return self._exact(queries, k, fits)
+        return [self._approximate(self.graph, query, k, fits) for query in queries]
 
-    def _fitting(self, filters: Filters) -> Rows:
-        return fitting_rows(filters, self.categories, self.brands, self.prices, self.has_image)
+    def _fitting(self, filters: Filters) -> NDArray[np.bool_]:
+        return fitting(filters, self.categories, self.brands, self.prices, self.has_image)
 
-    def _approximate(self, graph: Graph, query_D: Floats, k: int, rows: Rows | None) -> Found:
-        if rows is None:
-            near = graph.proposed(query_D, proposals(k))
-            return Found(*ranked(self.vectors, near, query_D, k), exact=False, searched=len(self))
+    def _exact(self, queries_QD: Floats, k: int, fits: NDArray[np.bool_] | None) -> list[Found]:
+        rows = None if fits is None else np.flatnonzero(fits)
+        count = len(self) if rows is None else len(rows)
+        found = exact(self.vectors, queries_QD, k, rows)
+        return [Found(*of_one, exact=True, searched=count) for of_one in found]
+
+    def _approximate(
+        self, graph: Graph, query_D: Floats, k: int, fits: NDArray[np.bool_] | None
+    ) -> Found:
+        searched = len(self) if fits is None else int(np.count_nonzero(fits))
         # As many as hold enough fitting ones when these are spread evenly among the near.
-        count = proposals(k) * len(self) // max(len(rows), 1)
+        count = proposals(k) * len(self) // max(searched, 1)
         if count <= MOST_PROPOSED:
-            fits = np.zeros(len(self), bool)
-            fits[rows] = True
             near = graph.proposed(query_D, count)
-            near = near[fits[near]]
+            if fits is not None:
+                near = near[fits[near]]
             if len(near) >= k:
                 best = ranked(self.vectors, near, query_D, k)
-                return Found(*best, exact=False, searched=len(rows))
-        (best,) = exact(self.vectors, query_D[None], k, rows)
-        return Found(*best, exact=True, searched=len(rows))
+                return Found(*best, exact=False, searched=searched)
+        return self._exact(query_D[None], k, fits)[0]
 
     def save(self, directory: Path | str) -> Path:
         """Write the index directory in one step: it is whole or it is not there."""
