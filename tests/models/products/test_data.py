@@ -177,3 +177,12 @@ def test_category_words_can_be_hidden(products):
     images = pd.DataFrame({"image": [], "width": [], "height": [], "pixels": []})
     assert data.records_of(one, images)[0].title == "Blue Skirts"
     assert data.records_of(one, images, hide_category_words=True)[0].title == "Blue"
+
+
+def test_a_file_that_is_named_and_not_the_one_that_was_read_is_refused(tmp_path):
+    raw = pd.DataFrame({"title": ["x"]})
+    raw.attrs["file"] = "data/sample_products.csv"
+    with pytest.raises(ProductsError, match="command line alone"):
+        data.clean(raw, tmp_path, _params(file="/shop/mine.csv"))
+    raw.attrs["file"] = "/shop/mine.csv"
+    assert len(data.clean(raw, tmp_path, _params(file="/shop/mine.csv"))[0]) == 1
