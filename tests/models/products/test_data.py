@@ -107,7 +107,7 @@ def test_pictures_that_cannot_be_used_are_named(tmp_path, image, said):
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     raw = pd.DataFrame({"title": ["x"], "image": ["a.png"]})
-    with pytest.raises(ProductsError, match="products.data.images="):
+    with pytest.raises(ProductsError, match=r"products\.data\.images="):
         data.clean(raw, tmp_path / "nowhere", _params())
 
 
