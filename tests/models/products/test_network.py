@@ -1,12 +1,15 @@
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 from tests.models.products.little_shop import NETWORK, RECORDS, TARGETS, TAXONOMY, trained
 
+from crisol.models.products.contract import Product
 from crisol.models.products.encoding import Encoder, inputs_of
 from crisol.models.products.network import SEES, Kind
 from crisol.models.products.params import NetworkParams
+from crisol.models.products.reading import record_of
 from crisol.models.products.records import Record
 from crisol.models.products.transformer import build
 
@@ -27,6 +30,16 @@ def test_the_price_does_not_reach_its_own_estimate(price):
         assert changed[1] == forecast(record)[1]
         assert changed[0] != forecast(record)[0]
         assert changed[2] != forecast(record)[2]
+
+
+@pytest.mark.parametrize("said", ["Price: Rs. 899 only", "now ₹ 12,499", "MRP 45.00, buy it"])
+def test_a_price_in_the_texts_does_not_reach_the_estimate(said):
+    def estimate(text):
+        asked = Product(title="Soft Mug", description=f"A fine mug. {text} today", currency="INR")
+        return forecast(record_of(asked, 16))[1]
+
+    assert estimate(said) == estimate(re.sub(r"\d+", "7", said))
+    assert estimate(said) != estimate("large lamp")
 
 
 @pytest.mark.parametrize("category", ["Wear > Scarf", "Wear", "never heard of", ""])
