@@ -30,9 +30,19 @@ KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
 
 
-def packages(runtime: str) -> tuple[str, ...]:  # noqa: ARG001 - there is one way to run
+def packages(runtime: str) -> tuple[str, ...]:
     """What this service installs beside :data:`crisol.serving.requirements.BASE`."""
-    return ("pillow", "python-multipart", "scipy", "tokenizers", "torch", "usearch")
+    encoders = ("transformers",) if runtime == "transformers" else ()
+    return (
+        *encoders,
+        "pillow",
+        "python-multipart",
+        "scipy",
+        "tokenizers",
+        "torch",
+        "usearch",
+        "vadersentiment",
+    )
 
 
 def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":

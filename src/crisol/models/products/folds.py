@@ -244,6 +244,7 @@ class FoldTraining:
             image_size=self.unit.data.image_size,
             pictures=sum(record.image is not None for record in records),
             rated=int((~np.isnan(targets.rating)).sum()),
+            runtime="transformers" if self.unit.members.network.pretrained else "torch",
         )
         return ProductsPredictor(description, self.taxonomy, members, blend, intervals, habits)
 

@@ -69,6 +69,11 @@ class NetworkParams(Params):
     """A transformers image encoder, likewise, instead of the own patch layers."""
     frozen_encoders: bool = True
 
+    @property
+    def pretrained(self) -> bool:
+        """Whether any encoder is a pre-trained one."""
+        return self.text_encoder is not None or self.image_encoder is not None
+
 
 class MembersParams(Params):
     """What answers, and how it is made."""

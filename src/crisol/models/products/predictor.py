@@ -38,6 +38,7 @@ from crisol.models.products.taxonomy import Taxonomy
 from crisol.models.products.transformer import Encoded as NetworkInput
 from crisol.models.products.transformer import Look, Transformer
 
+Runtime = Literal["torch", "transformers"]
 INDEX, STATE = "index", "state.json"
 
 
@@ -54,7 +55,8 @@ class Description(Params):
     """Products with a picture among them."""
     rated: int = Field(ge=0)
     """Products with enough votes among them; 0: it expects no rating."""
-    runtime: Literal["torch"] = "torch"
+    runtime: Runtime = "torch"
+    """``transformers``: its network has a pre-trained encoder, which needs that library too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +244,9 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
-        """See :meth:`Predictor.read`; the runtime is ``torch``."""
-        if runtime not in (None, "torch"):
-            raise PredictorError(f"no runtime {runtime!r}; there is: torch")
+        """See :meth:`Predictor.read`; the runtime is the one that the manifest carries."""
+        if runtime not in (None, manifest["runtime"]):
+            raise PredictorError(f"no runtime {runtime!r}; there is: {manifest['runtime']}")
         state = json.loads((directory / STATE).read_text())
         leaves, intervals = state["leaves"], state["intervals"]
         return cls(
