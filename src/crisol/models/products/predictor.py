@@ -208,7 +208,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
         """[N, D] of requests that :meth:`encode` has read."""
-        return self.transformer.look_encoded([one.network for one in encoded]).embedding
+        return self.transformer.embed_encoded([one.network for one in encoded])
 
     def drivers_of(self, record: Record, leaf: int) -> tuple[Driver, ...]:
         """What moved the probability of a leaf."""
