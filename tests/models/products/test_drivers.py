@@ -50,7 +50,8 @@ def contributions(record: Record, leaf: int) -> list[tuple[str, float]]:
 
 def test_effects_are_what_is_lost_in_one_call() -> None:
     model = Model()
-    found = {driver.part: driver.effect for driver in drivers(RECORD, 1, model, [*WEIGHTS.items()])}
+    words = [*WEIGHTS.items()]
+    found = {d.part: d.effect for d in drivers(RECORD, 1, model, words, most_words=5)}
     assert found == {
         "word: watch": 2.0,
         "title": 2.0 - 1.0,

@@ -26,7 +26,7 @@ Ask = Callable[[Sequence[Record]], Forecast]
 Words = Sequence[tuple[str, float]]
 """Words or runs of words and what each adds to the log-odds of a leaf in the linear member."""
 
-MOST_WORDS = 5
+MOST_WORDS = 3
 """Words whose effect is measured, those that add or take most."""
 DRAWS = 3
 """Random deletions that a case's named one is compared with."""
