@@ -212,7 +212,13 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     def drivers_of(self, record: Record, leaf: int) -> tuple[Driver, ...]:
         """What moved the probability of a leaf."""
-        return drivers(record, leaf, self.forecast, self.linear.contributions(record, leaf))
+        return drivers(record, leaf, self._leaves, self.linear.contributions(record, leaf))
+
+    def _leaves(self, records: Sequence[Record]) -> Forecast:
+        """What the ensemble says of their leaves, asking only the members that count for it."""
+        weights = {name: weight for name, weight in (self.blend.leaf or {}).items() if weight}
+        said = {name: self.members[name].forecast(records) for name in weights}
+        return Blend(weights, None, None).combine(said)
 
     def search(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
         """What of the index is nearest to each request.
