@@ -5,6 +5,7 @@ import base64
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,8 @@ def serve(market_dir: Path, tmp_path: Path, running: Callable[..., Any]) -> Serv
             workers={products.KIND: products.start_embedding},
         )
         state = str(tmp_path / "state")
-        settings = {"CRISOL_API_KEYS": f"{KEY},{OTHER}", "CRISOL_STATE_DIR": state}
+        keys = f"{KEY},{OTHER}"
+        settings = {"CRISOL_API_KEYS": keys, "CRISOL_STATE_DIR": state, "CRISOL_TIMEOUT_S": "20"}
         async with running(app, market_dir, {**settings, **environment}) as client:
             client.headers["x-api-key"] = KEY
             client.timeout = httpx.Timeout(30)
@@ -420,8 +423,6 @@ def test_too_many_jobs_of_one_caller_are_429(serve: Serving) -> None:
 def test_another_index_is_served_and_one_of_another_model_keeps_it_from_being_ready(
     serve: Serving, predictor: ProductsPredictor, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     assert predictor.index is not None
     index = predictor.index
     index.save(tmp_path / "same")
@@ -479,7 +480,7 @@ SERVER = """
 
     class Refuse:
         def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] in ("sklearn", "pandera", "mlflow", "kedro",
+            if name.partition(".")[0] in ("sklearn", "pandas", "pandera", "mlflow", "kedro",
                                           "matplotlib", "transformers"):
                 raise ImportError(name)
 
@@ -510,8 +511,6 @@ def process(
     market_dir: Path, state: Path
 ) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
     """The service in a process of its own."""
-    import socket
-
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         number = listening.fileno()
@@ -540,37 +539,59 @@ def process(
         served.wait()
 
 
+ITEMS: list[dict[str, Any]] = [
+    {"title": f"Lamp number {n}", "description": "of glass and brass " * 20} for n in range(1000)
+]
+ITEMS[700] = {"title": ""}
+
+
+@dataclass
+class Survivor:
+    """The service after it was killed in mid-batch and started again.
+
+    Attributes:
+        client: asks it.
+        path: of the job.
+        before: how far the job was when it was last looked at before the kill.
+    """
+
+    client: httpx.Client
+    path: str
+    before: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def shared(market_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """One served process for the tests that only ask."""
-    with process(market_dir, tmp_path_factory.mktemp("state")) as (client, _):
-        yield client
-
-
-def test_killed_in_mid_batch_the_job_goes_on_after_the_restart_with_nothing_lost(
-    shared: httpx.Client, market_dir: Path, tmp_path: Path
-) -> None:
-    items: list[dict[str, Any]] = [
-        {"title": f"Lamp number {n}", "description": "of glass and brass " * 20}
-        for n in range(1000)
-    ]
-    items[700] = {"title": ""}
-    with process(market_dir, tmp_path) as (client, served):
-        answer = client.post("/embeddings/batch", json={"products": items})
+def survivor(market_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Survivor]:
+    state = tmp_path_factory.mktemp("state")
+    with process(market_dir, state) as (client, served):
+        answer = client.post("/embeddings/batch", json={"products": ITEMS})
         path = f"/embeddings/batch/{answer.json()['job_id']}"
         while (before := client.get(path).json())["done"] == 0:
             time.sleep(0.005)
         served.send_signal(signal.SIGKILL)
         served.wait()
-    assert before["done"] < 1000
-    with process(market_dir, tmp_path) as (client, _):
-        assert client.get(path).json()["done"] >= before["done"]
-        while (after := client.get(path).json())["state"] != "done":
-            time.sleep(0.02)
-        results = client.get(f"{path}/results?limit=1000").json()["results"]
+    with process(market_dir, state) as (client, _):
+        yield Survivor(client, path, before)
+
+
+@pytest.fixture(scope="module")
+def shared(survivor: Survivor) -> httpx.Client:
+    """One served process for the tests that only ask."""
+    return survivor.client
+
+
+def test_killed_in_mid_batch_the_job_goes_on_after_the_restart_with_nothing_lost(
+    survivor: Survivor,
+) -> None:
+    client, path = survivor.client, survivor.path
+    assert survivor.before["done"] < 1000
+    assert client.get(path).json()["done"] >= survivor.before["done"]
+    while (after := client.get(path).json())["state"] != "done":
+        time.sleep(0.02)
+    results = client.get(f"{path}/results?limit=1000").json()["results"]
     assert (after["done"], after["failed"]) == (999, 1)
     assert [r["position"] for r in results] == list(range(1000))
     assert results[700]["field"] == "title"
     for place in (0, 500, 999):
-        alone = shared.post("/analyze", json={**items[place], "task": "embed"}).json()
+        alone = client.post("/analyze", json={**ITEMS[place], "task": "embed"}).json()
         assert results[place]["embedding"] == pytest.approx(alone["embedding"], abs=1e-6)

@@ -1,13 +1,14 @@
-"""Works on background jobs: one thread prepares items, another runs the model on them.
+"""Works on background jobs: some threads prepare items, another runs the model on them.
 
-While the model has one lot of items, the next is read, checked and decoded, so that the model never
-waits for either; the first thread also stores what came of the last one.
+While the model has one lot of items, the next is read, checked and decoded, so that the model waits
+for neither as long as that is the quicker part; and what came of the last one is stored.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
@@ -22,8 +23,10 @@ _log = logging.getLogger("crisol.serving")
 
 LOT = 32
 """Items that go through the model together."""
-IN_HAND = 2
-"""Lots that are taken at once: one runs while one is prepared."""
+IN_HAND = 3
+"""Lots that are taken at once: one runs while one is prepared, and one may wait in between."""
+PREPARERS = 2
+"""Threads that prepare: decoding pictures costs more than embedding them."""
 POLL_S = 0.5
 """How often is looked for jobs that another process stored."""
 RETRY_S = 1.0
@@ -67,7 +70,7 @@ class _Lot:
 
 
 class JobRunner:
-    """Two threads that work on the jobs of one kind for as long as the service runs.
+    """Threads that work on the jobs of one kind for as long as the service runs.
 
     Args:
         store: where the jobs are.
@@ -94,6 +97,7 @@ class JobRunner:
         self._finished: SimpleQueue[_Lot] = SimpleQueue()
         self._in_hand: list[_Lot] = []
         self._wake, self._stopping = threading.Event(), threading.Event()
+        self._pool = ThreadPoolExecutor(PREPARERS, f"{work.kind} prepare")
         self._threads = [
             threading.Thread(target=target, name=f"{work.kind} {name}", daemon=True)
             for name, target in (("feed", self._feed), ("run", self._run_lots))
@@ -115,6 +119,7 @@ class JobRunner:
         self._ready.put(None)
         for thread in self._threads:
             thread.join()
+        self._pool.shutdown()
         try:
             for lot in self._drained():
                 self._store.settle(lot.claim, self._work.version, lot.settled)
@@ -173,18 +178,29 @@ class JobRunner:
         work = self._work
         keys = {one.position: work.key(one.payload) for one in lot.claim.items}
         known = self._store.remembered(work.version, list(set(keys.values())))
+        payloads: dict[bytes, bytes] = {}
+        places: dict[bytes, list[int]] = {}
         for one in lot.claim.items:
             position, key = one.position, keys[one.position]
             if key in known:
                 lot.settled.append(Settled(position, known[key], key=key, cached=True))
-            elif key in lot.to_run:
-                lot.to_run[key].append(position)
             else:
-                try:
-                    lot.prepared[key] = work.prepare(one.payload)
-                    lot.to_run[key] = [position]
-                except Exception as error:  # noqa: BLE001 - one bad item fails alone
-                    lot.settled.append(_failed(position, error))
+                payloads[key] = one.payload
+                places.setdefault(key, []).append(position)
+        for key, prepared in zip(
+            payloads, self._pool.map(self._try, payloads.values()), strict=True
+        ):
+            if isinstance(prepared, Exception):
+                lot.settled += [_failed(position, prepared) for position in places[key]]
+            else:
+                lot.prepared[key], lot.to_run[key] = prepared, places[key]
+
+    def _try(self, payload: bytes) -> Any:
+        """The prepared item, or why it cannot be: one bad item fails alone."""
+        try:
+            return self._work.prepare(payload)
+        except Exception as error:  # noqa: BLE001 - becomes the item's error
+            return error
 
     def _settle(self, lot: _Lot) -> None:
         """Store what came of a lot, however long that takes; only a stop gives it up."""

@@ -174,8 +174,8 @@ class EmbeddingWork:
         self.version, self.made_by = predictor.embedding_id, model_version
 
     def key(self, payload: bytes) -> bytes:
-        """SHA-256 of all that is said of the product."""
-        return hashlib.sha256(payload).digest()
+        """BLAKE2 of all that is said of the product."""
+        return hashlib.blake2b(payload, digest_size=32).digest()
 
     def prepare(self, payload: bytes) -> Any:
         """The product, checked and read.
