@@ -93,10 +93,11 @@ class StudyTraining:
         first = self._initial is None
         if self._initial is None:
             labels = self.labels.take(rows)
+            taxonomy = taxonomy_of(labels, self.study)  # theirs: every fold makes its own head
             self._initial = fit_transformer(
                 [self.records[row] for row in rows],
-                labels.targets(None, rating_scale(labels, self.study)),
-                None,
+                labels.targets(taxonomy, rating_scale(labels, self.study)),
+                taxonomy,
                 self.members.network,
                 self.loop,
                 checkpoints=self.checkpoints,
