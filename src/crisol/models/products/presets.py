@@ -25,7 +25,7 @@ PRESETS: dict[Preset, Sizes] = {
         embedding=32, terms=2048,
     ),
     "base": Sizes(
-        dimensions=128, heads=4, own_layers=2, shared_layers=2, feedforward=256, patch=8,
+        dimensions=128, heads=4, own_layers=1, shared_layers=2, feedforward=256, patch=8,
         embedding=128, terms=32_768,
     ),
     "large": Sizes(
