@@ -100,7 +100,7 @@ def test_answers_do_not_depend_on_the_batch(shop, linear):
 def test_contributions_sum_to_the_log_odds_of_the_leaf(shop, linear):
     record = next(r for r in shop[1][0] if r.image is None).without("price")
     weights, intercepts = linear.heads["leaf"]
-    columns = linear.features.matrix([linear.features.of_record(record)], SEES["leaf"])
+    columns = linear.features.matrix(linear.features.of_records([record]), SEES["leaf"])
     odds = (columns.toarray() @ weights + intercepts)[0]
     for leaf in range(len(KINDS)):
         words = linear.contributions(record, leaf)
@@ -186,7 +186,7 @@ def test_probabilities_are_those_of_scikit_learns_regressions(shop):
     (records, targets), (others, _) = shop
     linear = fit_linear(records, targets, TAXONOMY, PARAMS)
     inside, outside = (
-        linear.features.matrix([linear.features.of_record(r) for r in part], SEES["leaf"])
+        linear.features.matrix(linear.features.of_records(part), SEES["leaf"])
         for part in (records, others)
     )
     reference = OneVsRestClassifier(

@@ -61,7 +61,7 @@ def test_it_is_kernel_ridge_regression(shop, neighbours):
     (records, targets), (others, _) = shop
     part = ("words", "characters", "names", "picture")
     inside, outside = (
-        neighbours.features.matrix([neighbours.features.of_record(r) for r in those], part)
+        neighbours.features.matrix(neighbours.features.of_records(those), part)
         for those in (records, others)
     )
     reference = KernelRidge(alpha=PARAMS.price_ridge, kernel="rbf", gamma=PARAMS.sharpness)

@@ -48,7 +48,7 @@ class Linear(Member):
 
     def forecast(self, records: Sequence[Record]) -> Forecast:
         """See :class:`Member`."""
-        rows = [self.features.of_record(record) for record in records]
+        rows = self.features.of_records(records)
         said = {head: self._said(head, rows) for head in self.heads}
         leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
         return Forecast(
@@ -172,7 +172,7 @@ def fit_linear(
     more = helper[0] if helper is not None else ()
     every = [*records, *more]
     features = LinearFeatures.of(every, params)
-    rows = [features.of_record(record) for record in every]
+    rows = features.of_records(every)
     of_helper = np.arange(len(every)) >= len(records)
     heads: dict[Head, Weights] = {}
     if taxonomy is not None and (targets.leaf >= 0).any():

@@ -175,9 +175,30 @@ class LinearFeatures:
         }
         return {block: size for block, size in sizes.items() if size}
 
-    def of_record(self, record: Record) -> dict[Block, Sparse]:
-        """The columns of a record in every block."""
-        return {block: self._block(block, record) for block in self.sizes}
+    def of_records(self, records: Iterable[Record]) -> list[dict[Block, Sparse]]:
+        """The columns of each record in every block.
+
+        What several records share, such as the picture of one product's variants, is read once.
+        """
+        read: dict[tuple[Block, object], Sparse] = {}
+        rows: list[dict[Block, Sparse]] = []
+        for record in records:
+            keys: dict[Block, object] = {
+                "words": all_text(record),
+                "characters": record.title,
+                "picture": id(record.image),
+            }
+            row: dict[Block, Sparse] = {}
+            for block in self.sizes:
+                if block not in keys:
+                    row[block] = self._block(block, record)
+                    continue
+                key = block, keys[block]
+                if key not in read:
+                    read[key] = self._block(block, record)
+                row[block] = read[key]
+            rows.append(row)
+        return rows
 
     def _block(self, block: Block, record: Record) -> Sparse:
         params = self.params

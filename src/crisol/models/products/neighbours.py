@@ -89,7 +89,7 @@ class Neighbours(Member):
 
     def forecast(self, records: Sequence[Record]) -> Forecast:
         """See :class:`Member`."""
-        rows = [self.features.of_record(record) for record in records]
+        rows = self.features.of_records(records)
         parts = [self._of_row(row) for row in rows]
         said = {head: np.stack([part[head] for part in parts]) for head in self.heads if parts}
         if not parts:
@@ -168,7 +168,7 @@ def fit_neighbours(
         seed: of the drawing, where there are more than ``params.max_rows`` products.
     """
     features = LinearFeatures.of([*records, *(helper[0] if helper is not None else ())], params)
-    rows = [features.of_record(record) for record in records]
+    rows = features.of_records(records)
     columns = {part: features.matrix(rows, part).astype(np.float32) for part in _parts(features)}
     drawn = np.arange(len(records))
     if len(records) > params.max_rows:
