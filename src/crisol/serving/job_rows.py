@@ -169,8 +169,8 @@ def first_waiting(writer: sqlite3.Connection, job: int, limit: int) -> tuple[Tak
 def begin_anew(writer: sqlite3.Connection, job: int, version: str, made_by: str) -> None:
     """Forget what another version made of a job."""
     writer.execute(
-        "UPDATE items SET attempts = iif(state = 0, attempts, 0), state = 0, owner = NULL,"
-        " result = NULL, error = NULL, field = NULL WHERE job = ?",
+        "UPDATE items SET attempts = CASE state WHEN 0 THEN attempts ELSE 0 END, state = 0,"
+        " owner = NULL, result = NULL, error = NULL, field = NULL WHERE job = ?",
         (job,),
     )
     writer.execute(
