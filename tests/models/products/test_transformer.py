@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from tests.models.products.little_shop import RECORDS, TARGETS, trained
 
+from crisol.models.products.presets import PRESETS
 from crisol.models.products.records import Record
 from crisol.models.products.transformer import Transformer
 
@@ -84,3 +85,11 @@ def test_no_products_are_no_answers():
 def test_words_and_pictures_move_the_embedding(change):
     left, right = trained().embed([RECORDS[1], replace(RECORDS[1], **change)])
     assert np.abs(left - right).max() > 1e-4
+
+
+def test_a_saved_transformer_keeps_its_sizes_when_a_preset_changes(tmp_path, monkeypatch):
+    made = trained()
+    written = made.write(tmp_path)
+    assert made.params.own_layers is None
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], own_layers=3, dimensions=64))
+    assert Transformer.read(tmp_path, written).embedding_id == made.embedding_id

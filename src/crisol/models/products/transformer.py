@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -166,7 +166,8 @@ class Transformer(Member):
         if isinstance(patches, PretrainedPatchReader):
             write_encoder(patches.model, directory / IMAGE, patches.preprocessing)
         return {
-            "params": self.params.model_dump(mode="json"),
+            # Written out: a preset may be another one tomorrow.
+            "params": {**self.params.model_dump(mode="json"), **asdict(sizes(self.params))},
             "mains": self.network.main_of_C.tolist(),
             "tasks": list(self.network.tasks),
         }
