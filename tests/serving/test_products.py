@@ -509,7 +509,7 @@ SERVER = """
 @contextmanager
 def process(
     market_dir: Path, state: Path
-) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
+) -> Iterator[tuple[httpx.Client, "subprocess.Popen[bytes]"]]:
     """The service in a process of its own."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -521,7 +521,7 @@ def process(
         }  # fmt: skip
         served = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(SERVER), str(market_dir), str(number)],
-            env=environment, pass_fds=[number], stdout=subprocess.PIPE, text=True,
+            env=environment, pass_fds=[number], stdout=subprocess.DEVNULL,
         )  # fmt: skip
     headers = {"x-api-key": KEY}
     try:
