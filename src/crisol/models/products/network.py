@@ -149,7 +149,8 @@ class ProductNetwork(nn.Module):
                 (ahead[0],), self._ask(inputs, ahead[0], words, present, terms)
             )
         if len(ahead[1]):
-            patches, where = self.patches(images[inputs["image_row"][ahead[1]]])
+            patches, where = self.patches(images)
+            patches = patches[inputs["image_row"][ahead[1]]]
             image = image.index_put((ahead[1],), self._image(patches))
             found = self._ask(inputs, ahead[1], words, present, terms, patches, where)
             states = states.index_put((ahead[1],), found)
@@ -171,7 +172,7 @@ class ProductNetwork(nn.Module):
         image = text.new_zeros(text.shape)
         rows = torch.nonzero(row >= 0).flatten()
         if len(rows):
-            image = image.index_put((rows,), self._image(self.patches(images[row[rows]])[0]))
+            image = image.index_put((rows,), self._image(self.patches(images)[0])[row[rows]])
         return {"text": text, "image": image}
 
     def _read_text(self, inputs: Inputs) -> Tensor:

@@ -136,9 +136,14 @@ class Transformer(Member):
         self, batch: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
     ) -> dict[str, Floats]:
         device = self.network.start.device
-        inputs = {name: part.to(device) for name, part in inputs_of(batch, STEP).items()}
+        # A picture that several products share, as the variants of one do, is looked at once.
+        distinct = {id(one.pixels): one for one in batch if one.pixels is not None}
+        place = {key: row for row, key in enumerate(distinct)}
+        inputs = inputs_of(batch, STEP)
+        inputs["image_row"] = torch.tensor([place.get(id(one.pixels), -1) for one in batch])
+        inputs = {name: part.to(device) for name, part in inputs.items()}
         with torch.inference_mode():
-            out = network(inputs, to_unit(pictures_of(batch).to(device)))
+            out = network(inputs, to_unit(pictures_of(list(distinct.values())).to(device)))
         return {name: part.float().cpu().numpy() for name, part in out.items()}
 
     def _forecast(self, found: Mapping[str, Floats]) -> Forecast:
