@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,13 @@ def test_every_tile_is_drawn_with_its_caption() -> None:
     first = shown[0].get_xlabel()
     assert first.endswith("…\nsecond")
     assert len(first.split("\n")[0]) == 22
+
+
+def test_dollar_signs_are_no_formula() -> None:
+    name = "A$AP \\frac$ bag"
+    figure = gallery([[Tile(PICTURE, [name]), Tile(None, [], text=name)]], title="Shelf")
+    figure.savefig(BytesIO())
+    assert figure.axes[0].get_xlabel() == name
 
 
 def test_an_empty_gallery_is_refused() -> None:

@@ -68,7 +68,9 @@ def _draw(axes: Any, tile: Tile) -> None:
     if tile.pixels is None:
         axes.set_facecolor("#f3f4f6")
         words = "\n".join(wrap(tile.text, LINE_CHARACTERS)[:LINES])
-        axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=7, color=INK)
+        axes.text(
+            0.5, 0.5, words, ha="center", va="center", fontsize=7, color=INK, parse_math=False
+        )
     else:
         axes.imshow(tile.pixels)
     colour = {"good": COLOURS[2], "bad": COLOURS[3]}.get(tile.mark, MUTED)
@@ -79,4 +81,5 @@ def _draw(axes: Any, tile: Tile) -> None:
         line if len(line) <= CAPTION_CHARACTERS else line[: CAPTION_CHARACTERS - 1] + "…"
         for line in tile.caption
     ]
-    axes.set_xlabel("\n".join(cut), fontsize=6.5, color=INK)
+    # Captions are what somebody wrote: dollar signs in them are no formula.
+    axes.set_xlabel("\n".join(cut), fontsize=6.5, color=INK, parse_math=False)
