@@ -135,6 +135,31 @@ def test_search_keeps_to_its_filters(predictor: ProductsPredictor) -> None:
     assert none.notes == ("No product fits the filters.",)
 
 
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (SearchRequest(text="Rs. 899"), "text"),
+        (SearchRequest(text="\u200b"), "text"),
+        (SearchRequest(product=Product(title="$1,299.00")), "product.title"),
+    ],
+)
+def test_a_search_by_nothing_but_a_price_names_its_field(predictor, request_, field) -> None:
+    with pytest.raises(FieldError, match="no words beside prices") as caught:
+        predictor.search([request_])
+    assert caught.value.field == field
+
+
+def test_a_product_of_which_nothing_is_left_has_no_embedding(predictor, shop: Shop) -> None:
+    answer = predictor.predict([Product(title="Rs. 899")])[0]
+    assert answer.embedding is None
+    assert "no words" in answer.notes[0]
+    products = shop.products.head(3).copy()
+    blank = ["Rs. 899", "", "", "{}", ""]
+    products.loc[1, ["title", "description", "brand", "attributes", "image"]] = blank
+    index = family.build_index(predictor, products, shop.images)
+    assert list(index.ids) == products["id"].iloc[[0, 2]].tolist()
+
+
 def test_an_index_of_another_model_is_refused(predictor: ProductsPredictor) -> None:
     index = predictor.index
     other = replace(index, embedding_id="another")

@@ -66,7 +66,7 @@ class Answerer:
         if every or task == "price":
             said["price"] = self._price
         if every or task == "embed":
-            said["embedding"] = tuple(self._output.embedding.tolist())
+            said["embedding"] = tuple(self._output.embedding.tolist()) if self._embedded else None
         if every or task == "quality":
             said["sentiment"] = self._sentiment()
         return said
@@ -74,6 +74,8 @@ class Answerer:
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the answer."""
         notes = []
+        if not self._embedded:
+            notes.append("The texts hold no words beside prices, which are not read.")
         if self._taxonomy is None:
             notes.append("The model has learned no categories.")
         if self._predictor.intervals is None:
@@ -81,6 +83,11 @@ class Answerer:
         if self._record.image is not None and not self._predictor.description.pictures:
             notes.append("The model has seen no pictures in training: this one does not count.")
         return tuple(notes)
+
+    @cached_property
+    def _embedded(self) -> bool:
+        """Whether anything was left of the product to embed."""
+        return bool(self._output.embedding.any())
 
     @cached_property
     def _leaves(self) -> np.ndarray:

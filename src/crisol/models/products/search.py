@@ -44,7 +44,7 @@ class Searcher:
         known = [record for record in records if record is not None]
         embedded = iter(self._predictor.embed(known) if known else ())
         return [
-            self._own(index, request) if record is None else next(embedded)
+            self._own(index, request) if record is None else _directed(request, next(embedded))
             for request, record in zip(requests, records, strict=True)
         ]
 
@@ -102,3 +102,16 @@ class Searcher:
             notes=tuple(notes),
             model_version=self._predictor.model_version,
         )
+
+
+def _directed(request: SearchRequest, vector: Floats) -> Floats:
+    """The embedding of what is searched by.
+
+    Raises:
+        FieldError: it has none, because nothing is left of its texts.
+    """
+    if not vector.any():
+        field = "text" if request.product is None else "product.title"
+        message = "has no words beside prices, which are not searched by; say what it is"
+        raise FieldError(field, message, "no_words")
+    return vector

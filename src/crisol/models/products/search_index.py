@@ -8,6 +8,7 @@ all fitting ones are compared after all: no search finds fewer than there are.
 Legend: N products, D dimensions, K found.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,9 +31,11 @@ from crisol.models.products.text_column import TextColumn
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+logger = logging.getLogger(__name__)
+
 APPROXIMATE_FROM = 1_000_000
 """Products from which on a graph is asked."""
-MOST_PROPOSED = 2_048
+MOST_PROPOSED = 1_024
 """Where a filter would need more proposals than this, its few products are compared instead."""
 CHUNK = 512
 """Products embedded at once."""
@@ -245,6 +248,9 @@ def build_index(
 ) -> ProductIndex:
     """Embed every product of a catalogue.
 
+    Products of which nothing is left to embed (a title that is a price alone, and no picture) are
+    left out: they are like nothing.
+
     Args:
         embedder: the predictor.
         products_table: the canonical table; where two sources use the same id, ids become
@@ -252,6 +258,15 @@ def build_index(
         images_table: its pictures.
         approximate_from: products from which on the index has a graph.
     """
+    pictures = images_table.set_index("image", drop=False)
+    vectors = _embedded(embedder, products_table, pictures)
+    embedded = vectors.any(axis=1)
+    if not embedded.all():
+        logger.warning(
+            "%d products have no words but prices and no picture, and cannot be found",
+            np.count_nonzero(~embedded),
+        )
+    products_table, vectors = products_table[embedded], vectors[embedded]
     columns = {name: products_table[name].tolist() for name in products_table.columns}
     ids = columns["id"]
     if len(set(ids)) != len(ids):
@@ -260,7 +275,7 @@ def build_index(
     known = set(images_table["image"])
     return ProductIndex.of(
         embedder.embedding_id,
-        _embedded(embedder, products_table, images_table.set_index("image", drop=False)),
+        vectors,
         ids,
         columns["title"],
         categories=[SEPARATOR.join(level for level in pair if level) for pair in levels],
