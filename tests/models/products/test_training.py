@@ -5,10 +5,12 @@ from tests.models.products.conftest import Sections, Shop
 
 from crisol.core.errors import MendableError
 from crisol.models import products as family
-from crisol.models.products import evaluation
+from crisol.models.products import evaluation, views
 from crisol.models.products.data import records_of
+from crisol.models.products.folds import FoldTraining, StudyTraining
+from crisol.models.products.member import Forecast, Targets
 from crisol.models.products.results import study_results, truth_of
-from crisol.models.products.study_params import CrossValidation
+from crisol.models.products.study_params import CrossValidation, StudyParams
 from crisol.models.products.training import Fit
 from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
 
@@ -25,6 +27,18 @@ def test_every_method_answers_every_test_product_once(fitted: Fit, shop: Shop) -
         assert of(fitted, method).index.tolist() == tested.tolist(), method
     trained = set(shop.parts.loc[shop.parts["role"] == "train", "row"])
     assert not trained & set(tested)
+
+
+def test_every_fold_is_looked_at_in_the_same_views(fitted: Fit, shop: Shop) -> None:
+    records = records_of(shop.products.head(12), shop.images)
+    plain = [record.without("image", "price") for record in records]
+    known = views.changing([*plain[:6], *records[6:]])
+    assert "without image" in known
+    assert "without image" not in views.changing(plain[:6])
+    found = views.answers(fitted.predictor, fitted.predictor.linear, plain[:6], known)
+    of_view = found[found["method"] == ENSEMBLE].groupby("view", sort=False)["leaf"].agg(list)
+    assert list(of_view.index) == [WHOLE, *known]
+    assert of_view["without image"] == of_view[WHOLE]
 
 
 def test_what_a_head_must_not_see_changes_nothing(fitted: Fit) -> None:
@@ -92,6 +106,8 @@ def test_evaluation_brings_tables_figures_and_the_gate(
     overview = found.report.tables["every head, every study, every baseline"]
     assert {row["head"] for row in overview} == {"category", "main category", "price", "rating"}
     assert all(row["TF-IDF + linear"] != "-" for row in overview)
+    parts = found.report.tables["sample: what each part brings to the ensemble"]
+    assert {"linear", "transformer", "image", "all but the title"} <= {r["without"] for r in parts}
     assert {"mistakes", "retrieval", "embedding_map", "sample_confusion"} <= set(found.figures)
     scores = found.scores
     assert list(scores["champion"]) == pytest.approx(list(scores["candidate"]), abs=1e-6)
@@ -149,6 +165,31 @@ def test_helpers_teach_once_and_are_never_tested(shop: Shop, sections: Sections,
     tested = of(fit, ENSEMBLE).index
     assert sorted(tested) == np.flatnonzero(source == "mine").tolist()
     assert fit.predictor.description.products == (source == "mine").sum()
+
+
+def test_only_training_products_of_its_own_make_a_study_learn_prices(
+    shop: Shop, sections: Sections, tmp_path
+) -> None:
+    mine = np.arange(len(shop.products)) % 3 == 0
+    products = shop.products.assign(
+        source=np.where(mine, "mine", "other"), currency=np.where(mine, "EUR", "INR")
+    )
+    study = StudyParams(name="sample", sources=("mine",), helped_by=("other",))
+
+    def fold(products: pd.DataFrame) -> FoldTraining:
+        parts = family.split(products, study)
+        given = (study, products, shop.images, parts, sections.data, sections.model, sections.train)
+        return StudyTraining(*given, tmp_path).folds(registered=True)[0]
+
+    whole = fold(products)
+    assert whole.unit.currency == "EUR"
+    assert "price" in whole.heads
+    few = products.assign(price=products["price"].where(~mine | (np.arange(len(mine)) < 100)))
+    known = few.loc[mine, "price"].notna().sum()
+    assert 0 < known < study.min_task_rows
+    assert "price" not in fold(few).heads
+    unknown = Targets(*(np.full(3, value) for value in (-1, np.nan, np.nan)))
+    assert whole._intervals(Forecast(log_price=np.zeros(3)), unknown) is None
 
 
 def test_sections_that_do_not_fit_are_refused_before_training(

@@ -31,7 +31,6 @@ from crisol.models.products.records import Record
 from crisol.models.products.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
 from crisol.models.products.targets import (
-    Labels,
     currency_of,
     labels_of,
     priced,
@@ -76,8 +75,12 @@ class StudyTraining:
         self.rows = np.sort(self.parts["row"].unique()).astype(np.int64)
         mine = products.iloc[self.rows]
         self.records = records_of(mine, images, hide_category_words=study.hide_category_words)
-        self.labels = labels_of(mine, study)
-        self.currency = currency_of(mine)
+        # Its own products say what its prices are in; helpers may be more, and from elsewhere.
+        own = np.sort(self.parts.loc[self.parts["role"] != "helper", "row"].unique())
+        self.currency = currency_of(products.iloc[own])
+        places = np.searchsorted(self.rows, own)
+        self.views = views.changing([self.records[place] for place in places])
+        self.labels = labels_of(mine, study, self.currency)
         self.members: MembersParams = model.of_study(study.name)
         self.loop: NetworkLoop = train.of_study(study.name)
         self._initial: tuple[Transformer, pd.DataFrame] | None = None
@@ -121,7 +124,8 @@ class FoldTraining:
         place = {role: mine.loc[mine["role"] == role, "row"].to_numpy() for role in ROLES}
         at = {role: np.searchsorted(unit.rows, np.sort(rows)) for role, rows in place.items()}
         self.train, self.helpers, self.test = (at[role] for role in ROLES)
-        known = unit.labels.take(self.train)
+        self.labels = priced(unit.labels, self.train, self.study)
+        known = self.labels.take(self.train)
         self.taxonomy = taxonomy_of(known, self.study)
         self.scale = rating_scale(known, self.study)
         if not len(self.train):
@@ -137,7 +141,7 @@ class FoldTraining:
         """What there is enough of to learn."""
         has = {
             "category": self.taxonomy is not None,
-            "price": not np.isnan(self._labels(self.train).log_price).all(),
+            "price": not np.isnan(self.labels.log_price[self.train]).all(),
             "rating": self.scale is not None,
         }
         return [head for head, there in has.items() if there]
@@ -202,26 +206,23 @@ class FoldTraining:
     def _records(self, rows: NDArray[np.int64]) -> list[Record]:
         return [self.unit.records[row] for row in rows]
 
-    def _labels(self, rows: NDArray[np.int64]) -> Labels:
-        return priced(self.unit.labels, self.study).take(rows)
-
     def _targets(self, rows: NDArray[np.int64]) -> Targets:
-        return self._labels(rows).targets(self.taxonomy, self.scale)
+        return self.labels.take(rows).targets(self.taxonomy, self.scale)
 
     def _helper_targets(self) -> Targets:
-        return self._labels(self.helpers).targets(None, self.scale)
+        return self.labels.take(self.helpers).targets(None, self.scale)
 
     def _intervals(self, joined: Forecast, targets: Targets) -> PriceIntervals | None:
-        if joined.log_price is None:
-            return None
         known = ~np.isnan(targets.log_price)
+        if joined.log_price is None or not known.any():
+            return None
         return PriceIntervals.fit(joined.log_price[known], targets.log_price[known])
 
     def _habits(self, early: Mapping[str, Member], held: list[Record]) -> Habits:
         """What the training products bring; agreements are those of products held out."""
         transformer = early["transformer"]
         assert isinstance(transformer, Transformer)
-        labels = self.unit.labels.take(self.train)
+        labels = self.labels.take(self.train)
         known = self.taxonomy.codes(list(labels.main), list(labels.sub)) if self.taxonomy else ()
         names = self.taxonomy.names if self.taxonomy else ()
         categories = [names[leaf] if leaf >= 0 else "" for leaf in known] or [""] * len(labels)
@@ -251,7 +252,8 @@ class FoldTraining:
 
     def forecasts(self, made: Made) -> pd.DataFrame:
         """Step 4: one row per method and test product."""
-        table = views.answers(made.predictor, made.baseline, self._records(self.test))
+        records = self._records(self.test)
+        table = views.answers(made.predictor, made.baseline, records, self.unit.views)
         return table.assign(
             study=self.study.name,
             fold=self.number,

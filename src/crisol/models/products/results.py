@@ -85,6 +85,8 @@ class StudyResult:
         if pair is None:
             return None
         truth, answer = pair
+        if head in ("price", "rating") and np.ptp(truth) == 0:
+            return None  # nothing to be explained, nothing to be ranked
         if head in ("category", "main category"):
             found = metrics.bootstrap_interval(truth, answer, resamples=RESAMPLES)
         elif head == "price":
@@ -149,7 +151,8 @@ def _study_result(
     answers: pd.DataFrame,
     ranks: pd.DataFrame,
 ) -> StudyResult:
-    truth = truth_of(products, study)
+    own = products.iloc[np.sort(parts.loc[parts["role"] != "helper", "row"].unique())]
+    truth = truth_of(own, study)
     first = parts[(parts["fold"] == 0) & (parts["role"] == "train")]["row"].to_numpy()
     joined = answers.join(truth, on="row").reset_index(drop=True)
     tested = truth.loc[np.sort(joined["row"].unique())]
@@ -157,17 +160,17 @@ def _study_result(
         study,
         joined,
         ranks,
-        currency_of(products.iloc[first]),
+        currency_of(own),
         len(first),
         {
-            "category": _most_frequent(truth["true_leaf"].iloc[first], tested["true_leaf"]),
-            "main category": _most_frequent(truth["true_main"].iloc[first], tested["true_main"]),
+            "category": _most_frequent(truth["true_leaf"].loc[first], tested["true_leaf"]),
+            "main category": _most_frequent(truth["true_main"].loc[first], tested["true_main"]),
         },
     )
 
 
 def truth_of(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    """What every product of the canonical table is, by its position."""
+    """What products of the canonical table are, by their position in it."""
     labels = labels_of(products, study)
     leaves = [
         SEPARATOR.join(part for part in leaf if part)
@@ -179,7 +182,8 @@ def truth_of(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
             "true_main": labels.main,
             "true_log_price": labels.log_price,
             "true_rating": labels.rating,
-        }
+        },
+        index=products.index,
     )
 
 
@@ -194,21 +198,22 @@ def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
 def _spearman(truth: Floats, answer: Floats) -> Measured:
     """Spearman's rank correlation with a bootstrap percentile interval over products.
 
-    Resampled products keep the ranks that they have among all.
+    Resampled products keep the ranks that they have among all. An answer that is the same for all
+    of them ranks nothing: its correlation is 0.
     """
     ranks = [rankdata(values) - (len(truth) + 1) / 2 for values in (truth, answer)]
     both = np.stack([ranks[0] * ranks[1], ranks[0] ** 2, ranks[1] ** 2, *ranks], axis=1)
     drawn = np.random.default_rng(0).multinomial(
         len(truth), np.full(len(truth), 1 / len(truth)), size=RESAMPLES
     )
-    low, high = np.nanquantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
+    low, high = np.quantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
     value = float(_correlation(both.mean(axis=0)))
     return Measured(value, float(low), float(high), len(truth))
 
 
 def _correlation(means: Floats) -> Floats:
-    """[...] correlations of the means [..., 5] of xy, x², y², x and y."""
+    """[...] correlations of the means [..., 5] of xy, x², y², x and y; 0 where one is constant."""
     xy, xx, yy, x, y = np.moveaxis(means, -1, 0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        correlation: Floats = (xy - x * y) / np.sqrt((xx - x**2) * (yy - y**2))
+    spread = np.sqrt(np.maximum((xx - x**2) * (yy - y**2), 0.0))
+    correlation: Floats = np.divide(xy - x * y, spread, out=np.zeros_like(spread), where=spread > 0)
     return correlation

@@ -65,13 +65,14 @@ def method_rows(result: StudyResult) -> list[Row]:
 
 
 def part_rows(result: StudyResult) -> list[Row]:
-    """What the ensemble loses on the same products without each member, and without the image."""
+    """What the ensemble loses on the same products without each member and each part of them."""
     rows = []
     for method, view in result.methods():
         if method.startswith(WITHOUT):
             name = method.removeprefix(WITHOUT)
         elif method == ENSEMBLE and view != WHOLE:
-            name = view.removeprefix("without ")
+            taken = view.startswith("without ")
+            name = view.removeprefix("without ") if taken else "all but the title"
         else:
             continue
         for head in result.heads():
@@ -179,7 +180,8 @@ def limits(predictor: ProductsPredictor, data: DataParams) -> list[str]:
     about = predictor.description
     said = [
         "Knows the categories of its training catalogue; anything else is called one of them.",
-        "The rules of quality ask if an entry is complete and consistent, not if a product is good.",
+        "The rules of quality ask if an entry is complete and consistent, not if the product is "
+        "good.",
         "The sentiment is that of the words of the description, by a word list; no customer's.",
         "Drivers say what the model looked at, not why a product is what it is.",
     ]

@@ -63,13 +63,15 @@ class RatingScale:
         return np.where(np.isnan(ratings), np.nan, ranks)
 
 
-def labels_of(products: pd.DataFrame, study: StudyParams) -> Labels:
+def labels_of(products: pd.DataFrame, study: StudyParams, currency: str | None = None) -> Labels:
     """The labels of every product of a canonical table.
 
-    Prices of several currencies are not one scale: only those of the most frequent one count.
+    Prices of several currencies are not one scale: only those in ``currency`` count, by default
+    those in the most frequent one.
     """
     price = products["price"].to_numpy(np.float64)
-    same = products["currency"].to_numpy() == currency_of(products)
+    wanted = currency_of(products) if currency is None else currency
+    same = products["currency"].to_numpy() == wanted
     counted = products["votes"].to_numpy(np.float64) >= study.min_votes
     two = study.category_levels == 2
     empty = np.full(len(products), "", object)
@@ -104,8 +106,8 @@ def rating_scale(labels: Labels, study: StudyParams) -> RatingScale | None:
     return RatingScale(known) if len(known) >= study.min_task_rows else None
 
 
-def priced(labels: Labels, study: StudyParams) -> Labels:
-    """The same labels, with no prices where they are too few to learn from."""
-    if (~np.isnan(labels.log_price)).sum() >= study.min_task_rows:
+def priced(labels: Labels, train: NDArray[np.int64], study: StudyParams) -> Labels:
+    """The same labels, with no prices where those of the training rows are too few to learn."""
+    if (~np.isnan(labels.log_price[train])).sum() >= study.min_task_rows:
         return labels
     return Labels(labels.main, labels.sub, np.full(len(labels), np.nan), labels.rating)

@@ -22,25 +22,38 @@ VIEWS: Mapping[str, tuple[Part, ...]] = {
 }
 """What is taken away in each view but :data:`WHOLE`."""
 
-NOT_PLAIN: tuple[Part, ...] = ("brand", "attributes", "image", "price", "category")
-"""What the baseline does not look at: it has titles and descriptions alone."""
+
+def changing(records: Sequence[Record]) -> dict[str, tuple[Part, ...]]:
+    """The views in which anything is taken away from any of the records."""
+    return {
+        view: parts
+        for view, parts in VIEWS.items()
+        if any(has(record, part) for record in records for part in parts)
+    }
 
 
 def answers(
-    predictor: ProductsPredictor, baseline: Member, records: Sequence[Record]
+    predictor: ProductsPredictor,
+    baseline: Member,
+    records: Sequence[Record],
+    views: Mapping[str, tuple[Part, ...]],
 ) -> pd.DataFrame:
     """One row per method, view and record.
+
+    Args:
+        predictor: the ensemble and its members.
+        baseline: answers in the whole view alone.
+        records: test products.
+        views: those of :func:`changing`, the same for every fold of a study: figures of different
+            views are compared, and so must be of the same products.
 
     Returns:
         ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
         nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
         last two of the ensemble), ``rating``; NaN where a method says nothing.
     """
-    plain = [record.without(*NOT_PLAIN) for record in records]
-    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(plain))]
-    for view, parts in {WHOLE: (), **VIEWS}.items():
-        if parts and not _changes(records, parts):
-            continue
+    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
+    for view, parts in {WHOLE: (), **views}.items():
         seen = [record.without(*parts) for record in records]
         said = predictor.forecasts(seen)
         methods = {ENSEMBLE: predictor.blend.combine(said), **said}
@@ -53,11 +66,6 @@ def answers(
             }
         tables += [_table(predictor, name, view, given) for name, given in methods.items()]
     return pd.concat(tables, ignore_index=True)
-
-
-def _changes(records: Sequence[Record], parts: Sequence[Part]) -> bool:
-    """Whether any record has one of the parts."""
-    return any(has(record, part) for record in records for part in parts)
 
 
 def _table(
