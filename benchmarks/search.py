@@ -24,7 +24,10 @@ from typing import Any
 import numpy as np
 
 TARGET_P95_MS, TARGET_RECALL = 20.0, 0.98
+BUILT = "built.json"
 BLOCK = 50_000
+TOGETHER = 50
+"""Queries compared with all products at once, for the truth."""
 PRODUCTS_A_CLUSTER, CLUSTERS_A_GROUP = 200, 40
 MAINS, BRANDS = 20, 2_000
 SPREAD, NOISE, FAR = 0.8, 0.25, 0.6
@@ -41,9 +44,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="crisol-search-") as scratch:
         folder = arguments.folder or Path(scratch)
-        found: dict[str, Any] = {"products": arguments.products}
-        if not (folder / "index" / "index.json").is_file():
-            found |= _stage("build", arguments, folder)
+        if not (folder / BUILT).is_file():
+            (folder / BUILT).write_text(json.dumps(_stage("build", arguments, folder)))
+        found: dict[str, Any] = json.loads((folder / BUILT).read_text())
         found |= _stage("ask", arguments, folder)
     if arguments.json:
         arguments.json.write_text(json.dumps(found, indent=2))
@@ -135,7 +138,9 @@ def build(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     index.save(folder / "index")
     np.savez(folder / "queries.npz", queries=asked, mains=mains[count:], prices=prices[count:])
     return {
+        "products": count,
         "build_s": built,
+        "cpu_s": time.process_time(),
         "save_s": time.perf_counter() - began,
         "build_peak_mb": _peak_mb(),
         "graph_mb": 0 if index.graph is None else index.graph.nbytes / 1e6,
@@ -180,27 +185,42 @@ def _filters(stored: Any) -> dict[str, list[Any]]:
 def _case(index: Any, queries: Any, filters: list[Any], k: int) -> dict[str, Any]:
     for query, wanted in list(zip(queries, filters, strict=True))[:20]:
         index.search(query, k, wanted)
-    milliseconds, answers = [], []
+    milliseconds, answers, began_cpu = [], [], time.process_time()
     for query, wanted in zip(queries, filters, strict=True):
         began = time.perf_counter()
         answers.append(index.search(query, k, wanted))
         milliseconds.append(1000 * (time.perf_counter() - began))
+    cpu = 1000 * (time.process_time() - began_cpu) / len(answers)
     hits = expected = 0
-    for query, wanted, answer in zip(queries, filters, answers, strict=True):
-        if not answer.exact:
-            best = set(truth(index, query, k, wanted).tolist())
-            hits, expected = hits + len(best & set(answer.rows.tolist())), expected + len(best)
+    proposed = [at for at, answer in enumerate(answers) if not answer.exact]
+    for start in range(0, len(proposed), TOGETHER):
+        places = proposed[start : start + TOGETHER]
+        wanted = [filters[at] for at in places]
+        for at, best in zip(places, truth(index, queries[places], k, wanted), strict=True):
+            hits += len(best & set(answers[at].rows.tolist()))
+            expected += len(best)
     quantiles = np.quantile(milliseconds, (0.5, 0.95, 0.99)).tolist()
     return {
         "recall": hits / expected if expected else 1.0,
         **dict(zip(("p50_ms", "p95_ms", "p99_ms"), quantiles, strict=True)),
+        "cpu_ms": cpu,
         "compared_all": float(np.mean([answer.exact for answer in answers])),
         "fitting": float(np.mean([answer.searched for answer in answers])),
     }
 
 
-def truth(index: Any, query: Any, k: int, filters: Any) -> Any:
-    """The best ``k`` of all that fit, in single precision and without the index's own code."""
+def truth(index: Any, queries: Any, k: int, filters: list[Any]) -> list[set[int]]:
+    """The best ``k`` of all that fit each query's filters, without the index's own code."""
+    cosines = (queries / np.linalg.norm(queries, axis=1, keepdims=True)) @ index.vectors.T
+    found = []
+    for line, wanted in zip(cosines, filters, strict=True):
+        line[~_mask(index, wanted)] = -np.inf
+        best = np.argpartition(line, -k)[-k:]
+        found.append({int(row) for row in best if np.isfinite(line[row])})
+    return found
+
+
+def _mask(index: Any, filters: Any) -> Any:
     fits = np.ones(len(index), bool)
     if filters is not None:
         names = np.array([_fits(name, filters.categories) for name in index.categories.names])
@@ -210,9 +230,7 @@ def truth(index: Any, query: Any, k: int, filters: Any) -> Any:
         fits &= ~(index.prices < (filters.min_price or 0))
         fits &= ~(index.prices > (filters.max_price or np.inf))
         fits &= index.has_image | (not filters.with_image)
-    cosines = np.where(fits, index.vectors @ (query / np.linalg.norm(query)), -np.inf)
-    best = np.argpartition(cosines, -k)[-k:]
-    return best[np.isfinite(cosines[best])]
+    return fits
 
 
 def _fits(name: str, wanted: Any) -> bool:
@@ -226,12 +244,12 @@ def table(found: dict[str, Any]) -> str:
         for name in found
         if name.endswith(("_s", "_mb")) or name == "products"
     ]
-    lines.append(f"{'filter':24}{'recall':>8}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}"
+    lines.append(f"{'filter':24}{'recall':>8}{'p50 ms':>8}{'p95 ms':>8}{'p99 ms':>8}{'CPU ms':>8}"
                  f"{'all compared':>14}{'fitting':>12}")  # fmt: skip
     for name, case in found["asked"].items():
         lines.append(
             f"{name:24}{case['recall']:8.4f}{case['p50_ms']:8.2f}{case['p95_ms']:8.2f}"
-            f"{case['p99_ms']:8.2f}{case['compared_all']:14.2f}{case['fitting']:12,.0f}"
+            f"{case['p99_ms']:8.2f}{case['cpu_ms']:8.2f}{case['compared_all']:14.2f}{case['fitting']:12,.0f}"
         )
     return "\n".join(lines)
 

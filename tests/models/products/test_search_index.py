@@ -9,6 +9,7 @@ import pytest
 
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
+from crisol.models.products.filtering import Coded
 from crisol.models.products.search_index import ProductIndex, build_index
 
 COUNT, DIMENSIONS = 1500, 24
@@ -119,6 +120,15 @@ def test_a_far_category_gives_as_many_hits_as_a_near_one(graphed):
     near = Filters(categories=("Watches",))
     query = next(graphed.vectors[r] for r in range(COUNT) if graphed.categories[r] == "Toys > Cars")
     assert len(graphed.search(query, 50, near).rows) == 50
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 30])
+def test_rows_with_one_of_several_names_fit(count):
+    values = [f"Name {row % 40}" for row in range(200)]
+    wanted = set(values[:count])
+    column = Coded.of(values)
+    fits = column.fitting(name in wanted for name in column.names)
+    assert fits.tolist() == [value in wanted for value in values]
 
 
 def test_more_than_there_are_gives_all(compared, graphed, queries):

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.products.contract import Filters
 from crisol.models.products.taxonomy import SEPARATOR
+
+COMPARED = 8
+"""So many names are compared with a million rows sooner than each row's name is looked up."""
 
 
 def folded(name: str) -> str:
@@ -40,9 +44,21 @@ class Coded:
     def __getitem__(self, row: int) -> str:
         return self.names[int(self.codes[row])]
 
+    @cached_property
+    def folded(self) -> tuple[str, ...]:
+        """The names as they are compared."""
+        return tuple(folded(name) for name in self.names)
+
     def fitting(self, wanted: Iterable[bool]) -> NDArray[np.bool_]:
         """[N] whether a row's name is wanted; ``wanted`` says it of the V names."""
-        return np.fromiter(wanted, np.bool_, len(self.names))[self.codes]
+        chosen = np.fromiter(wanted, np.bool_, len(self.names))
+        few = np.flatnonzero(chosen)
+        if len(few) > COMPARED:
+            return chosen[self.codes]
+        fits = np.zeros(len(self.codes), bool)
+        for code in few:
+            fits |= self.codes == code
+        return fits
 
 
 def fitting(
@@ -60,10 +76,10 @@ def fitting(
     fits = np.ones(len(prices), bool)
     if filters.categories is not None:
         wanted = {folded(name) for name in filters.categories}
-        fits &= categories.fitting(_within(folded(name), wanted) for name in categories.names)
+        fits &= categories.fitting(_within(name, wanted) for name in categories.folded)
     if filters.brands is not None:
         wanted = {folded(name) for name in filters.brands}
-        fits &= brands.fitting(folded(name) in wanted for name in brands.names)
+        fits &= brands.fitting(name in wanted for name in brands.folded)
     # Comparisons with NaN are false, which is what an unknown price should answer.
     if filters.min_price is not None:
         fits &= prices >= filters.min_price
