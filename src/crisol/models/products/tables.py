@@ -180,8 +180,7 @@ def limits(predictor: ProductsPredictor, data: DataParams) -> list[str]:
     about = predictor.description
     said = [
         "Knows the categories of its training catalogue; anything else is called one of them.",
-        "The rules of quality ask if an entry is complete and consistent, not if the product is "
-        "good.",
+        "The quality rules ask if an entry is complete and consistent, not if a product is good.",
         "The sentiment is that of the words of the description, by a word list; no customer's.",
         "Drivers say what the model looked at, not why a product is what it is.",
     ]
