@@ -14,8 +14,11 @@ KINDS = {
     ("Home", "Towels"): ("towel cotton bath", 5.0),
     ("Watches", ""): ("watch analog leather", 8.0),
 }
+WORDS = ("curtain", "towel", "watch")
 TAXONOMY = Taxonomy(tuple(sorted(KINDS)))
-PARAMS = LinearParams(max_features=500, max_characters=400, image_components=4)
+PARAMS = LinearParams(
+    max_features=500, max_characters=400, image_components=4, inverse_regularisation=3.0
+)
 
 
 def _shop(rows, seed):
@@ -177,6 +180,21 @@ def test_the_baseline_reads_title_and_description_alone(shop):
     np.testing.assert_array_equal(said.leaf, bare.leaf)
     np.testing.assert_array_equal(said.log_price, bare.log_price)
     assert (said.leaf.argmax(axis=1) == truth.leaf).mean() > 0.9
+
+
+def test_regularisation_is_chosen_by_how_well_words_tell_the_leaves_apart():
+    random = np.random.default_rng(0)
+    leaf = random.integers(0, 3, 240)
+    clear = [Record(f"{WORDS[code]} {random.integers(40)}") for code in leaf]
+    blurred = [Record(f"{WORDS[random.integers(3)]} {random.integers(40)}") for _ in leaf]
+    nothing = np.full(len(leaf), np.nan)
+    free = PARAMS.model_copy(update={"inverse_regularisation": None})
+
+    def steepness(records):
+        fitted = fit_linear(records, Targets(leaf, nothing, nothing), TAXONOMY, free)
+        return np.abs(fitted.heads["leaf"][0]).max()
+
+    assert steepness(clear) > 2 * steepness(blurred)
 
 
 def test_probabilities_are_those_of_scikit_learns_regressions(shop):

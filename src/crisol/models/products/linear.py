@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_expit, log_softmax
@@ -27,6 +28,10 @@ from crisol.models.products.taxonomy import Taxonomy
 
 ARRAYS = "linear.safetensors"
 STATE = "linear.json"
+
+STRENGTHS = (3.0, 30.0, 100.0)
+CHOOSING_ROWS = 3000
+"""Training products on which one of :data:`STRENGTHS` is chosen."""
 
 Weights = tuple[Floats, Floats]
 """[F, outputs] and the intercepts [outputs], float32."""
@@ -128,6 +133,8 @@ class Baseline(Linear):
 BASELINE_PARAMS = LinearParams(
     max_characters=0,
     names=0.0,
+    attributes=0.0,
+    quantities=0.0,
     category=0.0,
     price=0.0,
     image_components=0,
@@ -200,9 +207,36 @@ def _targets(
 
 
 def _fit_leaves(
-    columns: csr_matrix, leaf: np.ndarray, leaves: int, params: LinearParams, seed: int
+    columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, params: LinearParams, seed: int
 ) -> Weights:
-    """A logistic regression per leaf; one without products is as good as impossible."""
+    """A logistic regression per leaf."""
+    strength = params.inverse_regularisation
+    if strength is None:
+        some = np.random.default_rng(seed).permutation(len(leaf))[:CHOOSING_ROWS]
+        strength = _best_strength(columns[some], leaf[some], leaves, seed)
+    return _regressions(columns, leaf, leaves, strength, seed)
+
+
+def _best_strength(columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, seed: int) -> float:
+    """The regularisation of the least log-loss of every third row, at its best temperature."""
+    held = np.arange(len(leaf)) % 3 == 0
+    losses = []
+    for strength in STRENGTHS:
+        weights, intercepts = _regressions(columns[~held], leaf[~held], leaves, strength, seed)
+        said = log_expit(columns[held] @ weights + intercepts)
+        losses.append(
+            min(
+                -log_softmax(said * sharpness, axis=1)[np.arange(len(said)), leaf[held]].mean()
+                for sharpness in (0.7, 1.0, 1.5, 2.0)
+            )
+        )
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _regressions(
+    columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, strength: float, seed: int
+) -> Weights:
+    """Each leaf against all others; one without products is as good as impossible."""
     from sklearn.linear_model import LogisticRegression
 
     weights = np.zeros((columns.shape[1], leaves), np.float32)
@@ -213,18 +247,15 @@ def _fit_leaves(
             intercepts[index] = 0.0
             continue
         one = LogisticRegression(
-            C=params.inverse_regularisation,
-            solver="liblinear",
-            dual=True,
-            tol=1e-2,
-            max_iter=200,
-            random_state=seed,
+            C=strength, solver="liblinear", dual=True, tol=1e-2, max_iter=1000, random_state=seed
         ).fit(columns, mine)
         weights[:, index], intercepts[index] = one.coef_[0], one.intercept_[0]
     return weights, intercepts
 
 
-def _fit_ridge(columns: csr_matrix, truth: Floats, of_helper: np.ndarray, ridge: float) -> Weights:
+def _fit_ridge(
+    columns: csr_matrix, truth: Floats, of_helper: NDArray[np.bool_], ridge: float
+) -> Weights:
     """Ridge regression; the helper's level is a column that is not asked later."""
     from sklearn.linear_model import Ridge
 

@@ -3,7 +3,6 @@
 Legend: N records, F columns.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,27 +11,38 @@ from typing import Any, Literal, Self
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
+from crisol.models.products.columns import Indicators, PriceFeatures, QuantityFeatures
 from crisol.models.products.linear_params import FeatureParams
 from crisol.models.products.member import Floats
 from crisol.models.products.picture_features import PictureFeatures
 from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import SEPARATOR
 from crisol.models.products.terms import Sparse, Terms, words
+from crisol.models.products.topics import Topics
 
-Block = Literal["words", "characters", "names", "picture", "category", "price"]
+Block = Literal[
+    "words", "characters", "names", "attributes", "topics", "quantities", "picture", "category",
+    "price",
+]  # fmt: skip
 
 Row = Mapping[Block, Sparse]
 """A record: its columns in every block."""
 WordShare = tuple[int, float, str, float]
 
-_STEPS = 20
-"""Between how many quantiles of the price is told apart, beside its logarithm."""
+MIN_QUANTITIES = 20
+"""An amount counts when so many products name it."""
 
 
 def all_text(record: Record) -> str:
     """Everything that is written, a line each."""
     attributes = (f"{name} {value}" for name, value in record.attributes.items())
     return "\n".join((record.title, record.description, record.brand, *attributes))
+
+
+def attribute_lines(record: Record) -> str:
+    """What is said of the attributes, a line each, and which ones there are."""
+    lines = (f"{name}\n{name}={value}" for name, value in record.attributes.items())
+    return "\n".join(lines).lower()
 
 
 def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -52,67 +62,6 @@ def categories_of(record: Record) -> Iterator[str]:
 
 
 @dataclass(frozen=True)
-class Indicators:
-    """Columns that say whether a record has a certain name."""
-
-    names: tuple[str, ...]
-
-    @classmethod
-    def of(cls, rows: Iterable[Iterable[str]], min_rows: int) -> Self:
-        """The names that so many rows have."""
-        counts = Counter(name for row in rows for name in set(row))
-        return cls(tuple(sorted(name for name, count in counts.items() if count >= min_rows)))
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {name: place for place, name in enumerate(self.names)}
-
-    def place(self, name: str) -> int | None:
-        """The column of a name."""
-        return self._places.get(name)
-
-    def mark(self, names: Iterable[str], weight: float) -> Sparse:
-        """The columns of the known names."""
-        columns = np.array(sorted({self._places[n] for n in names if n in self._places}), np.int64)
-        return columns, np.full(len(columns), weight)
-
-
-@dataclass(frozen=True)
-class PriceFeatures:
-    """The logarithm of the price, standardised, and between which quantiles it lies.
-
-    Attributes:
-        mean: of the logarithm.
-        spread: its standard deviation.
-        edges: quantiles, ascending.
-    """
-
-    mean: float
-    spread: float
-    edges: Floats
-
-    @classmethod
-    def of(cls, log_prices: Floats) -> Self:
-        """From the prices of some products [N]."""
-        edges = np.unique(np.quantile(log_prices, np.linspace(0, 1, _STEPS + 1)[1:-1]))
-        return cls(float(log_prices.mean()), float(log_prices.std()) or 1.0, edges)
-
-    @property
-    def size(self) -> int:
-        """How many columns."""
-        return len(self.edges) + 2
-
-    def mark(self, price: float, weight: float) -> Sparse:
-        """Nothing where there is no price."""
-        if not price > 0:
-            return np.zeros(0, np.int64), np.zeros(0)
-        logarithm = np.log(price)
-        step = np.searchsorted(self.edges, logarithm)
-        height = np.clip((logarithm - self.mean) / self.spread, -4, 4)
-        return np.array([step, self.size - 1]), weight * np.array([1.0, height])
-
-
-@dataclass(frozen=True)
 class LinearFeatures:
     """Turns records into columns; everything it counts is counted on training products.
 
@@ -121,6 +70,9 @@ class LinearFeatures:
         words: of all texts.
         characters: of the title; ``None``: left out.
         names: brands and first words.
+        attributes: their names, and names with values; ``None``: left out.
+        topics: of all texts; ``None``: left out.
+        amounts: likewise.
         categories: what the shop says.
         prices: ``None`` where no price is known.
         pictures: ``None`` where there are none.
@@ -130,6 +82,9 @@ class LinearFeatures:
     words: Terms
     characters: Terms | None
     names: Indicators
+    attributes: Terms | None
+    topics: Topics | None
+    amounts: QuantityFeatures | None
     categories: Indicators
     prices: PriceFeatures | None
     pictures: PictureFeatures | None
@@ -140,12 +95,11 @@ class LinearFeatures:
         least = params.min_rows
         pixels = [record.image.pixels for record in records if record.image is not None]
         components = params.image_components if len(pixels) > 1 else 0
+        texts = [all_text(record) for record in records]
         logs = np.log([record.price for record in records if record.price > 0])
         return cls(
             params,
-            Terms.of(
-                map(all_text, records), "word", (1, 2), min_rows=least, most=params.max_features
-            ),
+            Terms.of(texts, "word", (1, 2), min_rows=least, most=params.max_features),
             Terms.of(
                 (record.title for record in records),
                 "char",
@@ -156,6 +110,11 @@ class LinearFeatures:
             if params.max_characters
             else None,
             Indicators.of(([name for name, _ in names_of(record)] for record in records), least),
+            Terms.of(map(attribute_lines, records), "line", (1, 1), min_rows=least)
+            if params.attributes
+            else None,
+            Topics.of(texts, params.topics, params.max_features) if params.topics else None,
+            QuantityFeatures.of(texts, MIN_QUANTITIES) if params.quantities else None,
             Indicators.of(map(categories_of, records), least),
             PriceFeatures.of(logs) if len(logs) and params.price else None,
             PictureFeatures.fit(pixels, components) if components else None,
@@ -169,6 +128,9 @@ class LinearFeatures:
             "words": len(self.words),
             "characters": 0 if self.characters is None else len(self.characters),
             "names": len(self.names.names) if params.names else 0,
+            "attributes": 0 if self.attributes is None else len(self.attributes),
+            "topics": 0 if self.topics is None else self.topics.directions.shape[1],
+            "quantities": 0 if self.amounts is None else len(self.amounts.means),
             "picture": 0 if self.pictures is None else self.pictures.axes.shape[1],
             "category": len(self.categories.names) if params.category else 0,
             "price": 0 if self.prices is None else self.prices.size,
@@ -183,8 +145,11 @@ class LinearFeatures:
         read: dict[tuple[Block, object], Sparse] = {}
         rows: list[dict[Block, Sparse]] = []
         for record in records:
+            text = all_text(record)
             keys: dict[Block, object] = {
-                "words": all_text(record),
+                "words": text,
+                "topics": text,
+                "quantities": text,
                 "characters": record.title,
                 "picture": id(record.image),
             }
@@ -208,6 +173,14 @@ class LinearFeatures:
             return self.characters.weigh(record.title)
         if block == "names":
             return self.names.mark((name for name, _ in names_of(record)), params.names)
+        if block == "attributes" and self.attributes is not None:
+            columns, values = self.attributes.weigh(attribute_lines(record))
+            return columns, values * params.attributes
+        if block == "topics" and self.topics is not None:
+            found = self.topics.of_text(all_text(record))
+            return np.arange(len(found)), found * params.topic_weight
+        if block == "quantities" and self.amounts is not None:
+            return self.amounts.mark(all_text(record), params.quantities)
         if block == "category":
             return self.categories.mark(categories_of(record), params.category)
         if block == "price" and self.prices is not None:
@@ -230,13 +203,15 @@ class LinearFeatures:
         """
         start = 0
         for block in blocks:
-            if block in ("words", "characters"):
-                terms = self.words if block == "words" else self.characters
-                assert terms is not None
-                text = all_text(record) if block == "words" else record.title
+            terms, text, weight = {
+                "words": (self.words, all_text(record), 1.0),
+                "characters": (self.characters, record.title, 1.0),
+                "attributes": (self.attributes, attribute_lines(record), self.params.attributes),
+            }.get(block, (None, "", 0.0))
+            if terms is not None:
                 for column, value, share in zip(*terms.trace(text), strict=True):
                     for word, part in share.items():
-                        yield start + int(column), float(value), word, part
+                        yield start + int(column), float(value) * weight, word, part
             elif block == "names":
                 for name, made_of in names_of(record):
                     column = self.names.place(name)
@@ -253,12 +228,23 @@ class LinearFeatures:
             "words": self.words.state(),
             "characters": None,
             "names": list(self.names.names),
+            "attributes": None,
+            "topics": None,
             "categories": list(self.categories.names),
             "prices": None,
         }
         if self.characters is not None:
             arrays["characters.idf"] = self.characters.idf
             json["characters"] = self.characters.state()
+        if self.attributes is not None:
+            arrays["attributes.idf"] = self.attributes.idf
+            json["attributes"] = self.attributes.state()
+        if self.topics is not None:
+            found, json["topics"] = self.topics.state()
+            arrays |= {f"topics.{name}": array for name, array in found.items()}
+        if self.amounts is not None:
+            arrays["amounts.means"] = self.amounts.means
+            arrays["amounts.spreads"] = self.amounts.spreads
         if self.prices is not None:
             arrays["prices.edges"] = self.prices.edges
             json["prices"] = {"mean": self.prices.mean, "spread": self.prices.spread}
@@ -270,12 +256,20 @@ class LinearFeatures:
     @classmethod
     def restore(cls, arrays: Mapping[str, Floats], json: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`state`."""
-        characters, prices = json["characters"], json["prices"]
+        characters, prices, attributes = json["characters"], json["prices"], json["attributes"]
+        topics = {
+            name: arrays[f"topics.{name}"] for name in ("idf", "directions") if json["topics"]
+        }
         return cls(
             FeatureParams.model_validate(json["params"]),
             Terms.restore(json["words"], arrays["words.idf"]),
             None if characters is None else Terms.restore(characters, arrays["characters.idf"]),
             Indicators(tuple(json["names"])),
+            None if attributes is None else Terms.restore(attributes, arrays["attributes.idf"]),
+            Topics.restore(topics, json["topics"]) if topics else None,
+            QuantityFeatures(arrays["amounts.means"], arrays["amounts.spreads"])
+            if "amounts.means" in arrays
+            else None,
             Indicators(tuple(json["categories"])),
             None if prices is None else PriceFeatures(**prices, edges=arrays["prices.edges"]),
             PictureFeatures(arrays["pictures.mean"], arrays["pictures.axes"])

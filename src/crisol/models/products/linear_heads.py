@@ -10,13 +10,16 @@ from crisol.models.products.linear_features import Block, Row
 from crisol.models.products.member import Floats
 
 Head = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
+_CONTENT: tuple[Block, ...] = (
+    "words", "characters", "names", "attributes", "topics", "quantities", "picture",
+)  # fmt: skip
 SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
     {
-        "leaf": ("words", "characters", "names", "picture", "price"),
-        "log_price": ("words", "characters", "names", "picture", "category"),
-        "log_price_alone": ("words", "characters", "names", "picture"),
-        "rating": ("words", "characters", "names", "picture", "category", "price"),
-        "rating_alone": ("words", "characters", "names", "picture", "price"),
+        "leaf": (*_CONTENT, "price"),
+        "log_price": (*_CONTENT, "category"),
+        "log_price_alone": _CONTENT,
+        "rating": (*_CONTENT, "category", "price"),
+        "rating_alone": (*_CONTENT, "price"),
     }
 )
 """The leaf never sees the category, the price never the price. The heads ``…_alone`` answer for

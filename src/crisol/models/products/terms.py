@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from crisol.models.products.member import Floats
 
-Kind = Literal["word", "char"]
+Kind = Literal["word", "char", "line"]
 
 _WORD = re.compile(r"\b\w\w+\b")
 _MARKS = "()[]{}<>.,;:!?|/\\\"'*-+&"
@@ -67,12 +67,26 @@ def char_grams(text: str, shortest: int, longest: int) -> Iterator[Gram]:
                 yield padded[start : start + size], (place,)
 
 
+def lines(text: str, shortest: int, longest: int) -> Iterator[Gram]:  # noqa: ARG001
+    r"""Every line that is not empty.
+
+    >>> [term for term, _ in lines("colour\ncolour=red", 1, 1)]
+    ['colour', 'colour=red']
+    """
+    place = 0
+    for line in text.splitlines():
+        size = len(words(line))
+        if line:
+            yield line, tuple(range(place, place + size))
+        place += size
+
+
 @dataclass(frozen=True)
 class Terms:
     """A vocabulary with the weight of each term.
 
     Attributes:
-        kind: ``word`` or ``char``.
+        kind: ``word``, ``char`` or ``line``.
         shortest: length of the n-grams, in words or characters.
         longest: likewise.
         names: [T] the terms, sorted.
@@ -99,7 +113,7 @@ class Terms:
 
         Args:
             texts: N of them.
-            kind: ``word`` or ``char``.
+            kind: ``word``, ``char`` or ``line``.
             lengths: of the n-grams, the shortest and the longest.
             min_rows: a term counts when so many texts have it.
             most: keep so many terms, those that occur most often; of equals the first by name.
@@ -146,7 +160,7 @@ class Terms:
             occurrences, 1 in all.
         """
         columns, weights = self.weigh(text)
-        spelled = words(text) if self.kind == "word" else text.lower().split()
+        spelled = text.lower().split() if self.kind == "char" else words(text)
         parts: dict[int, Counter[str]] = {column: Counter() for column in columns.tolist()}
         for term, made_of in _GRAMS[self.kind](text, self.shortest, self.longest):
             if term in self._places:
@@ -172,4 +186,4 @@ class Terms:
         return cls(state["kind"], state["shortest"], state["longest"], tuple(state["names"]), idf)
 
 
-_GRAMS = {"word": word_grams, "char": char_grams}
+_GRAMS = {"word": word_grams, "char": char_grams, "line": lines}
