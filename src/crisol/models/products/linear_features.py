@@ -137,11 +137,14 @@ class LinearFeatures:
         }
         return {block: size for block, size in sizes.items() if size}
 
-    def of_records(self, records: Iterable[Record]) -> list[dict[Block, Sparse]]:
-        """The columns of each record in every block.
+    def of_records(
+        self, records: Iterable[Record], wanted: Iterable[Block] | None = None
+    ) -> list[dict[Block, Sparse]]:
+        """The columns of each record in every block, or in the wanted ones.
 
         What several records share, such as the picture of one product's variants, is read once.
         """
+        blocks = self.sizes if wanted is None else tuple(wanted)
         read: dict[tuple[Block, object], Sparse] = {}
         rows: list[dict[Block, Sparse]] = []
         for record in records:
@@ -154,7 +157,7 @@ class LinearFeatures:
                 "picture": id(record.image),
             }
             row: dict[Block, Sparse] = {}
-            for block in self.sizes:
+            for block in blocks:
                 if block not in keys:
                     row[block] = self._block(block, record)
                     continue

@@ -64,10 +64,12 @@ class Neighbours(Member):
     ) -> None:
         self.features, self.likeness = features, likeness
         self.counts, self.heads = dict(counts), dict(heads)
+        placed: set[Block] = {"category"} & set(features.sizes)
+        self._read = tuple(dict.fromkeys((*likeness.stored, *placed)))
 
     def forecast(self, records: Sequence[Record]) -> Forecast:
         """See :class:`Member`."""
-        rows = self.features.of_records(records)
+        rows = self.features.of_records(records, self._read)
         said = {head: np.zeros((len(rows), len(level))) for head, (_, level) in self.heads.items()}
         for place, row in enumerate(rows):
             for head, answer in self._of_row(row).items():
