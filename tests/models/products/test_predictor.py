@@ -74,6 +74,14 @@ def test_two_levels_never_contradict_each_other(predictor, shop: Shop) -> None:
         assert probabilities == sorted(probabilities, reverse=True)
 
 
+def test_a_blend_that_trusts_nobody_has_no_drivers(predictor: ProductsPredictor) -> None:
+    nobody = replace(predictor.blend, leaf=dict.fromkeys(predictor.blend.leaf, 0.0))
+    changed = ProductsPredictor(
+        predictor.description, predictor.taxonomy, predictor.members, nobody, None, predictor.habits
+    )
+    assert changed.predict([family.example_request()])[0].categories.drivers == ()
+
+
 def test_a_price_far_from_the_estimate_is_an_outlier(predictor: ProductsPredictor) -> None:
     plain = family.example_request()
     usual = predictor.predict([plain])[0].price.estimate

@@ -216,7 +216,8 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     def _leaves(self, records: Sequence[Record]) -> Forecast:
         """What the ensemble says of their leaves, asking only the members that count for it."""
-        weights = {name: weight for name, weight in (self.blend.leaf or {}).items() if weight}
+        given = self.blend.leaf or {}
+        weights = {name: weight for name, weight in given.items() if weight} or given
         said = {name: self.members[name].forecast(records) for name in weights}
         return Blend(weights, None, None).combine(said)
 
