@@ -11,6 +11,7 @@ from crisol.models.products.folds import FoldTraining, StudyTraining
 from crisol.models.products.member import Forecast, Targets
 from crisol.models.products.results import study_results, truth_of
 from crisol.models.products.study_params import CrossValidation, StudyParams
+from crisol.models.products.taxonomy import Taxonomy
 from crisol.models.products.training import Fit
 from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
 
@@ -119,6 +120,32 @@ def test_evaluation_brings_tables_figures_and_the_gate(
     )
     with pytest.raises(MendableError, match=r"gate\.metric: 'mean' .* Take accuracy or macro_f1"):
         evaluation.evaluate(fitted.predictor, None, *given, *rest[:3], data)
+
+
+def test_the_measured_leaf_is_the_answered_one() -> None:
+    taxonomy = Taxonomy((("Home", "Lamps"), ("Home", "Rugs"), ("Toys", "Dolls")))
+    found = views._category(taxonomy, Forecast(leaf=np.log([[0.35, 0.25, 0.4]])))
+    assert (found["leaf"][0], found["main"][0]) == ("Home > Lamps", "Home")
+    assert found["confidence"][0] == pytest.approx(0.35)
+    assert found["main_confidence"][0] == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [({"image_size": 64}, "pictures of 64 pixels"), ({"currency": "EUR"}, "prices are in EUR")],
+)
+def test_a_champion_that_sees_or_prices_otherwise_is_not_compared(
+    fitted: Fit, shop: Shop, sections: Sections, changes: dict, why: str
+) -> None:
+    mine = fitted.predictor
+    other = mine.with_index(None)
+    other.description = mine.description.model_copy(update=changes)
+    given = (shop.products, shop.images, shop.parts, shop.pairs)
+    rest = (fitted.forecasts, fitted.ranks, fitted.history, sections.data)
+    found = evaluation.evaluate(mine, other, *given, *rest)
+    assert "champion" not in found.scores
+    assert any("not compared with the champion" in said and why in said
+               for said in found.report.limits)  # fmt: skip
 
 
 def test_a_catalogue_of_titles_alone_trains_what_it_can(

@@ -97,10 +97,9 @@ class Answerer:
 
     @cached_property
     def _leaf(self) -> int:
-        """The best leaf of the best main category: the two levels never contradict each other."""
+        """The answered one."""
         assert self._taxonomy is not None
-        inside = self._taxonomy.main_of == int(self._mains.argmax())
-        return int(np.where(inside, self._leaves, -1.0).argmax())
+        return int(self._taxonomy.best(self._leaves[None])[0])
 
     @cached_property
     def _mains(self) -> np.ndarray:

@@ -94,7 +94,8 @@ class Categories(Contract):
     sub: str | None
     sub_probability: Share | None
     guesses: tuple[CategoryGuess, ...]
-    """The most probable leaves, best first, at most five."""
+    """The most probable leaves, best first, at most five. ``sub`` is the best leaf of the most
+    probable main category: as a rule, the first of these."""
     drivers: tuple[Driver, ...]
     """Strongest first."""
     agrees: bool | None

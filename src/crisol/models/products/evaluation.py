@@ -90,11 +90,8 @@ def evaluate(
     if deletion is not None:
         shown["drivers: what is lost when the named words are deleted"] = [deletion]
         metrics |= {f"drivers.{name}": float(value) for name, value in deletion.items()}
-    if champion is not None and registered.study.split.kind == "cross_validation":
-        limits.append(
-            "It was not compared with the champion, which has learned from all the products that "
-            "cross-validation tests on."
-        )
+    if champion is not None and (why := _incomparable(champion, predictor, registered)):
+        limits.append(f"It was not compared with the champion, {why}.")
         champion = None
     report = Report(
         family="products",
@@ -155,7 +152,7 @@ def _deletion(predictor: ProductsPredictor, tested: _Tested) -> dict[str, float]
     records = tested.records[:EXPLAINED]
     leaves = predictor.forecast(records).leaf
     assert leaves is not None
-    best = leaves.argmax(axis=1).tolist()
+    best = predictor.taxonomy.best(np.exp(leaves)).tolist()
     return deletion_test(records, best, predictor.forecast, predictor.linear.contributions)
 
 
@@ -183,6 +180,24 @@ def _scores(
     return table.reset_index(drop=True).assign(row=rows, group=rows)
 
 
+def _incomparable(
+    champion: ProductsPredictor, predictor: ProductsPredictor, registered: StudyResult
+) -> str:
+    """Why the champion cannot be asked about the test products; empty: it can."""
+    mine, theirs = predictor.description, champion.description
+    if registered.study.split.kind == "cross_validation":
+        return "which has learned from all the products that cross-validation tests on"
+    if mine.pictures and mine.image_size != theirs.image_size:
+        return (
+            f"which sees pictures of {theirs.image_size} pixels a side: those of the test products "
+            f"are stored with {mine.image_size}"
+        )
+    if mine.currency != theirs.currency:
+        names = [about.currency or "no currency" for about in (theirs, mine)]
+        return "whose prices are in {}, where these are in {}".format(*names)
+    return ""
+
+
 def _champion(
     champion: ProductsPredictor, tested: _Tested, head: str
 ) -> Sequence[str] | np.ndarray | None:
@@ -193,4 +208,4 @@ def _champion(
     taxonomy: Taxonomy | None = champion.taxonomy
     if said.leaf is None or taxonomy is None:
         return None
-    return [taxonomy.names[leaf] for leaf in said.leaf.argmax(axis=1)]
+    return [taxonomy.names[leaf] for leaf in taxonomy.best(np.exp(said.leaf))]

@@ -49,6 +49,20 @@ class Taxonomy:
         place = {leaf: index for index, leaf in enumerate(self.leaves)}
         return np.array([place.get(leaf, -1) for leaf in zip(mains, subs, strict=True)], np.int64)
 
+    def best(self, probabilities_NC: Floats) -> NDArray[np.int64]:
+        """[N] the answered leaf: the best one of the best main category.
+
+        It need not be the best of all, but no answer names a leaf of one main category and, as the
+        more probable, another main category.
+
+        >>> taxonomy = Taxonomy((("Home", "Lamps"), ("Home", "Rugs"), ("Toys", "Dolls")))
+        >>> taxonomy.names[taxonomy.best(np.array([[0.35, 0.25, 0.4]]))[0]]
+        'Home > Lamps'
+        """
+        main_N = self.main_probabilities(probabilities_NC).argmax(axis=1)
+        inside_NC = self.main_of == main_N[:, None]
+        return np.where(inside_NC, probabilities_NC, -1.0).argmax(axis=1)
+
     def main_probabilities(self, probabilities_NC: Floats) -> Floats:
         """[N, M] the sums of the leaves' probabilities [N, C]."""
         sums = np.zeros((len(probabilities_NC), len(self.mains)), probabilities_NC.dtype)

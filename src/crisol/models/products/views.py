@@ -94,10 +94,10 @@ def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, np.nda
         return {}
     leaves = np.exp(forecast.leaf.astype(np.float64))
     mains = taxonomy.main_probabilities(leaves)
-    best, best_main = leaves.argmax(axis=1), mains.argmax(axis=1)
+    best = taxonomy.best(leaves)
     return {
         "leaf": np.array(taxonomy.names, object)[best],
-        "main": np.array(taxonomy.mains, object)[best_main],
-        "confidence": leaves.max(axis=1),
+        "main": np.array(taxonomy.mains, object)[taxonomy.main_of[best]],
+        "confidence": leaves[np.arange(len(best)), best],
         "main_confidence": mains.max(axis=1),
     }
