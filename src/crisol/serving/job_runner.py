@@ -167,12 +167,27 @@ class JobRunner:
             return False
         lot = _Lot(claim)
         self._in_hand.append(lot)
-        self._prepare(lot)
+        try:
+            self._prepare(lot)
+        except Exception:
+            self._in_hand.remove(lot)
+            self._give_back(claim)
+            raise
         if lot.to_run:
             self._ready.put(lot)
         else:
             self._settle(lot)
         return True
+
+    def _give_back(self, claim: Claim) -> None:
+        """Let a claim's items be taken again, however long that takes; a stop ends its lease."""
+        while not self._stopping.is_set():
+            try:
+                self._store.release(claim)
+            except ApiError:
+                self._stopping.wait(RETRY_S)
+            else:
+                return
 
     def _prepare(self, lot: _Lot) -> None:
         work = self._work

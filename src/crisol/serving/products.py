@@ -182,10 +182,12 @@ class EmbeddingWork:
 
         Raises:
             ValidationError: it breaks its contract.
-            FieldError: its picture cannot be read.
+            FieldError: its picture cannot be read, or there is nothing to embed.
         """
         product = contract.Product.model_validate_json(payload, strict=True)
-        return self._predictor.encode(product)
+        encoded = self._predictor.encode(product)
+        self._predictor.check_embeddable(encoded)
+        return encoded
 
     def run(self, prepared: Sequence[Any]) -> list[bytes]:
         """The embedding of each, as little-endian float32."""

@@ -33,6 +33,8 @@ def test_too_few_products_promise_less_and_stay_finite():
     assert (intervals.inner.low, intervals.inner.high) == (-1.0, 2.0)
     assert intervals.coverage == pytest.approx(0.5)
     assert intervals.outer == intervals.inner
+    assert not intervals.tells_outliers
+    assert PriceIntervals.fit(np.zeros(40), np.arange(40.0)).tells_outliers
 
 
 def test_a_wider_share_has_wider_bounds_and_survives_json():

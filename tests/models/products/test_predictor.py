@@ -175,3 +175,11 @@ def test_an_index_of_another_model_is_refused(predictor: ProductsPredictor) -> N
         predictor.with_index(other)
     with pytest.raises(FieldError, match="without an index"):
         predictor.with_index(None).search([SearchRequest(text="mug")])
+
+
+def test_a_title_that_is_a_price_alone_cannot_be_embedded(predictor: ProductsPredictor) -> None:
+    with pytest.raises(FieldError, match="nothing to embed") as caught:
+        predictor.check_embeddable(predictor.encode(Product(title="Rs. 899")))
+    assert caught.value.field == "title"
+    for there in (Product(title="Mug"), Product(title="Rs. 899", image=picture())):
+        predictor.check_embeddable(predictor.encode(there))

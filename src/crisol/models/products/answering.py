@@ -146,6 +146,7 @@ class Answerer:
             self._record,
             parts=habits.parts,
             usual_prices=self._usual_prices,
+            usual_share=self._usual_share,
             agreement=habits.rank(self._output.agreement),
             **known,
         )
@@ -158,12 +159,19 @@ class Answerer:
 
     @cached_property
     def _usual_prices(self) -> tuple[float, float] | None:
-        """Between which 98 of 100 prices of such a product lie."""
+        """Between which almost all prices of such a product lie; ``None``: that is not known."""
         log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
         if log_price is None or intervals is None or not self._comparable:
             return None
+        if not intervals.tells_outliers:
+            return None
         low, high = intervals.outer_bounds(log_price)
         return math.exp(low[0]), math.exp(high[0])
+
+    @property
+    def _usual_share(self) -> float:
+        intervals = self._predictor.intervals
+        return intervals.outer.coverage if intervals is not None else 0.0
 
     @cached_property
     def _price(self) -> PriceEstimate | None:
@@ -173,7 +181,9 @@ class Answerer:
         low, high = intervals.bounds(log_price)
         given = None if math.isnan(self._record.price) else self._record.price
         note, outlier = None, None
-        if given is not None and self._usual_prices is None:
+        if given is not None and not intervals.tells_outliers:
+            note = "Too few prices were held out in training to call one unusual."
+        elif given is not None and self._usual_prices is None:
             note = (
                 f"The given price is in {self._record.currency}, the estimate in "
                 f"{self._predictor.description.currency}: they are not compared."

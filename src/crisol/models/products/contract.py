@@ -135,12 +135,14 @@ class PriceEstimate(Contract):
     low: float
     high: float
     coverage: Share
-    """Share of products whose price lies between ``low`` and ``high``, as measured."""
+    """At least so many of such products cost between ``low`` and ``high``, by the products held out
+    in training."""
     currency: str | None
     given: float | None
     outlier: bool | None
-    """Whether the given price lies outside where 98 of 100 lie; unknown when none came, or in
-    another currency than the model's."""
+    """Whether the given price lies where at most 2 of 100 lie (10, where few prices are known);
+    unknown when none came, when it is in another currency than the model's, or when too few prices
+    are known."""
     note: str | None
 
 

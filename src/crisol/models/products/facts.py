@@ -51,8 +51,9 @@ class Facts:
         parts: parts that the catalogue has; a rule about another one is left out.
         usual_attributes: names of the attributes that most products of the category state; ``None``
             where it is not known.
-        usual_prices: between which 98 of 100 prices of such products lie, in the product's
+        usual_prices: between which almost all prices of such products lie, in the product's
             currency; ``None`` where the model cannot say.
+        usual_share: how many that are at least.
         agreement: share of the training products whose text and picture agree less than this one's,
             0 to 1; ``None`` without a picture, or where the model has learned of none.
         category: the answered one, ``main > sub``; empty where the model answers none.
@@ -65,6 +66,7 @@ class Facts:
     parts: frozenset[Part] = frozenset(PARTS)
     usual_attributes: tuple[str, ...] | None = None
     usual_prices: tuple[float, float] | None = None
+    usual_share: float = 0.98
     agreement: float | None = None
     category: str = ""
     category_probability: float = 0.0

@@ -19,6 +19,8 @@ from crisol.models.products.member import Floats
 
 INNER, OUTER = 0.8, 0.98
 """Shares of the prices that the two intervals are made to hold."""
+LEAST_OUTER = 0.9
+"""Of fewer than some twenty products no interval holds so many: no price is called unusual."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class PriceIntervals:
 
     @classmethod
     def fit(cls, estimates: Floats, log_prices: Floats) -> Self:
-        """Calibrate on products that neither the members nor their refits have seen.
+        """Calibrate on products that the members had not seen when they gave the estimates.
 
         Args:
             estimates: [N] of the logarithm of the price.
@@ -64,6 +66,11 @@ class PriceIntervals:
     def coverage(self) -> float:
         """Share of the prices between :meth:`bounds`."""
         return self.inner.coverage
+
+    @property
+    def tells_outliers(self) -> bool:
+        """Whether there were enough products to call a price outside :meth:`outer_bounds` unusual."""
+        return self.outer.coverage >= LEAST_OUTER
 
     def bounds(self, log_price: Floats) -> tuple[Floats, Floats]:
         """[N], [N]: between which logarithms 80 of 100 prices lie."""

@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from crisol.core.errors import FieldError
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
 from crisol.models.products.answering import Answerer
@@ -205,6 +206,20 @@ class ProductsPredictor(Predictor[Product, Analysis]):
     def embed(self, records: Sequence[Record]) -> Floats:
         """[N, D] of length 1 each."""
         return self.transformer.embed(records)
+
+    def check_embeddable(self, encoded: Encoded) -> None:
+        """See that there is a word or a picture to embed.
+
+        Raises:
+            FieldError: there is neither, as with a title that is a price alone.
+        """
+        if not len(encoded.network.tokens) and encoded.network.pixels is None:
+            raise FieldError(
+                "title",
+                "no word is left once prices are taken out, and there is no picture: there is "
+                "nothing to embed",
+                "empty",
+            )
 
     def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
         """[N, D] of requests that :meth:`encode` has read."""
