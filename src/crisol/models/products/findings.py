@@ -210,8 +210,8 @@ def price_outlier(facts: Facts) -> Finding | None:
         return None
     low, high = facts.usual_prices
     return Finding(
-        f"The price, {price:,.2f}, is {'below' if price < low else 'above'} what {facts.usual_share:.0%} "
-        f"of such products cost: {low:,.2f} to {high:,.2f}.",
+        f"The price, {price:,.2f}, is {'below' if price < low else 'above'} what "
+        f"{facts.usual_share:.0%} of such products cost: {low:,.2f} to {high:,.2f}.",
         "Check the digits, the currency and how many pieces the price is for.",
     )
 

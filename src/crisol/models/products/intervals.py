@@ -69,7 +69,7 @@ class PriceIntervals:
 
     @property
     def tells_outliers(self) -> bool:
-        """Whether there were enough products to call a price outside :meth:`outer_bounds` unusual."""
+        """Whether there were enough products to call what lies outside unusual."""
         return self.outer.coverage >= LEAST_OUTER
 
     def bounds(self, log_price: Floats) -> tuple[Floats, Floats]:

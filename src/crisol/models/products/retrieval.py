@@ -85,7 +85,7 @@ def _texts(records: Sequence[Record]) -> list[str]:
 
 
 def _pixels(records: Sequence[Record]) -> Floats:
-    """[N, pixels] of at most 32 × 32 places, from 0 to 1."""
+    """[N, pixels] of at most 32 x 32 places, from 0 to 1."""
     stacked = np.stack([record.image.pixels for record in records if record.image is not None])
     step = max(1, stacked.shape[1] // 32)
     small: Floats = stacked[:, ::step, ::step].reshape(len(stacked), -1) / np.float32(255)
