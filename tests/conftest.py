@@ -24,6 +24,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
+NOT_COMMITTED = ("real", "public", "acl18", "btcusdt")
+"""How names of fetched data begin."""
 PROJECT_FILES = ("pyproject.toml", "requirements.lock", "bentofile.yaml", ".telemetry", "README.md")
 
 
@@ -36,7 +38,7 @@ def copy_project(target: Path) -> Path:
     shutil.copytree(
         ROOT / "data" / "01_raw",
         target / "data" / "01_raw",
-        ignore=lambda _, names: [n for n in names if n.startswith(("real", "public", "acl18", "btcusdt"))],
+        ignore=lambda _, names: [n for n in names if n.startswith(NOT_COMMITTED)],
     )
     (target / "src").mkdir()  # Kedro asks for it; the package itself is installed
     return target
