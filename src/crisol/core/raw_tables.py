@@ -84,7 +84,7 @@ class RawTable:
         if self.file.endswith(".jsonl"):
             return f"row {row} (line {row})"
         above = self.rows.iloc[: int(index)].select_dtypes(include=["object", "string"])
-        breaks = sum(int(above[name].str.count("\n").fillna(0).sum()) for name in above)
+        breaks = sum(int(above[name].astype("str").str.count("\n").sum()) for name in above)
         return f"row {row} (line {row + 1 + breaks})"
 
     def _locate(self, error: pa.errors.SchemaError) -> str:
