@@ -29,6 +29,7 @@ from crisol.models.products.linear_params import NeighboursParams
 from crisol.models.products.member import Floats, Forecast, Member, Targets
 from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import Taxonomy
+from crisol.models.products.terms import Sparse
 
 ARRAYS = "neighbours.safetensors"
 STATE = "neighbours.json"
@@ -41,6 +42,10 @@ Target = Literal["leaf", "log_price", "rating"]
 TARGETS: tuple[Target, ...] = ("leaf", "log_price", "rating")
 Solved = tuple[Floats, Floats]
 """Weights [T, outputs] and what is added [outputs]."""
+
+
+Distances = dict[Block, tuple[Sparse, Floats]]
+"""A record's columns of each block, and its squared distances [T] in it."""
 
 
 class Neighbours(Member):
@@ -71,8 +76,11 @@ class Neighbours(Member):
         """See :class:`Member`."""
         rows = self.features.of_records(records, self._read)
         said = {head: np.zeros((len(rows), len(level))) for head, (_, level) in self.heads.items()}
+        first: Distances = {}
         for place, row in enumerate(rows):
-            for head, answer in self._of_row(row).items():
+            apart = self._apart(row, first)
+            first = first or apart
+            for head, answer in self._of_distances(apart).items():
                 said[head][place] = answer
         leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
         return Forecast(
@@ -81,9 +89,25 @@ class Neighbours(Member):
             None if rating is None else np.clip(rating, 0, 1),
         )
 
-    def _of_row(self, row: Row) -> dict[Head, Floats]:
+    def _apart(self, row: Row, first: Distances) -> Distances:
+        """The distances of one record; taken from the first one's where its columns are the same.
+
+        The variants of a product differ from it in one part.
+        """
+        found: Distances = {}
+        for block in self.likeness.stored:
+            known = first.get(block)
+            same = known is not None and all(map(np.array_equal, known[0], row[block]))
+            found[block] = (
+                known
+                if known is not None and same
+                else (row[block], self.likeness.apart(block, row[block]))
+            )
+        return found
+
+    def _of_distances(self, found: Distances) -> dict[Head, Floats]:
         """What every head says of one record, so that no other one changes a bit of it."""
-        apart = {block: self.likeness.apart(block, row[block]) for block in self.likeness.stored}
+        apart = {block: values for block, (_, values) in found.items()}
         return {
             head: np.exp(-_sum(apart, self.counts[_target(head)], head)) @ weights + level
             for head, (weights, level) in self.heads.items()
