@@ -1,0 +1,25 @@
+"""Tables, texts and pictures: many algorithms behind one interface, and AutoML over them."""
+
+from crisol.core.facade import lazy
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "DataParams": "params",
+        "ModelParams": "params",
+        "TrainParams": "params",
+        "Predictor": "predictor.TabularPredictor",
+        "TabularPredictor": "predictor",
+        "Request": "contract.PredictionRequest",
+        "Response": "contract.PredictionResponse",
+        "example_request": "contract",
+        "read": "reading",
+        "infer": "inference",
+        "profile": "profile",
+        "clean": "data",
+        "split": "split",
+        "fit": "training",
+        "evaluate": "evaluation",
+        "fetch": "sources",
+    },
+)

@@ -1,0 +1,160 @@
+"""One interface for everything that learns from a table.
+
+An algorithm is fitted on a :class:`Part`, answers :class:`Features`, and writes itself without
+pickle. Fitting may import scikit-learn or pandas; loading and predicting may not (a bundle has
+neither).
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.schema import Task
+from crisol.models.tabular.settings import AlgorithmSettings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crisol.models.tabular.params import TrainParams
+
+WHERE = {
+    "linear": "linear.Linear",
+    "random_forest": "forest.RandomForest",
+    "xgboost": "xgboost_trees.XGBoost",
+    "lightgbm": "lightgbm_trees.LightGBM",
+    "mlp": "mlp.MLP",
+    "tabm": "tabm.TabM",
+    "ft_transformer": "ft_transformer.FTTransformer",
+    "text_transformer": "text_transformer.TextTransformer",
+    "lstm": "lstm.LSTM",
+    "cnn": "cnn.CNN",
+    "kmeans": "kmeans.KMeans",
+    "hdbscan": "hdbscan.HDBSCAN",
+}
+"""Where each algorithm lives in :mod:`crisol.models.tabular.algorithms`."""
+
+
+class OutOfTime(Exception):  # noqa: N818 - no error: the budget is spent
+    """The deadline came before there was anything worth keeping."""
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """The circumstances of one fit.
+
+    Attributes:
+        task: what is learned.
+        classes: the K classes of the target; empty where it is a number.
+        seed: of everything random.
+        threads: processor threads the fit may use.
+        deadline: :func:`time.monotonic` seconds after which to stop with what there is, or to raise
+            :class:`OutOfTime`; ``None``: no limit. Look often: somebody kills those who do not.
+        train: of networks: the shared loop's parameters. Those that were not set by the person
+            (``train.model_fields_set``) are the algorithm's to choose.
+        checkpoints: folder for resumable state, or ``None``.
+        label: names this fit in curves, logs and checkpoints.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    seed: int
+    threads: int
+    train: "TrainParams"
+    deadline: float | None = None
+    checkpoints: Path | None = None
+    label: str = ""
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline; infinite without one."""
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted algorithm and how it got there.
+
+    Attributes:
+        model: the algorithm.
+        history: of iterations or epochs with ``label``, ``epoch``, ``train_loss`` and, with
+            validation rows, ``valid_loss``; ``None`` where there is no such thing.
+        facts: worth telling, such as ``iterations``.
+    """
+
+    model: "Algorithm"
+    history: "pd.DataFrame | None" = None
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+class Algorithm(ABC):
+    """Fitted, ready to answer. Subclasses hold arrays and networks, not frames."""
+
+    name: ClassVar[str]
+    tasks: ClassVar[frozenset[Task]]
+    settings_type: ClassVar[type[AlgorithmSettings]]
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
+        """Learn from ``train``; ``valid`` is for stopping early and for nothing else.
+
+        Raises:
+            MendableError: the rows cannot be learned from; names the cause.
+            OutOfTime: see :attr:`FitContext.deadline`.
+        """
+
+    @abstractmethod
+    def predict(self, features: Features) -> NDArray[np.float64]:
+        """Probabilities [N, K] of the classes, numbers [N], or cluster numbers [N] (-1: none)."""
+
+    @abstractmethod
+    def write(self, directory: Path) -> dict[str, Any]:
+        """Write arrays (safetensors, the library's own text or JSON) into an empty folder.
+
+        Returns:
+            What else :meth:`read` needs, as plain JSON.
+        """
+
+    @classmethod
+    @abstractmethod
+    def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
+        """Read what :meth:`write` wrote; answers on one thread."""
+
+    @classmethod
+    def packages(cls) -> tuple[str, ...]:
+        """What a bundle installs for it beside numpy, such as ``("lightgbm",)``."""
+        return ()
+
+    def importance(self) -> dict[str, float] | None:
+        """Share of each feature in what was learned, where the algorithm knows (sums to 1)."""
+        return None
+
+    def shap(
+        self,
+        features: Features,  # noqa: ARG002
+    ) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+        """Exact SHAP values [N, F] or [N, F, K] on the model's own scale with F names, if quick."""
+        return None
+
+
+def algorithm(name: str) -> type[Algorithm]:
+    """The class of an algorithm.
+
+    Raises:
+        MendableError: there is no such algorithm.
+    """
+    if name not in WHERE:
+        raise MendableError(f"no algorithm {name!r}; there are: auto, {', '.join(WHERE)}")
+    module, _, attribute = WHERE[name].partition(".")
+    found = import_module(f"crisol.models.tabular.algorithms.{module}")
+    loaded: type[Algorithm] = getattr(found, attribute)
+    return loaded

@@ -1,0 +1,1 @@
+"""What learns from tables, texts and pictures; one module each."""

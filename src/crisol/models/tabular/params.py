@@ -1,0 +1,144 @@
+"""The parameters of tabular. Light: importing it loads no library."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+
+from crisol.core.candidate import GateRule
+from crisol.core.loop_params import LoopParams
+from crisol.core.params import Params
+from crisol.models.tabular.schema import Kind, Role, Task, Words
+from crisol.models.tabular.settings import SETTINGS
+
+Format = Literal["auto", "csv", "json", "jsonl", "parquet", "images"]
+
+
+class ReadParams(Params):
+    """How the raw file is read; what is ``None`` is found out, and shown."""
+
+    format: Format = "auto"
+    encoding: str | None = None
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    header: bool | None = None
+    names: Words = ()
+    """Names of the columns, in file order, where there is no header or to replace it."""
+    missing: Words = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
+    """Cells that say that there is no value."""
+
+
+class ColumnParams(Params):
+    """What a person knows better about one column."""
+
+    kind: Kind | None = None
+    role: Role | None = None
+
+
+class SplitParams(Params):
+    """Which rows are held out."""
+
+    kind: Literal["auto", "given", "random", "time", "group"] = "auto"
+    """``auto``: the test file if there is one, else by time or group column, else at random (the
+    same share of every class)."""
+    test_share: float = Field(default=0.2, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class DataParams(Params):
+    """Where the rows come from and what they are."""
+
+    file: str | None = None
+    """A table file, a zip or folder of pictures in class folders, or a folder with ``train.*`` and
+    ``test.*``; unset: the sample. Read by the catalog."""
+    dataset: str = "sample"
+    """What reports call the data."""
+    synthetic: bool = False
+    task: Task | Literal["auto"] = "auto"
+    target: str | None = None
+    """Unset: the column called target, label, class or y, else the last one."""
+    features: Words = ()
+    """Empty: every column that is nothing else."""
+    ids: Words = ()
+    time: str | None = None
+    group: str | None = None
+    ignore: Words = ()
+    columns: dict[str, ColumnParams] = Field(default_factory=dict)
+    """Overrides, by column."""
+    label_strip: str = ""
+    """Characters to be taken off the ends of class labels (the official Adult test file has dots)."""
+    image_size: int = Field(default=32, ge=8, le=512)
+    """Edge of the square pictures are scaled to, pixels."""
+    read: ReadParams = ReadParams()
+    split: SplitParams = SplitParams()
+    gate: GateRule | None = None
+    """Unset: accuracy, RMSE or silhouette, by the task."""
+
+
+class AutoParams(Params):
+    """How ``algorithm: auto`` searches."""
+
+    time_budget_s: float = Field(default=210.0, gt=0)
+    """Seconds the search may take, ensembling included; it is stopped then, whatever it does."""
+    max_trials: int | None = Field(default=None, ge=1)
+    """With it, and time enough, two runs are the same; without, speed decides how far they get."""
+    latency_limit_ms: float | None = Field(default=None, gt=0)
+    """What one row may take (95th percentile, one thread); members are left out until it holds."""
+    workers: int | None = Field(default=None, ge=1)
+    """Processes that try at once; ``None``: one per core."""
+    folds: int = Field(default=5, ge=2, le=20)
+    algorithms: Words = ()
+    """Those that may be tried; empty: all that fit the task."""
+    metric: Literal["auto", "log_loss", "accuracy", "auc", "rmse", "mae", "silhouette"] = "auto"
+    """What is searched for: log-loss, RMSE or silhouette, by the task."""
+    prune: bool = True
+    """Give up trials whose first folds are clearly worse than the best."""
+    stack: bool = True
+    """Also try a second level on the out-of-fold answers; it is kept where it is better."""
+    storage: str | None = None
+    """Database of the Optuna study (``sqlite:///…``, ``postgresql://…``); unset: SQLite beside the
+    checkpoints."""
+    study: str | None = None
+    """Name of a study in that database to go on with; unset: one of this run's data and settings."""
+
+
+class ModelParams(Params):
+    """What learns."""
+
+    algorithm: str = "auto"
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """Of the algorithm (:mod:`crisol.models.tabular.settings`); not for ``auto``."""
+    folds: int = Field(default=1, ge=1, le=20)
+    """Of a single algorithm: 1 holds out a tenth to stop early; more trains that many on folds and
+    averages them."""
+    auto: AutoParams = AutoParams()
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        unknown = sorted(set(self.auto.algorithms) - set(SETTINGS))
+        if unknown:
+            there = ", ".join(SETTINGS)
+            raise ValueError(f"auto.algorithms: no {unknown[0]!r}; there are: {there}")
+        if self.algorithm == "auto":
+            if self.settings:
+                raise ValueError("settings: are of one algorithm; 'auto' chooses its own")
+            return self
+        if self.algorithm not in SETTINGS:
+            there = ", ".join(["auto", *SETTINGS])
+            raise ValueError(f"algorithm: no {self.algorithm!r}; there are: {there}")
+        try:
+            SETTINGS[self.algorithm].model_validate(self.settings)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = ".".join(str(p) for p in first["loc"])
+            known = ", ".join(SETTINGS[self.algorithm].model_fields)
+            raise ValueError(
+                f"settings.{name}: {first['msg']} ({self.algorithm} knows: {known})"
+            ) from None
+        return self
+
+
+class TrainParams(LoopParams):
+    """The loop of the networks. What is not set here, each network chooses by its settings."""
+
+    monitor: str | None = "valid_loss"
+    cpu_threads: int | None = 1
+    seed: int = Field(default=0, ge=0)

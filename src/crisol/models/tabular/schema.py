@@ -1,0 +1,89 @@
+"""What the columns of a table are: kind, role, range, categories.
+
+Light: importing it loads neither pandas nor torch. The schema is shown to the person who brought
+the data, can be overruled column by column (:class:`crisol.models.tabular.params.ColumnParams`),
+travels with the predictor, and is what the contract is generated from.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+from pydantic import Strict
+
+from crisol.core.params import Params
+
+Kind = Literal["number", "category", "boolean", "date", "text", "image"]
+"""How a column's cells are read. ``category``: a word out of a list; ``text``: free words."""
+Role = Literal["feature", "target", "id", "time", "group", "ignore"]
+"""What a column is for. ``id`` names rows, ``time`` orders them (a test set lies after its training
+set), ``group`` keeps rows together (a group is never on both sides of a split)."""
+Task = Literal["classification", "regression", "clustering", "text", "image"]
+"""What is to be learned. ``text`` and ``image`` are classifications of free text and pictures."""
+
+Words = Annotated[tuple[str, ...], Strict(False)]
+
+
+class Column(Params):
+    """One column, as its training rows show it."""
+
+    name: str
+    kind: Kind
+    role: Role = "feature"
+    missing: float = 0.0
+    """Share of rows without a value."""
+    distinct: int = 0
+    integer: bool = False
+    """Whether every number is whole."""
+    low: float | None = None
+    """Smallest number (dates: seconds since 1970, UTC)."""
+    high: float | None = None
+    categories: Words = ()
+    """Words of a category or boolean column, the most frequent first; of a class target, sorted."""
+    true_word: str | None = None
+    """Of a boolean column: the word that stands for yes."""
+    date_format: str | None = None
+    examples: Words = ()
+    reason: str = ""
+    """Why this kind and role, for a person: `2 to 9 distinct words in 32,561 rows`, `overruled`."""
+
+
+class Schema(Params):
+    """The columns of a table in file order, and the task they serve."""
+
+    task: Task
+    columns: Annotated[tuple[Column, ...], Strict(False)]
+    rows: int
+    warnings: Words = ()
+    """What a person should look at: constant columns, suspected ids, leakage."""
+
+    @property
+    def features(self) -> tuple[Column, ...]:
+        """The columns a model may look at."""
+        return tuple(c for c in self.columns if c.role == "feature")
+
+    @property
+    def target(self) -> Column | None:
+        """The column to be predicted; ``None`` for clustering."""
+        return next((c for c in self.columns if c.role == "target"), None)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The target's words, sorted; empty where the target is a number or there is none."""
+        target = self.target
+        return target.categories if target is not None and self.task != "regression" else ()
+
+    def of_kind(self, *kinds: Kind) -> tuple[Column, ...]:
+        """The features of these kinds, in order."""
+        return tuple(c for c in self.features if c.kind in kinds)
+
+    def column(self, name: str) -> Column:
+        """A column by its name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return next(c for c in self.columns if c.name == name)
+
+    def named(self, role: Role) -> Sequence[str]:
+        """The names of the columns of a role."""
+        return [c.name for c in self.columns if c.role == role]
