@@ -64,7 +64,7 @@ class DataParams(Params):
     columns: dict[str, ColumnParams] = Field(default_factory=dict)
     """Overrides, by column."""
     label_strip: str = ""
-    """Characters to be taken off the ends of class labels (the official Adult test file has dots)."""
+    """Characters taken off the ends of class labels (Adult's official test file has dots)."""
     image_size: int = Field(default=32, ge=8, le=512)
     """Edge of the square pictures are scaled to, pixels."""
     read: ReadParams = ReadParams()
@@ -97,7 +97,7 @@ class AutoParams(Params):
     """Database of the Optuna study (``sqlite:///…``, ``postgresql://…``); unset: SQLite beside the
     checkpoints."""
     study: str | None = None
-    """Name of a study in that database to go on with; unset: one of this run's data and settings."""
+    """A study in that database to go on with; unset: one of this run's data and settings."""
 
 
 class ModelParams(Params):
