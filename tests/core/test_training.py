@@ -9,7 +9,13 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from crisol.core.progress import listening
-from crisol.core.training import LoopParams, NonFiniteLossError, TensorBatches, train
+from crisol.core.training import (
+    LoopParams,
+    NonFiniteLossError,
+    StoppedTooSoonError,
+    TensorBatches,
+    train,
+)
 
 
 def same_weights(a, b):
@@ -360,3 +366,40 @@ def test_an_iterable_that_lies_about_its_length_is_refused(tiny):
 def test_bad_parameters_name_the_field(changed, field):
     with pytest.raises(ValueError, match=field):
         LoopParams(**changed)
+
+
+class After:
+    """Says stop from the n-th time it is asked."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def __call__(self):
+        self.left -= 1
+        return self.left <= 0
+
+
+@pytest.mark.parametrize("monitor", ["valid_loss", None])
+def test_a_stopped_training_keeps_its_whole_epochs_and_goes_on_later(tiny, tmp_path, monitor):
+    params = tiny.params(epochs=5, monitor=monitor)
+    whole = tiny.run(params, checkpoints=tmp_path / "whole")
+    short = tiny.run(params, checkpoints=tmp_path / "short", stop=After(15))  # 6 batches an epoch
+    assert short.epochs_run == len(short.history) == 2
+    pd.testing.assert_frame_equal(
+        tiny.measured(short.history), tiny.measured(whole.history.iloc[:2])
+    )
+    two = tiny.run(params, checkpoints=tmp_path / "two", stop=After(12))
+    assert same_weights(short.network, two.network)
+    more = tiny.run(params, checkpoints=tmp_path / "short")
+    assert more.resumed_from_epoch == 2
+    assert same_weights(more.network, whole.network)
+
+
+def test_never_stopping_changes_nothing(tiny):
+    plain = tiny.run(tiny.params())
+    assert same_weights(plain.network, tiny.run(tiny.params(), stop=lambda: False).network)
+
+
+def test_stopping_in_the_first_epoch_leaves_nothing(tiny):
+    with pytest.raises(StoppedTooSoonError, match="first epoch"):
+        tiny.run(tiny.params(), stop=After(3))

@@ -30,7 +30,16 @@ from crisol.core.loop_params import LoopParams
 from crisol.core.processes import training_processes
 from crisol.core.seeding import preserved_randomness, seeded
 from crisol.core.tally import NonFiniteLossError
-from crisol.core.unit import Batch, Batches, Evaluate, Loss, TrainResult, Unit
+from crisol.core.unit import (
+    Batch,
+    Batches,
+    Evaluate,
+    Loss,
+    Stop,
+    StoppedTooSoonError,
+    TrainResult,
+    Unit,
+)
 
 __all__ = [
     "Batch",
@@ -39,6 +48,8 @@ __all__ = [
     "Loss",
     "LoopParams",
     "NonFiniteLossError",
+    "Stop",
+    "StoppedTooSoonError",
     "TensorBatches",
     "TrainResult",
     "clear",
@@ -59,6 +70,7 @@ def train(
     checkpoints: Path | None = None,
     fingerprint: str = "",
     label: str = "",
+    stop: Stop | None = None,
 ) -> TrainResult:
     """Train ``network`` and return it with the weights of its best epoch.
 
@@ -80,10 +92,13 @@ def train(
         fingerprint: identifies the data and whatever else decides the result
             (:func:`crisol.core.checkpoints.fingerprint`); parameters and network are added to it.
         label: names this unit in the history, the log, the progress and the checkpoint folder.
+        stop: see :data:`crisol.core.unit.Stop`; an epoch it interrupts does not count, the weights
+            are the best ones until then, and a checkpoint can still be gone on from.
 
     Raises:
         ValueError: the parameters do not fit the data, the device or the metrics there are.
         NonFiniteLossError: a loss became NaN or infinite; names epoch and step.
+        StoppedTooSoonError: ``stop`` came before the end of the first epoch.
     """
     device = choose_device(params.device)
     _check_batch_size(train_data, params)
@@ -95,7 +110,9 @@ def train(
         if params.mixed_precision == "bf16" and processes.device.device.type == "cpu":
             _check_bf16_lstm(network)
         try:
-            unit = Unit(network, loss, train_data, valid_data, params, evaluate, processes, label)
+            unit = Unit(
+                network, loss, train_data, valid_data, params, evaluate, processes, label, stop
+            )
             return unit.run(None if checkpoints is None else Path(checkpoints), fingerprint)
         finally:
             processes.release()

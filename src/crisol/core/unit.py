@@ -37,6 +37,14 @@ it: that call is where mixed precision and the synchronisation of processes happ
 Evaluate = Callable[[nn.Module], Mapping[str, float]]
 """Further validation metrics of the network, which is in evaluation mode on its device."""
 
+Stop = Callable[[], bool]
+"""Asked after every batch (under several processes: after every epoch, of the first one) whether
+to stop."""
+
+
+class StoppedTooSoonError(RuntimeError):
+    """A training was stopped before the end of its first epoch: there is nothing to keep."""
+
 
 class Batches(Protocol):
     """Anything with a length that can be iterated once per epoch."""
@@ -86,8 +94,10 @@ class Unit:
         evaluate: Evaluate | None,
         processes: Processes,
         label: str,
+        stop: Stop | None = None,
     ) -> None:
         self._params, self._loss, self._evaluate = params, loss, evaluate
+        self._stop, self._stopped = stop, False
         self._label, self._processes = label, processes
         self._network = network.to(processes.device.device)
         self._average = WeightAverage(network, params.ema_decay) if params.ema_decay else None
@@ -139,9 +149,13 @@ class Unit:
             ) as ticker:
                 while self._epoch < params.epochs and not self._exhausted():
                     self._run_epoch(ticker)
+                    if self._stopped:
+                        break
                     last = self._epoch == params.epochs or self._exhausted()
                     if self._epoch % params.checkpoint_every_epochs == 0 and not last:
                         self._save(checkpoint, identity)
+                    if not last and self._ask_to_stop():
+                        break
             self._finish(checkpoint, identity)
         self._network.eval()
         history = pd.DataFrame(self._history)
@@ -168,6 +182,9 @@ class Unit:
             self._train_data.set_epoch(self._epoch)
         tally = Tally("training", f"{self._label or 'training'}, epoch {self._epoch}")
         learning_rate = self._train_pass(tally, ticker)
+        if self._stopped:  # in the middle of the epoch, which does not count
+            self._epoch -= 1
+            return
         means = tally.means(self._processes.total)
         trained = time.perf_counter()
         row: dict[str, Any] = {"label": self._label, "epoch": self._epoch, "step": self._step}
@@ -185,6 +202,13 @@ class Unit:
         if self._params.monitor and monitored is not None:
             shown[self._params.monitor] = monitored
         ticker.show(self._epoch, **shown)
+
+    def _ask_to_stop(self) -> bool:
+        """Whether to stop, as the first process sees it."""
+        if self._stop is not None:
+            asked = {"stop": float(self._stop())} if self._processes.is_first else None
+            self._stopped = bool(self._processes.from_first(asked)["stop"])
+        return self._stopped
 
     def _train_pass(self, tally: Tally, ticker: Ticker) -> float:
         """One pass over the training data; returns the learning rate of its last step."""
@@ -208,6 +232,8 @@ class Unit:
             if index % params.log_every_steps == 0:
                 tally.flush()
                 ticker.show(self._epoch, loss=tally.latest)
+            if index < batches and processes.world == 1 and self._ask_to_stop():
+                return learning_rate
         if index != batches:
             raise ValueError(f"train_data: says it has {batches} batches but gave {index}")
         return learning_rate
@@ -269,9 +295,11 @@ class Unit:
                 self._stale_epochs += 1
                 return
         self._best_epoch, self._best_value, self._stale_epochs = self._epoch, monitored, 0
-        if monitored is not None:
-            weights = self._evaluated.state_dict()
-            self._best_weights = {name: tensor.clone() for name, tensor in weights.items()}
+        keep = monitored is not None or self._stop is not None
+        self._best_weights = self._copied_weights() if keep else None
+
+    def _copied_weights(self) -> dict[str, Tensor]:
+        return {name: tensor.clone() for name, tensor in self._evaluated.state_dict().items()}
 
     def _tell(self, row: Mapping[str, Any]) -> None:
         if self._processes.is_first:
@@ -306,18 +334,24 @@ class Unit:
             checkpoint.save(self._state(identity, finished=False))
 
     def _finish(self, checkpoint: Checkpoint | None, identity: str) -> None:
-        """Take the best weights, and leave a small record that this unit is done."""
+        """Take the best weights, and leave a small record that this unit is done.
+
+        Of a training that was stopped the last checkpoint stays: with more time it goes on.
+        """
+        if self._epoch == 0:
+            raise StoppedTooSoonError(f"{self._label or 'training'}: stopped in its first epoch")
         best = self._best_weights or self._evaluated.state_dict()
         self._network.load_state_dict(best)
-        if checkpoint is not None and self._processes.is_first:
+        if checkpoint is not None and self._processes.is_first and not self._stopped:
             checkpoint.save(self._state(identity, finished=True))
         self._processes.wait()
         if self._processes.is_first:
             best_value = "" if self._best_value is None else f" ({self._best_value:.5g})"
             logger.info(
-                "%s: %d epochs, best %d%s, %.1f s",
+                "%s: %d epochs%s, best %d%s, %.1f s",
                 self._label or "training",
                 self._epoch,
+                " (stopped)" if self._stopped else "",
                 self._best_epoch,
                 best_value,
                 sum(row["seconds"] for row in self._history),
@@ -342,6 +376,8 @@ class Unit:
             if self._processes.scaler is not None:
                 self._processes.scaler.load_state_dict(state["scaler"])
             self._best_weights = state["best_weights"]
+            if self._best_weights is None and self._stop is not None:
+                self._best_weights = self._copied_weights()
             self._optimizer.load_state_dict(state["optimizer"])
             self._schedule.load_state_dict(state["schedule"])
         for row in self._history:
