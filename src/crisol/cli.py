@@ -73,7 +73,7 @@ def _command(function: Callable[..., _Answer]) -> Callable[..., None]:
     return click.pass_obj(with_json)
 
 
-_number = click.option("--version", help="A version number, when REFERENCE is a bare family.")
+_number = click.option("--version", help="A version number, when REFERENCE is a bare model.")
 
 
 def _open(project: Path, env: str | None) -> Any:
@@ -110,9 +110,10 @@ def promote(
     force: bool,
     reason: str | None,
 ) -> _Answer:
-    """Make REFERENCE the champion of its family.
+    """Make REFERENCE the champion of its model.
 
-    REFERENCE is a family (its candidate), such as signals, or signals/2, or signals@candidate.
+    REFERENCE is a model (its candidate), such as signals or tabular.adult, or signals/2, or
+    signals@candidate.
     """
     from crisol.registry import display, promotion, versions
 
@@ -122,15 +123,15 @@ def promote(
 
 
 @cli.command()
-@click.argument("family")
+@click.argument("model")
 @click.option("--reason", help="Why; recorded.")
 @_command
-def rollback(store: Any, family: str, reason: str | None) -> _Answer:
-    """Return to the previous champion of FAMILY; the two change places."""
+def rollback(store: Any, model: str, reason: str | None) -> _Answer:
+    """Return to the previous champion of MODEL; the two change places."""
     from crisol.registry import display, promotion, versions
 
-    versions.check_family(family)
-    outcome = promotion.rollback(store, family, reason)
+    versions.family_of(model)
+    outcome = promotion.rollback(store, model, reason)
     return _Answer(outcome.to_json(), lambda: display.outcome(outcome))
 
 
@@ -167,19 +168,24 @@ def reproduce(store: Any, version: str) -> _Answer:
 
 
 @cli.command()
-@click.argument("family", required=False)
+@click.argument("model", required=False)
 @_command
-def models(store: Any, family: str | None) -> _Answer:
-    """List the registered versions of FAMILY, or of every family."""
+def models(store: Any, model: str | None) -> _Answer:
+    """List the registered versions of MODEL, or of every model.
+
+    MODEL is a family, with all of its lines, or one line such as tabular.adult.
+    """
     from crisol import models as families
     from crisol.registry import display, versions
 
-    if family is not None:
-        versions.check_family(family)
-    names = [family] if family else families.family_names()
+    asked = [model] if model else list(families.family_names())
+    if model is not None and versions.family_of(model) != model:
+        names = [model]
+    else:
+        names = versions.lines(store, model)
     found = [v for name in names for v in versions.all_versions(store, name)]
     listed = {"versions": [v.to_json() for v in found]}
-    return _Answer(listed, lambda: display.models(found, names))
+    return _Answer(listed, lambda: display.models(found, asked))
 
 
 @cli.command()
@@ -189,7 +195,8 @@ def models(store: Any, family: str | None) -> _Answer:
 def bundle(store: Any, reference: str, version: str | None) -> _Answer:
     """Build a Bento from exactly REFERENCE, stamped with its origin.
 
-    REFERENCE is a family (its champion), such as signals, or signals/2, or signals@candidate.
+    REFERENCE is a model (its champion), such as signals or tabular.adult, or signals/2, or
+    signals@candidate.
     """
     from crisol.registry import display, promotion, versions
     from crisol.registry.lineage import stamp

@@ -101,11 +101,24 @@ class Project:
         error = np.random.default_rng(0).normal(0, noise, len(x))
         pd.DataFrame({"x": x, "y": 2 * x + 1 + error}).to_csv(self.raw, index=False)
 
-    def run(self, runner: Any = None, env: str | None = None, **sections: Any) -> None:
-        """``kedro run --pipelines linear``, in this process."""
-        parameters = {"linear": sections} if sections else None
+    def run(
+        self,
+        runner: Any = None,
+        env: str | None = None,
+        params: dict[str, Any] | None = None,
+        **sections: Any,
+    ) -> None:
+        """``kedro run --pipelines linear``, in this process.
+
+        Args:
+            runner: of Kedro.
+            env: of the configuration.
+            params: runtime parameters besides those of the family.
+            sections: of the family's parameters, replaced.
+        """
+        given = {**(params or {}), **({"linear": sections} if sections else {})}
         with KedroSession.create(
-            self.folder, save_on_close=False, env=env, runtime_params=parameters
+            self.folder, save_on_close=False, env=env, runtime_params=given or None
         ) as session:
             session.run(pipeline_names=["linear"], runner=runner)
 

@@ -17,7 +17,7 @@ def card(candidate: Candidate, decision: Decision, tags: Mapping[str, str], run_
     """The card as Markdown."""
     report = candidate.report
     sections = [
-        f"# {report.family}\n\n{report.headline}",
+        f"# {tags.get('crisol.model', report.family)}\n\n{report.headline}",
         _synthetic(report.synthetic),
         _section("Data", _bullets([*report.data, *_digests(tags)])),
         _section("Gate", _gate(decision)),

@@ -13,7 +13,7 @@ from crisol import models
 from crisol.core.candidate import Candidate
 from crisol.core.predictor import Predictor
 from crisol.registry import registration, runs, versions
-from crisol.registry.store import Store, current
+from crisol.registry.store import Store, StoreError, current
 
 AnyPredictor = Predictor[Any, Any]
 
@@ -78,15 +78,21 @@ class IndexDirectory(AbstractDataset[Any, Any]):
 class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
     """The registry, as a catalog entry: save a candidate to register it, load the newest."""
 
-    def __init__(self, *, family: str, metadata: dict[str, Any] | None = None) -> None:
-        """Register under the name of ``family``."""
-        self._family = family
+    def __init__(
+        self, *, family: str, model: str | None = None, metadata: dict[str, Any] | None = None
+    ) -> None:
+        """Register a predictor of ``family``.
+
+        During a run the run says under which name. Without one it is ``model``, a line such as
+        ``tabular.adult``, or else the family's own name.
+        """
+        self._family, self._model = family, _checked(family, model)
         self.metadata = metadata
 
     def load(self) -> AnyPredictor:
         """The newest registered version's predictor."""
         store = current()
-        reference = versions.Reference(self._family, alias=versions.CANDIDATE)
+        reference = versions.Reference(_line(self._family, self._model), alias=versions.CANDIDATE)
         return load_version(store, versions.find(store, reference))
 
     def save(self, data: Candidate) -> None:
@@ -95,7 +101,7 @@ class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
         if log is not None:
             registration.register(log, data)
             return
-        log = runs.open_run(current(), self._family, {"crisol.env": "catalog"})
+        log = runs.open_run(current(), self._model, {"crisol.env": "catalog"})
         try:
             registration.register(log, data)
         except BaseException as error:
@@ -104,20 +110,29 @@ class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
         log.finish()
 
     def _exists(self) -> bool:
-        return versions.CANDIDATE in versions.aliases(current(), self._family)
+        named = versions.aliases(current(), _line(self._family, self._model))
+        return versions.CANDIDATE in named
 
     def _describe(self) -> dict[str, Any]:
-        return {"family": self._family}
+        return {"family": self._family, "model": self._model}
 
 
 class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
-    """The promoted predictor of a family, or ``None`` before the first promotion."""
+    """The promoted predictor of a model, or ``None`` before the first promotion."""
 
     def __init__(
-        self, *, family: str, version: str | None = None, metadata: dict[str, Any] | None = None
+        self,
+        *,
+        family: str,
+        version: str | None = None,
+        model: str | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Follow the alias ``champion``, or stay with one ``version`` (``none``: no champion)."""
-        self._family = family
+        """Follow the alias ``champion``, or stay with one ``version`` (``none``: no champion).
+
+        During a run the run says of which model; see :class:`RegisteredPredictor`.
+        """
+        self._family, self._model = family, _checked(family, model)
         self._version = version
         self.metadata = metadata
 
@@ -134,19 +149,35 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
     def _find(self, store: Store) -> versions.Version | None:
         if self._version == "none":
             return None
+        model = _line(self._family, self._model)
         if self._version is not None:
-            return versions.find(store, versions.Reference(self._family, version=self._version))
-        return versions.try_find(store, self._family, versions.CHAMPION)
+            return versions.find(store, versions.Reference(model, version=self._version))
+        return versions.try_find(store, model, versions.CHAMPION)
 
     def save(self, data: AnyPredictor) -> None:  # noqa: ARG002
         """Refused: a champion is promoted, never saved."""
         raise DatasetError(
             f"{self._family}.champion cannot be saved; promote a version: "
-            f"kedro promote {self._family}"
+            f"kedro promote {_line(self._family, self._model)}"
         )
 
     def _exists(self) -> bool:
         return self._find(current()) is not None
 
     def _describe(self) -> dict[str, Any]:
-        return {"family": self._family, "version": self._version}
+        return {"family": self._family, "model": self._model, "version": self._version}
+
+
+def _checked(family: str, model: str | None) -> str:
+    """The model's name when no run says it."""
+    if model is None:
+        return family
+    if versions.family_of(model) != family:
+        raise StoreError(f"{model} is not a model of {family}: a line is named {family}.<line>")
+    return model
+
+
+def _line(family: str, otherwise: str) -> str:
+    """The name of this moment: that of the family's open run, if there is one."""
+    log = runs.active(family)
+    return otherwise if log is None else log.model

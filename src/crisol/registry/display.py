@@ -63,13 +63,13 @@ def run_summary(log: RunLog, reports: Sequence[Report]) -> None:
     )
     if number is None:
         return
-    version = versions.find(log.store, versions.Reference(log.family, version=number))
+    version = versions.find(log.store, versions.Reference(log.model, version=number))
     out.print(f"version  {version}, alias candidate")
     if version.gate is None:
         return
     verdict(version.gate)
     if version.gate.passed:
-        out.print(f"next     kedro promote {log.family}")
+        out.print(f"next     kedro promote {log.model}")
 
 
 def verdict(decision: Decision) -> None:
@@ -87,16 +87,16 @@ def outcome(done: Outcome) -> None:
     if done.decision is not None:
         verdict(done.decision)
     if not done.changed:
-        out.print(f"{move.family}/{move.new} is already the champion: nothing to do")
+        out.print(f"{move.model}/{move.new} is already the champion: nothing to do")
         if done.decision is not None and not done.decision.passed:
             out.print("[red]warning  the gate refuses it[/red]: see its reasons above")
         return
     forced = (
         f" [red]against the gate[/red], because: {escape(move.reason or '')}" if move.forced else ""
     )
-    before = f"{move.family}/{move.old}" if move.old else "none"
-    out.print(f"champion [bold]{move.family}/{move.new}[/bold] (before: {before}){forced}")
-    out.print(f"next     kedro bundle {move.family}")
+    before = f"{move.model}/{move.old}" if move.old else "none"
+    out.print(f"champion [bold]{move.model}/{move.new}[/bold] (before: {before}){forced}")
+    out.print(f"next     kedro bundle {move.model}")
 
 
 def lineage(chain: Lineage) -> None:
@@ -132,7 +132,7 @@ def reproduction(result: Reproduction) -> None:
 
 
 def models(found: Sequence[Version], names: Sequence[str]) -> None:
-    """The registered versions, the newest of each family last."""
+    """The registered versions, the newest of each model last."""
     if not found:
         console().print(f"nothing is registered yet for {', '.join(names)} (kedro run)")
         return

@@ -27,7 +27,8 @@ from pydantic import BaseModel
 from crisol.core import progress
 from crisol.registry import exclusive, parameters, provenance, runs
 from crisol.registry.interruption import Interruption
-from crisol.registry.parameters import DATA_ROOT, REPRODUCE
+from crisol.registry.naming import family_of as family_of_model
+from crisol.registry.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
 from crisol.registry.runs import RunLog
 from crisol.registry.store import Store, StoreError, current
 
@@ -96,6 +97,9 @@ class RunHook:
             _keep_out_of_registry(store, reproduced, catalog)
         tags = _run_tags(run_params, reproduced)
         families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
+        adopted = run_params["runtime_params"].get(RUN_ID)
+        model = run_params["runtime_params"].get(MODEL)
+        models = _named_lines(model, families)
         if self.context is not None:
             parameters.refuse_unknown(self.context.config_loader["parameters"], families)
         data_root = run_params["runtime_params"].get(DATA_ROOT, "data")
@@ -105,8 +109,11 @@ class RunHook:
         logs: dict[str, RunLog] = {}
         self._interruption = Interruption(logs, claims)
         for family in families:
-            name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
-            logs[family] = runs.open_run(store, family, tags, name)
+            if adopted:
+                logs[family] = runs.adopt_run(store, adopted, families, model, tags)
+            else:
+                name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
+                logs[family] = runs.open_run(store, models.get(family, family), tags, name)
             logs[family].parameters(*self._parameters(family))
         runs.announce(logs)
 
@@ -244,6 +251,19 @@ def _run_tags(run_params: Mapping[str, Any], reproduced: str | None) -> dict[str
     return {**tags, "crisol.reproduces": reproduced} if reproduced else tags
 
 
+def _named_lines(model: Any, families: list[str]) -> dict[str, str]:
+    """Which of the families registers under another name than its own, as the run was told."""
+    if model is None:
+        return {}
+    family = family_of_model(str(model))
+    if family not in families:
+        raise StoreError(
+            f"{MODEL}={model} names a model of {family}, which does not run here; "
+            f"what runs: {', '.join(families) or 'no family'}"
+        )
+    return {family: str(model)}
+
+
 def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:
     """Compare with the champion of that time, and keep the new predictor in memory."""
     from crisol.registry import versions
@@ -254,4 +274,6 @@ def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -
     family = version.family
     pinned = version.tags.get(CHAMPION_TAG, "none")
     catalog[f"{family}.predictor"] = MemoryDataset(copy_mode="assign")
-    catalog[f"{family}.champion"] = ChampionPredictor(family=family, version=pinned)
+    catalog[f"{family}.champion"] = ChampionPredictor(
+        family=family, version=pinned, model=version.model
+    )

@@ -51,6 +51,7 @@ def stamp(version: Version, alias: str | None) -> dict[str, str]:
     tags = version.tags
     return {
         "family": version.family,
+        "model": version.model,
         "model_version": version.number,
         "alias": alias or "",
         "run_id": version.run_id,
@@ -84,7 +85,9 @@ def lineage(store: Store, text: str) -> Lineage:
         Link("bundle", "path", str(path)),
         *(Link("bundle", name, value) for name, value in sorted(labels.items())),
     )
-    reference = Reference(labels["family"], version=labels["model_version"])
+    # Bundles built before a family had lines name their family alone.
+    model = labels.get("model", labels["family"])
+    reference = Reference(model, version=labels["model_version"])
     version = versions.find(store, reference)
     if version.run_id != labels["run_id"]:
         raise StoreError(

@@ -15,7 +15,11 @@ REPRODUCE = "crisol_reproduce"
 """Runtime parameter naming the version a run reproduces; such a run registers nothing."""
 DATA_ROOT = "data_root"
 """Runtime parameter: the folder results are written under."""
-RUNTIME = (REPRODUCE, DATA_ROOT)
+MODEL = "model"
+"""Runtime parameter: the line a run registers its version under, such as ``tabular.adult``."""
+RUN_ID = "run_id"
+"""Runtime parameter: the scheduled MLflow run that this run carries out."""
+RUNTIME = (REPRODUCE, DATA_ROOT, MODEL, RUN_ID)
 
 
 def problems(context: KedroContext) -> list[str]:

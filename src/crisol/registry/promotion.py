@@ -8,9 +8,10 @@ honours an alias that somebody moved in the MLflow UI.
 
 import getpass
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from crisol.registry import gate, provenance, registration, versions
 from crisol.registry.gate import Decision
@@ -33,7 +34,7 @@ class Move:
     """One movement of the champion, as recorded."""
 
     kind: Literal["promote", "rollback", "elsewhere"]
-    family: str
+    model: str
     old: str | None
     new: str | None
     at: str
@@ -41,6 +42,11 @@ class Move:
     reason: str | None = None
     forced: bool = False
     gate: str = "none"
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """Read what is stored; before a family had lines, its name was stored as ``family``."""
+        return cls(**{("model" if k == "family" else k): v for k, v in stored.items()})
 
 
 @dataclass(frozen=True)
@@ -64,7 +70,7 @@ def promote(
 
     Args:
         store: where.
-        reference: which; a bare family means its candidate.
+        reference: which; a bare model means its candidate.
         force: promote although the gate refuses.
         reason: why; needed with ``force``, and recorded.
 
@@ -75,11 +81,11 @@ def promote(
     if force and not (reason and reason.strip()):
         raise StoreError('--force needs a reason: --reason "why the gate is overruled"')
     version = versions.find(store, reference, default_alias=versions.CANDIDATE)
-    champion = versions.try_find(store, version.family, CHAMPION)
+    champion = versions.try_find(store, version.model, CHAMPION)
     decision = judge(store, version, champion)
     old = champion.number if champion else None
     if old == version.number:
-        return Outcome(_move("promote", version.family, old, old), decision, changed=False)
+        return Outcome(_move("promote", version.model, old, old), decision, changed=False)
     if not decision.passed and not force:
         raise GateRefusedError(
             f"the gate refuses {version}: "
@@ -87,22 +93,22 @@ def promote(
             + f'. To promote it all the same: kedro promote {version} --force --reason "..."'
         )
     forced = force and not decision.passed
-    move = _move("promote", version.family, old, version.number, reason, forced, decision.verdict)
+    move = _move("promote", version.model, old, version.number, reason, forced, decision.verdict)
     _carry_out(store, move, version.number)
     return Outcome(move, decision, changed=True)
 
 
-def rollback(store: Store, family: str, reason: str | None = None) -> Outcome:
+def rollback(store: Store, model: str, reason: str | None = None) -> Outcome:
     """Return to the previous champion; the two change places.
 
     Raises:
         StoreError: there is no previous champion.
     """
-    named = versions.aliases(store, family)
+    named = versions.aliases(store, model)
     if PREVIOUS not in named:
-        raise StoreError(f"{family} has no previous champion to return to")
-    target = versions.find(store, Reference(family, alias=PREVIOUS))
-    move = _move("rollback", family, named.get(CHAMPION), target.number, reason)
+        raise StoreError(f"{model} has no previous champion to return to")
+    target = versions.find(store, Reference(model, alias=PREVIOUS))
+    move = _move("rollback", model, named.get(CHAMPION), target.number, reason)
     _carry_out(store, move, target.number)
     return Outcome(move, target.gate, changed=True)
 
@@ -136,30 +142,30 @@ def judge(store: Store, version: Version, champion: Version | None) -> Decision:
     )
 
 
-def settle(store: Store, family: str) -> list[str]:
-    """Bring a family's aliases and records in order; one sentence for each thing done.
+def settle(store: Store, model: str) -> list[str]:
+    """Bring a model's aliases and records in order; one sentence for each thing done.
 
     A movement whose process is alive is left to it.
     """
-    entry = _journal(store, family)
+    entry = _journal(store, model)
     if entry is not None and not provenance.is_gone(entry["process"]):
         return []
-    said = [] if entry is None else [_recover(store, Move(**entry["move"]))]
-    model = versions.registered(store, family)
-    return said if model is None else said + _honour(store, family, dict(model.tags))
+    said = [] if entry is None else [_recover(store, Move.from_json(entry["move"]))]
+    found = versions.registered(store, model)
+    return said if found is None else said + _honour(store, model, dict(found.tags))
 
 
-def history(store: Store, family: str) -> list[Move]:
+def history(store: Store, model: str) -> list[Move]:
     """Every recorded movement of the champion, oldest first."""
-    model = versions.registered(store, family)
-    text = model.tags.get(HISTORY_TAG) if model is not None else None
-    return [Move(**entry) for entry in json.loads(text)] if text else []
+    found = versions.registered(store, model)
+    text = found.tags.get(HISTORY_TAG) if found is not None else None
+    return [Move.from_json(entry) for entry in json.loads(text)] if text else []
 
 
-def _journal(store: Store, family: str) -> dict[str, Any] | None:
+def _journal(store: Store, model: str) -> dict[str, Any] | None:
     """The movement in progress or cut short: its ``move`` and its ``process``."""
-    model = versions.registered(store, family)
-    text = model.tags.get(JOURNAL_TAG) if model is not None else None
+    found = versions.registered(store, model)
+    text = found.tags.get(JOURNAL_TAG) if found is not None else None
     return dict(json.loads(text)) if text else None
 
 
@@ -168,25 +174,25 @@ def _carry_out(store: Store, move: Move, new: str) -> None:
     _refuse_to_collide(store, move)
     client = store.client()
     entry = {"move": asdict(move), "process": provenance.process_tags()}
-    client.set_registered_model_tag(move.family, JOURNAL_TAG, json.dumps(entry))
-    client.set_registered_model_alias(move.family, CHAMPION, new)
+    client.set_registered_model_tag(move.model, JOURNAL_TAG, json.dumps(entry))
+    client.set_registered_model_alias(move.model, CHAMPION, new)
     _complete(store, move)
 
 
 def _refuse_to_collide(store: Store, move: Move) -> None:
     """Judging takes seconds, in which somebody else may have moved the champion."""
-    entry = _journal(store, move.family)
+    entry = _journal(store, move.model)
     if entry is not None:
         process = entry["process"]
         raise StoreError(
-            f"a {entry['move']['kind']} of {move.family} is in progress (pid "
+            f"a {entry['move']['kind']} of {move.model} is in progress (pid "
             f"{process['crisol.pid']} on {process['crisol.host']}); if that machine is gone, "
             f"delete the tag {JOURNAL_TAG} of the registered model in the MLflow UI"
         )
-    champion = versions.aliases(store, move.family).get(CHAMPION)
+    champion = versions.aliases(store, move.model).get(CHAMPION)
     if champion != move.old:
         raise StoreError(
-            f"the champion of {move.family} was moved meanwhile, to version {champion or 'none'}: "
+            f"the champion of {move.model} was moved meanwhile, to version {champion or 'none'}: "
             "nothing was changed; say it again"
         )
 
@@ -194,80 +200,76 @@ def _refuse_to_collide(store: Store, move: Move) -> None:
 def _complete(store: Store, move: Move) -> None:
     """All that follows from a moved champion. Doing it twice does no harm."""
     client = store.client()
-    named = versions.aliases(store, move.family)
+    named = versions.aliases(store, move.model)
     # An old champion that was deleted from the registry cannot be returned to.
-    if move.old is not None and versions.exists(store, move.family, move.old):
-        client.set_registered_model_alias(move.family, PREVIOUS, move.old)
+    if move.old is not None and versions.exists(store, move.model, move.old):
+        client.set_registered_model_alias(move.model, PREVIOUS, move.old)
     elif move.new is not None and named.get(PREVIOUS) == move.new:
-        client.delete_registered_model_alias(move.family, PREVIOUS)
+        client.delete_registered_model_alias(move.model, PREVIOUS)
     if move.new is not None:
         client.set_model_version_tag(
-            move.family, move.new, f"crisol.{move.kind}", json.dumps(asdict(move))
+            move.model, move.new, f"crisol.{move.kind}", json.dumps(asdict(move))
         )
-    moves = history(store, move.family)
+    moves = history(store, move.model)
     if move not in moves:
         text = json.dumps([asdict(m) for m in [*moves, move][-_HISTORY_LENGTH:]])
-        client.set_registered_model_tag(move.family, HISTORY_TAG, text)
-    client.set_registered_model_tag(move.family, KNOWN_TAG, move.new or "")
-    model = versions.registered(store, move.family)
-    if model is not None and JOURNAL_TAG in model.tags:
-        client.delete_registered_model_tag(move.family, JOURNAL_TAG)
+        client.set_registered_model_tag(move.model, HISTORY_TAG, text)
+    client.set_registered_model_tag(move.model, KNOWN_TAG, move.new or "")
+    found = versions.registered(store, move.model)
+    if found is not None and JOURNAL_TAG in found.tags:
+        client.delete_registered_model_tag(move.model, JOURNAL_TAG)
 
 
 def _recover(store: Store, move: Move) -> str:
     """Finish an interrupted move whose champion was set; drop one whose champion was not."""
-    champion = versions.aliases(store, move.family).get(CHAMPION)
-    words = f"a {move.kind} of {move.family}/{move.new} was cut short"
+    champion = versions.aliases(store, move.model).get(CHAMPION)
+    words = f"a {move.kind} of {move.model}/{move.new} was cut short"
     if champion == move.new:
         _complete(store, move)
         return f"{words} after the champion had moved: finished it"
-    store.client().delete_registered_model_tag(move.family, JOURNAL_TAG)
-    still = (
-        f"the champion is still {move.family}/{champion}" if champion else "there is no champion"
-    )
+    store.client().delete_registered_model_tag(move.model, JOURNAL_TAG)
+    still = f"the champion is still {move.model}/{champion}" if champion else "there is no champion"
     return f"{words} before the champion had moved: dropped it, {still}"
 
 
-def _honour(store: Store, family: str, tags: dict[str, str]) -> list[str]:
+def _honour(store: Store, model: str, tags: dict[str, str]) -> list[str]:
     """Record a champion that was moved elsewhere, such as in the MLflow UI."""
-    champion = versions.aliases(store, family).get(CHAMPION)
+    champion = versions.aliases(store, model).get(CHAMPION)
     known = tags.get(KNOWN_TAG) or None
     if champion == known:
         return []
     verdict = "none"
     if champion is not None:
-        raw = store.client().get_model_version(family, champion)
+        raw = store.client().get_model_version(model, champion)
         if raw.tags.get(versions.COMPLETE_TAG) != "true":
-            return [_put_back(store, family, champion, known)]
+            return [_put_back(store, model, champion, known)]
         verdict = raw.tags.get("crisol.gate", "none")
-    move = _move(
-        "elsewhere", family, known, champion, "alias moved outside of Crisol", gate=verdict
-    )
+    move = _move("elsewhere", model, known, champion, "alias moved outside of Crisol", gate=verdict)
     _complete(store, move)
-    before = f"{family}/{known}" if known else "none"
-    after = f"{family}/{champion}" if champion else "none"
+    before = f"{model}/{known}" if known else "none"
+    after = f"{model}/{champion}" if champion else "none"
     gate_said = "; the gate had refused it" if verdict == "refused" else ""
     return [
-        f"the champion of {family} was moved elsewhere (MLflow UI?), {before} → {after}: recorded"
+        f"the champion of {model} was moved elsewhere (MLflow UI?), {before} → {after}: recorded"
         + gate_said
     ]
 
 
-def _put_back(store: Store, family: str, champion: str, known: str | None) -> str:
+def _put_back(store: Store, model: str, champion: str, known: str | None) -> str:
     """Undo an alias set elsewhere on a version that cannot serve."""
     client = store.client()
-    words = f"the champion was set elsewhere on {family}/{champion}, which is not complete"
-    if known is not None and versions.exists(store, family, known):
-        client.set_registered_model_alias(family, CHAMPION, known)
-        return f"{words}: put it back on {family}/{known}"
-    client.delete_registered_model_alias(family, CHAMPION)
-    client.set_registered_model_tag(family, KNOWN_TAG, "")
+    words = f"the champion was set elsewhere on {model}/{champion}, which is not complete"
+    if known is not None and versions.exists(store, model, known):
+        client.set_registered_model_alias(model, CHAMPION, known)
+        return f"{words}: put it back on {model}/{known}"
+    client.delete_registered_model_alias(model, CHAMPION)
+    client.set_registered_model_tag(model, KNOWN_TAG, "")
     return f"{words}: took the alias away, there is no champion"
 
 
 def _move(
     kind: Literal["promote", "rollback", "elsewhere"],
-    family: str,
+    model: str,
     old: str | None,
     new: str | None,
     reason: str | None = None,
@@ -275,4 +277,4 @@ def _move(
     gate: str = "none",
 ) -> Move:
     now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
-    return Move(kind, family, old, new, now, getpass.getuser(), reason, forced, gate)
+    return Move(kind, model, old, new, now, getpass.getuser(), reason, forced, gate)

@@ -1,6 +1,5 @@
 """What every Crisol command does first: put in order what a killed one left behind."""
 
-from crisol import models
 from crisol.registry import promotion, registration, runs, scratch, versions
 from crisol.registry.store import Store
 
@@ -12,9 +11,8 @@ def recover(store: Store) -> list[str]:
         One sentence for each thing found and done; empty when all was well.
     """
     said = scratch.sweep() + runs.sweep(store)
-    for family in models.family_names():
-        if versions.registered(store, family) is not None:
-            # Aliases first: a champion set on a half-made version goes back before that is removed.
-            said += promotion.settle(store, family)
-            said += registration.sweep(store, family)
+    for model in versions.lines(store):
+        # Aliases first: a champion set on a half-made version goes back before that is removed.
+        said += promotion.settle(store, model)
+        said += registration.sweep(store, model)
     return said

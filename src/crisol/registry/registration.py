@@ -46,7 +46,7 @@ def register(log: RunLog, candidate: Candidate) -> Version:
     log.flush()
     run_tags = client.get_run(log.run_id).data.tags
     against = run_tags.get(CHAMPION_TAG, "none")
-    champion = f"the champion {log.family}/{against}" if against != "none" else None
+    champion = f"the champion {log.model}/{against}" if against != "none" else None
     if champion and "champion" not in candidate.scores.columns:
         champion = None
     decision = decide(candidate.scores, candidate.rule, champion)
@@ -55,23 +55,23 @@ def register(log: RunLog, candidate: Candidate) -> Version:
         digest = _log_model(log, candidate, aside)
         _log_evidence(log, candidate, decision, card, aside)
     version = _create(log, decision, candidate, digest, run_tags, card)
-    client.set_model_version_tag(log.family, version, versions.COMPLETE_TAG, "true")
-    client.set_registered_model_alias(log.family, versions.CANDIDATE, version)
+    client.set_model_version_tag(log.model, version, versions.COMPLETE_TAG, "true")
+    client.set_registered_model_alias(log.model, versions.CANDIDATE, version)
     log.tags({"crisol.version_registered": version, "crisol.gate": decision.verdict})
-    reference = versions.Reference(log.family, version=version)
+    reference = versions.Reference(log.model, version=version)
     return versions.find(log.store, reference)
 
 
-def sweep(store: Store, family: str) -> list[str]:
+def sweep(store: Store, model: str) -> list[str]:
     """Remove versions whose registration was cut short, and finish what only lacked its alias."""
     client = store.client()
     said = []
-    made = versions.all_versions(store, family)
+    made = versions.all_versions(store, model)
     for version in made:
         if version.complete or "crisol.pid" not in version.tags:
             continue
         if provenance.is_gone(version.tags):
-            client.delete_model_version(family, version.number)
+            client.delete_model_version(model, version.number)
             said.append(
                 f"{version} was being registered by a process that is gone "
                 f"(pid {version.tags['crisol.pid']}): removed; its number is not used again"
@@ -79,7 +79,7 @@ def sweep(store: Store, family: str) -> list[str]:
     complete = [v for v in made if v.complete]
     if complete and versions.CANDIDATE not in complete[-1].aliases:
         newest = complete[-1]
-        client.set_registered_model_alias(family, versions.CANDIDATE, newest.number)
+        client.set_registered_model_alias(model, versions.CANDIDATE, newest.number)
         said.append(
             f"{newest} is the newest version and was not announced: it is now the candidate"
         )
@@ -164,12 +164,12 @@ def _create(
     card: str,
 ) -> str:
     client = log.store.client()
-    if versions.registered(log.store, log.family) is None:
-        client.create_registered_model(log.family, tags={"crisol.family": log.family})
+    if versions.registered(log.store, log.model) is None:
+        client.create_registered_model(log.model, tags={"crisol.family": log.family})
     uri = client.get_run(log.run_id).info.artifact_uri
     copied = {k: v for k, v in run_tags.items() if k.startswith(_COPIED)}
     created = client.create_model_version(
-        log.family,
+        log.model,
         source=f"{uri}/{versions.MODEL_PATH}",
         run_id=log.run_id,
         tags={

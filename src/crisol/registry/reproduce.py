@@ -9,7 +9,7 @@ from typing import Any
 from kedro.framework.session import KedroSession
 
 from crisol.registry import results, runs, scratch, versions
-from crisol.registry.parameters import DATA_ROOT, REPRODUCE
+from crisol.registry.parameters import DATA_ROOT, MODEL, REPRODUCE
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
 
@@ -69,6 +69,7 @@ def reproduce(store: Store, version: Version) -> Reproduction:
                 version.family: given,
                 DATA_ROOT: str(aside),
                 REPRODUCE: str(version),
+                MODEL: version.model,
             },
         )
         with session:

@@ -1,176 +1,35 @@
-"""MLflow runs addressed by explicit id: opening, logging in batches, ending, finding the dead."""
+"""MLflow runs addressed by explicit id: opening, scheduling, adopting, finding the dead.
+
+A *job* is a run that was scheduled first (:func:`schedule_run`) and is carried out later by a
+``kedro run`` that adopts it (:func:`adopt_run`). Its tag ``crisol.job`` is ``true``, and whoever
+scheduled it settles it when the process that carried it out is gone: :func:`sweep` leaves it alone.
+"""
 
 import json
 import os
-import re
-import threading
-import time
-import traceback
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crisol.registry import provenance
-from crisol.registry.store import Store, current
+from crisol.registry.naming import family_of
+from crisol.registry.run_log import MAX_VALUE, RunLog, dotted, metric_name
+from crisol.registry.store import Store, StoreError, current
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-MAX_VALUE = 6000
-"""Longest parameter value MLflow stores."""
+__all__ = ["MAX_VALUE", "RunLog", "dotted", "metric_name"]
+
 RUNS_VARIABLE = "CRISOL_RUNS"
 """Carries the ids of the open runs to worker processes, as JSON from family to run id."""
-_TAG_CHARACTERS = 5000
-_BATCH = 500
-_INTERVAL_S = 3.0
-
-
-def dotted(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The leaves of nested parameters, dotted; lists and scalars as JSON-like text.
-
-    >>> dict(dotted({"train": {"epochs": 3, "sizes": [1, 2]}}))
-    {'train.epochs': '3', 'train.sizes': '[1, 2]'}
-    """
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from dotted(item, f"{prefix}.{key}" if prefix else str(key))
-    else:
-        yield prefix, value if isinstance(value, str) else json.dumps(value)
-
-
-def metric_name(name: str) -> str:
-    """A name MLflow accepts: what it refuses becomes an underscore.
-
-    >>> metric_name("btc[1h].macro_f1")
-    'btc_1h_.macro_f1'
-    """
-    return re.sub(r"[^\w\-. /]", "_", name)
-
-
-@dataclass
-class RunLog:
-    """The open run of one family, as one process sees it. Safe to use from several threads."""
-
-    store: Store
-    family: str
-    run_id: str
-    emitted: set[tuple[str, int]] = field(default_factory=set)
-    """Live metrics already logged (name, step), so that a history table does not repeat them."""
-    _pending: list[Any] = field(default_factory=list)
-    _flushed_at: float = field(default_factory=time.monotonic)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Log metrics; written in batches, so call :meth:`flush` before they must be seen."""
-        from mlflow.entities import Metric
-
-        now = int(1000 * time.time())
-        with self._lock:
-            for name, value in values.items():
-                key = metric_name(name)
-                if isinstance(value, bool) or not isinstance(value, int | float):
-                    raise TypeError(
-                        f"metric {name!r} of {self.family!r} is {value!r}: not a number"
-                    )
-                self._pending.append(Metric(key, float(value), now, step))
-                self.emitted.add((key, step))
-            due = len(self._pending) >= _BATCH
-            due = due or time.monotonic() - self._flushed_at > _INTERVAL_S
-        if due:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is pending."""
-        with self._lock:
-            pending, self._pending = self._pending, []
-            self._flushed_at = time.monotonic()
-        client = self.store.client()
-        for start in range(0, len(pending), 1000):
-            client.log_batch(self.run_id, metrics=pending[start : start + 1000])
-
-    def tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags on the run; long values are cut (the full text belongs in an artefact)."""
-        from mlflow.entities import RunTag
-
-        self.store.client().log_batch(
-            self.run_id, tags=[RunTag(k, v[:_TAG_CHARACTERS]) for k, v in tags.items()]
-        )
-
-    def parameters(self, given: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
-        """Log parameters: as dotted leaves (with defaults), and both forms whole as JSON."""
-        from mlflow.entities import Param
-
-        client = self.store.client()
-        params: list[Param] = []
-        for name, value in dotted(resolved):
-            text = value
-            if len(value) > MAX_VALUE:
-                file = f"parameters/{metric_name(name)}.json"
-                client.log_text(self.run_id, value, file)
-                text = f"see artefact {file}"
-            params.append(Param(metric_name(name), text))
-        for start in range(0, len(params), 100):
-            client.log_batch(self.run_id, params=params[start : start + 100])
-        client.log_dict(self.run_id, dict(given), "parameters/given.json")
-        client.log_dict(self.run_id, dict(resolved), "parameters/resolved.json")
-
-    def data(self, name: str, path: Path, table: Any) -> str:
-        """Record the digest of an input (tag and MLflow dataset); returns the SHA-256."""
-        from mlflow.entities import Dataset, DatasetInput
-
-        digest = provenance.path_digest(path)
-        columns = getattr(table, "dtypes", None)
-        schema = profile = None
-        if columns is not None and hasattr(columns, "items"):
-            schema = json.dumps(
-                {
-                    "mlflow_colspec": [
-                        {"name": str(column), "type": str(kind), "required": True}
-                        for column, kind in columns.items()
-                    ]
-                }
-            )
-            profile = json.dumps({"num_rows": len(table)})
-        source = path.as_posix()
-        dataset = Dataset(
-            name,
-            # MLflow keeps at most 36 characters; the whole digest is in the tag.
-            digest[:32],
-            "local",
-            json.dumps({"uri": source}),
-            schema,
-            profile,
-        )
-        self.store.client().log_inputs(self.run_id, [DatasetInput(dataset)])
-        self.tags({f"crisol.data.{name}": digest})
-        return digest
-
-    def artifact(self, path: Path, folder: str | None = None) -> None:
-        """Copy a file, or everything in a folder, to the run's artefacts."""
-        client = self.store.client()
-        if path.is_dir():
-            client.log_artifacts(self.run_id, str(path), folder)
-        else:
-            client.log_artifact(self.run_id, str(path), folder)
-
-    def finish(self, status: str = "FINISHED") -> None:
-        """Write what is pending and end the run."""
-        self.flush()
-        self.store.client().set_terminated(self.run_id, status)
-
-    def fail(self, error: BaseException) -> None:
-        """End the run as FAILED with its traceback."""
-        text = "".join(traceback.format_exception(error))
-        self.store.client().log_text(self.run_id, text, "error.txt")
-        self.tags({"crisol.error": f"{type(error).__name__}: {error}"})
-        self.finish("FAILED")
-
-    def kill(self, reason: str) -> None:
-        """End the run as KILLED, saying why."""
-        self.tags({"crisol.killed": reason})
-        self.finish("KILLED")
-
+FAMILY_TAG, MODEL_TAG, JOB_TAG = "crisol.family", "crisol.model", "crisol.job"
+STARTED_TAG = "crisol.started_at"
+"""When the run's process began it; MLflow's own start time is when a job was scheduled."""
+_KEPT_TAGS = ("mlflow.user", "mlflow.runName")
+"""A job keeps who asked for it, and its name."""
+_PROCESS_TAGS = ("crisol.host", "crisol.pid", "crisol.process_started", STARTED_TAG)
 
 _open: dict[str, RunLog] = {}
 
@@ -188,42 +47,185 @@ def active(family: str) -> RunLog | None:
         run_id = json.loads(os.environ.get(RUNS_VARIABLE, "{}")).get(family)
         if run_id is None:
             return None
-        _open[family] = RunLog(current(), family, run_id)
+        _open[family] = _log(current(), get_run(current(), run_id))
     return _open[family]
 
 
-def open_run(store: Store, family: str, tags: Mapping[str, str], name: str | None = None) -> RunLog:
-    """Start the run of a family, with everything that says where it comes from."""
-    project = Path(store.project)
+def open_run(store: Store, model: str, tags: Mapping[str, str], name: str | None = None) -> RunLog:
+    """Start the run of a model (a family, or a line of it), with where it comes from in its tags.
+
+    Raises:
+        StoreError: it is no model's name, or there is no such family.
+    """
+    family = family_of(model)
     created = store.client().create_run(
         store.experiment_id(family),
         run_name=name,
-        tags={
-            "crisol.family": family,
-            **provenance.process_tags(),
-            **provenance.software_tags(),
-            **provenance.code_tags(project),
-            **tags,
-        },
+        tags={FAMILY_TAG: family, MODEL_TAG: model, **_circumstances(store), **tags},
     )
-    return RunLog(store, family, created.info.run_id)
+    return _log(store, created)
+
+
+def schedule_run(
+    store: Store, family: str, model: str, tags: Mapping[str, str], name: str | None = None
+) -> str:
+    """Make a run that nobody carries out yet: SCHEDULED, with the tag ``crisol.job``.
+
+    MLflow can only create a run as RUNNING. One with ``crisol.job`` and without ``crisol.pid`` that
+    is RUNNING was cut short between the two writes, and :func:`reschedule_run` mends it.
+
+    Args:
+        store: where.
+        family: whose pipeline will carry it out.
+        model: what its version will be registered as: the family, or a line of it.
+        tags: further ones, such as ``mlflow.user`` for who asked.
+        name: the run's name.
+
+    Returns:
+        The run's id, for the runtime parameter ``run_id``.
+
+    Raises:
+        StoreError: the model is not one of the family, or there is no such family.
+    """
+    if family_of(model) != family:
+        raise StoreError(f"{model} is not a model of {family}: a line is named {family}.<line>")
+    client = store.client()
+    created = client.create_run(
+        store.experiment_id(family),
+        run_name=name,
+        tags={**tags, FAMILY_TAG: family, MODEL_TAG: model, JOB_TAG: "true"},
+    )
+    run_id = str(created.info.run_id)
+    client.update_run(run_id, status="SCHEDULED")
+    return run_id
+
+
+def reschedule_run(store: Store, run_id: str) -> None:
+    """Give an unfinished job back to be carried out again, whatever became of its process.
+
+    Only whoever started that process can know that it is gone; it is not looked for here.
+
+    Raises:
+        StoreError: there is no such run, it is no job, or it has ended.
+    """
+    run = get_run(store, run_id)
+    _check_unfinished(run)
+    if run.data.tags.get(JOB_TAG) != "true":
+        raise StoreError(f"run {run_id} was not scheduled: it belongs to a kedro run of its own")
+    client = store.client()
+    for tag in _PROCESS_TAGS:
+        if tag in run.data.tags:
+            client.delete_tag(run_id, tag)
+    client.update_run(run_id, status="SCHEDULED")
+
+
+def adopt_run(
+    store: Store,
+    run_id: str,
+    families: list[str],
+    model: str | None,
+    tags: Mapping[str, str],
+) -> RunLog:
+    """Carry out a scheduled run: it becomes RUNNING and gets what :func:`open_run` would write.
+
+    Args:
+        store: where.
+        run_id: of a run that is SCHEDULED, or RUNNING and left by a process that is gone.
+        families: that run now; it must be the scheduled run's alone.
+        model: as named for this run, if it was; it must be the scheduled run's.
+        tags: of this run; ``mlflow.user`` and the name stay what they were.
+
+    Raises:
+        StoreError: there is no such run, it has ended, another process is carrying it out, or it
+            was scheduled for another family or model.
+    """
+    run = get_run(store, run_id)
+    _check_unfinished(run)
+    known = run.data.tags
+    family = known.get(FAMILY_TAG)
+    scheduled = known.get(MODEL_TAG, family)
+    if families != [family]:
+        raise StoreError(
+            f"run {run_id} was scheduled for {family}, and this kedro run is of "
+            f"{', '.join(families) or 'no family'}: kedro run --pipelines {family}"
+        )
+    if model is not None and model != scheduled:
+        raise StoreError(f"run {run_id} was scheduled for the model {scheduled}, not for {model}")
+    if known.get("crisol.pid") and not _is_ours_or_gone(known):
+        raise StoreError(
+            f"run {run_id} is being carried out by another process (pid {known['crisol.pid']} on "
+            f"{known.get('crisol.host')})"
+        )
+    log = _log(store, run)
+    kept = {tag for tag in _KEPT_TAGS if tag in known}
+    written = {**_circumstances(store), **tags}
+    log.tags({tag: value for tag, value in written.items() if tag not in kept})
+    store.client().update_run(run_id, status="RUNNING")
+    return log
+
+
+def get_run(store: Store, run_id: str) -> "Run":
+    """A run by its id.
+
+    Raises:
+        StoreError: there is none.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return store.client().get_run(run_id)
+    except MlflowException as error:
+        if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise
+        raise StoreError(f"there is no run {run_id!r} in the store") from None
 
 
 def sweep(store: Store) -> list[str]:
-    """Mark as KILLED the runs whose process is gone; one sentence for each."""
+    """Mark as KILLED the runs whose process is gone; one sentence for each.
+
+    Jobs are left alone: whoever scheduled them knows better whether they go on.
+    """
     said = []
     for run in _running(store):
         tags = run.data.tags
-        if not provenance.is_gone(tags):
+        if tags.get(JOB_TAG) == "true" or not provenance.is_gone(tags):
             continue
-        family = tags["crisol.family"]
-        log = RunLog(store, family, run.info.run_id)
+        log = _log(store, run)
         log.kill("its process ended without a word")
         said.append(
-            f"run {run.info.run_id[:8]} of {family} was left running by a process that is gone "
+            f"run {run.info.run_id[:8]} of {log.model} was left running by a process that is gone "
             f"(pid {tags['crisol.pid']}): marked KILLED"
         )
     return said
+
+
+def _log(store: Store, run: "Run") -> RunLog:
+    tags = run.data.tags
+    return RunLog(store, tags.get(MODEL_TAG, tags[FAMILY_TAG]), run.info.run_id)
+
+
+def _circumstances(store: Store) -> dict[str, str]:
+    """What says which process, with which software and code, began a run, and when."""
+    return {
+        STARTED_TAG: datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+        **provenance.process_tags(),
+        **provenance.software_tags(),
+        **provenance.code_tags(Path(store.project)),
+    }
+
+
+def _check_unfinished(run: "Run") -> None:
+    status = run.info.status
+    if status not in ("SCHEDULED", "RUNNING"):
+        raise StoreError(
+            f"run {run.info.run_id} has ended ({status}): only a scheduled run can be carried out; "
+            "schedule another one"
+        )
+
+
+def _is_ours_or_gone(tags: Mapping[str, str]) -> bool:
+    mine = provenance.process_tags()
+    return provenance.is_gone(tags) or all(tags.get(k) == v for k, v in mine.items())
 
 
 def _running(store: Store) -> "list[Run]":

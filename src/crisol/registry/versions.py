@@ -1,4 +1,8 @@
-"""Registered versions: naming them, finding them, reading what is stored with them."""
+"""Registered versions: naming them, finding them, reading what is stored with them.
+
+A registered model is a *line* of a family: the family's own name (``signals``), or one of several
+that it has (``tabular.adult``). Every line has its own versions, aliases and gate.
+"""
 
 import json
 import re
@@ -13,10 +17,13 @@ import pandas as pd
 from crisol import models
 from crisol.registry import scratch
 from crisol.registry.gate import Decision
+from crisol.registry.naming import MODEL_PATTERN, check_family, family_of
 from crisol.registry.store import Store, StoreError
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+
+__all__ = ["check_family", "family_of"]
 
 CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
 COMPLETE_TAG = "crisol.complete"
@@ -26,15 +33,15 @@ MODEL_PATH = "predictor"
 SCORES_FILE = "gate/scores.parquet"
 _NUMBER = "[1-9][0-9]{0,8}"
 _REFERENCE = re.compile(
-    rf"(?P<family>[a-z][a-z0-9_]*)(?:/(?P<version>{_NUMBER})|@(?P<alias>[\w-]+))?"
+    rf"(?P<model>{MODEL_PATTERN})(?:/(?P<version>{_NUMBER})|@(?P<alias>[\w-]+))?"
 )
 
 
 @dataclass(frozen=True)
 class Reference:
-    """``signals``, ``signals/2`` or ``signals@champion`` as a user writes it."""
+    """``signals``, ``signals/2`` or ``tabular.adult@champion`` as a user writes it."""
 
-    family: str
+    model: str
     version: str | None = None
     alias: str | None = None
 
@@ -44,20 +51,21 @@ class Reference:
 
         Args:
             text: what the user wrote.
-            version: a version number given beside a bare family.
+            version: a version number given beside a bare model.
 
         >>> Reference.parse("no such thing")
         Traceback (most recent call last):
         ...
-        crisol.registry.store.StoreError: 'no such thing' is not a reference: write <family>, ...
+        crisol.registry.store.StoreError: 'no such thing' is not a reference: write <model>, ...
         """
         match = _REFERENCE.fullmatch(text)
         if match is None:
             raise StoreError(
-                f"{text!r} is not a reference: write <family>, <family>/<version> "
-                "or <family>@<alias>, such as signals/2 or signals@champion"
+                f"{text!r} is not a reference: write <model>, <model>/<version> or "
+                "<model>@<alias>, such as signals/2 or signals@champion; a model is <family> or "
+                "<family>.<line>"
             )
-        check_family(match["family"])
+        family_of(match["model"])
         if version is not None:
             if match["version"] or match["alias"]:
                 raise StoreError(
@@ -65,20 +73,30 @@ class Reference:
                 )
             if re.fullmatch(_NUMBER, version) is None:
                 raise StoreError(f"--version {version!r} is not a version number, such as 2")
-            return cls(match["family"], version)
-        return cls(match["family"], match["version"], match["alias"])
+            return cls(match["model"], version)
+        return cls(match["model"], match["version"], match["alias"])
 
     def __str__(self) -> str:
         if self.version is not None:
-            return f"{self.family}/{self.version}"
-        return f"{self.family}@{self.alias}" if self.alias else self.family
+            return f"{self.model}/{self.version}"
+        return f"{self.model}@{self.alias}" if self.alias else self.model
 
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version."""
+    """One registered version.
 
-    family: str
+    Attributes:
+        model: the registered name: its family's, or that of one of the family's lines.
+        number: MLflow's, from 1 within the model.
+        run_id: of the run that trained it.
+        source: where its MLflow model lies.
+        tags: what is recorded on it.
+        aliases: that point at it.
+        created_ms: when it was registered, in milliseconds since 1970.
+    """
+
+    model: str
     number: str
     run_id: str
     source: str
@@ -87,7 +105,12 @@ class Version:
     created_ms: int
 
     def __str__(self) -> str:
-        return f"{self.family}/{self.number}"
+        return f"{self.model}/{self.number}"
+
+    @property
+    def family(self) -> str:
+        """The family it is a model of."""
+        return self.model.partition(".")[0]
 
     @property
     def complete(self) -> bool:
@@ -109,6 +132,7 @@ class Version:
         """Plain JSON for ``--json``."""
         gate = self.gate
         return {
+            "model": self.model,
             "family": self.family,
             "version": self.number,
             "aliases": list(self.aliases),
@@ -131,45 +155,59 @@ class Version:
         return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
 
 
-def check_family(name: str) -> None:
-    """Refuse a family that does not exist.
-
-    Raises:
-        StoreError: naming those there are.
-    """
-    if name not in models.family_names():
-        raise StoreError(f"no family {name!r}; there are: {', '.join(models.family_names())}")
+def lines(store: Store, family: str | None = None) -> list[str]:
+    """The registered models of one family, or of every family there is, in alphabetical order."""
+    return [m.name for m in registered_models(store, family)]
 
 
-def registered(store: Store, family: str) -> "RegisteredModel | None":
-    """The registered model of a family, or ``None`` before its first registration."""
+def registered_models(store: Store, family: str | None = None) -> "list[RegisteredModel]":
+    """The registered models of :func:`lines`; what is in the registry besides is left out."""
+    client = store.client()
+    found: list[RegisteredModel] = []
+    token: str | None = None
+    while True:
+        page = client.search_registered_models(page_token=token, order_by=["name ASC"])
+        found += page
+        token = page.token
+        if not token:
+            break
+    known = models.family_names() if family is None else (family,)
+    return [
+        m
+        for m in found
+        if re.fullmatch(MODEL_PATTERN, m.name) and m.name.partition(".")[0] in known
+    ]
+
+
+def registered(store: Store, model: str) -> "RegisteredModel | None":
+    """The registered model of a name, or ``None`` before its first registration."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return store.client().get_registered_model(family)
+        return store.client().get_registered_model(model)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
 
 
-def aliases(store: Store, family: str) -> dict[str, str]:
+def aliases(store: Store, model: str) -> dict[str, str]:
     """Alias to version number."""
-    model = registered(store, family)
-    return {} if model is None else {a: str(n) for a, n in model.aliases.items()}
+    found = registered(store, model)
+    return {} if found is None else {a: str(n) for a, n in found.aliases.items()}
 
 
-def all_versions(store: Store, family: str) -> list[Version]:
-    """Every version, oldest first, incomplete ones included."""
-    named = aliases(store, family)
-    found = store.client().search_model_versions(f"name = '{family}'")
+def all_versions(store: Store, model: str) -> list[Version]:
+    """Every version of a model, oldest first, incomplete ones included."""
+    named = aliases(store, model)
+    found = store.client().search_model_versions(f"name = '{model}'")
     made = [_version(v, named) for v in found]
     return sorted(made, key=lambda v: int(v.number))
 
 
-def exists(store: Store, family: str, number: str) -> bool:
+def exists(store: Store, model: str, number: str) -> bool:
     """Whether a version is in the registry; those deleted there are not."""
-    return any(v.number == number for v in all_versions(store, family))
+    return any(v.number == number for v in all_versions(store, model))
 
 
 def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> Version:
@@ -178,28 +216,28 @@ def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> V
     Args:
         store: where to look.
         reference: what the user wrote.
-        default_alias: which alias a bare family stands for.
+        default_alias: which alias a bare model stands for.
 
     Raises:
         StoreError: there is no such version or alias, or it is incomplete.
     """
     from mlflow.exceptions import MlflowException
 
-    named = aliases(store, reference.family)
+    named = aliases(store, reference.model)
     number = reference.version
     if number is None:
         alias = reference.alias or default_alias
         if alias not in named:
-            raise StoreError(_no_alias(reference.family, alias, named))
+            raise StoreError(_no_alias(reference.model, alias, named))
         number = named[alias]
     try:
-        raw = store.client().get_model_version(reference.family, number)
+        raw = store.client().get_model_version(reference.model, number)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
-        there = [v.number for v in all_versions(store, reference.family)]
+        there = [v.number for v in all_versions(store, reference.model)]
         raise StoreError(
-            f"{reference.family} has no version {number}; "
+            f"{reference.model} has no version {number}; "
             + (f"there are: {', '.join(there)}" if there else "nothing was registered yet")
         ) from None
     version = _version(raw, named)
@@ -211,11 +249,11 @@ def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> V
     return version
 
 
-def try_find(store: Store, family: str, alias: str) -> Version | None:
+def try_find(store: Store, model: str, alias: str) -> Version | None:
     """The version behind an alias, or ``None`` when the alias is not set."""
-    if alias not in aliases(store, family):
+    if alias not in aliases(store, model):
         return None
-    return find(store, Reference(family, alias=alias))
+    return find(store, Reference(model, alias=alias))
 
 
 @contextmanager
@@ -259,7 +297,7 @@ def run_json(store: Store, run_id: str, file: str) -> Any:
 def _version(raw: "ModelVersion", named: Mapping[str, str]) -> Version:
     number = str(raw.version)
     return Version(
-        family=raw.name,
+        model=raw.name,
         number=number,
         run_id=raw.run_id or "",
         source=raw.source or "",
@@ -269,11 +307,14 @@ def _version(raw: "ModelVersion", named: Mapping[str, str]) -> Version:
     )
 
 
-def _no_alias(family: str, alias: str, named: Mapping[str, str]) -> str:
+def _no_alias(model: str, alias: str, named: Mapping[str, str]) -> str:
     if not named:
+        family, _, line = model.partition(".")
+        named_so = f" --params model={model}" if line else ""
         return (
-            f"{family} has no {alias}: nothing was registered yet (kedro run --pipelines {family})"
+            f"{model} has no {alias}: nothing was registered yet "
+            f"(kedro run --pipelines {family}{named_so})"
         )
-    there = ", ".join(f"{a} = {family}/{n}" for a, n in sorted(named.items()))
-    advice = f"; promote one first: kedro promote {family}" if alias == CHAMPION else ""
-    return f"{family} has no {alias} (there are: {there}){advice}"
+    there = ", ".join(f"{a} = {model}/{n}" for a, n in sorted(named.items()))
+    advice = f"; promote one first: kedro promote {model}" if alias == CHAMPION else ""
+    return f"{model} has no {alias} (there are: {there}){advice}"

@@ -35,7 +35,7 @@ def assemble(job: dict[str, Any]) -> None:
     service = import_module(f"crisol.serving.{job['family']}")
     bento = bentoml.build(
         service=f"crisol.serving.{job['family']}:{_service_name(service)}",
-        name=job["family"],
+        name=job["name"],
         version=job["version"],
         labels={**job["labels"], **short},
         description=job["description"],

@@ -68,7 +68,9 @@ def build(
     Args:
         family: whose service.
         predictor_dir: the predictor directory of the version.
-        stamp: where it comes from (:data:`STAMP_KEYS`), written on Bento and model.
+        stamp: where it comes from (:data:`STAMP_KEYS`), written on Bento and model. Its ``model``,
+            if it has one, names the line of the family, such as ``tabular.adult``: Bento and model
+            are called so.
         project_dir: a project whose ``bentofile.yaml`` may add ``labels``, ``envs`` and ``docker``.
 
     Raises:
@@ -81,30 +83,32 @@ def build(
     digest = predictor_digest(predictor_dir)
     prefix = "v" if stamp["model_version"].isdigit() else ""
     version = f"{prefix}{stamp['model_version']}-{digest[:8]}"
+    name = stamp.get("model", family)
     with scratch() as aside:
         context = _copy_package(family, aside.path / "context")
         job = {
             "family": family,
+            "name": name,
             "version": version,
-            "model_tag": f"{family}:{version}",
+            "model_tag": f"{name}:{version}",
             "predictor_dir": str(Path(predictor_dir).resolve()),
             "stamp": dict(stamp),
             "context": str(context),
             "runtime": read_manifest(predictor_dir).get("runtime", ""),
-            "description": _describe(family, stamp),
+            "description": _describe(name, stamp),
             **settings,
         }
         _run_assembler(job, aside)
-        built = aside.path / "home" / "bentos" / family / version
+        built = aside.path / "home" / "bentos" / name / version
         requirements = _check_bento(built)
-        publish(aside.path / "home" / "models" / family / version, "models", aside)
+        publish(aside.path / "home" / "models" / name / version, "models", aside)
         path = publish(built, "bentos", aside)
-    model_path = bento_home() / "models" / family / version
+    model_path = bento_home() / "models" / name / version
     return Bundle(
-        tag=f"{family}:{version}",
+        tag=f"{name}:{version}",
         path=path,
         dockerfile=path / "env" / "docker" / "Dockerfile",
-        model_tag=f"{family}:{version}",
+        model_tag=f"{name}:{version}",
         size_bytes=_size(path) + _size(model_path),
         requirements=tuple(requirements),
         swept=tuple(swept),
@@ -123,6 +127,8 @@ def _check_stamp(family: str, predictor_dir: Path, stamp: Mapping[str, str]) -> 
         raise BundleError(str(error)) from error
     if manifest["family"] != family:
         raise BundleError(f"{predictor_dir} holds a {manifest['family']!r} predictor")
+    if stamp.get("model", family).partition(".")[0] != family:
+        raise BundleError(f"the stamp names {stamp['model']!r}, which is not a model of {family}")
     digest = predictor_digest(predictor_dir)
     if stamp["predictor_digest"] != digest:
         raise BundleError(
@@ -176,10 +182,10 @@ def _copy_package(family: str, context: Path) -> Path:
     return context
 
 
-def _describe(family: str, stamp: Mapping[str, str]) -> str:
+def _describe(name: str, stamp: Mapping[str, str]) -> str:
     rows = "\n".join(f"| {key} | `{stamp[key]}` |" for key in STAMP_KEYS)
     return (
-        f"# {family}, version {stamp['model_version']}\n\n"
+        f"# {name}, version {stamp['model_version']}\n\n"
         f"| stamp | value |\n|---|---|\n{rows}\n\n"
         "Start it with `CRISOL_API_KEYS=<key> bentoml serve`; the API page is `/docs`.\n"
     )

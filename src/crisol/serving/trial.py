@@ -1,4 +1,4 @@
-"""Try the newest bundle of a family: ``python -m crisol.serving.trial signals``.
+"""Try the newest bundle of a model: ``python -m crisol.serving.trial signals``.
 
 Starts it on a free port, sends the contract's example to its first route, prints the answer and the
 version that gave it, and stops it.
@@ -28,12 +28,14 @@ class Trial:
 
 
 def ask_example(name: str, tag: str) -> Trial:
-    """Serve the Bento ``tag`` and send it the example request of the family ``name``.
+    """Serve the Bento ``tag`` and send it the example request of the model ``name``'s family.
+
+    A model is a family's own, or a line of it such as ``tabular.adult``.
 
     Raises:
         ServerError: the bundle did not become ready.
     """
-    example = family(name).example_request().model_dump(mode="json")
+    example = family(name.partition(".")[0]).example_request().model_dump(mode="json")
     with tempfile.TemporaryDirectory(prefix="crisol-trial-") as folder:
         work = Path(folder)
         with serving(
@@ -46,12 +48,12 @@ def ask_example(name: str, tag: str) -> Trial:
 def main() -> None:
     """Try one bundle and print question and answer."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("family", help="such as signals")
-    parser.add_argument("--tag", help="of a Bento; default: the newest of the family")
+    parser.add_argument("model", help="such as signals, or a line such as tabular.adult")
+    parser.add_argument("--tag", help="of a Bento; default: the newest of the model")
     arguments = parser.parse_args()
-    tag = arguments.tag or f"{arguments.family}:latest"
+    tag = arguments.tag or f"{arguments.model}:latest"
     try:
-        trial = ask_example(arguments.family, tag)
+        trial = ask_example(arguments.model, tag)
     except (ServerError, ValueError) as error:
         sys.exit(f"crisol: {error}")
     sent = json.dumps(trial.request)
