@@ -4,9 +4,10 @@ from functools import cache
 
 import numpy as np
 
+from crisol.core.pictures import Image
 from crisol.models.products.member import Targets
 from crisol.models.products.params import NetworkLoop, NetworkParams
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import Taxonomy
 from crisol.models.products.transformer import Transformer
 from crisol.models.products.transformer_training import fit_transformer

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from crisol.core.pictures import Image
 from crisol.models.products.drivers import (
     deletion_test,
     deletions,
@@ -14,7 +15,7 @@ from crisol.models.products.drivers import (
 )
 from crisol.models.products.facts import has
 from crisol.models.products.member import Forecast
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 
 WEIGHTS = {"watch": 2.0, "strap": 0.5, "leather": 0.25, "shoe": -1.0, "case": 0.125}
 RECORD = Record(

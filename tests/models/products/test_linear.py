@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
+from crisol.core.pictures import Image
 from crisol.models.products.linear import Baseline, Linear, fit_baseline, fit_linear
 from crisol.models.products.linear_heads import SEES
 from crisol.models.products.linear_params import LinearParams
 from crisol.models.products.member import Targets
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import Taxonomy
 
 KINDS = {

@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from crisol.core.pictures import Image
 from crisol.models.products.likeness import START, START_RIDGE, left_out_error, search
 from crisol.models.products.linear_heads import SEES
 from crisol.models.products.linear_params import NeighboursParams
 from crisol.models.products.member import Targets
 from crisol.models.products.neighbours import Neighbours, fit_neighbours
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import Taxonomy
 
 TAXONOMY = Taxonomy((("Home", "Curtains"), ("Home", "Towels"), ("Watches", "")))

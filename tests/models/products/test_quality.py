@@ -8,9 +8,10 @@ from itertools import product
 import numpy as np
 import pytest
 
+from crisol.core.pictures import Image
 from crisol.models.products.facts import Facts
 from crisol.models.products.quality import Habits, assess
-from crisol.models.products.records import PARTS, Image, Record
+from crisol.models.products.records import PARTS, Record
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
 POOR = Facts(

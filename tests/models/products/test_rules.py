@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from crisol.core.pictures import Image
 from crisol.models.products.facts import Facts, contrast
-from crisol.models.products.records import PARTS, Image, Record
+from crisol.models.products.records import PARTS, Record
 from crisol.models.products.rules import RULES, judged
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)

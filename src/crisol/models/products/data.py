@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.errors import FieldError
+from crisol.core.pictures import Image, decode_file
 from crisol.core.raw_tables import RawTable
-from crisol.models.products.images import decode_file
 from crisol.models.products.params import DataParams
 from crisol.models.products.reading import attributes_of, record
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 from crisol.models.products.study_params import CrossValidation, RandomSplit, StudyParams
 from crisol.models.products.taxonomy import SEPARATOR
 from crisol.models.products.text import hide_words

@@ -17,10 +17,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crisol.core.pictures import Pixels
 from crisol.models.products.bag import counted_terms, rarity, weights
 from crisol.models.products.member import Floats
 from crisol.models.products.params import NetworkParams
-from crisol.models.products.records import Pixels, Record
+from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import SEPARATOR
 from crisol.models.products.tokens import TITLE, BytePairs, Words, texts_of
 

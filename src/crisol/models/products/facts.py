@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crisol.models.products.records import PARTS, Image, Part, Record
+from crisol.core.pictures import Image
+from crisol.models.products.records import PARTS, Part, Record
 
 BRAND = "brand"
 """An attribute of that name is the brand, wherever it is stated."""

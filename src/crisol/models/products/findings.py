@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from crisol.core.pictures import Image
 from crisol.models.products.facts import BRAND, Facts, contrast, has, words_of
-from crisol.models.products.records import Image
 
 MIN_TITLE_WORDS = 3
 MIN_TITLE_CHARACTERS = 15

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from crisol.core.pictures import Pixels
 from crisol.models.products.member import Floats
-from crisol.models.products.records import Pixels
 
 _COLOUR_CELLS = 12
 _EDGE_CELLS = 8

@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Mapping
 
-from crisol.models.products import images
+from crisol.core import pictures
+from crisol.core.pictures import Image
 from crisol.models.products.contract import Product
-from crisol.models.products.records import Image, Record
+from crisol.models.products.records import Record
 from crisol.models.products.taxonomy import SEPARATOR
 from crisol.models.products.text import PRICE_NAME, clean, scrub_prices
 
@@ -23,7 +24,7 @@ def record_of(product: Product, image_size: int) -> Record:
     Raises:
         FieldError: its picture cannot be used.
     """
-    picture = None if product.image is None else images.decode_base64(product.image, image_size)
+    picture = None if product.image is None else pictures.decode_base64(product.image, image_size)
     return record(
         product.title,
         description=product.description or "",

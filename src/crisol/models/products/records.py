@@ -8,31 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
+from crisol.core.pictures import Image
 
 Part = Literal["title", "description", "image", "brand", "attributes", "price", "category"]
 PARTS: tuple[Part, ...] = (
     "title", "description", "image", "brand", "attributes", "price", "category",
 )  # fmt: skip
-
-Pixels = NDArray[np.uint8]
-"""[S, S, 3] RGB; the picture whole, on white where it is not square."""
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
-    """A picture, decoded.
-
-    Attributes:
-        pixels: [S, S, 3].
-        width: of the file as it came, in pixels.
-        height: of the file as it came.
-    """
-
-    pixels: Pixels
-    width: int
-    height: int
 
 
 @dataclass(frozen=True, slots=True)

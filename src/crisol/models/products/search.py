@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from crisol.core.errors import FieldError
+from crisol.core.pictures import decode_base64
 from crisol.models.products.contract import Hit, SearchRequest, SearchResponse
-from crisol.models.products.images import decode_base64
 from crisol.models.products.member import Floats
 from crisol.models.products.reading import record_of
 from crisol.models.products.records import Record

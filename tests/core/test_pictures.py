@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from crisol.core import pictures
 from crisol.core.errors import FieldError
-from crisol.models.products import images
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -39,7 +39,7 @@ def _png_claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
 def test_a_picture_is_whole_and_centred_on_white(form):
-    found = images.decode(_file(_red(), form), 32)
+    found = pictures.decode(_file(_red(), form), 32)
     assert (found.width, found.height) == (40, 20)
     assert found.pixels.shape == (32, 32, 3)
     assert found.pixels.dtype == np.uint8
@@ -53,19 +53,19 @@ def test_a_picture_is_whole_and_centred_on_white(form):
     [("L", "JPEG"), ("CMYK", "JPEG"), ("P", "PNG"), ("1", "PNG"), ("LA", "PNG"), ("RGBA", "WEBP")],
 )
 def test_every_mode_becomes_rgb(mode, form):
-    assert images.decode(_file(_red(mode=mode), form), 16).pixels.shape == (16, 16, 3)
+    assert pictures.decode(_file(_red(mode=mode), form), 16).pixels.shape == (16, 16, 3)
 
 
 def test_sixteen_bits_keep_their_greys():
     grey = Image.fromarray(np.full((8, 8), 128 * 257, np.uint16))
-    assert (images.decode(_file(grey), 8).pixels == 128).all()
+    assert (pictures.decode(_file(grey), 8).pixels == 128).all()
 
 
 def test_what_is_transparent_is_white():
     clear = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
-    assert (images.decode(_file(clear), 8).pixels == 255).all()
+    assert (pictures.decode(_file(clear), 8).pixels == 255).all()
     palette = Image.new("P", (8, 8), 0)
-    assert (images.decode(_file(palette, transparency=0), 8).pixels == 255).all()
+    assert (pictures.decode(_file(palette, transparency=0), 8).pixels == 255).all()
 
 
 def test_a_camera_held_sideways_is_set_upright():
@@ -73,13 +73,13 @@ def test_a_camera_held_sideways_is_set_upright():
     picture.paste(RED, (0, 0, 20, 20))  # the left half
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned a quarter clockwise: left becomes top
-    found = images.decode(_file(picture, "JPEG", exif=exif, quality=95), 40)
+    found = pictures.decode(_file(picture, "JPEG", exif=exif, quality=95), 40)
     assert (found.width, found.height) == (20, 40)
     assert found.pixels[5, 20, 1] < 50 < 200 < found.pixels[35, 20, 1]
 
 
 def test_a_large_jpeg_says_its_own_size():
-    found = images.decode(_file(_red(2000, 1000), "JPEG"), 32)
+    found = pictures.decode(_file(_red(2000, 1000), "JPEG"), 32)
     assert (found.width, found.height) == (2000, 1000)
 
 
@@ -108,48 +108,48 @@ def test_a_large_jpeg_says_its_own_size():
             "animated",
         ),
         (b"\xff\xd8\xff" + b"\xff\xda" * 101, "image_too_large", "scans"),
-        (b"\xff\xd8\xff" + bytes(images.MAX_BYTES), "image_too_large", "10 MB"),
+        (b"\xff\xd8\xff" + bytes(pictures.MAX_BYTES), "image_too_large", "10 MB"),
     ],
 )
 def test_what_is_no_picture_is_refused_by_field_and_reason(data, kind, said):
     with pytest.raises(FieldError, match=said) as refused:
-        images.decode(data, 16, "product.image")
+        pictures.decode(data, 16, "product.image")
     assert (refused.value.field, refused.value.kind) == ("product.image", kind)
 
 
 def test_base64_comes_plain_wrapped_or_as_an_address():
     data = _file(_red())
     plain = base64.b64encode(data).decode()
-    wanted = images.decode(data, 16).pixels
+    wanted = pictures.decode(data, 16).pixels
     lines = "\n".join(plain[start : start + 76] for start in range(0, len(plain), 76))
     for text in (plain, lines, plain.rstrip("="), f"data:image/png;base64,{plain}"):
-        assert (images.decode_base64(text, 16).pixels == wanted).all()
+        assert (pictures.decode_base64(text, 16).pixels == wanted).all()
 
 
 @pytest.mark.parametrize("text", ["not base64!", "é", "A", "data:image/png,rawbytes"])
 def test_what_is_not_base64_is_refused(text):
     with pytest.raises(FieldError) as refused:
-        images.decode_base64(text, 16)
+        pictures.decode_base64(text, 16)
     assert refused.value.kind == "image_encoding"
 
 
 def test_files_are_read_or_missed(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(_file(_red()))
-    assert images.decode_file(path, 16).width == 40
+    assert pictures.decode_file(path, 16).width == 40
     with pytest.raises(FieldError, match="no file"):
-        images.decode_file(tmp_path / "b.png", 16)
-    path.write_bytes(bytes(images.MAX_BYTES + 1))
+        pictures.decode_file(tmp_path / "b.png", 16)
+    path.write_bytes(bytes(pictures.MAX_BYTES + 1))
     with pytest.raises(FieldError, match="10 MB"):
-        images.decode_file(path, 16)
+        pictures.decode_file(path, 16)
 
 
 def test_threads_decode_alike():
     rng = np.random.default_rng(0)
     files = [_file(Image.fromarray(rng.integers(0, 255, (90, 70, 3), np.uint8)), form)
              for form in ("PNG", "JPEG", "WEBP") for _ in range(4)]  # fmt: skip
-    alone = [images.decode(data, 32).pixels for data in files]
+    alone = [pictures.decode(data, 32).pixels for data in files]
     with ThreadPoolExecutor(4) as pool:
-        together = list(pool.map(lambda data: images.decode(data, 32).pixels, files))
+        together = list(pool.map(lambda data: pictures.decode(data, 32).pixels, files))
     for one, other in zip(alone, together, strict=True):
         assert (one == other).all()

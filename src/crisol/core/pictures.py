@@ -9,17 +9,21 @@ import binascii
 import re
 import struct
 import zlib
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 # Named one by one, so that these three decoders are there before several threads ask for them.
 from PIL import Image as Pillow
 from PIL import JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
 from crisol.core.errors import FieldError
-from crisol.models.products.records import Image, Pixels
+
+Pixels = NDArray[np.uint8]
+"""[S, S, 3] RGB; the picture whole, on white where it is not square."""
 
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 40_000_000
@@ -54,6 +58,21 @@ _UPRIGHT = {
 }
 _TURNED = (5, 6, 7, 8)
 _DATA_ADDRESS = re.compile(r"data:[\w.+-]+/[\w.+-]+(?:;[\w.+=-]+)*;base64,", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """A picture, decoded.
+
+    Attributes:
+        pixels: [S, S, 3].
+        width: of the file as it came, in pixels.
+        height: of the file as it came.
+    """
+
+    pixels: Pixels
+    width: int
+    height: int
 
 
 def decode(data: bytes, size: int, field: str = "image") -> Image:
@@ -194,8 +213,8 @@ def _eight_bits(opened: Pillow.Image) -> Pillow.Image:
 def _square(opened: Pillow.Image, size: int, turn: Pillow.Transpose | None) -> Pixels:
     """[S, S, 3]: scaled until the longer side fits, centred, on white."""
     scale = size / max(opened.size)
-    fitting = tuple(min(size, max(1, round(side * scale))) for side in opened.size)
-    small = opened.resize(fitting, Pillow.Resampling.BICUBIC, reducing_gap=2.0)
+    width, height = (min(size, max(1, round(side * scale))) for side in opened.size)
+    small = opened.resize((width, height), Pillow.Resampling.BICUBIC, reducing_gap=2.0)
     if turn is not None:
         small = small.transpose(turn)
     canvas = Pillow.new("RGB", (size, size), "white")
