@@ -110,7 +110,7 @@ class RunHook:
         self._interruption = Interruption(logs, claims)
         for family in families:
             if adopted:
-                logs[family] = runs.adopt_run(store, adopted, families, model, tags)
+                logs[family] = runs.adopt_run(store, str(adopted), families, model, tags)
             else:
                 name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
                 logs[family] = runs.open_run(store, models.get(family, family), tags, name)
