@@ -1,0 +1,460 @@
+"""Datasets as MLflow keeps them: a version is a run of the experiment ``datasets``.
+
+Its id is the run's, its files, options, schema and profile are the run's artefacts, and its state
+is the run's status. A version never changes once it is ready: other options make another version of
+the same files.
+"""
+
+import fcntl
+import json
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from crisol.core.params import Params
+from crisol.models.tabular.params import ColumnParams, DataParams, ReadParams
+from crisol.models.tabular.schema import Task, Words
+from crisol.platform.artefacts import keep_file, local_path
+from crisol.platform.settings import PlatformSettings
+from crisol.registry.store import Store, StoreError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+EXPERIMENT = "datasets"
+IDEMPOTENCY_TAG = "crisol.idempotency"
+State = Literal["open", "profiling", "ready", "refused"]
+"""``open``: waits for its files. ``profiling``: is being read. ``refused``: cannot be read, or its
+files never came; the reason says which."""
+Part = Literal["all", "train", "test"]
+"""What a file holds: all rows, or one side of an official split."""
+_STATES: Mapping[str, State] = {
+    "SCHEDULED": "open",
+    "RUNNING": "profiling",
+    "FINISHED": "ready",
+    "FAILED": "refused",
+    "KILLED": "refused",
+}
+_STATUSES: Mapping[State, str] = {
+    "open": "SCHEDULED",
+    "profiling": "RUNNING",
+    "ready": "FINISHED",
+    "refused": "FAILED",
+}
+_TAG = "crisol.dataset."
+_MAX_TAG = 5000
+
+
+class DatasetOptions(Params):
+    """How a dataset's files are read and what its columns are; a job takes them as its ``data``.
+
+    Whatever is not given is found out, and shown with its reason in the schema.
+    """
+
+    read: ReadParams = ReadParams()
+    task: Task | Literal["auto"] = "auto"
+    target: str | None = None
+    features: Words = ()
+    ids: Words = ()
+    time: str | None = None
+    group: str | None = None
+    ignore: Words = ()
+    columns: dict[str, ColumnParams] = Field(default_factory=dict)
+    label_strip: str = ""
+    image_size: int = Field(default=32, ge=8, le=512)
+    synthetic: bool = False
+
+    def given(self) -> dict[str, Any]:
+        """What was said, as plain JSON; what was left open stays out."""
+        said = self.model_dump(mode="json", exclude_unset=True)
+        DataParams.model_validate_json(json.dumps(said))
+        return said
+
+
+class NewDataset(Params):
+    """A dataset version to be made.
+
+    Its files are uploaded next, or are those of another version (``from``), read with these
+    options.
+    """
+
+    name: str | None = Field(
+        default=None,
+        pattern=r"^[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?$",
+        description="Small letters, digits and _; the same name again makes the next version.",
+    )
+    description: str = Field(default="", max_length=2000)
+    options: DatasetOptions = DatasetOptions()
+    origin: Annotated[
+        str | None, Field(alias="from", pattern="^[0-9a-f]{32}$", description="Id of a version.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if self.name is None and self.origin is None:
+            raise ValueError("give a name, or the id of another version in 'from'")
+        return self
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file that has arrived.
+
+    Attributes:
+        part: what it holds.
+        name: what the client called it.
+        file: what it is called in the store.
+        bytes: its size.
+        sha256: its digest.
+    """
+
+    part: Part
+    name: str
+    file: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset version, as MLflow has it."""
+
+    id: str
+    name: str
+    version: int
+    owner: str
+    state: State
+    description: str
+    created_ms: int
+    files: tuple[StoredFile, ...]
+    files_of: str
+    """The version that holds the files: its own id, or that of the version it was made from."""
+    tags: Mapping[str, str]
+    artefact_uri: str
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused; empty where it was not."""
+        return self.tags.get("reason", "")
+
+    @property
+    def whole(self) -> bool:
+        """Whether every file it needs is there."""
+        parts = {file.part for file in self.files}
+        return parts in ({"all"}, {"train", "test"})
+
+    def seen_by(self, caller: str) -> bool:
+        """Whether a caller may know of it: what is not ready is its owner's alone."""
+        return self.state == "ready" or self.owner == caller
+
+
+class DatasetStore:
+    """The datasets of one MLflow store. Safe to use from several threads and processes.
+
+    Args:
+        store: the MLflow store.
+        settings: limits, and the state folder that holds the lock of new names.
+    """
+
+    def __init__(self, store: Store, settings: PlatformSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._lock = threading.Lock()
+
+    # -- finding -----------------------------------------------------------------------------------
+
+    def get(self, dataset_id: str) -> Dataset:
+        """One version.
+
+        Raises:
+            StoreError: there is none of this id.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            run = self._store.client().get_run(dataset_id)
+        except MlflowException as error:
+            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                raise
+            raise _unknown(dataset_id) from None
+        if f"{_TAG}name" not in run.data.tags or run.info.lifecycle_stage != "active":
+            raise _unknown(dataset_id)
+        return _dataset(run)
+
+    def search(
+        self,
+        filters: Mapping[str, str],
+        order: str,
+        position: Any,
+        limit: int,
+        caller: str | None = None,
+    ) -> tuple[list[Dataset], Any]:
+        """One page of a listing.
+
+        Args:
+            filters: ``state`` and tags (``name``, ``owner``, ``task``) to their values.
+            order: of MLflow, such as ``attributes.start_time DESC``.
+            position: where the page begins; ``None``: at the beginning.
+            limit: how many at most.
+            caller: who asks; only what they may know of is given. ``None``: everything.
+
+        Returns:
+            The versions, and the position of the next page; ``None``: there is none.
+        """
+        token, skip = position or (None, 0)
+        found: list[Dataset] = []
+        while True:
+            page = self._page(filters, order, token)
+            for index, run in enumerate(page):
+                if index < skip:
+                    continue
+                if len(found) == limit:
+                    return found, [token, index]
+                dataset = _dataset(run)
+                if caller is None or dataset.seen_by(caller):
+                    found.append(dataset)
+            token, skip = page.token, 0
+            if not token:
+                return found, None
+
+    def _page(self, filters: Mapping[str, str], order: str, token: str | None) -> Any:
+        clauses = []
+        for name, value in filters.items():
+            if name == "state":
+                clauses.append(f"attributes.status = '{_STATUSES[value]}'")  # type: ignore[index]
+            else:
+                quoted = value.replace("\\", "").replace("'", "")
+                clauses.append(f"tags.`{_TAG}{name}` = '{quoted}'")
+        return self._store.client().search_runs(
+            [self._experiment()],
+            filter_string=" and ".join(clauses),
+            max_results=_PAGE,
+            order_by=[order, "attributes.run_id ASC"],
+            page_token=token,
+        )
+
+    def _all(self, filters: Mapping[str, str]) -> list[Dataset]:
+        return self.search(filters, NEWEST_FIRST, None, _EVERYTHING)[0]
+
+    def options(self, dataset: Dataset) -> dict[str, Any]:
+        """What was said about a version's columns, as plain JSON."""
+        return dict(self.json(dataset, "options.json"))
+
+    def json(self, dataset: Dataset, file: str) -> Any:
+        """A JSON artefact: ``schema.json``, ``profile.json`` or ``options.json``."""
+        path = local_path(self._store, dataset.id, dataset.artefact_uri, file, self._cache)
+        return json.loads(path.read_bytes())
+
+    def files(self, dataset: Dataset) -> Path:
+        """A local path to its data: its only file, or the folder of ``train.*`` and ``test.*``."""
+        holder = dataset if dataset.files_of == dataset.id else self.get(dataset.files_of)
+        folder = local_path(self._store, holder.id, holder.artefact_uri, "files", self._cache)
+        return folder / dataset.files[0].file if len(dataset.files) == 1 else folder
+
+    def parameters(self, dataset: Dataset) -> dict[str, Any]:
+        """The section ``data`` of a job on this version: its files and what was said about them."""
+        found = self.options(dataset)
+        return {**found, "file": str(self.files(dataset)), "dataset": dataset.name}
+
+    @property
+    def _cache(self) -> Path:
+        return self._settings.state_dir / "cache"
+
+    # -- making ------------------------------------------------------------------------------------
+
+    def create(self, new: NewDataset, owner: str, idempotency: str | None = None) -> Dataset:
+        """Make a version; one made from another is ``profiling`` at once, any other ``open``.
+
+        Args:
+            new: what it shall be.
+            owner: who makes it.
+            idempotency: says that this is the same wish as another with the same mark: what that
+                made is given again.
+
+        Raises:
+            StoreError: the name is another's, the origin cannot be used, or too many are open.
+        """
+        options = new.options.given()
+        origin = None if new.origin is None else self._origin(new.origin, owner)
+        with self._naming():
+            if idempotency is not None:
+                for made in self._marked(idempotency):
+                    return made
+            name = new.name or (origin.name if origin else "")
+            version = self._next_version(name, owner)
+            tags = {
+                f"{_TAG}name": name,
+                f"{_TAG}version": str(version),
+                f"{_TAG}owner": owner,
+                f"{_TAG}description": new.description,
+                **({IDEMPOTENCY_TAG: idempotency} if idempotency else {}),
+                **({} if origin is None else _files_of(origin)),
+            }
+            client = self._store.client()
+            run = client.create_run(self._experiment(), run_name=f"{name}-v{version}", tags=tags)
+            client.log_dict(run.info.run_id, options, "options.json")
+            if origin is None:
+                client.update_run(run.info.run_id, status=_STATUSES["open"])
+        return self.get(run.info.run_id)
+
+    def attach(self, dataset: Dataset, file: StoredFile, path: Path) -> Dataset:
+        """Keep a file that has arrived; the last one needed makes the dataset ``profiling``.
+
+        Doing it again after a crash does no harm.
+
+        Args:
+            dataset: whose.
+            file: what is known about it; ``path`` has its name.
+            path: where it lies; it is moved.
+        """
+        keep_file(self._store, dataset.id, dataset.artefact_uri, path, "files")
+        self._tag(dataset.id, {f"part.{file.part}": json.dumps(_facts(file))})
+        found = self.get(dataset.id)
+        if found.whole:
+            self._store.client().update_run(dataset.id, status=_STATUSES["profiling"])
+        return self.get(dataset.id)
+
+    def accept(self, dataset: Dataset, folder: Path, facts: Mapping[str, str]) -> None:
+        """Make a version ready: its profile is known.
+
+        Args:
+            dataset: which.
+            folder: with ``schema.json`` and ``profile.json``.
+            facts: for listings: ``task``, ``rows``, ``format`` and the like.
+        """
+        for name in ("schema.json", "profile.json"):
+            self._store.client().log_artifact(dataset.id, str(folder / name))
+        self._tag(dataset.id, facts)
+        self._store.client().set_terminated(dataset.id, _STATUSES["ready"])
+
+    def refuse(self, dataset: Dataset, reason: str) -> None:
+        """End a version that cannot be used, saying why."""
+        self._tag(dataset.id, {"reason": reason})
+        self._store.client().set_terminated(dataset.id, _STATUSES["refused"])
+
+    def settle(self) -> list[Dataset]:
+        """Put in order what a killed service left; what is to be profiled (again) is returned."""
+        waiting = []
+        for dataset in self._all({"state": "profiling"}):
+            if dataset.whole:
+                waiting.append(dataset)
+            else:
+                self._store.client().update_run(dataset.id, status=_STATUSES["open"])
+        return waiting
+
+    def open_since(self, before_ms: int) -> list[Dataset]:
+        """Versions that have waited for files since before a time."""
+        return [d for d in self._all({"state": "open"}) if d.created_ms < before_ms]
+
+    def count(self, state: State) -> int:
+        """How many versions are in a state."""
+        return len(self._all({"state": state}))
+
+    # -- inside ------------------------------------------------------------------------------------
+
+    def _experiment(self) -> str:
+        return self._store.experiment_id(EXPERIMENT)
+
+    def _tag(self, dataset_id: str, facts: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        tags = [RunTag(_TAG + name, text[:_MAX_TAG]) for name, text in facts.items()]
+        self._store.client().log_batch(dataset_id, tags=tags)
+
+    def _marked(self, idempotency: str) -> Sequence[Dataset]:
+        runs = self._store.client().search_runs(
+            [self._experiment()], f"tags.`{IDEMPOTENCY_TAG}` = '{idempotency}'", max_results=1
+        )
+        return [_dataset(run) for run in runs]
+
+    def _origin(self, dataset_id: str, owner: str) -> Dataset:
+        origin = self.get(dataset_id)
+        if not origin.seen_by(owner):
+            raise _unknown(dataset_id)
+        if not origin.whole:
+            raise DatasetConflictError(
+                f"{origin.name} version {origin.version} has not got its files yet: "
+                "nothing can be made from it"
+            )
+        return origin
+
+    def _next_version(self, name: str, owner: str) -> int:
+        namesakes = self._all({"name": name})
+        if namesakes and not any(d.owner == owner for d in namesakes):
+            raise DatasetConflictError(
+                f"the name {name!r} is in use by somebody else: take another"
+            )
+        waiting = [d for d in self._all({"state": "open", "owner": owner}) if d.owner == owner]
+        if len(waiting) >= self._settings.max_open_datasets:
+            raise DatasetLimitError(
+                f"{len(waiting)} of your datasets wait for their files: upload those first "
+                "(or let them expire)"
+            )
+        return max((d.version for d in namesakes), default=0) + 1
+
+    @contextmanager
+    def _naming(self) -> Iterator[None]:
+        """One at a time gets a version number, whichever process it asks in."""
+        self._settings.state_dir.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            descriptor = os.open(self._settings.state_dir / "names.lock", os.O_CREAT | os.O_RDWR)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(descriptor)
+
+
+class DatasetConflictError(StoreError):
+    """The state of what is there forbids what was asked."""
+
+
+class DatasetLimitError(StoreError):
+    """The caller has too much of something that waits."""
+
+
+NEWEST_FIRST = "attributes.start_time DESC"
+_PAGE = 200
+_EVERYTHING = 1_000_000
+
+
+def _unknown(dataset_id: str) -> StoreError:
+    return StoreError(f"there is no dataset {dataset_id!r}")
+
+
+def _facts(file: StoredFile) -> dict[str, Any]:
+    return {"name": file.name, "file": file.file, "bytes": file.bytes, "sha256": file.sha256}
+
+
+def _files_of(origin: Dataset) -> dict[str, str]:
+    """The tags that make another version's files this one's."""
+    parts = {f"{_TAG}part.{file.part}": json.dumps(_facts(file)) for file in origin.files}
+    return {f"{_TAG}files_of": origin.files_of, **parts}
+
+
+def _dataset(run: "Run") -> Dataset:
+    tags = {k.removeprefix(_TAG): v for k, v in run.data.tags.items() if k.startswith(_TAG)}
+    files = tuple(
+        StoredFile(part, **json.loads(tags[f"part.{part}"]))
+        for part in ("all", "train", "test")
+        if f"part.{part}" in tags
+    )
+    return Dataset(
+        id=run.info.run_id,
+        name=tags["name"],
+        version=int(tags["version"]),
+        owner=tags["owner"],
+        state=_STATES[run.info.status],
+        description=tags.get("description", ""),
+        created_ms=run.info.start_time,
+        files=files,
+        files_of=tags.get("files_of", run.info.run_id),
+        tags=tags,
+        artefact_uri=run.info.artifact_uri,
+    )

@@ -1,0 +1,76 @@
+"""Pages of a listing: how many, from where, in which order. The same words on every route."""
+
+import base64
+import binascii
+import hashlib
+from typing import Any, Generic, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from crisol.core.errors import FieldError
+
+MAX_LIMIT = 200
+ItemT = TypeVar("ItemT")
+
+
+class PageQuery(BaseModel):
+    """What may stand behind the ``?`` of every listing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    limit: int = Field(default=50, ge=1, le=MAX_LIMIT, description="Items a page.")
+    page_token: str | None = Field(
+        default=None, max_length=2000, description="The next_page_token of the page before."
+    )
+
+
+class Page(BaseModel, Generic[ItemT]):
+    """One page of a listing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[ItemT]
+    next_page_token: str | None = Field(description="Where the next page begins; null: the end.")
+
+
+def encode_token(query: PageQuery, position: Any) -> str:
+    """The token of the page that begins at ``position`` of the listing that ``query`` describes.
+
+    >>> query = PageQuery()
+    >>> decode_token(PageQuery(page_token=encode_token(query, [7])))
+    [7]
+    """
+    text = base64.urlsafe_b64encode(orjson.dumps([_digest(query), position]))
+    return text.decode().rstrip("=")
+
+
+def decode_token(query: PageQuery) -> Any:
+    """The position that the query's token stands for; ``None``: the beginning.
+
+    Raises:
+        FieldError: it is no token, or one of a listing with other filters or another order.
+    """
+    if query.page_token is None:
+        return None
+    text = query.page_token
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        digest, position = orjson.loads(raw)
+    except (binascii.Error, ValueError, TypeError):
+        raise FieldError(
+            "page_token", "is not the next_page_token of a page", "page_token_invalid"
+        ) from None
+    if digest != _digest(query):
+        raise FieldError(
+            "page_token",
+            "belongs to a listing with other filters or another order: repeat those, or begin anew",
+            "page_token_foreign",
+        )
+    return position
+
+
+def _digest(query: PageQuery) -> str:
+    """What the filters and the order of a listing come to."""
+    rest = query.model_dump(mode="json", exclude={"limit", "page_token"})
+    return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

@@ -1,0 +1,73 @@
+"""What an operator sets about the platform, read once when it starts."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from crisol.serving.config import ConfigurationError
+
+PREFIX = "CRISOL_PLATFORM_"
+_MIB = 1024**2
+
+
+class PlatformSettings(BaseModel):
+    """Every ``CRISOL_PLATFORM_*`` variable.
+
+    The fields are the variables in lower case: ``workers`` is ``CRISOL_PLATFORM_WORKERS``.
+
+    Keys, tokens, rates and the size of JSON bodies are :class:`crisol.serving.config.Settings`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    state_dir: Path
+    """Half-arrived uploads, locks and the folders of jobs; on a local disk. Unset:
+    ``data/platform`` in the project."""
+    max_file_bytes: int = Field(default=4 * 1024 * _MIB, ge=1024)
+    """Of one uploaded file."""
+    min_free_bytes: int = Field(default=512 * _MIB, ge=0)
+    """What an upload must leave free on the disk."""
+    upload_idle_s: float = Field(default=30.0, gt=0)
+    """A client that sends nothing for so long is cut off; what arrived stays."""
+    upload_expires_s: float = Field(default=7 * 86_400.0, gt=0)
+    """A dataset whose files have not arrived by then is refused, and what arrived is removed."""
+    max_open_datasets: int = Field(default=20, ge=1)
+    """Datasets of one caller that wait for files; beyond it a further one gets 429."""
+    profile_time_s: float = Field(default=600.0, gt=0)
+    """How long reading and profiling one dataset may take."""
+    profile_memory_mb: int = Field(default=6 * 1024, ge=256)
+    """How much memory that may take."""
+    profile_workers: int = Field(default=1, ge=1)
+    """Datasets that are profiled at once."""
+    idempotency_s: float = Field(default=86_400.0, gt=0)
+    """How long the answer to an ``Idempotency-Key`` is kept."""
+    workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1)
+    """Jobs that run at once; unset: half the cores."""
+    executor: Literal["local", "ray"] = "local"
+    """Where jobs run: processes of this machine, or a Ray cluster."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], project: Path) -> Self:
+        """Read the settings; an empty variable counts as unset.
+
+        Raises:
+            ConfigurationError: a value that does not fit, named by its variable, never quoted.
+        """
+        values: dict[str, object] = {
+            name: environment[PREFIX + name.upper()]
+            for name in cls.model_fields
+            if environment.get(PREFIX + name.upper())
+        }
+        folder = Path(str(values.get("state_dir", "data/platform")))
+        values["state_dir"] = folder if folder.is_absolute() else project / folder
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            raise ConfigurationError(problems) from None
