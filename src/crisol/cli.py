@@ -260,6 +260,7 @@ class _Run(click.Command):
 
         from crisol.core.errors import MendableError
         from crisol.registry import display
+        from crisol.registry.parameters import RUN_ID, refuse_references
         from crisol.registry.store import StoreError
         from crisol.serving import building
 
@@ -268,8 +269,11 @@ class _Run(click.Command):
             raise click.ClickException(
                 f"no pipeline {unknown[0]!r}; there are: {', '.join(sorted(pipelines))}"
             )
+        given = ctx.params.get("params") or {}
         display.say(building.sweep())
         try:
+            if RUN_ID in given:
+                refuse_references(given)
             return super().invoke(ctx)
         except ParameterValidationError as error:
             raise click.ClickException(_explain(error)) from error

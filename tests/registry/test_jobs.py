@@ -105,6 +105,23 @@ def test_a_run_that_cannot_be_adopted_is_refused(
     assert described(project, run_id).info.status == "SCHEDULED"
 
 
+def test_a_job_cannot_read_the_environment(
+    scheduled: tuple[Project, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parameters come over HTTP, and what they resolve to is shown in MLflow."""
+    project, run_id = scheduled
+    monkeypatch.setenv("PASSWORD_OF_THE_STORE", "hush")
+    names = {"names": "${oc.env:PASSWORD_OF_THE_STORE}"}
+    sections = {"data": names, "model": {}, "train": {}}
+    result = project.command(
+        "run", "--config", str(write_options(project, run_id, linear=sections))
+    )
+    assert result.exit_code == 1
+    assert "params.linear.data.names: '${' is not allowed" in result.output
+    assert "hush" not in result.output
+    assert described(project, run_id).info.status == "SCHEDULED"
+
+
 def test_a_run_of_another_family_is_refused(project: Project) -> None:
     run_id = runs.schedule_run(project.store, "signals", "signals", {})
     result = project.command("run", "--config", str(write_options(project, run_id)))

@@ -77,6 +77,25 @@ def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
         )
 
 
+def refuse_references(value: Any, name: str = "params") -> None:
+    """Refuse ``${...}`` in the parameters of a job, which somebody else than its owner may write.
+
+    The configuration would replace it, and ``${oc.env:...}`` reads the worker's environment.
+
+    Raises:
+        StoreError: naming the parameter.
+    """
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            refuse_references(str(key), f"{name}.{key}")
+            refuse_references(item, f"{name}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            refuse_references(item, f"{name}[{index}]")
+    elif isinstance(value, str) and "${" in value:
+        raise StoreError(f"{name}: '${{' is not allowed in a job's parameters; give the value")
+
+
 def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:
     """What is wrong with one section.
 
