@@ -45,7 +45,6 @@ class BoostingSettings(AlgorithmSettings):
     max_iterations: int = Field(default=3000, ge=1)
     stopping_rounds: int = Field(default=100, ge=1)
     """Iterations without improvement on the validation rows before it stops."""
-    min_leaf: int = Field(default=20, ge=0)
     feature_fraction: float = Field(default=1.0, gt=0, le=1)
     row_fraction: float = Field(default=1.0, gt=0, le=1)
     l1: float = Field(default=0.0, ge=0)
@@ -56,6 +55,8 @@ class LightGBMSettings(BoostingSettings):
     """LightGBM; categories are its own native ones."""
 
     leaves: int = Field(default=31, ge=2)
+    min_leaf: int = Field(default=20, ge=0)
+    """Rows in a leaf; of small tables at most a tenth of them."""
     max_depth: int = -1
     max_bin: int = Field(default=255, ge=2)
     extra_trees: bool = False

@@ -1,0 +1,75 @@
+"""What is to be learned, checked and brought to a scale."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.algorithm import FitContext
+from crisol.models.tabular.features import Part
+
+
+def class_codes(train: Part, context: FitContext) -> NDArray[np.int64]:
+    """The class codes [N] of the training rows.
+
+    Raises:
+        MendableError: there are none, or they are all of one class.
+    """
+    if train.target is None:
+        raise MendableError("target: a class is needed for every row; name the target column")
+    codes = np.asarray(train.target).astype(np.int64)
+    there = np.unique(codes)
+    if len(there) < 2:
+        name = context.classes[int(there[0])] if len(there) else "none"
+        raise MendableError(
+            f"target: the {len(codes)} training rows are all of class {name!r}; "
+            "rows of a second class are needed to learn a difference"
+        )
+    return codes
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Where a number target lies and how widely it spreads.
+
+    Learning happens on the standardised target, so that penalties mean the same for prices in
+    millions as for shares.
+    """
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, train: Part) -> "Scale":
+        """Mean and standard deviation of the training rows.
+
+        Raises:
+            MendableError: there is no target, or it is not finite.
+        """
+        if train.target is None or len(train) == 0:
+            raise MendableError("target: a number is needed for every row; name the target column")
+        target = np.asarray(train.target, dtype=np.float64)
+        if not np.isfinite(target).all():
+            raise MendableError("target: holds missing or infinite numbers; leave these rows out")
+        spread = float(target.std())
+        return cls(float(target.mean()), spread if spread > 0 else 1.0)
+
+    def apply(self, part: Part) -> NDArray[np.float64]:
+        """The standardised target [N] of a part."""
+        return (np.asarray(part.target, dtype=np.float64) - self.mean) / self.spread
+
+    def undo(self, standardised: NDArray[Any]) -> NDArray[np.float64]:
+        """Numbers [N] on the target's own scale."""
+        return np.asarray(standardised, dtype=np.float64) * self.spread + self.mean
+
+    def state(self) -> dict[str, float]:
+        """As JSON."""
+        return asdict(self)
+
+
+def both_sides(positive: NDArray[Any]) -> NDArray[np.float64]:
+    """Probabilities [N, 2] from those [N] of the second class."""
+    second = np.asarray(positive, dtype=np.float64)
+    return np.column_stack([1.0 - second, second])
