@@ -49,7 +49,7 @@ def test_learns_what_decides(learned):
     assert correct(fit.model, task, held_out) > {"three": 0.65}.get(task, 0.75)
     shares = fit.model.importance()
     assert sum(shares.values()) == pytest.approx(1)
-    assert shares["age"] + shares["price"] + shares["colour"] > 0.5
+    assert shares["age"] + shares["price"] + shares["colour"] > 0.4
     assert shares["constant"] == pytest.approx(0, abs=1e-6)
 
 
