@@ -63,6 +63,15 @@ class Tally:
         self._flushed_batches += len(self._pending_rows)
         self._pending, self._pending_rows = {}, []
 
+    def peek(self) -> float:
+        """The newest loss, waiting for the device, without counting anything in.
+
+        Unlike :meth:`flush` it may be called at any moment: where the sums are cut decides their
+        last bit, and a clock must not.
+        """
+        waiting = self._pending.get("loss")
+        return waiting[-1].item() if waiting else self.latest
+
     def means(self, total: Callable[[Tensor], Tensor]) -> dict[str, float]:
         """The means over the rows of all processes; ``total`` adds a vector up over them."""
         self.flush()

@@ -17,6 +17,7 @@ from crisol.core.batches import count_rows
 from crisol.core.checkpoints import Checkpoint, describe_network, fingerprint
 from crisol.core.device import DeviceChoice
 from crisol.core.loop_params import LoopParams
+from crisol.core.pace import Pace
 from crisol.core.processes import Processes
 from crisol.core.progress import emit
 from crisol.core.schedules import Schedule, make_optimizer
@@ -138,14 +139,16 @@ class Unit:
         )
         checkpoint = None if folder is None else Checkpoint(folder, self._label)
         finished, resumed_from = self._restore(checkpoint, identity)
+        batches, silent = len(self._train_data), not self._processes.is_first
+        self._pace = Pace(self._epoch, params.epochs, batches, silent=silent)
         if not finished:
             self._announce(resumed_from)
             with Ticker(
                 self._label,
                 self._epoch,
                 params,
-                len(self._train_data),
-                silent=not self._processes.is_first,
+                batches,
+                silent=silent,
             ) as ticker:
                 while self._epoch < params.epochs and not self._exhausted():
                     self._run_epoch(ticker)
@@ -198,6 +201,7 @@ class Unit:
         self._keep_best(monitored)
         self._history.append(row)
         self._tell(row)
+        self._pace.epoch(self._epoch, learning_rate, row["train_loss"])
         shown = {"train_loss": row["train_loss"]}
         if self._params.monitor and monitored is not None:
             shown[self._params.monitor] = monitored
@@ -229,6 +233,8 @@ class Unit:
                 self._optimizer_step(window_rows if accumulation > 1 else None)
                 window_rows = 0
             ticker.advance()
+            rows_of_all = rows * processes.world
+            self._pace.batch(self._epoch, index, rows_of_all, learning_rate, tally.peek)
             if index % params.log_every_steps == 0:
                 tally.flush()
                 ticker.show(self._epoch, loss=tally.latest)

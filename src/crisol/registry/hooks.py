@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from crisol.core import progress
-from crisol.registry import exclusive, parameters, provenance, runs
+from crisol.registry import exclusive, parameters, provenance, runs, trials
 from crisol.registry.interruption import Interruption
 from crisol.registry.naming import family_of as family_of_model
 from crisol.registry.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
@@ -55,6 +56,7 @@ class RunHook:
         self._digested: set[str] = set()
         self._lock = threading.Lock()
         self._here = threading.local()
+        self._nodes_done: dict[str, int] = {}
 
     @hook_impl
     def after_context_created(self, context: KedroContext) -> None:
@@ -115,6 +117,9 @@ class RunHook:
                 name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
                 logs[family] = runs.open_run(store, models.get(family, family), tags, name)
             logs[family].parameters(*self._parameters(family))
+            nodes = sum(family_of(n) == family for n in pipeline.nodes)
+            logs[family].progress({"progress.nodes": nodes, "progress.nodes_done": 0})
+            self._nodes_done[family] = 0
         runs.announce(logs)
 
     @hook_impl
@@ -126,7 +131,9 @@ class RunHook:
         self._here.catalog = catalog
         self._record_inputs(log, catalog, inputs)
         self._stop_listening()
-        listening = progress.listening(log.metrics)
+        listening = progress.listening(
+            log.metrics, ahead=log.progress, trial=partial(trials.log_trial, log)
+        )
         listening.__enter__()
         self._here.listening = listening
         self._here.started = time.perf_counter()
@@ -139,6 +146,7 @@ class RunHook:
             return
         self._stop_listening()
         log.metrics({f"seconds.{node.short_name}": time.perf_counter() - self._here.started})
+        self._count(log)
         log.flush()
 
     @hook_impl
@@ -166,7 +174,9 @@ class RunHook:
         from crisol.registry import display
 
         logs = self._interruption.logs
-        for log in logs.values():
+        for family, log in logs.items():
+            nodes = sum(family_of(n) == family for n in pipeline.nodes)
+            log.progress({"progress.nodes_done": nodes})
             log.finish()
         self._interruption.settle()
         self._interruption = None
@@ -195,6 +205,19 @@ class RunHook:
     def _log(self, node: Node) -> RunLog | None:
         family = family_of(node)
         return None if family is None or provenance.is_worker() else runs.active(family)
+
+    def _count(self, log: RunLog) -> None:
+        """One more node of the family is done, and nothing of the next one.
+
+        A worker of ParallelRunner does not know how many are: they are counted at the end.
+        """
+        log.rest()
+        if log.family not in self._nodes_done:
+            return
+        with self._lock:
+            self._nodes_done[log.family] += 1
+            done = self._nodes_done[log.family]
+        log.progress({"progress.nodes_done": done})
 
     def _stop_listening(self) -> None:
         listening: AbstractContextManager[None] | None = getattr(self._here, "listening", None)

@@ -18,14 +18,14 @@ KINDS = ("metrics", "report", "history", "figures")
 FOLDER = "results"
 """Where in a run's artefacts the final metrics lie, one JSON file per result."""
 
-_TIME = re.compile(r"(seconds|per_second|_(s|ms|us))$")
+_TIME = re.compile(r"^progress\.|(seconds|per_second|_(s|ms|us))$")
 
 
 def is_time(metric: str) -> bool:
-    """Whether a metric measures time, by the unit in its name; no second run repeats those.
+    """Whether a metric measures time or how far a run was; no second run repeats those.
 
-    >>> is_time("onnx.latency_ms"), is_time("macro_f1")
-    (True, False)
+    >>> is_time("onnx.latency_ms"), is_time("progress.epoch"), is_time("macro_f1")
+    (True, True, False)
     """
     return _TIME.search(metric) is not None
 

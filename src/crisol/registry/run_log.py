@@ -1,6 +1,7 @@
 """The open run of one family: parameters, metrics, tags and artefacts, written in batches."""
 
 import json
+import logging
 import re
 import threading
 import time
@@ -18,6 +19,9 @@ MAX_VALUE = 6000
 _TAG_CHARACTERS = 5000
 _BATCH = 500
 _INTERVAL_S = 3.0
+_PROGRESS_INTERVAL_S = 1.0
+
+logger = logging.getLogger(__name__)
 
 
 def dotted(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -52,7 +56,14 @@ class RunLog:
     run_id: str
     emitted: set[tuple[str, int]] = field(default_factory=set)
     """Live metrics already logged (name, step), so that a history table does not repeat them."""
+    began_ms: int = 0
+    """When MLflow began the run, in milliseconds since 1970; the steps of progress count from it,
+    so that they also grow over a resume."""
     _pending: list[Any] = field(default_factory=list)
+    _ahead: dict[str, float] = field(default_factory=dict)
+    _told: dict[str, float] = field(default_factory=dict)
+    _told_at: float = field(default_factory=time.monotonic)
+    _timer: threading.Timer | None = None
     _flushed_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -80,8 +91,54 @@ class RunLog:
         if due:
             self.flush()
 
+    def progress(self, values: Mapping[str, float]) -> None:
+        """Log how far the run is: the newest value of each name, in at most one write a second."""
+        with self._lock:
+            self._ahead.update(values)
+            wait = _PROGRESS_INTERVAL_S - (time.monotonic() - self._told_at)
+            if wait > 0 and self._timer is None:
+                self._timer = threading.Timer(wait, self._write_late)
+                self._timer.daemon = True
+                self._timer.start()
+        if wait <= 0:
+            self._write_progress()
+
+    def rest(self) -> None:
+        """Log, at the end of a node, that nothing is left of it; the next one begins at 0."""
+        with self._lock:
+            told = self._told.keys() | self._ahead.keys()
+        of_node = [k for k in told if k.endswith("seconds_left") or k == "progress.fraction"]
+        self.progress(dict.fromkeys(of_node, 0.0))
+
+    def _write_progress(self) -> None:
+        from mlflow.entities import Metric
+
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+            self._told_at = time.monotonic()
+            changed = {k: v for k, v in self._ahead.items() if self._told.get(k) != v}
+            self._told |= changed
+            self._ahead = {}
+        if changed:
+            now = int(1000 * time.time())
+            step = max(now - self.began_ms, 0)
+            metrics = [Metric(metric_name(k), float(v), now, step) for k, v in changed.items()]
+            self.store.client().log_batch(self.run_id, metrics=metrics)
+
+    def _write_late(self) -> None:
+        """In the timer's thread, where no error would be seen and none may end the training."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._write_progress()
+        except MlflowException as error:
+            logger.warning("progress of run %s could not be written: %s", self.run_id, error)
+
     def flush(self) -> None:
         """Write what is pending."""
+        self._write_progress()
         with self._lock:
             pending, self._pending = self._pending, []
             self._flushed_at = time.monotonic()

@@ -201,7 +201,8 @@ def sweep(store: Store) -> list[str]:
 
 def _log(store: Store, run: "Run") -> RunLog:
     tags = run.data.tags
-    return RunLog(store, tags.get(MODEL_TAG, tags[FAMILY_TAG]), run.info.run_id)
+    model = tags.get(MODEL_TAG, tags[FAMILY_TAG])
+    return RunLog(store, model, run.info.run_id, began_ms=run.info.start_time)
 
 
 def _circumstances(store: Store) -> dict[str, str]:

@@ -1,0 +1,87 @@
+"""Who listens hears results, how far it is, and trials, each apart."""
+
+import time
+
+import numpy as np
+import pytest
+
+from crisol.core import pace, progress
+from crisol.core.progress import Trial, emit, listening, next_unit, tell_trial
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
+    """What is told of every batch, with no pause in between."""
+    monkeypatch.setattr(pace, "TELL_EVERY_S", 0.0)
+    return []
+
+
+def heard(tiny, told, **options):
+    with listening(lambda *_: None, ahead=lambda values: told.append(dict(values))):
+        return tiny.run(**options, chosen=tiny.params(epochs=3))
+
+
+def test_a_training_tells_how_far_it_is(tiny, told) -> None:
+    result = heard(tiny, told, label="fold0")
+    ends = [t for t in told if t["progress.batch"] == t["progress.batches"]]
+    # The last batch of an epoch and the epoch's own end: 96 rows are 6 batches of 16.
+    assert [t["progress.epoch"] for t in ends] == [1, 1, 2, 2, 3, 3]
+    assert len(told) == 3 * (6 + 1)
+    last = ends[-1]
+    assert (last["progress.epochs"], last["progress.batches"], last["progress.unit"]) == (3, 6, 1)
+    assert last["progress.loss"] == result.history["train_loss"].iloc[-1]
+    assert last["progress.learning_rate"] == result.history["learning_rate"].iloc[-1]
+    assert last["progress.unit_seconds_left"] == 0
+    left = [t["progress.unit_seconds_left"] for t in told[:-1]]
+    assert min(left[:-1]) > 0
+    assert all(t["progress.samples_per_second"] > 0 for t in told if t["progress.batch"] < 6)
+
+
+def test_it_is_told_at_most_once_a_second(tiny) -> None:
+    """Beside the end of each epoch: a short training tells nothing else."""
+    told: list[dict[str, float]] = []
+    heard(tiny, told)
+    assert len(told) == 3
+
+
+def test_telling_changes_nothing_that_is_learned(tiny, told) -> None:
+    quiet = tiny.run(tiny.params(epochs=3)).history
+    watched = heard(tiny, told).history
+    np.testing.assert_array_equal(quiet["train_loss"], watched["train_loss"])
+
+
+def test_the_time_left_follows_the_measured_speed(told, monkeypatch) -> None:
+    clock = iter([100.0, 102.0, 106.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    with listening(lambda *_: None, ahead=lambda values: told.append(dict(values))):
+        measured = pace.Pace(epoch=1, epochs=3, batches=10)
+        measured.batch(2, 1, rows=8, learning_rate=0.1, loss=lambda: 0.5)
+        measured.batch(2, 3, rows=8, learning_rate=0.1, loss=lambda: 0.5)
+    assert told[0]["progress.unit_seconds_left"] == pytest.approx(19 * 2.0)
+    assert told[1]["progress.unit_seconds_left"] == pytest.approx(17 * 2.0)
+    assert told[1]["progress.samples_per_second"] == pytest.approx(2.0)
+
+
+def test_trainings_of_one_block_are_numbered() -> None:
+    with listening(lambda *_: None):
+        assert [next_unit(), next_unit()] == [1, 2]
+        with listening(lambda *_: None):
+            assert next_unit() == 3
+    assert next_unit() == 1
+
+
+def test_each_kind_is_heard_by_who_asked_for_it() -> None:
+    results, ahead, trials = [], [], []
+    trial = Trial(3, "forest", {"trees": 10}, "pruned", seconds=0.5)
+    with listening(
+        lambda values, step: results.append((step, values)), ahead=ahead.append, trial=trials.append
+    ):
+        emit({"progress.fraction": 0.5, "loss": 1.0}, 7)
+        emit({"progress.fraction": 0.6}, 7)
+        tell_trial(trial)
+    emit({"loss": 2.0}, 8)
+    tell_trial(trial)
+    assert results == [(7, {"loss": 1.0})]
+    assert ahead == [{"progress.fraction": 0.5}, {"progress.fraction": 0.6}]
+    assert trials == [trial]
+    assert progress._listeners.get() == ()
