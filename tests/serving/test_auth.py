@@ -39,7 +39,7 @@ def bearer(token: str) -> bytes:
 
 def status(authenticator: Authenticator, *credentials: bytes | None) -> int:
     with pytest.raises(ApiError) as refused:
-        authenticator.caller(*credentials)
+        authenticator.identify(*credentials)
     return refused.value.status
 
 
@@ -51,7 +51,7 @@ def test_several_keys_from_environment_and_file(tmp_path: Path) -> None:
         CRISOL_API_KEYS_FILE=str(file),
     )
     names = {
-        one.caller(key, None)
+        one.identify(key, None).name
         for key in (
             b"key-number-one-of-three",
             b"key-number-two-of-three",
@@ -68,10 +68,53 @@ def test_several_keys_from_environment_and_file(tmp_path: Path) -> None:
     assert status(one, None, b"Bearer abc") == 401
 
 
+def test_a_key_carries_the_scopes_written_after_it(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(
+        "a-key-for-all-of-it\nBase64-ends-like-this==\nkey-of-both-scopes=trainer+promoter\n"
+    )
+    one = authenticator(
+        CRISOL_API_KEYS="a-key-to-see-with=viewer, a-key-to-train-with=trainer",
+        CRISOL_API_KEYS_FILE=str(file),
+    )
+    scopes = {
+        key: sorted(one.identify(key.encode(), None).scopes)
+        for key in (
+            "a-key-to-see-with",
+            "a-key-to-train-with",
+            "a-key-for-all-of-it",
+            "Base64-ends-like-this==",
+            "key-of-both-scopes",
+        )
+    }
+    every = ["promoter", "trainer", "viewer"]
+    assert list(scopes.values()) == [["viewer"], ["trainer", "viewer"], every, every, every]
+    assert status(one, b"a-key-to-see-with=viewer", None) == 401
+    with pytest.raises(ConfigurationError, match="viewer, trainer, promoter") as error:
+        authenticator(CRISOL_API_KEYS="a-secret-of-somebody=root")
+    assert "secret" not in str(error.value)
+    assert "root" not in str(error.value)
+
+
+def test_a_token_carries_the_words_of_its_claim() -> None:
+    one = authenticator(**JWT)
+
+    def scopes(**changes: Any) -> frozenset[str]:
+        return one.identify(None, bearer(jwt.encode(claims(**changes), SECRET, "HS256"))).scopes
+
+    assert scopes() == frozenset()
+    assert scopes(scope="trainer") == {"trainer", "viewer"}
+    assert scopes(scope="promoter other") == {"promoter", "viewer", "other"}
+    ada = one.identify(None, bearer(jwt.encode(claims(), SECRET, "HS256")))
+    eve = one.identify(None, bearer(jwt.encode(claims(sub="eve"), SECRET, "HS256")))
+    assert (ada.subject, eve.subject) == ("ada", "eve")
+    assert ada.name != eve.name
+
+
 def test_nothing_configured_is_refused_unless_switched_off() -> None:
     with pytest.raises(ConfigurationError, match=r"CRISOL_API_KEYS.*CRISOL_AUTH=disabled"):
         authenticator()
-    assert authenticator(CRISOL_AUTH="disabled").caller(None, None) == "anonymous"
+    assert authenticator(CRISOL_AUTH="disabled").identify(None, None).name == "anonymous"
     with pytest.raises(ConfigurationError, match="CRISOL_AUTH"):
         authenticator(CRISOL_AUTH="off")
 
@@ -98,7 +141,7 @@ def test_a_wrong_configuration_names_the_variable_and_not_the_value(
 def test_token_claims_are_checked() -> None:
     one = authenticator(**JWT)
     good = jwt.encode(claims(), SECRET, "HS256")
-    assert one.caller(None, bearer(good)).startswith("jwt:")
+    assert one.identify(None, bearer(good)).name.startswith("jwt:")
     for wrong in (
         claims(exp=time.time() - 10),
         claims(exp=None),
@@ -118,7 +161,7 @@ def test_token_claims_are_checked() -> None:
 def test_a_missing_scope_is_403() -> None:
     one = authenticator(**JWT, CRISOL_JWT_SCOPE="predict")
     with_scope = jwt.encode(claims(scope="read predict"), SECRET, "HS256")
-    assert one.caller(None, bearer(with_scope))
+    assert one.identify(None, bearer(with_scope))
     assert status(one, None, bearer(jwt.encode(claims(), SECRET, "HS256"))) == 403
     near = jwt.encode(claims(scope="predictions"), SECRET, "HS256")
     assert status(one, None, bearer(near)) == 403
@@ -135,7 +178,7 @@ def test_rs256_refuses_a_token_signed_with_the_public_key_as_secret(tmp_path: Pa
         **JWT, "CRISOL_JWT_ALGORITHM": "RS256", "CRISOL_JWT_PUBLIC_KEY_FILE": str(file)
     }  # fmt: skip
     one = authenticator(**environment)
-    assert one.caller(None, bearer(jwt.encode(claims(), private, "RS256")))
+    assert one.identify(None, bearer(jwt.encode(claims(), private, "RS256")))
     assert status(one, None, bearer(_hs256(claims(), pem))) == 401
     file.write_text(SECRET)
     with pytest.raises(ConfigurationError, match="RSA public key"):

@@ -415,5 +415,5 @@ def test_log_lines_are_json_and_exceptions_lose_their_message() -> None:
     line = json.loads(stream.getvalue())
     assert line["exception"] == "ValueError"
     assert line["request_id"] == "r"
-    assert "42" not in stream.getvalue().replace(str(line["stack"]), "")
+    assert "is 42" not in stream.getvalue()
     assert "secret" not in stream.getvalue()

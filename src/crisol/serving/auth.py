@@ -1,7 +1,8 @@
-"""Who may ask: API keys and JWT bearer tokens."""
+"""Who may ask, and for what: API keys and JWT bearer tokens."""
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +17,61 @@ from crisol.serving.config import (
 )
 from crisol.serving.errors import ApiError
 
-ANONYMOUS = "anonymous"
+MAX_SUBJECT = 128
 _CHALLENGE = {"www-authenticate": 'Bearer realm="crisol", ApiKey realm="crisol"'}
+
+
+SCOPES: Mapping[str, str] = {
+    "viewer": "see what there is",
+    "trainer": "what a viewer may, bring data and start training",
+    "promoter": "what a viewer may, decide which version is served",
+}
+"""Every scope an endpoint can ask for, and what it allows."""
+_ALSO = {"trainer": frozenset({"viewer"}), "promoter": frozenset({"viewer"})}
+ALL_SCOPES = frozenset(SCOPES)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks.
+
+    Attributes:
+        name: of the caller, safe to log: a digest, never the key. The same caller has the same
+            name in every service and after every restart.
+        scopes: what they may, what is included in it too.
+        subject: whom a token names, for an audit log and people; empty for keys.
+    """
+
+    name: str
+    scopes: frozenset[str] = frozenset()
+    subject: str = ""
+
+    def may(self, scope: str) -> bool:
+        """Whether the caller carries a scope."""
+        return scope in self.scopes
+
+    def need(self, scope: str) -> None:
+        """Refuse a caller without a scope.
+
+        Raises:
+            ApiError: 403, names the scope.
+        """
+        if scope not in self.scopes:
+            raise ApiError(403, f"This needs the scope {scope!r}, which you do not carry.")
+
+
+NOBODY = Identity("")
+ANYBODY = Identity("anonymous", ALL_SCOPES)
+"""Who asks where authentication is switched off."""
+
+
+def with_included(scopes: frozenset[str]) -> frozenset[str]:
+    """The scopes and what they include.
+
+    >>> sorted(with_included(frozenset({"trainer"})))
+    ['trainer', 'viewer']
+    """
+    return scopes.union(*(_ALSO.get(scope, frozenset()) for scope in scopes))
 
 
 @dataclass(frozen=True)
@@ -30,8 +84,8 @@ class TokenRule:
     issuer: str
     scope: str | None
 
-    def caller(self, token: str) -> str:
-        """The name of the token's subject.
+    def identify(self, token: str) -> Identity:
+        """The token's subject, with the words of its ``scope`` claim.
 
         The algorithm comes from the configuration, never from the token's header, so a token
         signed with the public key as an HMAC secret, or with ``none``, is refused.
@@ -52,10 +106,12 @@ class TokenRule:
             raise ApiError(
                 401, f"The bearer token is not valid: {_reason(error)}.", headers=_CHALLENGE
             ) from None
-        if self.scope is not None and self.scope not in str(claims.get("scope", "")).split():
+        scopes = frozenset(str(claims.get("scope", "")).split())
+        if self.scope is not None and self.scope not in scopes:
             raise ApiError(403, f"The token's scope does not contain {self.scope!r}.")
         subject = str(claims.get("sub", ""))
-        return "jwt:" + hashlib.sha256(subject.encode()).hexdigest()[:12]
+        name = "jwt:" + hashlib.sha256(subject.encode()).hexdigest()[:12]
+        return Identity(name, with_included(scopes), subject[:MAX_SUBJECT])
 
 
 class Authenticator:
@@ -69,7 +125,9 @@ class Authenticator:
                 what is configured cannot be used.
         """
         self.disabled = settings.auth == "disabled"
-        self._keys = tuple((key.encode(), _key_name(key)) for key in _read_keys(settings))
+        self._keys = tuple(
+            (key.encode(), Identity(_key_name(key), scopes)) for key, scopes in _read_keys(settings)
+        )
         self._rule = _read_rule(settings)
         if not (self.disabled or self._keys or self._rule):
             raise ConfigurationError(
@@ -77,8 +135,8 @@ class Authenticator:
                 "CRISOL_JWT_ALGORITHM, or CRISOL_AUTH=disabled for local use"
             )
 
-    def caller(self, api_key: bytes | None, authorization: bytes | None) -> str:
-        """A name for the caller that is safe to log (a digest, never the key).
+    def identify(self, api_key: bytes | None, authorization: bytes | None) -> Identity:
+        """The caller.
 
         Args:
             api_key: the ``X-API-Key`` header.
@@ -88,9 +146,9 @@ class Authenticator:
             ApiError: 401 or 403.
         """
         if self.disabled:
-            return ANONYMOUS
+            return ANYBODY
         if api_key is not None:
-            return self._caller_of_key(api_key)
+            return self._identify_key(api_key)
         if authorization is None:
             raise ApiError(401, headers=_CHALLENGE)
         scheme, _, credential = authorization.partition(b" ")
@@ -104,35 +162,52 @@ class Authenticator:
             token = credential.strip().decode("ascii")
         except UnicodeDecodeError:
             raise ApiError(401, "The bearer token is not ASCII.", headers=_CHALLENGE) from None
-        return self._rule.caller(token)
+        return self._rule.identify(token)
 
-    def _caller_of_key(self, given: bytes) -> str:
+    def _identify_key(self, given: bytes) -> Identity:
         # Every key is compared, in constant time each, so that time tells nothing about any.
-        caller = None
-        for key, name in self._keys:
+        found = None
+        for key, identity in self._keys:
             if hmac.compare_digest(key, given):
-                caller = name
-        if caller is None:
+                found = identity
+        if found is None:
             raise ApiError(401, "The API key is not valid.", headers=_CHALLENGE)
-        return caller
+        return found
 
 
 def _key_name(key: str) -> str:
     return "key:" + hashlib.sha256(key.encode()).hexdigest()[:12]
 
 
-def _read_keys(settings: Settings) -> list[str]:
-    keys = [key.strip() for key in settings.api_keys.split(",")]
+def _read_keys(settings: Settings) -> list[tuple[str, frozenset[str]]]:
+    written = [key.strip() for key in settings.api_keys.split(",")]
     if settings.api_keys_file is not None:
         text = read_secret_file(settings.api_keys_file, "CRISOL_API_KEYS_FILE")
-        keys += [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
-    keys = [key for key in keys if key]
-    if any(len(key) < MIN_KEY_CHARACTERS or not key.isascii() for key in keys):
+        written += [line.strip() for line in text.splitlines() if not line.lstrip().startswith("#")]
+    keys = [_key_and_scopes(key) for key in written if key]
+    if any(len(key) < MIN_KEY_CHARACTERS or not key.isascii() for key, _ in keys):
         raise ConfigurationError(
             f"an API key must be ASCII of at least {MIN_KEY_CHARACTERS} characters; make one with: "
             'python -c "import secrets; print(secrets.token_urlsafe(24))"'
         )
     return keys
+
+
+def _key_and_scopes(written: str) -> tuple[str, frozenset[str]]:
+    """``key=viewer+trainer`` taken apart; a key alone carries every scope.
+
+    A key may end with ``=``, as Base64 does; what follows an ``=`` names scopes and nothing else.
+    """
+    key, equals, words = written.rpartition("=")
+    if not equals or not words:
+        return written, ALL_SCOPES
+    scopes = frozenset(word.strip() for word in words.split("+"))
+    if not scopes <= ALL_SCOPES:
+        raise ConfigurationError(
+            "CRISOL_API_KEYS: what follows the = of an API key are its scopes, joined by +; there "
+            f"are: {', '.join(SCOPES)}. A key itself has no = but at its end"
+        )
+    return key.rstrip(), with_included(scopes)
 
 
 def _read_rule(settings: Settings) -> TokenRule | None:

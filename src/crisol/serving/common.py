@@ -10,7 +10,6 @@ import gc
 import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,26 +17,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from crisol.core.errors import FieldError
 from crisol.core.predictor import Predictor, predictor_digest, read_manifest
 from crisol.models import load_predictor
-from crisol.serving import logs, openapi
-from crisol.serving.asgi import Call, Reply, Scope, Send, send_reply
-from crisol.serving.auth import Authenticator
+from crisol.serving import openapi
+from crisol.serving.application import Application
+from crisol.serving.asgi import Headers
 from crisol.serving.batching import Infer, MicroBatcher, Observe
-from crisol.serving.config import ConfigurationError, Settings
-from crisol.serving.endpoints import Act, Ask, Endpoint, Predict, Question
-from crisol.serving.errors import ApiError, ErrorDetail, from_field
+from crisol.serving.config import ConfigurationError
+from crisol.serving.endpoints import Act, Ask, Contract, Endpoint, Predict, Question
+from crisol.serving.errors import ApiError
 from crisol.serving.front import FrontedService
-from crisol.serving.limits import ClientDisconnected, RateLimit, Receive
-from crisol.serving.metrics import Metrics
-from crisol.serving.pages import service_pages
+from crisol.serving.pages import Page, model_pages
 from crisol.serving.resources import OpenResource, Prepare, Worker
-from crisol.serving.routing import Routes
 
 __all__ = [
-    "Act", "Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "Question",
-    "ServiceApp",
+    "Act", "Ask", "BundleArguments", "Contract", "Endpoint", "FrontedService", "Predict",
+    "Question", "ServiceApp",
 ]  # fmt: skip
 
 _log = logging.getLogger("crisol.serving")
@@ -52,7 +47,7 @@ class BundleArguments(BaseModel):
     """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
 
 
-class ServiceApp:
+class ServiceApp(Application):
     """The ASGI application of one family.
 
     Built at import, when nothing is loaded yet; :meth:`open` and :meth:`start` bring it to life in
@@ -82,14 +77,7 @@ class ServiceApp:
         workers: Mapping[str, Callable[["ServiceApp"], Worker]] | None = None,
     ) -> None:
         self.family = family
-        self.endpoints = tuple(endpoints)
-        self.title = title
-        self._description = description
-        self.began = time.time()
-        self.settings = Settings()
         self.stamp: Mapping[str, str] = {}
-        self.reasons: list[str] = ["the model is not loaded yet"]
-        self.metrics = Metrics()
         self._predictor: Predictor[Any, Any] | None = None
         self._batcher: MicroBatcher | None = None
         self._lanes: dict[str, MicroBatcher] = {}
@@ -101,21 +89,19 @@ class ServiceApp:
         self.workers: dict[str, Any] = {}
         """What goes on in the background, by its name."""
         self.manifest: Mapping[str, Any] = {}
-        self._auth: Authenticator | None = None
-        self._rate = RateLimit(0, 1)
-        self._access = logs.AccessLog()
         self._model_version = b"none"
+        self.reply_headers: Headers = ((b"x-model-version", b"none"),)
         self.directory: Path | None = None
         self.differences: list[str] = []
-        self._document: dict[str, Any] | None = None
-        self._routes: Routes[Any] = Routes(
-            [("GET", path, page) for path, page in service_pages(self).items()]
-            + [(e.method, e.path, e) for e in self.endpoints]
-        )
+        super().__init__(family, title=title, description=description, endpoints=endpoints)
+        self.reasons = ["the model is not loaded yet"]
+
+    def _common_pages(self) -> dict[str, Page]:
+        return model_pages(self)
 
     # -- life ------------------------------------------------------------------------------------
 
-    def open(
+    def open(  # type: ignore[override]
         self,
         directory: Path | str,
         stamp: Mapping[str, str],
@@ -129,17 +115,7 @@ class ServiceApp:
         Raises:
             PredictorError: the directory is not a whole predictor of this family.
         """
-        reasons: list[str] = []
-        try:
-            self.settings = Settings.from_environment(environment)
-        except ConfigurationError as error:
-            reasons.append(str(error))
-        logs.configure(self.settings.log_level)
-        try:
-            self._auth = Authenticator(self.settings)
-        except ConfigurationError as error:
-            reasons.append(str(error))
-        self._rate = RateLimit(self.settings.rate_per_s, self.settings.rate_burst)
+        reasons = self._configure(environment)
         self.directory = Path(directory)
         self.stamp = dict(stamp)
         predictor = load_predictor(directory, runtime=self.settings.runtime)
@@ -154,6 +130,9 @@ class ServiceApp:
         predictor.model_version = self.stamp.get("model_version", predictor.model_version)
         self._predictor = predictor
         self._model_version = predictor.model_version.encode()
+        self.reply_headers = ((b"x-model-version", self._model_version),)
+        self.endpoints = tuple(endpoint.serving(predictor) for endpoint in self.endpoints)
+        self._routes = self._build_routes()
         if "torch" in sys.modules:
             # Two torch threads on a busy machine turn microseconds into tens of milliseconds.
             import torch
@@ -173,6 +152,7 @@ class ServiceApp:
 
     async def start(self) -> None:
         """Start the inference thread and those of the endpoints, in the worker's event loop."""
+        await super().start()
         timeout_s = self.settings.timeout_s
         self._batcher = self._start_batcher(self.predictor.infer, self.metrics.forward, timeout_s)
         for endpoint in self.endpoints:
@@ -210,17 +190,12 @@ class ServiceApp:
             await asyncio.to_thread(worker.close)
         for resource in self.resources.values():
             resource.close()
-        self._access.flush()
+        await super().stop()
 
     @property
     def keeps_state(self) -> bool:
         """Whether the service writes something that a restart must find again."""
         return bool(self._open_resources)
-
-    @property
-    def ready(self) -> bool:
-        """Whether nothing stands against answering."""
-        return not self.reasons
 
     @property
     def model_version(self) -> str:
@@ -232,6 +207,11 @@ class ServiceApp:
         """Rows that are waiting or being worked on now."""
         batchers = () if self._batcher is None else (self._batcher, *self._lanes.values())
         return sum(batcher.pending_rows for batcher in batchers)
+
+    @property
+    def pending(self) -> int:
+        """How much is waiting or being worked on now."""
+        return super().pending + self.pending_rows
 
     @property
     def predictor(self) -> Predictor[Any, Any]:
@@ -254,98 +234,10 @@ class ServiceApp:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
         return lane
 
-    # -- answering -------------------------------------------------------------------------------
+    # -- telling ---------------------------------------------------------------------------------
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one HTTP request."""
-        call = Call.begin(scope, receive)
-        try:
-            reply = await self._answer(call)
-            code = ""
-        except ApiError as error:
-            code = error.code
-            reply = Reply.json(error.body(call.request_id), error.status, error.headers)
-        except FieldError as found:
-            error = from_field(found)
-            code = error.code
-            call.problems[found.kind] = 1
-            reply = Reply.json(error.body(call.request_id), error.status)
-        except ClientDisconnected:
-            self._record(call, 499, "client_disconnected", 0)
-            return
-        except Exception:  # noqa: BLE001 - the boundary: logged, and answered with 500
-            _log.exception("request failed", extra={"fields": {"request_id": call.request_id}})
-            error = ApiError(500)
-            code = error.code
-            reply = Reply.json(error.body(call.request_id), error.status)
-        await send_reply(call, reply, self._model_version, send)
-        self._record(call, reply.status, code, len(reply.body))
-
-    async def _answer(self, call: Call) -> Reply:
-        route = self._routes.find(call.scope["path"])
-        if route is None:
-            raise ApiError(404)
-        call.route, call.parameters = route.path, route.parameters
-        page = route.page(call.scope["method"])
-        if page is None:
-            raise ApiError(405, headers={"allow": route.allow})
-        if not isinstance(page, Endpoint):
-            return page(call)
-        self.admit(call)
-        if not self.ready:
-            raise self.not_ready()
-        return await page.answer(self, call)
-
-    def admit(self, call: Call) -> None:
-        """Name the caller and take one token of its rate.
-
-        Raises:
-            ApiError: 401, 403, 429, or 503 when nobody has configured who may ask.
-        """
-        if self._auth is None:
-            raise self.not_ready()
-        headers = call.headers
-        call.caller = self._auth.caller(headers.get(b"x-api-key"), headers.get(b"authorization"))
-        self._rate.take(call.caller)
-
-    def not_ready(self) -> ApiError:
-        """503, with every reason."""
-        details = [ErrorDetail(field="", message=r, type="not_ready") for r in self.reasons]
-        return ApiError(
-            503,
-            "The service is not ready; see details.",
-            details=details,
-            code="not_ready",
-            headers={"retry-after": "5"},
-        )
-
-    def _record(self, call: Call, status: int, code: str, bytes_out: int) -> None:
-        method = call.scope["method"] if call.route != "unmatched" else "any"
-        self.metrics.request(call.route, method, status, call.milliseconds / 1000)
-        if self.settings.log_level not in ("DEBUG", "INFO") and status < 500:
-            return
-        self._access.write(
-            request_id=call.request_id,
-            route=call.route,
-            method=method,
-            status=status,
-            code=code,
-            caller=call.caller,
-            model_version=self.model_version,
-            milliseconds=round(call.milliseconds, 3),
-            inference_ms=round(call.inference_ms, 3),
-            rows=call.rows,
-            bytes_in=call.bytes_in,
-            bytes_out=bytes_out,
-            problems=call.problems,
-        )
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-        if self._document is None:
-            self._document = self._build_document()
-        return self._document
+    def _log_fields(self) -> dict[str, Any]:
+        return {"model_version": self.model_version}
 
     def _build_document(self) -> dict[str, Any]:
         answer = None
@@ -353,15 +245,8 @@ class ServiceApp:
         if predictor is not None and predictor.golden:
             golden = predictor.request_type.model_validate(predictor.golden[0].request)
             answer = predictor.predict([golden])[0].model_dump(mode="json")
-        return openapi.build_document(
-            self.family,
-            self.title,
-            self._description,
-            self.endpoints,
-            self.model_version,
-            self._auth,
-            answer,
-        )
+        about = openapi.About(self.family, self.title, self.description, self.model_version)
+        return openapi.build_document(about, self.endpoints, self._auth, answer)
 
     def _names(self) -> dict[str, str]:
         return {

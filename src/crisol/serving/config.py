@@ -30,7 +30,7 @@ class Settings(BaseModel):
     auth: Literal["required", "disabled"] = "required"
     """``disabled`` answers everybody: for a machine that only you can reach."""
     api_keys: str = Field(default="", repr=False)
-    """Keys separated by commas."""
+    """Keys separated by commas; ``key=viewer+trainer`` gives one these scopes and no others."""
     api_keys_file: Path | None = None
     """A file of keys, one a line; empty lines and lines that start with ``#`` are skipped."""
     jwt_algorithm: Literal["HS256", "RS256"] | None = None
@@ -63,6 +63,8 @@ class Settings(BaseModel):
     """Rows that go through the network in one forward pass."""
     max_queue: int = Field(default=1024, ge=1)
     """Rows that may wait; beyond it a request gets 503."""
+    audit_file: Path | None = None
+    """Where the audit log is appended to; unset: standard output, among the other lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     results_ttl_s: float = Field(default=86_400.0, gt=0)
     """How long the results of a finished background job are kept."""

@@ -1,10 +1,11 @@
 """What can be asked of a service over HTTP."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -12,11 +13,13 @@ from pydantic_core import to_json
 
 from crisol.core import predictor as core
 from crisol.core.errors import FieldError
-from crisol.serving.asgi import Call, Reply
+from crisol.serving.asgi import JSON, Call, Reply, StreamReply
+from crisol.serving.auth import NOBODY, SCOPES, Identity
 from crisol.serving.errors import ApiError, ErrorDetail, from_validation
 from crisol.serving.limits import read_body
 
 if TYPE_CHECKING:
+    from crisol.serving.application import Application
     from crisol.serving.common import ServiceApp
     from crisol.serving.config import Settings
     from crisol.serving.uploads import Upload
@@ -32,13 +35,47 @@ BodyKind = Literal["plain", "upload", "bulk"]
 """What a body may weigh: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
 
 
+@dataclass(frozen=True)
+class Contract:
+    """What an endpoint takes and answers.
+
+    Attributes:
+        request: the body.
+        response: the answer.
+        example: makes a valid body for the API page.
+    """
+
+    request: type[BaseModel]
+    response: type[BaseModel]
+    example: Callable[[], BaseModel]
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What the API page tells of an endpoint beyond its contract.
+
+    Attributes:
+        errors: statuses it may answer with beside those that any endpoint may.
+        request_headers: those it looks at, by name.
+        response_headers: those of a success, by name.
+        takes: media types of a body that is streamed rather than JSON.
+        answers: media type of a success.
+    """
+
+    errors: tuple[int, ...] = ()
+    request_headers: Mapping[str, str] = field(default_factory=dict)
+    response_headers: Mapping[str, str] = field(default_factory=dict)
+    takes: tuple[str, ...] = ()
+    answers: str = JSON
+
+
 class Endpoint(ABC):
-    """One path and method of a family's service, with what the API page needs to tell about it.
+    """One path and method of a service, with what the API page needs to tell about it.
 
     Args:
         path: where; ``{name}`` in it stands for one piece between slashes.
-        response: the answer.
         summary: one line for the API page.
+        response: the answer; none: it has no body, or one that is no JSON.
         method: ``GET`` and ``DELETE`` have no body.
         request: the body.
         example: makes a valid body for the API page.
@@ -48,6 +85,13 @@ class Endpoint(ABC):
         upload: the form that is taken beside JSON.
         unpack: the questions in a body; by default the body is one.
         pack: the answer that holds the responses; by default the only one is it.
+        contract_of: the contract of a predictor that has one of its own; ``request``, ``response``
+            and ``example`` stand in its place until it is loaded.
+        scope: what the caller must carry, one of :data:`crisol.serving.auth.SCOPES`; none: nothing
+            beyond a valid key or token.
+        public: whether everybody is answered, without a key and before the service is ready.
+        audit: what it changes, such as ``job.start``: each request gets a line in the audit log.
+        notes: what else the API page tells.
     """
 
     answer_all: AnswerAll | None = None
@@ -57,8 +101,8 @@ class Endpoint(ABC):
         self,
         path: str,
         *,
-        response: type[BaseModel],
         summary: str,
+        response: type[BaseModel] | None = None,
         method: str = "POST",
         request: type[BaseModel] | None = None,
         example: Callable[[], BaseModel] | None = None,
@@ -68,7 +112,15 @@ class Endpoint(ABC):
         upload: "Upload | None" = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
+        contract_of: Callable[[Any], Contract] | None = None,
+        scope: str | None = None,
+        public: bool = False,
+        audit: str = "",
+        notes: Notes | None = None,
     ) -> None:
+        if scope is not None and (scope not in SCOPES or public):
+            there = ", ".join(SCOPES)
+            raise ValueError(f"{path}: no scope {scope!r} for it; there are, for keys: {there}")
         self.path, self.method, self.status = path, method, status
         self.request, self.response, self.query = request, response, query
         self.example = example
@@ -77,7 +129,20 @@ class Endpoint(ABC):
         self.body = body
         self._unpack = unpack
         self._pack = pack
+        self._contract_of = contract_of
+        self.scope, self.public, self.audit = scope, public, audit
+        self.notes = notes or Notes()
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
+
+    def serving(self, predictor: Any) -> Self:
+        """This endpoint with the contract of a predictor."""
+        if self._contract_of is None:
+            return self
+        contract = self._contract_of(predictor)
+        bound = copy.copy(self)
+        bound.request, bound.response = contract.request, contract.response
+        bound.example, bound._adapter = contract.example, TypeAdapter(contract.request)
+        return bound
 
     @property
     def name(self) -> str:
@@ -98,7 +163,7 @@ class Endpoint(ABC):
         return settings.upload_timeout_s if self.body == "bulk" else settings.timeout_s
 
     @abstractmethod
-    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
+    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
         """Answer one request; an :class:`ApiError` becomes the error shape."""
 
     def read_query(self, call: Call) -> Any:
@@ -123,7 +188,7 @@ class Endpoint(ABC):
         except ValidationError as error:
             raise _refusal(call, error) from None
 
-    async def read(self, app: "ServiceApp", call: Call) -> Any:
+    async def read(self, app: "Application", call: Call) -> Any:
         """The body, checked in this order: media type, size, JSON or form, contract.
 
         Raises:
@@ -169,7 +234,7 @@ class Endpoint(ABC):
         also = " or multipart/form-data" if self.upload is not None else ""
         raise ApiError(415, f"Send the body with Content-Type: application/json{also}.")
 
-    def _meant(self, app: "ServiceApp", body: bytes, details: Sequence[ErrorDetail]) -> str:
+    def _meant(self, app: "Application", body: bytes, details: Sequence[ErrorDetail]) -> str:
         """Where a body of another route belongs; empty when it is of none."""
         if len(body) > MAX_COMPARED_BYTES:
             return ""
@@ -255,12 +320,25 @@ class Question:
         parameters: what stands in the place of each ``{name}`` of the path.
         query: what stands behind the ``?``.
         body: the body.
+        identity: who asks, with their scopes.
+        headers: by lower-case name.
+        request_id: of the request.
     """
 
     caller: str
     parameters: Mapping[str, str]
     query: Any
     body: Any
+    identity: Identity = NOBODY
+    headers: Mapping[bytes, bytes] = field(default_factory=dict)
+    request_id: str = ""
+
+
+def ask(call: Call, query: Any, body: Any) -> Question:
+    """What one request says."""
+    return Question(
+        call.caller, call.parameters, query, body, call.identity, call.headers, call.request_id
+    )
 
 
 class Act(Endpoint):
@@ -296,7 +374,7 @@ class Act(Endpoint):
         query = self.read_query(call)
         body = await self.read(app, call)
         call.rows = 1
-        question = Question(call.caller, call.parameters, query, body)
+        question = ask(call, query, body)
         [outcome], call.inference_ms = await app.lane(self).submit([question])
         if isinstance(outcome, Exception):
             raise outcome

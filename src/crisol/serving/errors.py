@@ -11,17 +11,21 @@ from crisol.core.errors import FieldError
 CODES: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The body is not readable JSON."),
     401: ("unauthorized", "No valid API key or bearer token came with the request."),
-    403: ("forbidden", "The token is valid but does not carry the scope this service asks for."),
-    404: ("not_found", "There is no such path."),
+    403: ("forbidden", "The key or token is valid but does not carry the scope that is needed."),
+    404: ("not_found", "There is no such path, or no such object for this caller."),
     405: ("method_not_allowed", "The path does not take this method; see the Allow header."),
     408: ("body_timeout", "The body took too long to arrive."),
+    409: ("conflict", "The state of the object does not allow it; see the message."),
+    411: ("length_required", "Send the body's Content-Length."),
     413: ("body_too_large", "The body is larger than the service takes."),
     415: ("unsupported_media_type", "The body must be sent as application/json, not compressed."),
+    416: ("offset_mismatch", "The body does not begin where the last one ended."),
     422: ("invalid_request", "The JSON is readable, but a field breaks the contract; see details."),
     429: ("rate_limited", "This key sends too many requests; see the Retry-After header."),
     500: ("internal", "The service failed; the request id finds the cause in its log."),
     503: ("unavailable", "The service is not ready or has too much to do; try again later."),
     504: ("timeout", "The answer took too long."),
+    507: ("insufficient_storage", "There is no room for it on the service's disk."),
 }
 """Status to the machine-readable code and what it means (as the API page tells it)."""
 

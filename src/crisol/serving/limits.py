@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from crisol.serving.errors import ApiError
@@ -66,12 +66,7 @@ async def read_body(
             ``timeout_s``, 413 above ``max_bytes``.
         ClientDisconnected: the client went away.
     """
-    if content_length is not None and not content_length.isdigit():
-        raise ApiError(400, "The Content-Length header is not a number.")
-    # 18 digits are an exabyte; longer ones are not worth turning into an integer.
-    too_large = content_length is not None and (
-        len(content_length) > 18 or int(content_length) > max_bytes
-    )
+    too_large = _told_too_large(content_length, max_bytes)
     chunks: list[bytes] = []
     size = 0
     try:
@@ -88,9 +83,52 @@ async def read_body(
     except TimeoutError:
         if not too_large:
             raise ApiError(408, headers={"connection": "close"}) from None
-    raise ApiError(
-        413, f"The body is larger than {max_bytes} bytes.", headers={"connection": "close"}
-    )
+    raise _too_large(max_bytes)
+
+
+async def stream_body(
+    receive: Receive, content_length: bytes | None, max_bytes: int, idle_s: float
+) -> AsyncIterator[bytes]:
+    """The body piece by piece, for what is too large to be held whole.
+
+    Raises:
+        ApiError: 400 for a senseless ``Content-Length``, 408 when nothing arrives for ``idle_s``,
+            413 as soon as it is known to be larger than ``max_bytes``; no piece that would go
+            beyond is yielded.
+        ClientDisconnected: the client went away.
+    """
+    if _told_too_large(content_length, max_bytes):
+        raise _too_large(max_bytes)
+    more, size = True, 0
+    while more:
+        try:
+            async with asyncio.timeout(idle_s):
+                chunk, more = await _receive(receive)
+        except TimeoutError:
+            raise ApiError(
+                408,
+                f"No byte of the body arrived for {idle_s:g} s.",
+                headers={"connection": "close"},
+            ) from None
+        size += len(chunk)
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        if chunk:
+            yield chunk
+
+
+def _told_too_large(content_length: bytes | None, max_bytes: int) -> bool:
+    if content_length is None:
+        return False
+    if not content_length.isdigit():
+        raise ApiError(400, "The Content-Length header is not a number.")
+    # 18 digits are an exabyte; longer ones are not worth turning into an integer.
+    return len(content_length) > 18 or int(content_length) > max_bytes
+
+
+def _too_large(max_bytes: int) -> ApiError:
+    message = f"The body is larger than {max_bytes} bytes."
+    return ApiError(413, message, headers={"connection": "close"})
 
 
 async def _receive(receive: Receive) -> tuple[bytes, bool]:

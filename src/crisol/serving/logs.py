@@ -5,6 +5,7 @@ import logging
 import sys
 import traceback
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TextIO
 
 import orjson
@@ -84,3 +85,40 @@ class AccessLog:
             lines, self._lines = self._lines, []
             self._stream.write(b"\n".join(lines).decode() + "\n")
             self._stream.flush()
+
+
+class AuditLog:
+    """One line for every request that was to change something: who, what, which, what came of it.
+
+    A line is written before the answer is, and never carries a payload. In a file they are appended
+    in one write each, so several processes may share it.
+
+    Args:
+        path: of the file; ``None``: ``stream``.
+        stream: where else, standard output if it is not given.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, path: Path | None = None, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._file = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("ab", buffering=0)
+
+    def write(self, **fields: Any) -> None:
+        """Log what one request was to change."""
+        line = orjson.dumps({"time": datetime.now(tz=UTC), "event": "audit", **fields})
+        if self._file is not None:
+            self._file.write(line + b"\n")
+        else:
+            self._stream.write(line.decode() + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -57,7 +57,7 @@ class Metrics:
             multiprocess_mode="livesum", registry=registry,
         )  # fmt: skip
         self._ready = Gauge(
-            "crisol_ready", "1 when the golden examples were answered as recorded.",
+            "crisol_ready", "1 when nothing stands against answering.",
             multiprocess_mode="livemin", registry=registry,
         )  # fmt: skip
         self._info_labels = ("family", "model_version", "run_id", "git_commit", "predictor_digest")
@@ -95,6 +95,10 @@ class Metrics:
     def model(self, info: Mapping[str, str], *, ready: bool) -> None:
         """Tell which model answers and whether it may."""
         self._info.labels(*(info.get(name, "") for name in self._info_labels)).set(1)
+        self.ready(ready)
+
+    def ready(self, ready: bool) -> None:
+        """Tell whether there is nothing against answering."""
         self._ready.set(float(ready))
 
     def render(self, pending_rows: int) -> bytes:

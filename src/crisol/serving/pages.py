@@ -1,4 +1,4 @@
-"""The pages every service has beside its endpoints: health, metrics, lineage, documentation."""
+"""The pages beside the endpoints: health, metrics, lineage, documentation."""
 
 import time
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from crisol.serving.asgi import Call, Reply
 from crisol.serving.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from crisol.serving.application import Application
     from crisol.serving.common import ServiceApp
 
 Page = Callable[[Call], Reply]
 
 
-def service_pages(app: "ServiceApp") -> dict[str, Page]:
-    """Path to what ``GET`` answers there."""
+def common_pages(app: "Application") -> dict[str, Page]:
+    """Path to what ``GET`` answers there, in every application."""
     script = Reply(200, openapi.START_SCRIPT.encode(), "text/javascript; charset=utf-8")
     pages: dict[str, Page] = {
         "/livez": lambda _: Reply.json({"status": "alive"}),
         "/healthz": lambda _: Reply.json({"status": "alive"}),
         "/readyz": lambda _: _readyz(app),
         "/health": lambda _: _health(app),
-        "/metrics": lambda _: Reply(200, app.metrics.render(app.pending_rows), CONTENT_TYPE),
-        "/model": lambda call: _model(app, call),
+        "/metrics": lambda _: Reply(200, app.metrics.render(app.pending), CONTENT_TYPE),
         "/openapi.json": lambda _: Reply.json(app.document),
         "/docs.json": lambda _: Reply.json(app.document),
         "/docs": lambda _: _docs(app),
@@ -37,13 +37,36 @@ def service_pages(app: "ServiceApp") -> dict[str, Page]:
     return pages
 
 
-def _readyz(app: "ServiceApp") -> Reply:
+def model_pages(app: "ServiceApp") -> dict[str, Page]:
+    """The pages of a family's service."""
+    return {
+        **common_pages(app),
+        "/readyz": lambda _: _replayed(app),
+        "/health": lambda _: _model_health(app),
+        "/model": lambda call: _model(app, call),
+    }
+
+
+def _readyz(app: "Application") -> Reply:
+    if not app.ready:
+        raise app.not_ready()
+    return Reply.json({"status": "ready"})
+
+
+def _health(app: "Application") -> Reply:
+    if not app.ready:
+        raise app.not_ready()
+    uptime_s = round(time.time() - app.began, 1)
+    return Reply.json({"status": "ready", "uptime_s": uptime_s, "pending": app.pending})
+
+
+def _replayed(app: "ServiceApp") -> Reply:
     if not app.ready:
         raise app.not_ready()
     return Reply.json({"status": "ready", "golden_examples": len(app.predictor.golden)})
 
 
-def _health(app: "ServiceApp") -> Reply:
+def _model_health(app: "ServiceApp") -> Reply:
     if not app.ready:
         raise app.not_ready()
     return Reply.json(
@@ -67,7 +90,7 @@ def _model(app: "ServiceApp", call: Call) -> Reply:
         e.name: {
             "method": e.method,
             "request": e.request.__name__ if e.request is not None else "",
-            "response": e.response.__name__,
+            "response": e.response.__name__ if e.response is not None else "",
         }
         for e in app.endpoints
     }
@@ -92,7 +115,7 @@ def _model(app: "ServiceApp", call: Call) -> Reply:
     )
 
 
-def _docs(app: "ServiceApp") -> Reply:
+def _docs(app: "Application") -> Reply:
     headers = {"content-security-policy": openapi.CONTENT_SECURITY_POLICY}
     return Reply(200, openapi.docs_page(app.title), "text/html; charset=utf-8", headers)
 
