@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from crisol.models.tabular.networks.columns import Columns
+from crisol.models.tabular.networks.dropout import Dropout
 
 
 class Perceptrons(nn.Module):
@@ -39,7 +40,7 @@ class Perceptrons(nn.Module):
             self.scale = nn.Parameter(draws.flatten().clone())
         sizes = [columns.tokens * columns.length, *hidden]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         bound = sizes[-1] ** -0.5
         self.head = nn.Parameter(torch.empty(members, sizes[-1], outputs).uniform_(-bound, bound))
         self.head_bias = nn.Parameter(torch.empty(members * outputs).uniform_(-bound, bound))

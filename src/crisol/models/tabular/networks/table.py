@@ -76,11 +76,7 @@ class TableInputs:
     def fit(cls, features: Features, bins: int) -> Self:
         """Scales, bins and known codes of the training rows."""
         curves = [_curve(column) for column in features.numbers.T]
-        scaled = [
-            np.interp(column[~np.isnan(column)], *curve)
-            for column, curve in zip(features.numbers.T, curves, strict=True)
-        ]
-        slopes, offsets = _bins(scaled, bins)
+        slopes, offsets = _bins([heights for _, heights in curves], bins)
         row_of, rows = [], 1
         for codes, size in zip(features.codes.T, features.cardinalities, strict=True):
             seen = np.unique(codes)
@@ -176,15 +172,18 @@ def _curve(column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _bins(
-    scaled: list[NDArray[np.float64]], bins: int
+    curves: list[NDArray[np.float64]], bins: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Slopes and offsets [D, Q] of bins between the quantiles of each number."""
-    slopes = np.zeros((len(scaled), bins), np.float32)
-    offsets = np.zeros((len(scaled), bins), np.float32)
-    for index, column in enumerate(scaled):
-        if len(column) == 0:
-            continue
-        edges = np.unique(np.quantile(column, np.linspace(0, 1, bins + 1)))
+    """Slopes and offsets [D, Q] of bins that divide the points of each number's curve equally.
+
+    These are quantiles, but for numbers of which one value is frequent: it takes one bin, and the
+    others divide the rest.
+    """
+    slopes = np.zeros((len(curves), bins), np.float32)
+    offsets = np.zeros((len(curves), bins), np.float32)
+    for index, heights in enumerate(curves):
+        where = np.unique(np.linspace(0, len(heights) - 1, bins + 1).round().astype(int))
+        edges = heights[where]
         widths = np.diff(edges)
         slopes[index, : len(widths)] = 1 / widths
         offsets[index, : len(widths)] = -edges[:-1] / widths
