@@ -1,0 +1,1 @@
+"""A job that is hard to end or that grows, for the tests of what ends and limits jobs."""

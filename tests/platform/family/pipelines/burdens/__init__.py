@@ -1,0 +1,3 @@
+from crisol.pipelines.burdens.pipeline import create_pipeline
+
+__all__ = ["create_pipeline"]
