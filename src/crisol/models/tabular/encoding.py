@@ -1,0 +1,319 @@
+"""Rows to what algorithms see; fitted on training rows, and the same in training and in a bundle.
+
+A table's rows (:meth:`Encoder.transform`) and a request's (:meth:`Encoder.transform_rows`) become
+the same numbers, bit for bit; the second needs no pandas.
+"""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from math import isfinite, nan
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.tabular.features import MISSING, UNSEEN, Features, Part
+from crisol.models.tabular.schema import Column, Schema
+from crisol.models.tabular.text_cells import DATE_PARTS, date_parts, microseconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MIN_COUNT = 2
+"""A word that fewer training rows have is rare: it is encoded as unseen words will be."""
+FEW_ROWS = 100
+"""With fewer training rows every word counts."""
+MAX_WORDS = 20_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Encoder:
+    """What training rows say about the columns, and how cells become numbers by it.
+
+    Attributes:
+        schema: with ranges, words and classes of the training rows.
+        image_size: S, pixels of each side of the pictures.
+        words: of each category column, those that have a code, from 2 on.
+        parts: of each date column, which parts it is taken into.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        image_size: int,
+        words: Mapping[str, Sequence[str]],
+        parts: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Use :meth:`fit` or :meth:`from_json`."""
+        self.schema, self.image_size = schema, image_size
+        self.words = {name: tuple(found) for name, found in words.items()}
+        self.parts = {name: tuple(found) for name, found in parts.items()}
+        self._codes = {
+            name: {word: code for code, word in enumerate(found, start=UNSEEN + 1)}
+            for name, found in self.words.items()
+        }
+        self._numeric = schema.of_kind("number", "boolean", "date")
+        self._categories = schema.of_kind("category")
+        self._texts = schema.of_kind("text")
+        self._images = schema.of_kind("image")[:1]
+        self.columns = {c.name: self._names(c) for c in schema.features}
+
+    @classmethod
+    def fit(cls, rows: "pd.DataFrame", schema: Schema, image_size: int = 32) -> Self:
+        """Look at training rows.
+
+        Args:
+            rows: typed by the schema; training rows alone.
+            schema: of the whole table.
+            image_size: of the pictures in the table of images.
+        """
+        from crisol.models.tabular.columns import statistics
+
+        columns, words, parts = [], {}, {}
+        fewest = MIN_COUNT if len(rows) >= FEW_ROWS else 1
+        for column in schema.columns:
+            if column.role == "ignore":
+                columns.append(column)
+                continue
+            there = rows[column.name].dropna()
+            seen: dict[str, Any] = {"missing": 1 - len(there) / max(1, len(rows))}
+            if len(there):
+                seen |= statistics(there, column.kind)
+            if column.role == "target" and schema.task != "regression":
+                seen["categories"] = tuple(sorted(there.astype(str).unique()))
+            columns.append(column.model_copy(update=seen))
+            if column.role == "feature" and column.kind == "category":
+                counts = Counter(there.astype(str).tolist())
+                order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+                words[column.name] = [w for w, n in order if n >= fewest][:MAX_WORDS]
+            if column.role == "feature" and column.kind == "date":
+                timed = bool((there != there.dt.normalize()).any())
+                parts[column.name] = [p for p in DATE_PARTS if timed or p != "hour"]
+        fitted = schema.model_copy(update={"columns": tuple(columns), "rows": len(rows)})
+        return cls(fitted, image_size, words, parts)
+
+    def _names(self, column: Column) -> tuple[str, ...]:
+        """Names of the features that a column becomes."""
+        if column.kind == "date":
+            return tuple(f"{column.name}.{part}" for part in self.parts[column.name])
+        return (column.name,)
+
+    def source(self, feature: str) -> str:
+        """The column that a feature was made of.
+
+        Raises:
+            KeyError: there is no such feature.
+        """
+        found = next((c for c, names in self.columns.items() if feature in names), None)
+        if found is None:
+            raise KeyError(feature)
+        return found
+
+    def transform(self, rows: "pd.DataFrame", images: "pd.DataFrame | None" = None) -> Features:
+        """Rows of a table, as :func:`crisol.models.tabular.data.clean` types them.
+
+        Args:
+            rows: N rows.
+            images: their pictures; needed where a column holds any.
+        """
+        numbers = []
+        for column in self._numeric:
+            cells = rows[column.name]
+            if column.kind == "number":
+                numbers.append(cells.to_numpy(np.float64)[:, None])
+            elif column.kind == "boolean":
+                yes = cells.astype("boolean").astype("Float64")
+                numbers.append(yes.to_numpy(np.float64, na_value=nan)[:, None])
+            else:
+                numbers.append(self._dates(column, *_moments(cells)))
+        codes = [self._coded(column, rows[column.name]) for column in self._categories]
+        texts = [rows[c.name].astype(object).where(rows[c.name].notna(), "").to_numpy(object)
+                 for c in self._texts]  # fmt: skip
+        pixels = None
+        if self._images:
+            pixels = self._pixels(rows[self._images[0].name], images)
+        return self._features(len(rows), numbers, codes, texts, pixels)
+
+    def transform_rows(self, rows: Sequence[Mapping[str, Any]]) -> Features:
+        """Rows of a request: JSON's values by the column's name, absent or ``None`` where missing.
+
+        Pictures are a file's bytes, or pixels uint8 [S, S, 3].
+
+        Raises:
+            FieldError: a picture is none.
+        """
+        numbers = []
+        for column in self._numeric:
+            cells = [row.get(column.name) for row in rows]
+            if column.kind == "date":
+                found = [None if c is None else microseconds(c, None) for c in cells]
+                if column.date_format is not None:
+                    found = [
+                        microseconds(c, column.date_format) if f is None and c is not None else f
+                        for c, f in zip(cells, found, strict=True)
+                    ]
+                missing = np.array([f is None for f in found], bool)
+                moments = np.array([0 if f is None else f for f in found], np.int64)
+                numbers.append(self._dates(column, moments, missing))
+            else:
+                numbers.append(np.array([_number(c) for c in cells], np.float64)[:, None])
+        codes = []
+        for column in self._categories:
+            known = self._codes[column.name]
+            cells = [row.get(column.name) for row in rows]
+            coded = [MISSING if c is None else known.get(c, UNSEEN) for c in cells]
+            codes.append(np.array(coded, np.int32))
+        texts = [
+            np.array([row.get(c.name) or "" for row in rows], dtype=object) for c in self._texts
+        ]
+        pixels = None
+        if self._images:
+            name = self._images[0].name
+            pixels = np.zeros((len(rows), self.image_size, self.image_size, 3), np.uint8)
+            for at, row in enumerate(rows):
+                cell = row.get(name)
+                if cell is not None:
+                    pixels[at] = self._decoded(cell, name)
+        return self._features(len(rows), numbers, codes, texts, pixels)
+
+    def target(self, rows: "pd.DataFrame") -> NDArray[np.int64] | NDArray[np.float64] | None:
+        """Codes of the classes [N] (-1: no class of the training rows), numbers [N], or nothing."""
+        column = self.schema.target
+        if column is None:
+            return None
+        cells = rows[column.name]
+        if self.schema.task == "regression":
+            return cells.to_numpy(np.float64)
+        known = {word: code for code, word in enumerate(self.schema.classes)}
+        return cells.astype(object).map(known).fillna(-1).to_numpy(np.int64)
+
+    def part(self, rows: "pd.DataFrame", images: "pd.DataFrame | None" = None) -> Part:
+        """Features and target of rows."""
+        return Part(self.transform(rows, images), self.target(rows))
+
+    def requests(
+        self, rows: "pd.DataFrame", images: "pd.DataFrame | None" = None
+    ) -> list[dict[str, Any]]:
+        """Rows as they would be sent: JSON's values by the column's name, pictures as base64."""
+        found: list[dict[str, Any]] = [{} for _ in range(len(rows))]
+        for column in self.schema.features:
+            cells = rows[column.name]
+            if column.kind == "image":
+                sent = [None] * len(rows) if images is None else self._sent(cells, images)
+            else:
+                sent = [_json(column, cell) for cell in cells.astype(object)]
+            for row, cell in zip(found, sent, strict=True):
+                row[column.name] = cell
+        return found
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON."""
+        return {
+            "schema": self.schema.model_dump(mode="json"),
+            "image_size": self.image_size,
+            "words": {name: list(words) for name, words in self.words.items()},
+            "parts": {name: list(parts) for name, parts in self.parts.items()},
+        }
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """What :meth:`to_json` gave."""
+        schema = Schema.model_validate(state["schema"])
+        return cls(schema, state["image_size"], state["words"], state["parts"])
+
+    def _features(
+        self,
+        count: int,
+        numbers: list[NDArray[np.float64]],
+        codes: list[NDArray[np.int32]],
+        texts: list[NDArray[np.object_]],
+        pixels: NDArray[np.uint8] | None,
+    ) -> Features:
+        return Features(
+            numbers=np.concatenate(numbers, axis=1) if numbers else np.empty((count, 0)),
+            codes=np.stack(codes, axis=1) if codes else np.empty((count, 0), np.int32),
+            texts=np.stack(texts, axis=1) if texts else np.empty((count, 0), object),
+            images=pixels,
+            number_names=tuple(n for c in self._numeric for n in self.columns[c.name]),
+            code_names=tuple(c.name for c in self._categories),
+            cardinalities=tuple(len(self.words[c.name]) + UNSEEN + 1 for c in self._categories),
+            text_names=tuple(c.name for c in self._texts),
+        )
+
+    def _dates(
+        self, column: Column, moments: NDArray[np.int64], missing: NDArray[np.bool_]
+    ) -> NDArray[np.float64]:
+        wanted = [DATE_PARTS.index(part) for part in self.parts[column.name]]
+        return date_parts(moments, missing)[:, wanted]
+
+    def _coded(self, column: Column, cells: "pd.Series[Any]") -> NDArray[np.int32]:
+        import pandas as pd
+
+        found = pd.Categorical(cells.astype(object), categories=list(self.words[column.name]))
+        codes = found.codes.astype(np.int32) + UNSEEN + 1
+        codes[found.codes < 0] = UNSEEN
+        codes[cells.isna().to_numpy(bool)] = MISSING
+        return codes
+
+    def _pixels(self, keys: "pd.Series[Any]", images: "pd.DataFrame | None") -> NDArray[np.uint8]:
+        if images is None:
+            raise ValueError("a table with pictures is encoded with its images")
+        size = self.image_size
+        known = dict(zip(images["image"], images["pixels"], strict=True))
+        pixels = np.zeros((len(keys), size, size, 3), np.uint8)
+        for at, key in enumerate(keys):
+            if key in known:
+                pixels[at] = np.frombuffer(known[key], np.uint8).reshape(size, size, 3)
+        return pixels
+
+    def _decoded(self, cell: Any, name: str) -> NDArray[np.uint8]:
+        if isinstance(cell, np.ndarray):
+            return cell
+        from crisol.core import pictures
+
+        return pictures.decode(cell, self.image_size, name).pixels
+
+    def _sent(self, keys: "pd.Series[Any]", images: "pd.DataFrame") -> list[str | None]:
+        from PIL import Image
+
+        there = keys.isin(images["image"])
+        sent: list[str | None] = []
+        for pixels, known in zip(self._pixels(keys, images), there, strict=True):
+            stream = io.BytesIO()
+            Image.fromarray(pixels).save(stream, "PNG")
+            sent.append(base64.b64encode(stream.getvalue()).decode() if known else None)
+        return sent
+
+
+def _number(cell: Any) -> float:
+    if cell is None:
+        return nan
+    value = float(cell)
+    return value if isfinite(value) else nan
+
+
+def _moments(cells: "pd.Series[Any]") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Microseconds since 1970 and where there are none."""
+    missing = cells.isna().to_numpy(bool)
+    moments = cells.astype("datetime64[us, UTC]").astype("int64").to_numpy().copy()
+    moments[missing] = 0
+    return moments, missing
+
+
+def _json(column: Column, cell: Any) -> Any:
+    """A typed cell as JSON has it."""
+    if cell is None or cell != cell or str(cell) in ("<NA>", "NaT"):
+        return None
+    if column.kind == "number":
+        number = float(cell)
+        return int(number) if column.integer and number.is_integer() else number
+    if column.kind == "boolean":
+        return bool(cell)
+    if column.kind == "date":
+        moment = _EPOCH + timedelta(microseconds=int(cell.value) // 1000)
+        midnight = moment == moment.replace(hour=0, minute=0, second=0, microsecond=0)
+        return moment.date().isoformat() if midnight else moment.isoformat()
+    return str(cell)
