@@ -10,7 +10,7 @@ import tempfile
 import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
 from crisol.core.errors import MendableError
@@ -39,7 +39,7 @@ class Files(ABC):
         """
 
     @abstractmethod
-    def local(self, name: str) -> "contextmanager[Path]":  # type: ignore[type-arg]
+    def local(self, name: str) -> AbstractContextManager[Path]:
         """A path under which a file can be read for a while."""
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -111,8 +111,8 @@ def _kind(
         return "boolean", f"two words, {yes!r} for yes", ()
     form = date_format(unique)
     if form is not None:
-        warnings = ()
-        if form == "%m/%d/%Y" and date_format(unique[:]) and _day_first_fits(unique):
+        warnings: tuple[str, ...] = ()
+        if form == "%m/%d/%Y" and _day_first_fits(unique):
             warnings = (f"{name}: dates may be month/day or day/month; read as month/day",)
         return "date", f"dates ({form})", warnings
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
@@ -193,8 +193,6 @@ def _described(fact: Facts, cells: "pd.Series[Any]") -> Facts:
     Raises:
         MendableError: no cell is of that kind.
     """
-    from dataclasses import replace
-
     words = cells.dropna()
     if fact.kind == "date":
         unique = [str(word) for word in words.drop_duplicates().head(_SAMPLE)]
@@ -246,8 +244,6 @@ def statistics(there: "pd.Series[Any]", kind: Kind) -> dict[str, Any]:
 
 def _with_id(fact: Facts, words: "pd.Series[Any]") -> Facts:
     """The facts with the suspicion that the column names rows."""
-    from dataclasses import replace
-
     if fact.kind in ("date", "image", "boolean"):
         return fact
     unique = fact.distinct == len(words) and len(words) > 5

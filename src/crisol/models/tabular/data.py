@@ -1,9 +1,9 @@
 """From a source to typed rows, their schema and their pictures.
 
-rows: ``__row__`` (number in the source, from 1), ``__part__`` (what the source's files say), and the
-columns that are not ignored: number float64, boolean ``boolean``, date datetime64[us, UTC], all
-others str, an image's being the key of its picture. images: ``image`` (key) and ``pixels`` (bytes of
-uint8 [S, S, 3]).
+rows: ``__row__`` (number in the source, from 1), ``__part__`` (what the source's files say), and
+the columns that are not ignored: number float64, boolean ``boolean``, date datetime64[us, UTC], all
+others str, an image's being the key of its picture. images: ``image`` (key) and ``pixels`` (bytes
+of uint8 [S, S, 3]).
 """
 
 from collections.abc import Callable

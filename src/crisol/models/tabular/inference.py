@@ -1,7 +1,7 @@
 """What the columns of a raw table are, and why: shown to a person, who may overrule it.
 
-Kinds are inferred from all rows (a kind is no statistic that could leak); ranges and words are taken
-again from the training rows alone (:meth:`crisol.models.tabular.encoding.Encoder.fit`).
+Kinds are inferred from all rows (a kind is no statistic that could leak); ranges and words are
+taken again from the training rows alone (:meth:`crisol.models.tabular.encoding.Encoder.fit`).
 """
 
 from collections.abc import Sequence

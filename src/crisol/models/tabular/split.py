@@ -37,9 +37,9 @@ def split(rows: "pd.DataFrame", schema_table: "pd.DataFrame", data: DataParams) 
         found, inverse, counts = np.unique(words, return_inverse=True, return_counts=True)
         rare = counts[inverse] < 2
         if (counts >= 2).sum() < 2:
+            listed = ", ".join(f"{found[i]} ({counts[i]})" for i in range(min(5, len(found))))
             raise MendableError(
-                f"data.target: {target.name if target else ''!r} needs two classes of at least "
-                f"two rows; found {', '.join(f'{w} ({c})' for w, c in zip(found[:5], counts[:5]))}"
+                f"data.target: needs two classes of at least two rows; found {listed}"
             )
     test = np.zeros(len(rows), bool)
     test[~rare] = _test_rows(
