@@ -22,6 +22,7 @@ from crisol.models.tabular.params import ColumnParams, DataParams, ReadParams
 from crisol.models.tabular.schema import Task, Words
 from crisol.platform.artefacts import keep_file, local_path
 from crisol.platform.settings import PlatformSettings
+from crisol.registry.parameters import refuse_references
 from crisol.registry.store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class DatasetOptions(Params):
         """What was said, as plain JSON; what was left open stays out."""
         said = self.model_dump(mode="json", exclude_unset=True)
         DataParams.model_validate_json(json.dumps(said))
+        refuse_references(said, "options")
         return said
 
 
@@ -167,13 +169,24 @@ class DatasetStore:
         self._settings = settings
         self._lock = threading.Lock()
 
+    def get_for(self, dataset_id: str, caller: str) -> Dataset:
+        """One version, for a caller.
+
+        Raises:
+            UnknownDatasetError: there is none of this id that the caller may know of.
+        """
+        found = self.get(dataset_id)
+        if not found.seen_by(caller):
+            raise _unknown(dataset_id)
+        return found
+
     # -- finding -----------------------------------------------------------------------------------
 
     def get(self, dataset_id: str) -> Dataset:
         """One version.
 
         Raises:
-            StoreError: there is none of this id.
+            UnknownDatasetError: there is none of this id.
         """
         from mlflow.exceptions import MlflowException
 
@@ -374,9 +387,7 @@ class DatasetStore:
         return [_dataset(run) for run in runs]
 
     def _origin(self, dataset_id: str, owner: str) -> Dataset:
-        origin = self.get(dataset_id)
-        if not origin.seen_by(owner):
-            raise _unknown(dataset_id)
+        origin = self.get_for(dataset_id, owner)
         if not origin.whole:
             raise DatasetConflictError(
                 f"{origin.name} version {origin.version} has not got its files yet: "
@@ -411,6 +422,10 @@ class DatasetStore:
                 os.close(descriptor)
 
 
+class UnknownDatasetError(StoreError):
+    """There is no such dataset, or the caller may not know of it."""
+
+
 class DatasetConflictError(StoreError):
     """The state of what is there forbids what was asked."""
 
@@ -424,8 +439,8 @@ _PAGE = 200
 _EVERYTHING = 1_000_000
 
 
-def _unknown(dataset_id: str) -> StoreError:
-    return StoreError(f"there is no dataset {dataset_id!r}")
+def _unknown(dataset_id: str) -> UnknownDatasetError:
+    return UnknownDatasetError(f"there is no dataset {dataset_id!r}")
 
 
 def _facts(file: StoredFile) -> dict[str, Any]:

@@ -8,15 +8,20 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
+from pydantic_core import to_json
 
+from crisol.serving.asgi import Reply
+from crisol.serving.endpoints import Notes, Question
 from crisol.serving.errors import ApiError
+from crisol.serving.handlers import Answer, Handle
 from crisol.serving.state import StateFile
 
-HEADER = b"idempotency-key"
+HEADER = "Idempotency-Key"
 _SANE_KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _SCHEMA = """
 CREATE TABLE answers (
@@ -127,3 +132,55 @@ def _gone(process: str) -> bool:
         return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.5
     except psutil.NoSuchProcess:
         return True
+
+
+class Once(Handle):
+    """A ``POST`` that makes something: with an ``Idempotency-Key`` it makes it once.
+
+    A request that was refused or failed made nothing, and may be sent again with its key.
+
+    Args:
+        path: where.
+        handle: takes the application, the question and the mark of its key (``None``: no key). It
+            stores the mark with what it makes, and looks for it before: after a crash between
+            making and answering, the same request finds what was made.
+        named: see :class:`crisol.serving.handlers.Handle`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        handle: Callable[[Any, Question, str | None], Answer],
+        notes: Notes | None = None,
+        **named: Any,
+    ) -> None:
+        said = notes or Notes()
+        told = {**said.request_headers, HEADER: "Sent again with it, a request changes nothing."}
+        notes = Notes(
+            errors=tuple({*said.errors, 400, 409, 422}),
+            request_headers=told,
+            response_headers=said.response_headers,
+        )
+        super().__init__(path, handle=self._once, notes=notes, **named)
+        self._make = handle
+
+    def _once(self, app: Any, question: Question) -> Answer | Reply:
+        key = question.headers.get(HEADER.lower().encode())
+        if key is None:
+            return self._make(app, question, None)
+        mark = mark_of(question.caller, self.path, key.decode("ascii", "replace"))
+        said = to_json([dict(question.parameters), question.query, question.body])
+        answers, keep_s = app.answers, app.platform_settings.idempotency_s
+        kept = answers.begin(mark, hashlib.sha256(said).hexdigest(), keep_s)
+        if kept is None:
+            try:
+                made = self._make(app, question, mark)
+            except BaseException:
+                answers.end(mark, None)
+                raise
+            body = b"" if made.body is None else to_json(made.body)
+            kept = KeptAnswer(made.status or self.status, body, made.headers)
+            answers.end(mark, kept)
+            return made
+        return Reply(kept.status, kept.body, headers=kept.headers)

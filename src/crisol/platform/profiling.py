@@ -21,7 +21,7 @@ from crisol.platform.datasets import Dataset, DatasetStore
 from crisol.platform.profiling_worker import REFUSED
 from crisol.platform.settings import PlatformSettings
 
-_log = logging.getLogger("crisol.platform")
+_log = logging.getLogger("crisol.serving.platform")
 _LOOK_S = 0.1
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 """Of the environment, what the process gets: no key and no address."""

@@ -271,7 +271,9 @@ class Writer:
         self.offset = after
 
     def close(self) -> None:
-        """Bring everything to the disk."""
+        """Bring everything to the disk; doing it twice does no harm."""
+        if self._file.closed:
+            return
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()

@@ -1,0 +1,35 @@
+"""The page at ``/``: three files, nothing from another host, nothing inline."""
+
+from importlib.resources import files
+
+from crisol.serving.asgi import Call, Reply
+from crisol.serving.pages import Page
+
+_FILES = {
+    "/": ("index.html", "text/html"),
+    "/web/platform.js": ("platform.js", "text/javascript"),
+    "/web/platform.css": ("platform.css", "text/css"),
+}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+}
+
+
+def web_pages() -> dict[str, Page]:
+    """Path to what ``GET`` answers there."""
+    return {path: _page(*named) for path, named in _FILES.items()}
+
+
+def _page(name: str, kind: str) -> Page:
+    body = files("crisol.platform").joinpath("web", name).read_bytes()
+
+    def page(_: Call) -> Reply:
+        return Reply(200, body, f"{kind}; charset=utf-8", _HEADERS)
+
+    return page
