@@ -1,8 +1,8 @@
 """Rows as points, so that near means alike.
 
 Numbers are standardised (a missing one is the mean), a category is one-hot, so scaled that two
-words lie one apart, a text is a few topics. Categories of more than :data:`MOST_WORDS` words name rows
-rather than group them and are left out.
+words lie one apart, a text is a few topics. Categories of more than :data:`MOST_WORDS` words name
+rows rather than group them and are left out.
 
 Legend: N rows, P coordinates.
 """
