@@ -31,6 +31,7 @@ def test_every_command_is_there() -> None:
         "run",
         "promote",
         "rollback",
+        "archive",
         "lineage",
         "reproduce",
         "models",

@@ -137,6 +137,26 @@ def rollback(store: Any, model: str, reason: str | None) -> _Answer:
 
 @cli.command()
 @click.argument("reference")
+@click.option("--undo", is_flag=True, help="Take it out of the archive again.")
+@click.option("--reason", help="Why; recorded.")
+@_command
+def archive(store: Any, reference: str, undo: bool, reason: str | None) -> _Answer:
+    """Put REFERENCE away, such as signals/2: it stays, and cannot be promoted.
+
+    The champion cannot be archived.
+    """
+    from crisol.registry import archiving, display, versions
+
+    chosen = versions.Reference.parse(reference)
+    if undo:
+        version = archiving.unarchive(store, chosen)
+    else:
+        version = archiving.archive(store, chosen, reason)
+    return _Answer(version.to_json(), lambda: display.archived(version))
+
+
+@cli.command()
+@click.argument("reference")
 @_command
 def lineage(store: Any, reference: str) -> _Answer:
     """Print where REFERENCE comes from: bundle, version, gate, run, code, data, parameters.

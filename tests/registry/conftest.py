@@ -87,6 +87,7 @@ class Project:
         (folder / "pyproject.toml").write_text(PYPROJECT)
         (folder / ".telemetry").write_text("consent: false")
         (folder / "requirements.lock").write_text("numpy==2\n")
+        (folder / "conf/local/mlflow.yml").write_text("measure_versions: false\n")
         (folder / "conf/base/catalog_linear.yml").write_text(CATALOG)
         (folder / "conf/base/parameters_linear.yml").write_text(PARAMETERS)
         shutil.copy(database, folder / "mlflow.db")

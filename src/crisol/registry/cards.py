@@ -9,6 +9,7 @@ from typing import Any
 
 from crisol.core.candidate import Candidate
 from crisol.registry.gate import Decision
+from crisol.registry.versions import MEASURED_TAG, SEMVER_TAG, SIZE_TAG
 
 MAX_METRICS = 40
 
@@ -25,6 +26,7 @@ def card(candidate: Candidate, decision: Decision, tags: Mapping[str, str], run_
         *(_section(title, markdown_table(rows)) for title, rows in report.tables.items()),
         _section("How to call it", _example(candidate)),
         _section("Metrics", _metrics(report.metrics)),
+        _section("Size and speed", _bullets([f"{k}: {v}" for k, v in measured_facts(tags)])),
         _section("Where it comes from", _origin(tags, run_id)),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
@@ -122,6 +124,24 @@ def _short(value: Any) -> str:
     return json.dumps(cut(value), indent=2, ensure_ascii=False)
 
 
+def measured_facts(tags: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Size and measured speed of a version for a person, of those that are known."""
+    facts: list[tuple[str, str]] = []
+    if SIZE_TAG in tags:
+        facts.append(("size", f"{int(tags[SIZE_TAG]) / 1e6:.3g} MB"))
+    if MEASURED_TAG in tags:
+        found = json.loads(tags[MEASURED_TAG])
+        latency = found["latency_ms"]
+        facts += [
+            ("loads in", f"{found['load_s']:.3g} s"),
+            ("latency of one request", f"p50 {latency['p50']:.3g} ms, p95 {latency['p95']:.3g} ms"),
+            ("throughput", f"{found['throughput_requests_per_s']:.4g} requests/s in batches of 64"),
+            ("memory", f"{found['resident_mb']:.4g} MB resident after loading and answering"),
+            ("measured on", f"{found['cpu']}, {found['threads']} thread"),
+        ]
+    return facts
+
+
 def _origin(tags: Mapping[str, str], run_id: str) -> str:
     dirty = " (with uncommitted changes)" if tags.get("crisol.git_dirty") == "true" else ""
     software = ", ".join(
@@ -130,6 +150,7 @@ def _origin(tags: Mapping[str, str], run_id: str) -> str:
     )
     return _bullets(
         [
+            *([f"semantic version {tags[SEMVER_TAG]}"] if SEMVER_TAG in tags else []),
             f"run `{run_id}`, environment `{tags.get('crisol.env', 'unknown')}`",
             f"git commit `{tags.get('crisol.git_commit', 'unknown')}`{dirty}",
             f"lock file SHA-256 `{tags.get('crisol.lock_digest', 'unknown')}`",

@@ -139,18 +139,24 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
     rows = [
         {
             "version": str(v),
+            "semver": v.tags.get(versions.SEMVER_TAG, ""),
+            "status": versions.status(v),
             "aliases": ", ".join(v.aliases),
             "gate": v.tags.get("crisol.gate", "none") if v.complete else "incomplete",
             "trained": v.tags.get("crisol.trained_at", ""),
             "env": v.tags.get("crisol.env", ""),
             "commit": v.tags.get("crisol.git_commit", "")[:8]
             + ("*" if v.tags.get("crisol.git_dirty") == "true" else ""),
-            "run": v.run_id[:8],
             "headline": v.tags.get("crisol.headline", ""),
         }
         for v in found
     ]
     console().print(table(None, rows))
+
+
+def archived(version: Version) -> None:
+    """What became of a version that was archived, or taken out of the archive."""
+    console().print(f"{version} [bold]{versions.status(version)}[/bold]")
 
 
 def bundle(built: Any, version: Version, decision: Decision) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from crisol.registry import versions
+from crisol.registry.cards import measured_facts
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Reference, Version
 
@@ -127,8 +128,11 @@ def _of_version(store: Store, version: Version, before: tuple[Link, ...]) -> Lin
     links = [
         *before,
         Link("version", "registered", f"{version} at {created.isoformat(timespec='seconds')}"),
+        Link("version", "semantic version", version.tags.get(versions.SEMVER_TAG, "none")),
+        Link("version", "status", versions.status(version)),
         Link("version", "aliases", ", ".join(version.aliases) or "none"),
         Link("version", "predictor SHA-256", version.tags["crisol.predictor_digest"]),
+        *(Link("version", what, value) for what, value in measured_facts(version.tags)),
         *([Link("gate", gate.verdict, text) for text in gate.sentences] if gate else []),
         Link("run", "id", version.run_id),
         Link("run", "status", run.info.status),

@@ -14,9 +14,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Self
 
 from crisol.registry import gate, provenance, registration, versions
+from crisol.registry.archiving import archive, refuse_archived, unarchive
 from crisol.registry.gate import Decision
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import CHAMPION, PREVIOUS, Reference, Version
+
+__all__ = ["archive", "unarchive"]
 
 JOURNAL_TAG = "crisol.journal"
 KNOWN_TAG = "crisol.champion"
@@ -64,7 +67,12 @@ class Outcome:
 
 
 def promote(
-    store: Store, reference: Reference, *, force: bool = False, reason: str | None = None
+    store: Store,
+    reference: Reference,
+    *,
+    force: bool = False,
+    reason: str | None = None,
+    by: str | None = None,
 ) -> Outcome:
     """Make a version the champion, after judging it again against the champion of this moment.
 
@@ -73,15 +81,18 @@ def promote(
         reference: which; a bare model means its candidate.
         force: promote although the gate refuses.
         reason: why; needed with ``force``, and recorded.
+        by: whose doing; default: the user of this process.
 
     Raises:
         GateRefusedError: the gate refuses and ``force`` is not given.
-        StoreError: there is no such version, or ``force`` comes without a reason.
+        StoreError: there is no such version, it is archived, or ``force`` comes without a reason.
     """
     if force and not (reason and reason.strip()):
         raise StoreError('--force needs a reason: --reason "why the gate is overruled"')
     version = versions.find(store, reference, default_alias=versions.CANDIDATE)
     champion = versions.try_find(store, version.model, CHAMPION)
+    if champion is None or champion.number != version.number:
+        refuse_archived(version)
     decision = judge(store, version, champion)
     old = champion.number if champion else None
     if old == version.number:
@@ -93,22 +104,25 @@ def promote(
             + f'. To promote it all the same: kedro promote {version} --force --reason "..."'
         )
     forced = force and not decision.passed
-    move = _move("promote", version.model, old, version.number, reason, forced, decision.verdict)
+    move = _move(
+        "promote", version.model, old, version.number, reason, forced, decision.verdict, by
+    )
     _carry_out(store, move, version.number)
     return Outcome(move, decision, changed=True)
 
 
-def rollback(store: Store, model: str, reason: str | None = None) -> Outcome:
+def rollback(store: Store, model: str, reason: str | None = None, by: str | None = None) -> Outcome:
     """Return to the previous champion; the two change places.
 
     Raises:
-        StoreError: there is no previous champion.
+        StoreError: there is no previous champion, or it is archived.
     """
     named = versions.aliases(store, model)
     if PREVIOUS not in named:
         raise StoreError(f"{model} has no previous champion to return to")
     target = versions.find(store, Reference(model, alias=PREVIOUS))
-    move = _move("rollback", model, named.get(CHAMPION), target.number, reason)
+    refuse_archived(target)
+    move = _move("rollback", model, named.get(CHAMPION), target.number, reason, by=by)
     _carry_out(store, move, target.number)
     return Outcome(move, target.gate, changed=True)
 
@@ -195,6 +209,8 @@ def _refuse_to_collide(store: Store, move: Move) -> None:
             f"the champion of {move.model} was moved meanwhile, to version {champion or 'none'}: "
             "nothing was changed; say it again"
         )
+    if move.new is not None:  # archived since it was looked at
+        refuse_archived(versions.find(store, Reference(move.model, move.new)))
 
 
 def _complete(store: Store, move: Move) -> None:
@@ -275,6 +291,7 @@ def _move(
     reason: str | None = None,
     forced: bool = False,
     gate: str = "none",
+    by: str | None = None,
 ) -> Move:
     now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
-    return Move(kind, model, old, new, now, getpass.getuser(), reason, forced, gate)
+    return Move(kind, model, old, new, now, by or getpass.getuser(), reason, forced, gate)

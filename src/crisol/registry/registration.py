@@ -16,18 +16,20 @@ from crisol import __file__ as package_file
 from crisol import models
 from crisol.core.candidate import Candidate
 from crisol.core.predictor import predictor_digest
-from crisol.registry import cards, provenance, scratch, versions
+from crisol.registry import cards, facts, provenance, scratch, versions
 from crisol.registry.gate import Decision, decide
 from crisol.registry.requirements import requirements
 from crisol.registry.results import is_time
-from crisol.registry.runs import RunLog
+from crisol.registry.run_log import PARAMETERS_TAG, RunLog
 from crisol.registry.signature import signature
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
 
 CHAMPION_TAG = "crisol.compared_with"
 """The champion's number at evaluation, or ``none``."""
-_COPIED = ("crisol.git_", "crisol.lock_digest", "crisol.data.", "crisol.env", CHAMPION_TAG)
+_COPIED = (
+    "crisol.git_", "crisol.lock_digest", "crisol.data.", "crisol.env", PARAMETERS_TAG, CHAMPION_TAG
+)  # fmt: skip
 _DESCRIPTION_CHARACTERS = 5000
 
 
@@ -50,11 +52,14 @@ def register(log: RunLog, candidate: Candidate) -> Version:
     if champion and "champion" not in candidate.scores.columns:
         champion = None
     decision = decide(candidate.scores, candidate.rule, champion)
-    card = cards.card(candidate, decision, run_tags, log.run_id)
     with scratch.folder() as aside:
-        digest = _log_model(log, candidate, aside)
+        directory = _save(log, candidate, aside)
+        known = facts.gather(log, candidate, directory, run_tags)
+        card = cards.card(candidate, decision, {**run_tags, **known}, log.run_id)
+        _log_model(log, candidate, directory, aside)
         _log_evidence(log, candidate, decision, card, aside)
-    version = _create(log, decision, candidate, digest, run_tags, card)
+        known["crisol.predictor_digest"] = predictor_digest(directory)
+    version = _create(log, decision, candidate, known, run_tags, card)
     client.set_model_version_tag(log.model, version, versions.COMPLETE_TAG, "true")
     client.set_registered_model_alias(log.model, versions.CANDIDATE, version)
     log.tags({"crisol.version_registered": version, "crisol.gate": decision.verdict})
@@ -100,8 +105,8 @@ def _check(log: RunLog, candidate: Candidate) -> None:
         )
 
 
-def _log_model(log: RunLog, candidate: Candidate, aside: Path) -> str:
-    """Write the MLflow model and log it to the run; returns the predictor's digest."""
+def _save(log: RunLog, candidate: Candidate, aside: Path) -> Path:
+    """Write the predictor directory, which must answer as the predictor does."""
     predictor = candidate.predictor
     directory = predictor.save(aside / "saved" / versions.MODEL_PATH)
     differences = models.load_predictor(directory).replay_golden()
@@ -110,7 +115,14 @@ def _log_model(log: RunLog, candidate: Candidate, aside: Path) -> str:
             f"the saved {log.family} predictor does not answer as the one in memory: "
             + "; ".join(differences[:3])
         )
+    return directory
+
+
+def _log_model(log: RunLog, candidate: Candidate, directory: Path, aside: Path) -> None:
+    """Write the MLflow model around the predictor directory and log it to the run."""
     import mlflow
+
+    predictor = candidate.predictor
 
     mlflow.pyfunc.save_model(
         path=str(aside / "model"),
@@ -123,7 +135,6 @@ def _log_model(log: RunLog, candidate: Candidate, aside: Path) -> str:
         model_config={"run_id": log.run_id},
     )
     log.artifact(aside / "model", versions.MODEL_PATH)
-    return predictor_digest(directory)
 
 
 def _code(family: str, target: Path) -> Path:
@@ -159,7 +170,7 @@ def _create(
     log: RunLog,
     decision: Decision,
     candidate: Candidate,
-    digest: str,
+    known: Mapping[str, str],
     run_tags: Mapping[str, str],
     card: str,
 ) -> str:
@@ -176,7 +187,7 @@ def _create(
             **provenance.process_tags(),
             **copied,
             "crisol.run_id": log.run_id,
-            "crisol.predictor_digest": digest,
+            **known,
             "crisol.trained_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
             "crisol.synthetic": str(candidate.report.synthetic).lower(),
             "crisol.headline": candidate.report.headline[:_DESCRIPTION_CHARACTERS],

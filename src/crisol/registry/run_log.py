@@ -1,5 +1,6 @@
 """The open run of one family: parameters, metrics, tags and artefacts, written in batches."""
 
+import hashlib
 import json
 import logging
 import re
@@ -16,6 +17,9 @@ from crisol.registry.store import Store, StoreError
 
 MAX_VALUE = 6000
 """Longest parameter value MLflow stores."""
+PARAMETERS_TAG = "crisol.parameters_digest"
+"""SHA-256 of the resolved parameters without their seeds."""
+_SEED = re.compile(r"(.*_)?seeds?")
 _TAG_CHARACTERS = 5000
 _BATCH = 500
 _INTERVAL_S = 3.0
@@ -35,6 +39,21 @@ def dotted(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
             yield from dotted(item, f"{prefix}.{key}" if prefix else str(key))
     else:
         yield prefix, value if isinstance(value, str) else json.dumps(value)
+
+
+def parameters_digest(resolved: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of parameters, whatever their seeds.
+
+    >>> a, b = {"train": {"seed": 1, "epochs": 3}}, {"train": {"seed": 2, "epochs": 3}}
+    >>> parameters_digest(a) == parameters_digest(b) != parameters_digest({})
+    True
+    """
+    leaves = {
+        name: value
+        for name, value in dotted(resolved)
+        if _SEED.fullmatch(name.rpartition(".")[2]) is None
+    }
+    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()
 
 
 def metric_name(name: str) -> str:
@@ -169,6 +188,7 @@ class RunLog:
             params.append(Param(metric_name(name), text))
         for start in range(0, len(params), 100):
             self._params(params[start : start + 100])
+        self.tags({PARAMETERS_TAG: parameters_digest(resolved)})
         client.log_dict(self.run_id, dict(given), "parameters/given.json")
         client.log_dict(self.run_id, dict(resolved), "parameters/resolved.json")
 

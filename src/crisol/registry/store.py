@@ -43,6 +43,8 @@ class Store(Params):
     """A folder or object-store prefix; ``null`` leaves it to the tracking server."""
     experiment: str = Field(default="{family}", pattern=r"\{family\}")
     """Name of a family's experiment."""
+    measure_versions: bool = False
+    """Whether a new version's speed and memory are measured, in some seconds, when it is made."""
     project: str = "."
     """The project directory."""
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import pandas as pd
 
@@ -28,6 +28,9 @@ __all__ = ["check_family", "family_of"]
 CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
 COMPLETE_TAG = "crisol.complete"
 GATE_TAG = "crisol.gate_numbers"
+ARCHIVED_TAG = "crisol.archived"
+"""When, by whom and why a version was archived, as JSON; absent: it is not."""
+SEMVER_TAG, SIZE_TAG, MEASURED_TAG = "crisol.semver", "crisol.size_bytes", "crisol.measured"
 MODEL_PATH = "predictor"
 """Where in a run's artefacts the MLflow model lies; the predictor directory is inside it."""
 SCORES_FILE = "gate/scores.parquet"
@@ -124,17 +127,25 @@ class Version:
         return Decision.from_json(json.loads(text)) if text else None
 
     @property
+    def measured(self) -> dict[str, Any] | None:
+        """What :mod:`crisol.registry.measuring` found; ``None`` where it was not measured."""
+        text = self.tags.get(MEASURED_TAG)
+        return dict(json.loads(text)) if text else None
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The metrics of its report, without those that measure time."""
         return dict(json.loads(self.tags.get("crisol.metrics", "{}")))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for ``--json``."""
-        gate = self.gate
+        gate, size = self.gate, self.tags.get(SIZE_TAG)
         return {
             "model": self.model,
             "family": self.family,
             "version": self.number,
+            "semver": self.tags.get(SEMVER_TAG),
+            "status": status(self),
             "aliases": list(self.aliases),
             "complete": self.complete,
             "run_id": self.run_id,
@@ -144,6 +155,8 @@ class Version:
             "trained_at": self.tags.get("crisol.trained_at"),
             "data_digests": self.data_digests,
             "predictor_digest": self.tags.get("crisol.predictor_digest"),
+            "size_bytes": None if size is None else int(size),
+            "measured": self.measured,
             "metrics": self.metrics,
             "gate": None if gate is None else gate.to_json(),
         }
@@ -158,6 +171,22 @@ class Version:
 def lines(store: Store, family: str | None = None) -> list[str]:
     """The registered models of one family, or of every family there is, in alphabetical order."""
     return [m.name for m in registered_models(store, family)]
+
+
+Status = Literal["training", "ready", "deployed", "archived"]
+
+
+def status(version: Version) -> Status:
+    """Where a version is in its life.
+
+    ``training``: its registration has not come to the end; ``deployed``: it is the champion, also
+    where somebody made an archived one so in the MLflow UI; ``archived``; else ``ready``.
+    """
+    if not version.complete:
+        return "training"
+    if CHAMPION in version.aliases:
+        return "deployed"
+    return "archived" if ARCHIVED_TAG in version.tags else "ready"
 
 
 def registered_models(store: Store, family: str | None = None) -> "list[RegisteredModel]":
