@@ -1,0 +1,1 @@
+"""AutoML: a portfolio, then an Optuna study, in worker processes under one deadline."""

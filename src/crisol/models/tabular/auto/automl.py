@@ -1,0 +1,209 @@
+"""``algorithm: auto``: searches, chooses, and hands on an ensemble."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crisol.models.tabular.auto.budget import Budget
+from crisol.models.tabular.auto.choosing import Choice, Chosen
+from crisol.models.tabular.auto.fitting import RESULT, Bench, Brief, Order
+from crisol.models.tabular.auto.leaderboard import leaderboard
+from crisol.models.tabular.auto.metrics import Metric, metric_of
+from crisol.models.tabular.auto.portfolio import portfolio
+from crisol.models.tabular.auto.search import Plan, Search
+from crisol.models.tabular.auto.shared_part import digest
+from crisol.models.tabular.auto.study import Study
+from crisol.models.tabular.auto.trial import Trial
+from crisol.models.tabular.features import Part
+from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.params import AutoParams, ModelParams, TrainParams
+from crisol.models.tabular.schema import Task
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "fits-"
+"""Of the folders in which trainings keep what they have done."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search hands on.
+
+    Attributes:
+        chosen: the ensemble.
+        trials: everything that was tried.
+        leaderboard: the same as a table.
+        history: curves of the ensemble's fits.
+    """
+
+    chosen: Chosen
+    trials: list[Trial]
+    leaderboard: pd.DataFrame
+    history: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be learned.
+
+    Attributes:
+        task: its kind.
+        classes: of the target.
+        part: the training rows.
+        folds: their division.
+        seed: of everything random.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    part: Part
+    folds: Folds
+    seed: int
+
+    @property
+    def fits(self) -> int:
+        """Fits of one trial."""
+        return 1 if self.task == "clustering" else len(self.folds)
+
+
+def search(
+    problem: Problem, auto: AutoParams, train: TrainParams, folder: Path, started: float
+) -> Found:
+    """Search until the time is over.
+
+    Args:
+        problem: what is to be learned.
+        auto: how to search.
+        train: of networks.
+        folder: see :func:`settle`; the caller clears it.
+        started: monotonic seconds from which the time counts.
+
+    Raises:
+        MendableError: nothing could be learned in time, or nothing keeps the latency limit.
+    """
+    workers = auto.workers or os.cpu_count() or 1
+    budget = Budget(auto.time_budget_s, workers, started)
+    metric = metric_of(problem.task, auto.metric)
+    brief = Brief(problem.task, problem.classes, metric, train)
+    Bench(brief, problem.part, problem.folds, folder / "fits").write(folder)
+    entries = portfolio(problem.task, auto.algorithms, len(problem.part))
+    plan = Plan(folder, problem.fits, metric, entries, auto, problem.seed, workers)
+
+    def open_study() -> Study:
+        return Study(
+            problem.task,
+            auto.algorithms,
+            storage=auto.storage,
+            name=auto.study,
+            default_name=f"crisol-{folder.name}",
+            folder=folder,
+            seed=problem.seed,
+        )
+
+    if auto.storage is None:
+        (folder / "study.sqlite").unlink(missing_ok=True)  # its trials are asked for again
+    running = Search(plan, open_study, budget)
+    trials = running.run()
+    choice = Choice(
+        problem.task,
+        metric,
+        problem.part,
+        problem.folds,
+        budget,
+        problem.seed,
+        auto.stack,
+        auto.latency_limit_ms,
+    )
+    chosen = choice.best(running.usable)
+    logger.info(
+        "the search took %.1f s: %d trials, %d in the ensemble",
+        time.monotonic() - started,
+        len(trials),
+        len(chosen.weights),
+    )
+    return _found(chosen, trials, metric)
+
+
+def settle(checkpoints: Path, name: str) -> Path:
+    """The folder of one training, with what an earlier start has done; others are removed."""
+    folder = checkpoints / f"{PREFIX}{name}"
+    for other in checkpoints.glob(f"{PREFIX}*"):
+        if other != folder:
+            logger.warning("%s belongs to other data or settings and is discarded", other.name)
+            shutil.rmtree(other, ignore_errors=True)
+    if folder.is_dir():
+        done = len(list(folder.glob(f"fits/*/*/{RESULT}")))
+        logger.info("%s: the training resumes; %d fits are done", folder.name, done)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def clear(checkpoints: Path) -> None:
+    """Remove what trainings left, once everything they protected has been saved."""
+    for folder in checkpoints.glob(f"{PREFIX}*"):
+        shutil.rmtree(folder)
+
+
+def fit_one(
+    problem: Problem, algorithm: str, settings: Mapping[str, Any], train: TrainParams, folder: Path
+) -> Found:
+    """Fit one algorithm on every fold, in this process: an ensemble of one."""
+    brief = Brief(problem.task, problem.classes, metric_of(problem.task, "auto"), train)
+    threads = train.cpu_threads or os.cpu_count() or 1
+    bench = Bench(brief, problem.part, problem.folds, folder / "fits", threads)
+    trial = Trial(0, algorithm, settings, problem.seed, problem.fits)
+    for fold in range(trial.folds):
+        label = algorithm if trial.folds == 1 else f"{algorithm}.fold{fold + 1}"
+        order = Order(trial.key, algorithm, settings, fold, problem.seed, label=label)
+        trial.fits[fold] = bench.fit(order)
+    trial.state = "complete"
+    budget = Budget(float("inf"), 1)
+    choice = Choice(
+        problem.task, brief.metric, problem.part, problem.folds, budget, problem.seed, False, None
+    )
+    return _found(choice.best([trial]), [trial], brief.metric)
+
+
+def _found(chosen: Chosen, trials: list[Trial], metric: Metric) -> Found:
+    table = leaderboard(trials, chosen, metric)
+    return Found(chosen, trials, table, curves(trials, chosen.weights))
+
+
+def curves(trials: list[Trial], weights: dict[int, float]) -> pd.DataFrame:
+    """The histories of the fits that are in the ensemble, one below the other."""
+    rows = [
+        row
+        for trial in trials
+        if trial.number in weights
+        for fold in sorted(trial.fits)
+        for row in trial.fits[fold].history
+    ]
+    if not rows:
+        return pd.DataFrame(
+            {"label": pd.Series(dtype=str), "epoch": pd.Series(dtype=int), "train_loss": []}
+        ).astype({"train_loss": float})
+    return pd.DataFrame(rows)
+
+
+def fingerprint(problem: Problem, model: ModelParams, train: TrainParams) -> str:
+    """Of everything that decides what the fits are, but not of how many there is time for."""
+    untold = {"time_budget_s", "workers", "storage", "study", "latency_limit_ms", "max_trials"}
+    parts = [
+        problem.task,
+        problem.classes,
+        problem.seed,
+        digest(problem.part),
+        hashlib.sha256(problem.folds.numbers.tobytes()).hexdigest(),
+        model.model_dump(mode="json", exclude={"auto": untold}),
+        train.model_dump(mode="json"),
+    ]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]

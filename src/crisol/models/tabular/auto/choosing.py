@@ -1,0 +1,214 @@
+"""From trials to the ensemble that is kept: weights, second level, latency limit."""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.auto import metrics
+from crisol.models.tabular.auto.budget import Budget
+from crisol.models.tabular.auto.selection import nested_loss, select, weighting
+from crisol.models.tabular.auto.stacking import better_stack
+from crisol.models.tabular.auto.trial import Trial
+from crisol.models.tabular.ensemble import Ensemble, Member
+from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.schema import Task
+
+logger = logging.getLogger(__name__)
+
+Floats = NDArray[np.float64]
+CANDIDATES = 24
+"""Trials that selection looks at: the best, whatever else was tried."""
+LATENCY_ROWS = 40
+WARM_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What was chosen.
+
+    Attributes:
+        ensemble: ready to answer.
+        weights: of each trial in it, by number.
+        answers: out-of-fold answers of the ensemble [N, K] or [N]; NaN where there are none.
+        loss: of these answers, found by nested cross-validation where weights were learned.
+        latency_ms: 95th percentile of one row, where there is a limit.
+    """
+
+    ensemble: Ensemble
+    weights: dict[int, float]
+    answers: Floats
+    loss: float
+    latency_ms: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Chooses among trials.
+
+    Attributes:
+        task: what is answered.
+        metric: what is minimised.
+        part: the rows that were learned from.
+        folds: their division.
+        budget: the time that is left.
+        seed: of nested folds.
+        stack: whether to try a second level.
+        latency_limit_ms: of one row.
+    """
+
+    task: Task
+    metric: metrics.Metric
+    part: Part
+    folds: Folds
+    budget: Budget
+    seed: int
+    stack: bool
+    latency_limit_ms: float | None
+
+    def best(self, trials: Sequence[Trial]) -> Chosen:
+        """The ensemble of these trials, at least one.
+
+        Raises:
+            MendableError: none answers a row within the latency limit.
+        """
+        if self.metric == "silhouette":
+            return self._cluster(trials)
+        ranked = sorted(trials, key=lambda t: (_mean(t.losses.values()), t.number))
+        candidates = _with_every_algorithm(ranked)
+        answers = [trial.answers(self.folds) for trial in candidates]
+        judged = np.flatnonzero(
+            np.all([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in answers], axis=0)
+        )
+        stacked = np.stack([a[judged] for a in answers])
+        if self.latency_limit_ms is None:
+            return self._of(candidates, stacked, judged)
+        return self._within_limit(candidates, stacked, judged, self.latency_limit_ms)
+
+    def _of(self, trials: Sequence[Trial], answers: Floats, judged: NDArray[np.intp]) -> Chosen:
+        assert self.part.target is not None
+        target = self.part.target[judged]
+        weights = select(self.metric, answers, target, deadline=self.budget.whole_end - 0.5)
+        kept = np.flatnonzero(weights).tolist()
+        stack = None
+        if len(kept) > 1 and self.stack and self.metric in ("log_loss", "rmse"):
+            stack = better_stack(
+                self.metric, answers, target, weights, self.seed, self.budget.whole_end - 0.5
+            )
+        members = [_member(trials[i], float(weights[i])) for i in kept]
+        ensemble = Ensemble(self.task, members, stack)
+        whole = np.full((len(self.part), *answers.shape[2:]), np.nan)
+        whole[judged] = ensemble.combine(answers[kept]) if len(kept) > 1 else answers[kept[0]]
+        loss = metrics.loss(self.metric, target, whole[judged])
+        if len(kept) > 1 and stack is None and self.budget.seconds_to_end > 2:
+            learn = weighting(self.metric, self.budget.whole_end - 0.5)
+            loss = nested_loss(self.metric, answers[kept], target, learn, self.seed)
+        named = {trials[i].number: float(weights[i]) for i in kept}
+        return Chosen(ensemble, named, whole, loss, None)
+
+    def _within_limit(
+        self, trials: Sequence[Trial], answers: Floats, judged: NDArray[np.intp], limit_ms: float
+    ) -> Chosen:
+        """Leave out what costs most for its weight until one row is answered in time."""
+        left = list(range(len(trials)))
+        fastest = float("inf")
+        while left:
+            chosen = self._of([trials[i] for i in left], answers[left], judged)
+            expected = sum(t.latency_ms for t in trials if t.number in chosen.weights)
+            if expected <= 1.5 * limit_ms:
+                measured = one_row_p95_ms(chosen.ensemble, self.part.features)
+                fastest = min(fastest, measured)
+                if measured <= limit_ms:
+                    return replace(chosen, latency_ms=measured)
+            costs = {
+                i: trials[i].latency_ms / chosen.weights[trials[i].number]
+                for i in left
+                if trials[i].number in chosen.weights
+            }
+            left.remove(max(costs, key=lambda i: (costs[i], i)))
+        return self._one_model(trials, answers, judged, limit_ms, fastest)
+
+    def _one_model(
+        self,
+        trials: Sequence[Trial],
+        answers: Floats,
+        judged: NDArray[np.intp],
+        limit_ms: float,
+        fastest: float,
+    ) -> Chosen:
+        """The last resort: fewer fold models of one trial, of the best that is quick enough."""
+        for index, trial in enumerate(trials):
+            whole = self._of([trial], answers[[index]], judged)
+            member = whole.ensemble.members[0]
+            for count in range(len(member.models) - 1, 0, -1):
+                if trial.latency_ms * count / len(member.models) > 3 * limit_ms and count > 1:
+                    continue
+                fewer = Ensemble(self.task, [replace(member, models=member.models[:count])])
+                measured = one_row_p95_ms(fewer, self.part.features)
+                fastest = min(fastest, measured)
+                if measured <= limit_ms:
+                    logger.info("latency limit: %d of the fold models of %s", count, trial.name)
+                    return replace(whole, ensemble=fewer, latency_ms=measured)
+        raise MendableError(
+            f"model.auto.latency_limit_ms: no model answers one row in {limit_ms:g} ms (95th "
+            f"percentile); the fastest took {fastest:.3g} ms. Raise the limit, or allow other "
+            "algorithms (model.auto.algorithms)"
+        )
+
+    def _cluster(self, trials: Sequence[Trial]) -> Chosen:
+        """Clusterings cannot be averaged: the best one, of those that are quick enough."""
+        fastest = float("inf")
+        for trial in sorted(trials, key=lambda t: (_mean(t.losses.values()), t.number)):
+            ensemble = Ensemble(self.task, [_member(trial, 1.0)])
+            measured = None
+            if self.latency_limit_ms is not None:
+                measured = one_row_p95_ms(ensemble, self.part.features)
+                fastest = min(fastest, measured)
+                if measured > self.latency_limit_ms:
+                    continue
+            fit = trial.fits[0]
+            return Chosen(ensemble, {trial.number: 1.0}, fit.answers, fit.loss, measured)
+        raise MendableError(
+            f"model.auto.latency_limit_ms: no clustering answers one row in "
+            f"{self.latency_limit_ms:g} ms (95th percentile); the fastest took {fastest:.3g} ms"
+        )
+
+
+def one_row_p95_ms(ensemble: Ensemble, features: Features) -> float:
+    """95th percentile of the milliseconds that answering one row takes, on one thread."""
+    from threadpoolctl import threadpool_limits
+
+    taken = []
+    with threadpool_limits(1):
+        for index in range(LATENCY_ROWS + WARM_ROWS):
+            at = index * 7919 % len(features)
+            row = features.take(slice(at, at + 1))
+            started = time.perf_counter()
+            ensemble.predict(row)
+            taken.append(1000 * (time.perf_counter() - started))
+    return float(np.percentile(taken[WARM_ROWS:], 95))
+
+
+def _member(trial: Trial, weight: float) -> Member:
+    models = tuple(trial.fits[fold].model() for fold in sorted(trial.fits))
+    return Member(trial.name, trial.algorithm, dict(trial.settings), models, weight)
+
+
+def _with_every_algorithm(ranked: Sequence[Trial]) -> list[Trial]:
+    """The best candidates, and of each algorithm its best."""
+    chosen = list(ranked[:CANDIDATES])
+    seen = {trial.algorithm for trial in chosen}
+    for trial in ranked[CANDIDATES:]:
+        if trial.algorithm not in seen:
+            seen.add(trial.algorithm)
+            chosen.append(trial)
+    return chosen
+
+
+def _mean(values: object) -> float:
+    return float(np.mean(list(values)))  # type: ignore[call-overload]

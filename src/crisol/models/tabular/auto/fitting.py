@@ -1,0 +1,264 @@
+"""One fit of one trial: what a worker does, and what it leaves on disk.
+
+A fit is known by its trial's key and its fold. Its folder appears in one step when it is done::
+
+    <key>/<fold>/result.json    seconds, loss, facts, history, the model's state
+    <key>/<fold>/answers.npy    of the held-out rows
+    <key>/<fold>/model/         what the algorithm wrote
+
+A search that is started again finds it there and does not repeat it.
+"""
+
+import hashlib
+import json
+import logging
+import math
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
+from crisol.models.tabular.auto import metrics
+from crisol.models.tabular.auto.shared_part import read_part, write_part
+from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.params import TrainParams
+from crisol.models.tabular.schema import Task
+from crisol.models.tabular.settings import SETTINGS
+
+logger = logging.getLogger(__name__)
+
+RESULT = "result.json"
+BRIEF = "brief.json"
+LATENCY_CALLS = 12
+
+
+@dataclass(frozen=True)
+class Brief:
+    """What all fits of a search share; on disk beside the rows.
+
+    Attributes:
+        task: what is learned.
+        classes: of the target.
+        metric: what a fit is judged by.
+        train: of networks.
+    """
+
+    task: Task
+    classes: tuple[str, ...]
+    metric: metrics.Metric
+    train: TrainParams
+
+    def write(self, folder: Path) -> None:
+        """Write it as JSON; of ``train`` only what the person set."""
+        state = {
+            "task": self.task,
+            "classes": self.classes,
+            "metric": self.metric,
+            "train": self.train.model_dump(mode="json", exclude_unset=True),
+        }
+        (folder / BRIEF).write_text(json.dumps(state))
+
+    @classmethod
+    def read(cls, folder: Path) -> "Brief":
+        """Read what :meth:`write` wrote."""
+        state = json.loads((folder / BRIEF).read_text())
+        train = TrainParams.model_validate(state["train"])
+        return cls(state["task"], tuple(state["classes"]), state["metric"], train)
+
+
+@dataclass(frozen=True)
+class Order:
+    """One fit, as the search asks a worker for it.
+
+    Attributes:
+        trial: the trial's key.
+        algorithm: its name.
+        settings: of the algorithm.
+        fold: which rows are held out.
+        seed: of everything random.
+        seconds: what it may take; ``None``: no limit.
+        sample: learn from so many of the rows at most; ``None``: from all.
+        label: names the fit in curves.
+    """
+
+    trial: str
+    algorithm: str
+    settings: Mapping[str, Any]
+    fold: int
+    seed: int
+    seconds: float | None = None
+    sample: int | None = None
+    label: str = ""
+
+    def folder(self, root: Path) -> Path:
+        """Where its result lies."""
+        return root / self.trial / str(self.fold)
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What a fit left.
+
+    Attributes:
+        folder: with the answers and the model.
+        seconds: what it took.
+        loss: of the held-out rows, less is better.
+        latency_ms: median of answering one row.
+        facts: what the algorithm told.
+        history: its curve, one mapping an epoch.
+        state: what reading the model needs.
+        algorithm: its name.
+    """
+
+    folder: Path
+    seconds: float
+    loss: float
+    latency_ms: float
+    facts: Mapping[str, float]
+    history: list[dict[str, Any]]
+    state: Mapping[str, Any]
+    algorithm: str
+
+    @classmethod
+    def read(cls, folder: Path) -> "FitResult":
+        """Read a finished fit's record."""
+        return cls(folder=folder, **json.loads((folder / RESULT).read_text()))
+
+    @property
+    def answers(self) -> NDArray[np.float64]:
+        """What the model said of the held-out rows."""
+        found: NDArray[np.float64] = np.load(self.folder / "answers.npy")
+        return found
+
+    def model(self) -> Algorithm:
+        """The fitted algorithm."""
+        return algorithm(self.algorithm).read(self.folder / "model", self.state)
+
+
+def trial_key(name: str, settings: Mapping[str, Any], *more: object) -> str:
+    """The key of a trial: equal algorithm, settings and whatever else decides give equal keys."""
+    text = json.dumps([name, dict(settings), *more], sort_keys=True, default=str)
+    return f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A place to fit.
+
+    Attributes:
+        brief: what all fits share.
+        part: the training rows.
+        folds: their division.
+        root: where results go.
+        threads: processor threads of one fit.
+    """
+
+    brief: Brief
+    part: Part
+    folds: Folds
+    root: Path
+    threads: int = 1
+
+    def write(self, folder: Path) -> None:
+        """Write rows, folds and brief for other processes."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / "folds.npy", self.folds.numbers)
+        self.brief.write(folder)
+        write_part(self.part, folder)
+
+    @classmethod
+    def read(cls, folder: Path, root: Path) -> "Bench":
+        """What :meth:`write` wrote, rows mapped into memory."""
+        numbers = np.load(folder / "folds.npy")
+        folds = Folds(numbers, int(numbers.max()) + 1)
+        return cls(Brief.read(folder), read_part(folder), folds, root)
+
+    def fit(self, order: Order) -> FitResult:
+        """Fit, judge and write; what is there already is only read.
+
+        Raises:
+            MendableError: the rows or settings do not suit the algorithm.
+            OutOfTime: the time was too short for anything.
+        """
+        folder = order.folder(self.root)
+        if not (folder / RESULT).is_file():
+            self._fit(order, folder)
+        return FitResult.read(folder)
+
+    def _fit(self, order: Order, folder: Path) -> None:
+        started = time.monotonic()
+        train, valid = self._rows(order)
+        chosen = algorithm(order.algorithm)
+        scratch = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(scratch, ignore_errors=True)
+        (scratch / "model").mkdir(parents=True)
+        context = FitContext(
+            task=self.brief.task,
+            classes=self.brief.classes,
+            seed=order.seed,
+            threads=self.threads,
+            train=self.brief.train,
+            deadline=None if order.seconds is None else started + order.seconds,
+            checkpoints=folder.with_name(f"{folder.name}-epochs"),
+            label=order.label,
+        )
+        settings = SETTINGS[order.algorithm].model_validate(dict(order.settings))
+        fit = chosen.fit(settings, train, valid, context)
+        judged = train if valid is None else valid
+        answers = fit.model.predict(judged.features)
+        if not np.isfinite(answers).all():
+            raise MendableError(f"{order.algorithm}: its answers are not finite")
+        np.save(scratch / "answers.npy", answers)
+        state = fit.model.write(scratch / "model")
+        history = fit.history
+        record = {
+            "seconds": time.monotonic() - started,
+            "loss": judge(self.brief, judged, answers),
+            "latency_ms": one_row_ms(fit.model, judged.features),
+            "facts": {name: float(value) for name, value in fit.facts.items()},
+            "history": [] if history is None else json.loads(history.to_json(orient="records")),
+            "state": state,
+            "algorithm": order.algorithm,
+        }
+        (scratch / RESULT).write_text(json.dumps(record))
+        scratch.rename(folder)
+        shutil.rmtree(folder.with_name(f"{folder.name}-epochs"), ignore_errors=True)
+
+    def _rows(self, order: Order) -> tuple[Part, Part | None]:
+        if self.brief.task == "clustering":
+            return self.part.take(np.arange(len(self.part))), None
+        learned, held_out = self.folds.rows(order.fold)
+        if order.sample is not None and len(learned) > order.sample:
+            random = np.random.default_rng((order.seed, 11))
+            learned = np.sort(random.choice(learned, order.sample, replace=False))
+        return self.part.take(learned), self.part.take(held_out)
+
+
+def judge(brief: Brief, part: Part, answers: NDArray[np.float64]) -> float:
+    """The loss of answers to rows."""
+    if brief.metric == "silhouette":
+        from crisol.models.tabular.auto.clusters import silhouette
+
+        return -silhouette(part.features, answers)
+    assert part.target is not None  # every other task has one
+    return metrics.loss(brief.metric, part.target, answers)
+
+
+def one_row_ms(model: Algorithm, features: Features) -> float:
+    """Median milliseconds of answering one row on one thread."""
+    taken = []
+    for index in range(LATENCY_CALLS):
+        row = features.take(slice(index % len(features), index % len(features) + 1))
+        started = time.perf_counter()
+        model.predict(row)
+        taken.append(time.perf_counter() - started)
+    median = float(np.median(taken[2:])) * 1000
+    return median if math.isfinite(median) else 0.0

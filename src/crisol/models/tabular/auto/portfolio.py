@@ -1,0 +1,101 @@
+"""What is tried first, in this order: settings that did well on many tables, and differ.
+
+The first is fast and good, so that there is an answer early. The others are there because their
+mistakes are not those of the first: another library, another inductive bias. Their numbers are
+those of the published defaults of their authors, of AutoGluon's zero-shot portfolio
+(arXiv:2311.02971) and of RealMLP/TabM (arXiv:2407.04491, arXiv:2410.24210), rounded.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from crisol.models.tabular.algorithm import algorithm
+from crisol.models.tabular.schema import Task
+
+Entry = tuple[str, Mapping[str, Any]]
+
+TABLE: tuple[Entry, ...] = (
+    ("lightgbm", {"feature_fraction": 0.5, "stopping_rounds": 60}),
+    ("tabm", {}),
+    ("xgboost", {"feature_fraction": 0.6, "stopping_rounds": 60}),
+    (
+        "lightgbm",
+        {
+            "max_bin": 1023,
+            "leaves": 48,
+            "min_leaf": 10,
+            "learning_rate": 0.03,
+            "feature_fraction": 0.5,
+            "cat_smooth": 30.0,
+            "stopping_rounds": 80,
+        },
+    ),
+    ("linear", {"splines": True}),
+    (
+        "xgboost",
+        {
+            "max_depth": 9,
+            "min_child_weight": 8.0,
+            "learning_rate": 0.04,
+            "feature_fraction": 0.5,
+            "row_fraction": 0.8,
+            "l2": 4.0,
+            "stopping_rounds": 60,
+        },
+    ),
+    ("mlp", {}),
+    (
+        "lightgbm",
+        {"leaves": 8, "learning_rate": 0.08, "feature_fraction": 0.4, "stopping_rounds": 60},
+    ),
+    ("random_forest", {"extra": True, "min_leaf": 3}),
+    ("random_forest", {"min_leaf": 3}),
+    ("linear", {}),
+    ("ft_transformer", {}),
+)
+"""Of classes and numbers in tables."""
+TEXT: tuple[Entry, ...] = (
+    ("linear", {}),
+    ("lightgbm", {"feature_fraction": 0.3, "stopping_rounds": 40}),
+    ("linear", {"c": 10.0}),
+    ("lstm", {}),
+    ("text_transformer", {}),
+    ("linear", {"c": 0.1}),
+)
+IMAGE: tuple[Entry, ...] = (
+    ("cnn", {}),
+    ("cnn", {"channels": [32, 64], "learning_rate": 2e-3}),
+    ("cnn", {"channels": [48, 96, 192]}),
+)
+CLUSTERING: tuple[Entry, ...] = (
+    *(("kmeans", {"clusters": count}) for count in (2, 3, 4, 5, 6, 8, 10, 12)),
+    *(("hdbscan", {"min_cluster_size": size}) for size in (5, 10, 20, 50)),
+)
+BY_TASK: dict[Task, tuple[Entry, ...]] = {
+    "classification": TABLE,
+    "regression": TABLE,
+    "text": TEXT,
+    "image": IMAGE,
+    "clustering": CLUSTERING,
+}
+
+
+def portfolio(task: Task, allowed: Sequence[str], rows: int) -> list[Entry]:
+    """The entries for a task, best first.
+
+    Args:
+        task: what is learned.
+        allowed: algorithms that may be tried; empty: all.
+        rows: of the training part; what needs more of them is left out.
+    """
+    return [
+        (name, settings)
+        for name, settings in BY_TASK[task]
+        if (not allowed or name in allowed)
+        and task in algorithm(name).tasks
+        and not (task == "clustering" and _largest(settings) * 2 > rows)
+    ]
+
+
+def _largest(settings: Mapping[str, Any]) -> int:
+    return max([int(value) for value in settings.values()], default=0)

@@ -1,0 +1,119 @@
+"""One attempt of a search: an algorithm with settings, fitted fold by fold."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.tabular.auto.fitting import FitResult, trial_key
+from crisol.models.tabular.folds import Folds
+
+State = Literal["waiting", "complete", "pruned", "failed", "timeout"]
+
+
+@dataclass
+class Trial:
+    """What is tried, and what has come of it so far.
+
+    Attributes:
+        number: within the search, from 0.
+        algorithm: its name.
+        settings: of the algorithm.
+        seed: of everything random in its fits.
+        folds: how many fits it takes.
+        searched: whether the study proposed it.
+        fits: finished ones, by fold.
+        given: folds that a worker has or had.
+        state: how it ended.
+        reason: why it did not end well.
+        seconds_a_fold: what one fit may take; ``None``: what is left.
+    """
+
+    number: int
+    algorithm: str
+    settings: Mapping[str, Any]
+    seed: int
+    folds: int
+    searched: bool = False
+    fits: dict[int, FitResult] = field(default_factory=dict)
+    given: set[int] = field(default_factory=set)
+    state: State = "waiting"
+    reason: str = ""
+    seconds_a_fold: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What people and ensembles call it."""
+        return f"{self.algorithm}-{self.number}"
+
+    @property
+    def key(self) -> str:
+        """Where its fits lie on disk."""
+        return trial_key(self.algorithm, self.settings, self.seed)
+
+    @property
+    def next_fold(self) -> int | None:
+        """The first fold that nobody was given."""
+        if self.state != "waiting":
+            return None
+        return next((f for f in range(self.folds) if f not in self.given), None)
+
+    @property
+    def done(self) -> bool:
+        """Whether every fold is fitted."""
+        return len(self.fits) == self.folds
+
+    @property
+    def seconds(self) -> float:
+        """Of all its fits."""
+        return sum(fit.seconds for fit in self.fits.values())
+
+    @property
+    def latency_ms(self) -> float:
+        """Of one row through all fold models."""
+        return sum(fit.latency_ms for fit in self.fits.values())
+
+    @property
+    def losses(self) -> dict[int, float]:
+        """The loss of each finished fold, in order."""
+        return {fold: self.fits[fold].loss for fold in sorted(self.fits)}
+
+    def answers(self, folds: Folds) -> NDArray[np.float64]:
+        """Out-of-fold answers [N, K] or [N], means over the repeats; NaN where there is none."""
+        total: NDArray[np.float64] | None = None
+        counts = np.zeros(folds.numbers.shape[1])
+        for fold, fit in self.fits.items():
+            said, rows = fit.answers, folds.rows(fold)[1]
+            if total is None:
+                total = np.zeros((len(counts), *said.shape[1:]))
+            total[rows] += said
+            counts[rows] += 1
+        if total is None:
+            raise ValueError(f"{self.name}: nothing was fitted")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return total / (counts if total.ndim == 1 else counts[:, None])
+
+
+def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> bool:
+    """Whether a trial's first folds are clearly worse than the best's, on the same folds.
+
+    Looks at each beginning of the folds, so that the answer does not depend on which fold was
+    finished first.
+
+    Args:
+        trial: to be judged.
+        best: losses of the best so far, by fold.
+        margin: share of the best's loss it may be worse by.
+    """
+    own, other = [], []
+    for fold in range(trial.folds - 1):
+        if fold not in trial.fits or fold not in best:
+            return False
+        own.append(trial.fits[fold].loss)
+        other.append(best[fold])
+        behind = float(np.mean(own)) - float(np.mean(other))
+        if behind > margin * abs(float(np.mean(other))):
+            return True
+    return False

@@ -1,0 +1,121 @@
+"""Which training rows are held out for which fit.
+
+Every fold respects what the split respects: classes keep their shares, groups stay together, and
+rows of a time column are held out in blocks of neighbours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALWAYS = -1
+"""Rows that every fit learns from and none is judged on."""
+HELD_OUT_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class Folds:
+    """K-fold divisions of N rows, perhaps several of them.
+
+    Attributes:
+        numbers: int8 [R, N] the fold each row is held out in, by repeat; :data:`ALWAYS` where it
+            never is.
+        count: K.
+    """
+
+    numbers: NDArray[np.int8]
+    count: int
+
+    def __len__(self) -> int:
+        return len(self.numbers) * self.count
+
+    def rows(self, index: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The rows that fit ``index`` learns from, and those it is judged on."""
+        repeat, fold = divmod(index, self.count)
+        held_out = self.numbers[repeat] == fold
+        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+    @property
+    def judged(self) -> NDArray[np.bool_]:
+        """Bool [N]: the rows that are held out at some time."""
+        found: NDArray[np.bool_] = (self.numbers != ALWAYS).any(axis=0)
+        return found
+
+
+def divide(
+    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    rows: int,
+    folds: int,
+    seed: int,
+    *,
+    groups: NDArray[np.int64] | None = None,
+    order: NDArray[np.int64] | None = None,
+    repeats: int = 1,
+) -> Folds:
+    """Divide N rows.
+
+    Args:
+        target: class codes or numbers, whose shares the folds keep; ``None``: at random.
+        rows: N.
+        folds: K; 1 holds out a tenth, once.
+        seed: of the division.
+        groups: [N] codes of what stays together.
+        order: [N] ranks in time: folds are blocks of neighbours, one fold is the latest tenth.
+        repeats: how often to divide anew.
+    """
+    parts = max(2, min(folds, rows // 2)) if folds > 1 else max(2, round(1 / HELD_OUT_SHARE))
+    made = []
+    for repeat in range(repeats if order is None else 1):
+        random = np.random.default_rng((seed, repeat, 7))
+        if order is not None and groups is None:
+            numbers = np.empty(rows, np.int64)
+            numbers[np.argsort(order, kind="stable")] = np.arange(rows) * parts // rows
+            numbers = parts - 1 - numbers  # fold 0 is the latest
+        elif groups is not None:
+            numbers = _of_groups(groups, parts, random)
+        else:
+            numbers = _stratified(target, rows, parts, random)
+        if folds == 1:
+            numbers = np.where(numbers == 0, 0, ALWAYS)
+        made.append(numbers.astype(np.int8))
+    return Folds(np.stack(made), 1 if folds == 1 else parts)
+
+
+def _stratified(
+    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    rows: int,
+    parts: int,
+    random: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Deal rows to the parts, neighbours in the target one after the other."""
+    shuffled = random.permutation(rows)
+    if target is not None:
+        shuffled = shuffled[np.argsort(target[shuffled], kind="stable")]
+    chunks = -(-rows // parts)
+    dealt = np.concatenate([random.permutation(parts) for _ in range(chunks)])[:rows]
+    if target is not None and target.dtype.kind == "i":
+        # Within a class at most one row more in one part than in another.
+        dealt = np.arange(rows) % parts
+    numbers = np.empty(rows, np.int64)
+    numbers[shuffled] = dealt
+    if target is not None and target.dtype.kind == "i":
+        _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
+        numbers[counts[codes] < 2] = ALWAYS  # a class must be learned to be judged
+    return numbers
+
+
+def _of_groups(
+    groups: NDArray[np.int64], parts: int, random: np.random.Generator
+) -> NDArray[np.int64]:
+    """Whole groups, the largest first, each to the part with the fewest rows."""
+    _, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    shuffled = random.permutation(len(sizes))
+    shuffled = shuffled[np.argsort(-sizes[shuffled], kind="stable")]
+    filled, part_of = np.zeros(parts, np.int64), np.empty(len(sizes), np.int64)
+    for group in shuffled:
+        part = int(filled.argmin())
+        part_of[group] = part
+        filled[part] += sizes[group]
+    numbers: NDArray[np.int64] = part_of[codes]
+    return numbers

@@ -1,0 +1,188 @@
+"""Fits what the parameters name, from the prepared tables to a predictor.
+
+1. The encoder is fitted on the training rows; the test rows are not looked at.
+2. The training rows are divided into folds.
+3. One algorithm is fitted on them, or AutoML searches (:mod:`crisol.models.tabular.auto`).
+4. The predictor answers a few training rows as its golden examples.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.algorithm import WHERE, algorithm
+from crisol.models.tabular.auto.automl import (
+    Found,
+    Problem,
+    clear,
+    fingerprint,
+    fit_one,
+    search,
+    settle,
+)
+from crisol.models.tabular.encoding import Encoder
+from crisol.models.tabular.folds import Folds, divide
+from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
+from crisol.models.tabular.predictor import BACKGROUND_ROWS, TabularPredictor
+from crisol.models.tabular.reading import ROW
+from crisol.models.tabular.schema import Schema
+from crisol.models.tabular.tables import schema_of, select
+
+logger = logging.getLogger(__name__)
+
+GOLDEN_ROWS = 4
+SMALL_ROWS = 1000
+"""Training parts below it are divided into folds twice: one division is a matter of luck."""
+MANY_ROWS, HUGE_ROWS = 200_000, 1_000_000
+"""Training parts above them get three folds, and one: folds are for judging, and few do then."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training hands on.
+
+    Attributes:
+        predictor: with golden examples.
+        history: curves of the fits in the ensemble: label, epoch, train_loss, ….
+        leaderboard: what was tried, see :data:`crisol.models.tabular.auto.leaderboard.COLUMNS`.
+        forecasts: out-of-fold answers to the training rows that were held out: ``row``, ``truth``,
+            ``answer`` (class, number or cluster) and for classes ``p_0`` … by class.
+    """
+
+    predictor: TabularPredictor
+    history: pd.DataFrame
+    leaderboard: pd.DataFrame
+    forecasts: pd.DataFrame
+
+
+def fit(
+    rows: pd.DataFrame,
+    images: pd.DataFrame,
+    parts: pd.DataFrame,
+    schema_table: pd.DataFrame,
+    data: DataParams,
+    model: ModelParams,
+    train: TrainParams,
+    checkpoints: Path,
+) -> Fitted:
+    """Fit on the training part.
+
+    Args:
+        rows: the prepared rows.
+        images: their pictures.
+        parts: which row is in which part.
+        schema_table: what the columns are.
+        data: how they were read.
+        model: what is to learn.
+        train: of networks.
+        checkpoints: folder from which an interrupted training goes on; emptied at the end.
+
+    Raises:
+        MendableError: the algorithm does not suit the task, or nothing could be learned.
+    """
+    started = time.monotonic()
+    schema = schema_of(schema_table)
+    check_algorithm(model, schema)
+    chosen = select(rows, parts, "train")
+    encoder = Encoder.fit(chosen, schema, data.image_size)
+    part = encoder.part(chosen, images)
+    folds = fold_rows(chosen, schema, model, train.seed, part.target)
+    problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
+    folder = settle(Path(checkpoints), fingerprint(problem, model, train))
+    if model.algorithm == "auto":
+        found = search(problem, model.auto, train, folder, started)
+    else:
+        found = fit_one(problem, model.algorithm, model.settings, train, folder)
+    picked = np.sort(
+        np.random.default_rng((train.seed, 5)).permutation(len(chosen))[:BACKGROUND_ROWS]
+    )
+    predictor = TabularPredictor(
+        encoder, found.chosen.ensemble, part.features.take(picked), dataset=data.dataset
+    )
+    _record_golden(predictor, chosen.iloc[picked[:GOLDEN_ROWS]], images)
+    clear(Path(checkpoints))
+    return Fitted(
+        predictor, found.history, found.leaderboard, _forecasts(chosen, schema, encoder, found)
+    )
+
+
+def _record_golden(predictor: TabularPredictor, rows: pd.DataFrame, images: pd.DataFrame) -> None:
+    """Several rows at once, each alone, and one with its explanation."""
+    sent = predictor.encoder.requests(rows.reset_index(drop=True), images)
+    asked: list[dict[str, object]] = [
+        {"rows": sent},
+        {"rows": sent[:1]},
+        {"rows": sent[1:2]},
+        {"rows": sent[:1], "explain": True},
+    ]
+    predictor.record_golden([predictor.request_type.model_validate(each) for each in asked])
+
+
+def check_algorithm(model: ModelParams, schema: Schema) -> None:
+    """Say before training that an algorithm is of another task.
+
+    Raises:
+        MendableError: names the algorithms that suit.
+    """
+    asked = model.auto.algorithms if model.algorithm == "auto" else (model.algorithm,)
+    able = [name for name in WHERE if schema.task in algorithm(name).tasks]
+    field = "model.auto.algorithms" if model.algorithm == "auto" else "model.algorithm"
+    unable = [name for name in asked if name not in able]
+    if unable:
+        raise MendableError(
+            f"{field}: {unable[0]!r} does not do {schema.task}; those that do: {', '.join(able)}"
+        )
+
+
+def fold_rows(
+    rows: pd.DataFrame,
+    schema: Schema,
+    model: ModelParams,
+    seed: int,
+    target: NDArray[np.int64] | NDArray[np.float64] | None,
+) -> Folds:
+    """Divide the training rows as the split divided all rows: by group, by time or at random."""
+    auto = model.algorithm == "auto"
+    folds = model.auto.folds if auto else model.folds
+    if auto and len(rows) > MANY_ROWS:
+        folds = 1 if len(rows) > HUGE_ROWS else min(folds, 3)
+    groups, times = schema.named("group"), schema.named("time")
+    return divide(
+        target,
+        len(rows),
+        folds,
+        seed,
+        groups=pd.factorize(rows[groups[0]], use_na_sentinel=False)[0] if groups else None,
+        order=_ranks(rows[times[0]]) if times else None,
+        repeats=2 if auto and len(rows) < SMALL_ROWS else 1,
+    )
+
+
+def _ranks(times: "pd.Series[Any]") -> NDArray[np.int64]:
+    """Places in time; rows without one come first."""
+    return times.rank(method="first").fillna(0).to_numpy(np.float64).astype(np.int64)
+
+
+def _forecasts(rows: pd.DataFrame, schema: Schema, encoder: Encoder, found: Found) -> pd.DataFrame:
+    """See :attr:`Fitted.forecasts`."""
+    answers = found.chosen.answers
+    known = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)
+    table = pd.DataFrame({"row": rows[ROW].to_numpy()[known]})
+    target = schema.target
+    if target is not None:
+        table["truth"] = rows[target.name].to_numpy()[known]
+    classes = np.array(encoder.schema.classes, dtype=object)
+    if answers.ndim == 2:
+        table["answer"] = classes[answers[known].argmax(axis=1)]
+        for code in range(answers.shape[1]):
+            table[f"p_{code}"] = answers[known, code]
+    else:
+        table["answer"] = answers[known]
+    return table
