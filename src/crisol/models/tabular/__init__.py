@@ -20,6 +20,8 @@ __getattr__, __dir__ = lazy(
         "split": "split",
         "fit": "training",
         "evaluate": "evaluation",
+        "gate_rule": "evaluation",
+        "schema_of": "tables",
         "fetch": "sources",
     },
 )

@@ -249,7 +249,8 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
             "rows; they are no classes. Name another target, or data.task=regression for numbers"
         )
     return replace(
-        fact, kind="category", categories=tuple(found), distinct=len(found), low=None, high=None,
+        fact, kind="category", categories=tuple(found), examples=tuple(found[:5]),
+        distinct=len(found), low=None, high=None,
         integer=False, true_word=None, date_format=None,
     )  # fmt: skip
 

@@ -1,5 +1,6 @@
 """The parameters of tabular. Light: importing it loads no library."""
 
+from pathlib import PurePath
 from typing import Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -71,6 +72,18 @@ class DataParams(Params):
     split: SplitParams = SplitParams()
     gate: GateRule | None = None
     """Unset: accuracy, RMSE or silhouette, by the task."""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether the rows are made up: the sample's are."""
+        return self.synthetic or self.file is None
+
+    @property
+    def title(self) -> str:
+        """What reports call the data: a file that was not named goes by its own name."""
+        if self.file is not None and "dataset" not in self.model_fields_set:
+            return PurePath(self.file).stem
+        return self.dataset
 
 
 class AutoParams(Params):
