@@ -272,7 +272,10 @@ class Predict(Endpoint):
 
     async def answer(self, app: "ServiceApp", call: Call) -> Reply:
         """One response per request, in order."""
-        requests = self._unpack(await self.read(app, call))
+        return await self.respond(app, call, self._unpack(await self.read(app, call)))
+
+    async def respond(self, app: "ServiceApp", call: Call, requests: Sequence[Any]) -> Reply:
+        """The answer to a body that holds these requests."""
         predictor, batcher = app.predictor, app.batcher
         call.rows = len(requests)
         outputs, call.inference_ms = await batcher.submit([predictor.encode(r) for r in requests])

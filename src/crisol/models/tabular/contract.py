@@ -1,0 +1,297 @@
+"""Requests and responses: what every model of tabular shares, and what each makes of its columns.
+
+A model's own contract (:func:`contract_of`) has one field for each column it looks at, under the
+column's own name. A row is a plain object (a typed dictionary), so a column may be called whatever
+a column can be called.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, NotRequired
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    create_model,
+)
+from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
+
+from crisol.models.tabular.schema import Column, Schema, Task
+from crisol.models.tabular.text_cells import microseconds
+
+MAX_ROWS = 1000
+MAX_EXPLAINED = 100
+MAX_WORD = 1000
+MAX_TEXT = 100_000
+MAX_PICTURE = 15_000_000
+"""Characters of base64."""
+SHOWN_WORDS = 50
+MANY_CLASSES = 100
+"""More are not listed in the contract."""
+
+Cell = FiniteFloat | bool | str | None
+EXAMPLE_ROW: Mapping[str, Cell] = {}
+"""The first row of the committed sample, whose customers are synthetic."""
+
+
+class Explanation(BaseModel):
+    """Why: what each column adds to the base (sampled Shapley values).
+
+    The base and all contributions add up to the predicted number, or to the probability of the
+    predicted class.
+    """
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    base: float = Field(description="The mean answer over rows of the training data.")
+    contributions: dict[str, float] = Field(description="By column, the largest first.")
+
+
+class Notice(BaseModel):
+    """What of a row training did not show; the row is answered all the same."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: str = Field(description="The column.")
+    message: str
+    type: str = Field(description="out_of_range, unknown_category or missing.")
+
+
+class RowPrediction(BaseModel):
+    """The answer to one row; which fields it has depends on the task."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class ClassPrediction(RowPrediction):
+    """The class of one row."""
+
+    prediction: str = Field(description="The most probable class.")
+    probabilities: dict[str, float] = Field(description="By class; they sum to 1.")
+    explanation: Explanation | None = None
+    warnings: list[Notice] = []
+
+
+class NumberPrediction(RowPrediction):
+    """The number of one row."""
+
+    prediction: float
+    explanation: Explanation | None = None
+    warnings: list[Notice] = []
+
+
+class ClusterPrediction(RowPrediction):
+    """The cluster of one row."""
+
+    cluster: int = Field(description="From 0; -1: it belongs to none.")
+    warnings: list[Notice] = []
+
+
+class PredictionRequest(BaseModel):
+    """Rows to be predicted; each names the columns it knows by their own names."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    rows: list[dict[str, Cell]] = Field(min_length=1, max_length=MAX_ROWS)
+    explain: bool | None = Field(
+        default=None,
+        description=f"Whether to say why, which takes longer; at most {MAX_EXPLAINED} rows then.",
+    )
+
+
+class PredictionResponse(BaseModel):
+    """One prediction for each row, in order."""
+
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    predictions: list[ClassPrediction | NumberPrediction | ClusterPrediction]
+    model_version: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a model takes and answers.
+
+    Attributes:
+        request: ``rows`` of the model's columns.
+        response: the answer of the model's task.
+        example: makes a request that any model with this schema answers.
+    """
+
+    request: type[BaseModel]
+    response: type[BaseModel]
+    example: Callable[[], BaseModel]
+
+
+def example_request() -> PredictionRequest:
+    """The first row of the committed sample."""
+    return PredictionRequest(rows=[dict(EXAMPLE_ROW)])
+
+
+def contract_of(schema: Schema) -> Contract:
+    """The contract of a model of these columns."""
+    rows: Any = list[row_type(schema)]  # type: ignore[misc]
+    fields: dict[str, Any] = {"rows": (rows, PredictionRequest.model_fields["rows"])}
+    if schema.task != "clustering":
+        fields["explain"] = (bool | None, PredictionRequest.model_fields["explain"])
+    request = create_model(
+        "PredictionRequest",
+        __doc__=PredictionRequest.__doc__,
+        __config__=PredictionRequest.model_config,
+        **fields,
+    )
+    rows = [example_row(schema)]
+    return Contract(request, response_type(schema), lambda: request.model_validate({"rows": rows}))
+
+
+def row_type(schema: Schema) -> Any:
+    """One row: every column the model looks at, each of which may be missing, and no other."""
+    cells = {column.name: NotRequired[_cell_type(column)] for column in schema.features}
+    row = TypedDict("Row", cells)  # type: ignore[misc]
+    row.__doc__ = "One row; a column that is not named, or null, has no value."
+    row.__pydantic_config__ = ConfigDict(extra="forbid")
+    return Annotated[row, AfterValidator(_not_empty), Field(json_schema_extra={"minProperties": 1})]
+
+
+def response_type(schema: Schema) -> type[BaseModel]:
+    """The answer of the task; of few classes it lists them."""
+    row: type[BaseModel] = _ANSWERS[schema.task]
+    if row is ClassPrediction and len(schema.classes) <= MANY_CLASSES:
+        told = {"enum": list(schema.classes)}
+        meaning = ClassPrediction.model_fields["prediction"].description
+        row = create_model(
+            "ClassPrediction",
+            __base__=ClassPrediction,
+            __doc__=ClassPrediction.__doc__,
+            prediction=(str, Field(description=meaning, json_schema_extra=told)),
+        )
+    predictions: Any = list[row]  # type: ignore[valid-type]
+    return create_model(
+        "PredictionResponse",
+        __doc__=PredictionResponse.__doc__,
+        __config__=PredictionResponse.model_config,
+        predictions=(predictions, ...),
+        model_version=(str, ...),
+    )
+
+
+_ANSWERS: Mapping[Task, type[RowPrediction]] = {
+    "classification": ClassPrediction,
+    "text": ClassPrediction,
+    "image": ClassPrediction,
+    "regression": NumberPrediction,
+    "clustering": ClusterPrediction,
+}
+
+
+def example_row(schema: Schema) -> dict[str, Cell]:
+    """A row in the middle of what training showed."""
+    return {column.name: _example(column) for column in schema.features}
+
+
+def seconds_of(date: str, column: Column) -> float | None:
+    """Seconds since 1970 (UTC) of a date in ISO 8601 form, or in that of the training data.
+
+    ``None``: it is no date.
+    """
+    found = microseconds(date, None)
+    if found is None and column.date_format is not None:
+        found = microseconds(date, column.date_format)
+    return None if found is None else found / 1e6
+
+
+def _cell_type(column: Column) -> Any:
+    told = Field(description=describe(column))
+    match column.kind:
+        case "number":
+            return Annotated[FiniteFloat | None, told]
+        case "boolean":
+            return Annotated[bool | None, told]
+        case "date":
+            moment = Annotated[str, Field(max_length=64), AfterValidator(_date_check(column))]
+            return Annotated[moment | None, told]
+        case "image":
+            return Annotated[Annotated[str, Field(max_length=MAX_PICTURE)] | None, told]
+    longest = MAX_TEXT if column.kind == "text" else MAX_WORD
+    return Annotated[Annotated[str, Field(max_length=longest)] | None, told]
+
+
+def describe(column: Column) -> str:
+    """What training showed of a column, for the API page."""
+    match column.kind:
+        case "number":
+            whole = "A whole number" if column.integer else "A number"
+            text = f"{whole}, {_range(column)} in training."
+        case "boolean":
+            yes = f" (true is {column.true_word!r} in the data)" if column.true_word else ""
+            text = f"True or false{yes}."
+        case "date":
+            text = f"A date in ISO 8601 form, {_range(column)} in training; without offset: UTC."
+        case "image":
+            text = "A JPEG, PNG or WebP picture in base64."
+        case "text":
+            text = "Free text."
+        case _:
+            shown = ", ".join(repr(word) for word in column.categories[:SHOWN_WORDS])
+            more = len(column.categories) - SHOWN_WORDS
+            text = f"A word; training knew {shown}" + (f" and {more} more." if more > 0 else ".")
+    share = f"{100 * column.missing:.1f} %" if column.missing else "None"
+    return f"{text} {share} of the training rows had no value."
+
+
+def _range(column: Column) -> str:
+    if column.low is None or column.high is None:
+        return "of unknown range"
+    return f"{bound(column, column.low)} to {bound(column, column.high)}"
+
+
+def bound(column: Column, value: float) -> str:
+    """An end of a column's range as its cells are written."""
+    if column.kind == "date":
+        return datetime.fromtimestamp(value, UTC).isoformat().removesuffix("+00:00")
+    return f"{value:.6g}" if abs(value) < 1e15 and not column.integer else f"{value:.15g}"
+
+
+def _not_empty(row: dict[str, Cell]) -> dict[str, Cell]:
+    if not row:
+        raise ValueError("names no column: there is nothing to predict from")
+    return row
+
+
+def _date_check(column: Column) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if seconds_of(text, column) is None:
+            raise ValueError(
+                "is no date in ISO 8601 form, such as 2024-05-31 or 2024-05-31T12:30:00Z"
+            )
+        return text
+
+    return check
+
+
+def _example(column: Column) -> Cell:
+    match column.kind:
+        case "number":
+            middle = ((column.low or 0.0) + (column.high or 0.0)) / 2
+            return float(round(middle)) if column.integer else float(f"{middle:.4g}")
+        case "boolean":
+            return True
+        case "date":
+            seconds = ((column.low or 0.0) + (column.high or 0.0)) / 2
+            return bound(column, float(round(seconds / 86_400) * 86_400))
+        case "image":
+            return WHITE_PICTURE
+        case "text":
+            return "Some words."
+    return column.categories[0] if column.categories else None
+
+
+WHITE_PICTURE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR4nGP8//8/AzbAhFV00EoAAFbUAw037Myj"
+    "AAAAAElFTkSuQmCC"
+)
+"""A PNG of 8 x 8 white pixels."""

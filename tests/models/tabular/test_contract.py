@@ -1,0 +1,128 @@
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+from tests.models.tabular import served
+
+from crisol.models.tabular.contract import MAX_ROWS, Contract, contract_of, example_request
+from crisol.models.tabular.schema import Column, Schema
+
+FITTED = served.Encoder.fit(served.table(), served.schema())
+PICTURES = (Column(name="picture", kind="image"),)
+
+
+@pytest.fixture(scope="module")
+def contract() -> Contract:
+    return contract_of(FITTED.schema)
+
+
+def problems(contract: Contract, body: Any) -> dict[str, str]:
+    """What is wrong with a body, by field."""
+    text = body if isinstance(body, str) else json.dumps(body)
+    try:
+        contract.request.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        return {".".join(map(str, e["loc"])): e["type"] for e in error.errors()}
+    return {}
+
+
+def test_columns_keep_their_names_on_the_way_in_and_out(contract: Contract) -> None:
+    body = {"rows": [served.ROW], "explain": True}
+    request = contract.request.model_validate_json(json.dumps(body), strict=True)
+    assert request.model_dump(mode="json") == body
+    assert json.loads(request.model_dump_json()) == body
+    page = contract.request.model_json_schema()
+    row = page["$defs"]["Row"]
+    assert list(row["properties"]) == list(served.ROW)
+    assert row["additionalProperties"] is False
+    Draft202012Validator(page).validate(body)
+
+
+def test_the_page_tells_what_training_saw(contract: Contract) -> None:
+    fields = contract.request.model_json_schema()["$defs"]["Row"]["properties"]
+    told = {name: field["description"] for name, field in fields.items()}
+    assert "A whole number, 1 to 16 in training" in told["education-num"]
+    assert " % of the training rows had no value" in told["income"]
+    assert "training knew 'red', 'green', 'blue'." in told["class"]
+    assert "true is 'yes'" in told["2nd floor"]
+    assert "2024-01-01T00:00:00 to 2024-10-" in told["model_x"]
+    answer = contract.response.model_json_schema(mode="serialization")["$defs"]["ClassPrediction"]
+    assert answer["properties"]["prediction"]["enum"] == ["<=middle", "high", "low"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "field", "kind"),
+    [
+        ({"education-num": "7"}, "education-num", "float_type"),
+        ({"education-num": True}, "education-num", "float_type"),
+        ({"income": [1]}, "income", "float_type"),
+        ({"class": 7}, "class", "string_type"),
+        ({"class": "x" * 1001}, "class", "string_too_long"),
+        ({"2nd floor": "yes"}, "2nd floor", "bool_type"),
+        ({"2nd floor": 1}, "2nd floor", "bool_type"),
+        ({"model_x": "tomorrow"}, "model_x", "value_error"),
+        ({"model_x": "2024-02-30"}, "model_x", "value_error"),
+        ({"model_x": 1}, "model_x", "string_type"),
+        ({"schema": {"a": 1}}, "schema", "string_type"),
+        ({"Education-num": 7}, "Education-num", "extra_forbidden"),
+        ({"label": "high"}, "label", "extra_forbidden"),
+    ],
+)
+def test_a_wrong_cell_is_named(
+    contract: Contract, cell: dict[str, Any], field: str, kind: str
+) -> None:
+    assert problems(contract, {"rows": [served.ROW, cell]}) == {f"rows.1.{field}": kind}
+
+
+@pytest.mark.parametrize(
+    ("body", "wrong"),
+    [
+        ({"rows": []}, {"rows": "too_short"}),
+        ({"rows": [{}]}, {"rows.0": "value_error"}),
+        ({"rows": [None]}, {"rows.0": "dict_type"}),
+        ({"rows": served.ROW}, {"rows": "list_type"}),
+        ({"rows": [{"income": 1}] * (MAX_ROWS + 1)}, {"rows": "too_long"}),
+        ({"rows": [served.ROW], "explain": "yes"}, {"explain": "bool_type"}),
+        ({"rows": [served.ROW], "more": 1}, {"more": "extra_forbidden"}),
+        ({}, {"rows": "missing"}),
+        ('{"rows": [{"income": NaN}]}', {"rows.0.income": "finite_number"}),
+        ('{"rows": [{"income": 1e999}]}', {"rows.0.income": "finite_number"}),
+        ('{"rows": [{"income": -Infinity}]}', {"rows.0.income": "finite_number"}),
+    ],
+)
+def test_a_wrong_body_is_named(contract: Contract, body: Any, wrong: dict[str, str]) -> None:
+    assert problems(contract, body) == wrong
+
+
+def test_what_may_be_missing_may(contract: Contract) -> None:
+    assert not problems(contract, {"rows": [dict.fromkeys(served.ROW)]})
+    assert not problems(contract, {"rows": [{"class": "violet"}]})
+    assert not problems(contract, {"rows": [{"model_x": "31.12.2023"}]}), "as in the data"
+    assert not problems(contract, {"rows": [{"model_x": "2023-12-31T23:59:59+02:00"}]})
+
+
+@pytest.mark.parametrize("task", ["classification", "regression", "clustering"])
+def test_the_example_keeps_the_contract_of_each_task(task: Any) -> None:
+    encoder = served.Encoder.fit(served.table(), served.schema(task))
+    contract = contract_of(encoder.schema)
+    body = contract.example().model_dump(mode="json")
+    assert not problems(contract, body)
+    assert list(body["rows"][0]) == list(served.ROW)
+    assert ("explain" in contract.request.model_fields) is (task != "clustering")
+
+
+def test_a_picture_column_takes_base64() -> None:
+    contract = contract_of(Schema(task="image", columns=PICTURES, rows=1))
+    body = contract.example().model_dump(mode="json")
+    assert not problems(contract, body)
+    from crisol.core.pictures import decode_base64
+
+    assert decode_base64(body["rows"][0]["picture"], 8).pixels.min() == 255
+
+
+def test_the_example_needs_no_model() -> None:
+    [row] = example_request().rows
+    assert row
+    assert not [cell for cell in row.values() if isinstance(cell, float) and cell != cell]
