@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithm import WHERE, algorithm
+from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.automl import (
     Found,
     Problem,
@@ -27,6 +27,7 @@ from crisol.models.tabular.auto.automl import (
     search,
     settle,
 )
+from crisol.models.tabular.auto.portfolio import BY_TASK
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.folds import Folds, divide
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
@@ -132,13 +133,13 @@ def check_algorithm(model: ModelParams, schema: Schema) -> None:
         MendableError: names the algorithms that suit.
     """
     asked = model.auto.algorithms if model.algorithm == "auto" else (model.algorithm,)
-    able = [name for name in WHERE if schema.task in algorithm(name).tasks]
     field = "model.auto.algorithms" if model.algorithm == "auto" else "model.algorithm"
-    unable = [name for name in asked if name not in able]
-    if unable:
-        raise MendableError(
-            f"{field}: {unable[0]!r} does not do {schema.task}; those that do: {', '.join(able)}"
-        )
+    for name in asked:
+        if schema.task not in algorithm(name).tasks:
+            able = ", ".join(dict.fromkeys(name for name, _ in BY_TASK[schema.task]))
+            raise MendableError(
+                f"{field}: {name!r} does not do {schema.task}; those that do: {able}"
+            )
 
 
 def fold_rows(

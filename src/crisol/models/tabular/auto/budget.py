@@ -12,6 +12,8 @@ GRACE_S = 1.0
 RESERVE_SHARE, LEAST_RESERVE_S, MOST_RESERVE_S = 0.08, 0.5, 15.0
 SHARE_PORTFOLIO, SHARE_STUDY = 0.4, 0.25
 """Share of what is left of all workers' time that one trial may take."""
+LEAST_FIT_S = 10.0
+"""What a fit may always take, if there is so much left: a first one also loads its library."""
 SHORT_S = 30.0
 """Searches with less begin with a small model."""
 
@@ -69,7 +71,8 @@ class Budget:
     def share(self, folds: int, *, searched: bool) -> float:
         """Seconds a fit of a trial may take, by the time all workers have left."""
         share = SHARE_STUDY if searched else SHARE_PORTFOLIO
-        return max(0.0, self.left) * min(self._workers, folds) * share / folds
+        fair = max(0.0, self.left) * min(self._workers, folds) * share / folds
+        return max(fair, LEAST_FIT_S)
 
     def seconds(self, wanted: float | None) -> float:
         """Seconds an order given now may take."""

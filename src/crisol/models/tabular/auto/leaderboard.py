@@ -35,7 +35,7 @@ def leaderboard(
     """One row a trial, best first; those without a score at the end; the ensemble on top."""
     weights = chosen.weights if chosen is not None else {}
     rows = [_row(trial, metric, weights) for trial in trials]
-    rows.sort(key=lambda row: (row["fits"] == 0, _order(row, metric), row["trial"]))
+    rows.sort(key=lambda row: (_place(row), _order(row, metric), row["trial"]))
     if chosen is not None and len(chosen.weights) > 1:
         rows.insert(0, _of_ensemble(trials, chosen, metric))
     for rank, row in enumerate(rows, start=1):
@@ -80,6 +80,11 @@ def _of_ensemble(
         "state": "complete",
         "reason": "stacked" if chosen.ensemble.stack is not None else "weighted mean",
     }
+
+
+def _place(row: Mapping[str, object]) -> int:
+    """Complete trials, then those with a score of some folds, then the others."""
+    return 0 if row["state"] == "complete" else 1 if row["fits"] else 2
 
 
 def _order(row: Mapping[str, object], metric: metrics.Metric) -> float:

@@ -9,7 +9,6 @@ those of the published defaults of their authors, of AutoGluon's zero-shot portf
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.schema import Task
 
 Entry = tuple[str, Mapping[str, Any]]
@@ -92,7 +91,6 @@ def portfolio(task: Task, allowed: Sequence[str], rows: int) -> list[Entry]:
         (name, settings)
         for name, settings in BY_TASK[task]
         if (not allowed or name in allowed)
-        and task in algorithm(name).tasks
         and not (task == "clustering" and _largest(settings) * 2 > rows)
     ]
 

@@ -29,8 +29,8 @@ ROUND = 4
 PORTFOLIO_MARGIN = 0.15
 """Share of the loss a portfolio entry may be worse than the first one: it may still help."""
 STUDY_MARGIN = 0.02
-NO_GAIN_TRIALS = 16
-LEAST_GAIN = 1e-3
+NO_GAIN_TRIALS = 12
+LEAST_GAIN = 2e-3
 """The search ends when so many trials in a row did not lower the best loss by this share."""
 FIRST_ROWS = 2000
 

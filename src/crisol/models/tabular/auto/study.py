@@ -6,6 +6,7 @@ quicker.
 """
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -52,13 +53,11 @@ class Study:
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.algorithms = tuple(n for n in SEARCHED[task] if not allowed or n in allowed)
         place = storage or f"sqlite:///{folder / 'study.sqlite'}"
-        sampler = optuna.samplers.TPESampler(
-            seed=seed,
-            multivariate=True,
-            group=True,
-            constant_liar=True,
-            n_startup_trials=8,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            sampler = optuna.samplers.TPESampler(
+                seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=8
+            )
         try:
             kept = optuna.storages.RDBStorage(place)
             if name is None:

@@ -1,5 +1,6 @@
 """One attempt of a search: an algorithm with settings, fitted fold by fold."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from crisol.models.tabular.auto.fitting import FitResult, trial_key
 from crisol.models.tabular.folds import Folds
 
+NOISE = 0.5
+"""Share of the spread of the best's folds that a difference must exceed to mean something."""
 State = Literal["waiting", "complete", "pruned", "failed", "timeout"]
 
 
@@ -108,12 +111,14 @@ def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> bool
         margin: share of the best's loss it may be worse by.
     """
     own, other = [], []
+    spread = float(np.std(list(best.values())))
     for fold in range(trial.folds - 1):
         if fold not in trial.fits or fold not in best:
             return False
         own.append(trial.fits[fold].loss)
         other.append(best[fold])
         behind = float(np.mean(own)) - float(np.mean(other))
-        if behind > margin * abs(float(np.mean(other))):
+        noise = NOISE * spread / math.sqrt(len(own))
+        if behind > margin * abs(float(np.mean(other))) + noise:
             return True
     return False
