@@ -7,7 +7,7 @@ is in the tags below. Parameters lie whole in the run's artefacts (:data:`REQUES
 import json
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from crisol.platform import job as words
 from crisol.platform.job import Job, JobRequest, Status, is_job, job_of
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 _RAW: dict[Status, str] = {ours: theirs for theirs, ours in words.STATUSES.items()}
 _PAGE = 500
+
+
+class UnknownJobError(StoreError):
+    """There is no such job."""
 
 
 class JobStore:
@@ -69,9 +73,9 @@ class JobStore:
         """The MLflow run of a job.
 
         Raises:
-            StoreError: there is no such job.
+            UnknownJobError: there is no such job.
         """
-        missing = StoreError(f"there is no job {job_id!r}")
+        missing = UnknownJobError(f"there is no job {job_id!r}")
         try:
             run = runs.get_run(self.store, job_id)
         except StoreError:
@@ -84,7 +88,7 @@ class JobStore:
         """A job.
 
         Raises:
-            StoreError: there is no such job.
+            UnknownJobError: there is no such job.
         """
         return job_of(self.run(job_id))
 

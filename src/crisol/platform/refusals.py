@@ -4,6 +4,7 @@ from pydantic import ValidationError
 
 from crisol.core.errors import MendableError
 from crisol.platform.datasets import DatasetConflictError, DatasetLimitError, UnknownDatasetError
+from crisol.platform.job_store import UnknownJobError
 from crisol.platform.uploads import (
     BusyError,
     DiskFullError,
@@ -22,6 +23,8 @@ def refusal(error: Exception) -> ApiError | None:
         return _of_upload(error)
     if isinstance(error, UnknownDatasetError):
         return ApiError(404, _sentence(error), code="dataset_unknown")
+    if isinstance(error, UnknownJobError):
+        return ApiError(404, _sentence(error), code="job_unknown")
     if isinstance(error, DatasetLimitError):
         return ApiError(429, _sentence(error), code="too_many_open")
     if isinstance(error, DatasetConflictError):

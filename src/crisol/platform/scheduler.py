@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from crisol.platform import job as words
 from crisol.platform.executor import LOG, Executor, ExecutorError, Work
-from crisol.platform.job import job_of
+from crisol.platform.job import Job, job_of
 from crisol.platform.job_store import JobStore
-from crisol.platform.orders import Order, Orders, WorkerTerms
+from crisol.platform.orders import Orders, WorkerTerms
 from crisol.platform.verdict import Verdict, last_words, verdict
 from crisol.registry import registration
 from crisol.registry.store import StoreError
@@ -115,6 +115,9 @@ class Scheduler:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
+        if self._running:
+            fields = {"fields": {"jobs": sorted(self._running)}}
+            _log.info("the service ends; its jobs go on", extra=fields)
         self._executor.close()
         self._let_go()
 
@@ -265,7 +268,7 @@ class Scheduler:
         work = self._work(job_id, attempt)
         try:
             _, order = self._jobs.request(job_id)
-            self._orders.write(work, order, self._terms(job, order))
+            self._orders.write(work, order, self._terms(job))
             self._jobs.tag(
                 job_id, {words.ATTEMPT: str(attempt), words.EXECUTOR: self._executor.name}
             )
@@ -277,7 +280,7 @@ class Scheduler:
         self._running[job_id] = _Running(work)
         _log.info("job begun", extra={"fields": {"job": job_id, "attempt": attempt}})
 
-    def _terms(self, job: words.Job, order: Order) -> WorkerTerms:
+    def _terms(self, job: Job) -> WorkerTerms:
         bounds, limits = self._bounds, job.limits
         store = self._jobs.store
         # The run is in this store, whatever store the job's own environment would name.

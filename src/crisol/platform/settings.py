@@ -48,6 +48,20 @@ class PlatformSettings(BaseModel):
     """Jobs that run at once; unset: half the cores."""
     executor: Literal["local", "ray"] = "local"
     """Where jobs run: processes of this machine, or a Ray cluster."""
+    ray_address: str = "http://127.0.0.1:8265"
+    """Of the Ray cluster's job server. Its machines must see the project and the state folder."""
+    job_time_s: float | None = Field(default=None, gt=0)
+    """The longest a job may take, and what one takes that names no limit; unset: no limit."""
+    job_memory_mb: int | None = Field(default=None, ge=64)
+    """The most memory a job may use, and what one may use that names no limit; unset: no limit."""
+    grace_s: float = Field(default=10.0, ge=0)
+    """How long a job that is cancelled may take to end before it is killed."""
+    job_keep_s: float = Field(default=7 * 86_400.0, ge=0)
+    """How long the folder of a job that failed is kept; one that went well loses it at once."""
+    max_open_jobs: int = Field(default=100, ge=1)
+    """Jobs of one caller that have not ended; beyond it a further one gets 429."""
+    max_log_bytes: int = Field(default=16 * _MIB, ge=1024)
+    """What is kept of what one job prints."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], project: Path) -> Self:

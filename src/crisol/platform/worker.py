@@ -3,7 +3,7 @@
 It stands between the service, which may end and come back at any time, and the ``kedro run``, which
 may hang or grow: it holds the job's lock for as long as it lives, keeps the limits, passes on a
 request to stop, ends every process that comes from the run, and writes down how it ended. It loads
-next to nothing, so that it costs a few megabytes. It knows no MLflow: the scheduler settles the run.
+next to nothing, so that it costs a few megabytes; the scheduler settles the run in MLflow.
 """
 
 import fcntl
@@ -113,7 +113,7 @@ class _Attempt:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=processes.die_with_parent,  # noqa: PLW1509 - no thread has been started yet
+            preexec_fn=processes.die_with_parent,
         )
         said = run.stdout
         assert said is not None

@@ -1,4 +1,4 @@
-"""On PYTHONPATH of jobs in tests: the families `linear` and `burdens` stand beside the real ones."""
+"""On PYTHONPATH of jobs in tests: `linear` and `burdens` stand beside the real families."""
 
 from pathlib import Path
 

@@ -12,7 +12,8 @@ _HOARDER = "import sys, time\nheld = b'x' * (int(sys.argv[1]) << 20)\ntime.sleep
 
 
 def carry(train: TrainParams, checkpoints: Path) -> dict[str, float]:
-    print(f"carrying with {sorted(k for k in os.environ if k.startswith('CRISOL_'))}", flush=True)
+    mine = sorted(name for name in os.environ if name.startswith("CRISOL_"))
+    sys.stdout.write(f"carrying, with {' '.join(mine)}\n")
     times = checkpoints / "times"
     again = times.exists()
     with times.open("a") as file:
