@@ -4,7 +4,6 @@ What moves an alias goes through :mod:`crisol.registry.promotion`: the same gate
 and the same record as the commands.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crisol.core.errors import FieldError
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
-from crisol.registry import promotion, versions
+from crisol.registry import archiving, promotion, versions
 from crisol.registry.promotion import GateRefusedError
 from crisol.registry.store import StoreError
 from crisol.registry.versions import CANDIDATE, CHAMPION, PREVIOUS, Reference, Version
@@ -228,14 +227,13 @@ def _rollback(app: Any, version: Version, change: VersionChange, caller: str) ->
 def _archive(app: Any, version: Version, change: VersionChange, caller: str) -> bool:
     before = versions.status(version)
     reference = Reference(version.model, version.number)
-    promotion.archive(app.store, reference, change.reason, by=caller)
+    archiving.archive(app.store, reference, change.reason, by=caller)
     return before != "archived"
 
 
-def _unarchive(app: Any, version: Version, change: VersionChange, caller: str) -> bool:
+def _unarchive(app: Any, version: Version, change: VersionChange, caller: str) -> bool:  # noqa: ARG001
     before = versions.status(version)
-    reference = Reference(version.model, version.number)
-    promotion.unarchive(app.store, reference, change.reason, by=caller)
+    archiving.unarchive(app.store, Reference(version.model, version.number))
     return before == "archived"
 
 
@@ -250,12 +248,12 @@ _ACTIONS = {
 def version_view(version: Version) -> VersionView:
     """A version as it is shown."""
     tags, gate = version.tags, version.gate
-    size, measured = tags.get("crisol.size_bytes"), tags.get("crisol.measured")
+    size = tags.get(versions.SIZE_TAG)
     return VersionView(
         model=version.model,
         family=version.family,
         number=version.number,
-        semver=tags.get("crisol.semver"),
+        semver=tags.get(versions.SEMVER_TAG),
         status=versions.status(version),
         aliases=list(version.aliases),
         run_id=version.run_id,
@@ -263,7 +261,7 @@ def version_view(version: Version) -> VersionView:
         metrics=version.metrics,
         gate=None if gate is None else _gate(gate),
         size_bytes=None if size is None else int(size),
-        measured=None if measured is None else json.loads(measured),
+        measured=version.measured,
         environment=tags.get("crisol.env"),
         git_commit=tags.get("crisol.git_commit"),
         data_digests=version.data_digests,
@@ -303,7 +301,7 @@ def _find(app: Any, parameters: Mapping[str, str]) -> Version:
     """
     model, named = _model(app, parameters["model_id"]), parameters["version"]
     for version in reversed(versions.all_versions(app.store, model)):
-        if named in (version.number, version.tags.get("crisol.semver")):
+        if named in (version.number, version.tags.get(versions.SEMVER_TAG)):
             return version
     hint = "" if _SEMVER.fullmatch(named) or _NUMBER.fullmatch(named) else " (write 3 or 1.2.0)"
     raise ApiError(404, f"{model} has no version {named!r}{hint}.", code="version_unknown")

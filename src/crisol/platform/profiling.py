@@ -90,7 +90,7 @@ class Profiler:
         with (out / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,
-                cwd=out,
+                cwd=data.parent,  # messages name files from here
                 env={**environment, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -37,8 +37,9 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
     Raises:
         MendableError: it cannot be read, or the options do not fit it.
     """
+    from crisol.models.tabular import data as preparation
+    from crisol.models.tabular import leakage
     from crisol.models.tabular.inference import infer
-    from crisol.models.tabular.leakage import leaks
     from crisol.models.tabular.params import DataParams
     from crisol.models.tabular.profile import profile as describe
     from crisol.models.tabular.reading import read
@@ -46,15 +47,20 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
     params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))
     table = read(data, params.read)
     schema = infer(table, params)
+    rows, schema = preparation.typed_rows(table, schema, params)
+    warnings = [*schema.warnings, *leakage.warnings(rows, schema)]
+    shown = {
+        **schema.model_dump(mode="json"),
+        "warnings": warnings,
+        "found": table.found.tell(),
+    }
     described = describe(table, schema)
-    warnings = [*schema.warnings, *(w for w in leaks(table, schema) if w not in schema.warnings)]
-    shown = {**schema.model_dump(mode="json"), "warnings": warnings}
     facts = {
         "task": schema.task,
         "target": schema.target.name if schema.target is not None else "",
         "rows": str(schema.rows),
         "columns": str(len(schema.columns)),
-        "format": str(table.found.format),
+        "format": table.found.format,
         "warnings": str(len(warnings)),
     }
     for name, content in (("schema", shown), ("profile", described), ("facts", facts)):

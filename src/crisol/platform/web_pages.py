@@ -1,14 +1,15 @@
-"""The page at ``/``: three files, nothing from another host, nothing inline."""
+"""The page at ``/``: files of our own, nothing from another host, nothing inline."""
 
 from importlib.resources import files
 
 from crisol.serving.asgi import Call, Reply
 from crisol.serving.pages import Page
 
+_MODULES = ("platform", "api", "elements", "message", "datasets", "jobs", "models")
 _FILES = {
     "/": ("index.html", "text/html"),
-    "/web/platform.js": ("platform.js", "text/javascript"),
     "/web/platform.css": ("platform.css", "text/css"),
+    **{f"/web/{name}.js": (f"{name}.js", "text/javascript") for name in _MODULES},
 }
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "

@@ -1,0 +1,237 @@
+"""The platform: one application of datasets, jobs and versions, and the server that runs it."""
+
+import asyncio
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from crisol.platform import dataset_api, health, jobs, jobs_api, models_api, upload_api
+from crisol.platform.datasets import DatasetStore
+from crisol.platform.idempotency import Answers
+from crisol.platform.profiling import Profiler
+from crisol.platform.refusals import refusal
+from crisol.platform.settings import PlatformSettings
+from crisol.platform.uploads import Uploads
+from crisol.platform.web_pages import web_pages
+from crisol.registry import recovery
+from crisol.registry.store import Store
+from crisol.serving.application import Application
+from crisol.serving.asgi import Call
+from crisol.serving.config import ConfigurationError
+from crisol.serving.errors import ApiError
+
+_log = logging.getLogger("crisol.serving.platform")
+_TIDY_S = 600.0
+_GOODBYE_S = 5
+THREADS = 16
+DESCRIPTION = """
+Datasets, training jobs and model versions. A dataset is uploaded, profiled and then never changes;
+a job is a `kedro run` of any family, followed live; what it registers is a version that passes a
+gate before it is served. Scopes: `viewer` sees, `trainer` brings data and trains, `promoter`
+decides what is served.
+"""
+
+
+class Platform(Application):
+    """The application, with what its endpoints work on.
+
+    Args:
+        project: the project's folder.
+        env: Kedro environment of the store and of jobs that name none.
+        store: the MLflow store.
+        settings: of the platform.
+    """
+
+    def __init__(
+        self, project: Path, env: str | None, store: Store, settings: PlatformSettings
+    ) -> None:
+        super().__init__(
+            "platform",
+            title="Crisol platform",
+            description=DESCRIPTION,
+            endpoints=(
+                *dataset_api.ENDPOINTS,
+                *upload_api.ENDPOINTS,
+                *jobs_api.ENDPOINTS,
+                *models_api.ENDPOINTS,
+                *health.ENDPOINTS,
+            ),
+            pages=web_pages(),
+            threads=THREADS,
+            translate=refusal,
+        )
+        self.project, self.env, self.store = project, env, store
+        self.platform_settings = settings
+        self.datasets = DatasetStore(store, settings)
+        self.uploads = Uploads(settings)
+        self.health = health.Health()
+        self.answers: Answers
+        self.profiler: Profiler
+        self.jobs: Any = jobs.open_jobs(self)
+        self._tidying: asyncio.Task[None] | None = None
+
+    def admit(self, call: Call) -> None:
+        """As every application; and what a caller owns must be theirs alone.
+
+        Raises:
+            ApiError: 403 for a token that names nobody, beside what every application refuses.
+        """
+        super().admit(call)
+        if call.caller.startswith("jwt:") and not call.identity.subject:
+            raise ApiError(403, "A token for the platform must say whose it is (the claim sub).")
+
+    async def start(self) -> None:
+        """Put in order what a killed service left, and begin to work."""
+        await super().start()
+        await asyncio.to_thread(self._begin)
+        self._tidying = asyncio.create_task(self._tidy_now_and_then())
+
+    def _begin(self) -> None:
+        state = self.platform_settings.state_dir
+        state.mkdir(parents=True, exist_ok=True)
+        for said in recovery.recover(self.store):
+            _log.warning(said)
+        self.answers = Answers(state / Answers.file)
+        self.profiler = Profiler(self.datasets, self.platform_settings)
+        self._settle_uploads()
+        for dataset in self.datasets.settle():
+            self.profiler.submit(dataset.id)
+        self.tidy()
+        self.jobs.start()
+
+    def _settle_uploads(self) -> None:
+        """Keep the files that were whole when the service ended."""
+        for dataset_id, part in self.uploads.begun():
+            whole = self.uploads.finished(dataset_id, part)
+            if whole is not None:
+                self.datasets.attach(self.datasets.get(dataset_id), *whole)
+                self.uploads.forget(dataset_id, part)
+
+    async def _tidy_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(_TIDY_S)
+            try:
+                await asyncio.to_thread(self.tidy)
+            except Exception:  # noqa: BLE001 - logged; the next turn may succeed
+                _log.exception("tidying failed")
+
+    def tidy(self) -> None:
+        """Refuse the datasets whose files never came, and remove what had arrived of them."""
+        before_s = time.time() - self.platform_settings.upload_expires_s
+        for dataset in self.datasets.open_since(int(1000 * before_s)):
+            self.uploads.forget(dataset.id)
+            self.datasets.refuse(dataset, "its files were not uploaded in time")
+
+    async def stop(self) -> None:
+        """Answer what is being asked; jobs that run go on, and the next start finds them."""
+        if self._tidying is not None:
+            self._tidying.cancel()
+        await super().stop()
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self.jobs.close()
+        self.profiler.close()
+        self.answers.close()
+
+
+def open_store(project: Path, env: str | None) -> Store:
+    """The store that a project's configuration names, made the store of this process.
+
+    Raises:
+        MissingConfigException: the environment says nothing of a store.
+    """
+    from kedro.config import OmegaConfigLoader
+
+    from crisol.settings import CONFIG_LOADER_ARGS
+
+    environment = env or os.environ.get("KEDRO_ENV")
+    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    store = Store.from_config(loader["mlflow"], project)
+    store.activate()
+    return store
+
+
+def build(
+    project: Path,
+    env: str | None = None,
+    environment: Mapping[str, str] = os.environ,
+    workers: int | None = None,
+) -> Platform:
+    """The platform of a project, its settings read; it starts with the server.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or nobody has configured who may ask.
+    """
+    settings = PlatformSettings.from_environment(environment, project)
+    if workers is not None:
+        settings = settings.model_copy(update={"workers": workers})
+    platform = Platform(project, env, open_store(project, env), settings)
+    platform.open(environment)
+    if platform.reasons:
+        raise ConfigurationError("; ".join(platform.reasons))
+    return platform
+
+
+class _Server(uvicorn.Server):
+    """Ends the streams that are open before it waits for the connections to close."""
+
+    def __init__(self, platform: Platform, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._platform = platform
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        self._platform.stopping.set()
+        await super().shutdown(sockets)
+
+
+def serve(
+    host: str,
+    port: int,
+    project: Path,
+    env: str | None = None,
+    *,
+    workers: int | None = None,
+    dev: bool = False,
+) -> None:
+    """Serve the platform until the process is told to stop.
+
+    Args:
+        host: address to listen on.
+        port: to listen on.
+        project: the project's folder.
+        env: Kedro environment.
+        workers: jobs that run at once; unset: as the settings say.
+        dev: make an API key for this start and print it.
+
+    Raises:
+        ConfigurationError: a setting is wrong, or nobody has configured who may ask.
+    """
+    environment = dict(os.environ)
+    if dev:
+        key = secrets.token_urlsafe(24)
+        given = environment.get("CRISOL_API_KEYS")
+        environment["CRISOL_API_KEYS"] = f"{given},{key}" if given else key
+    platform = build(project, env, environment, workers)
+    said = [f"Crisol platform on http://{host}:{port}/ (API page: /docs)"]
+    said += [f"API key for this start: {key}"] if dev else []
+    sys.stdout.write("\n".join(said) + "\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(
+        platform,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        server_header=False,
+        timeout_graceful_shutdown=_GOODBYE_S,
+    )
+    _Server(platform, config).run()
