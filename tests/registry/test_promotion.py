@@ -76,8 +76,9 @@ def test_the_gate_is_read_again_against_the_champion_of_now(registry: Project) -
     promote(registry, 1)
     with pytest.raises(
         GateRefusedError, match=r"does not beat mean.*kedro promote linear/3 --force"
-    ):
+    ) as refused:
         promote(registry, 3)
+    assert "does not beat mean" in refused.value.decision.refusals[0]
     assert state(registry) == ("1", None)
     against = promote(registry, 2).decision.comparisons[-1]
     assert (against.role, against.against) == ("champion", "the champion linear/1")

@@ -139,7 +139,7 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
     rows = [
         {
             "version": str(v),
-            "semver": v.tags.get(versions.SEMVER_TAG, ""),
+            "semver": v.semver or "",
             "status": versions.status(v),
             "aliases": ", ".join(v.aliases),
             "gate": v.tags.get("crisol.gate", "none") if v.complete else "incomplete",

@@ -128,7 +128,7 @@ def _of_version(store: Store, version: Version, before: tuple[Link, ...]) -> Lin
     links = [
         *before,
         Link("version", "registered", f"{version} at {created.isoformat(timespec='seconds')}"),
-        Link("version", "semantic version", version.tags.get(versions.SEMVER_TAG, "none")),
+        Link("version", "semantic version", version.semver or "none"),
         Link("version", "status", versions.status(version)),
         Link("version", "aliases", ", ".join(version.aliases) or "none"),
         Link("version", "predictor SHA-256", version.tags["crisol.predictor_digest"]),

@@ -29,7 +29,11 @@ _HISTORY_LENGTH = 50
 
 
 class GateRefusedError(StoreError):
-    """The gate refuses; the message says why and how to insist."""
+    """The gate refuses; the message says why and how to insist, ``decision`` holds the numbers."""
+
+    def __init__(self, message: str, decision: Decision) -> None:
+        super().__init__(message)
+        self.decision = decision
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def promote(
         raise GateRefusedError(
             f"the gate refuses {version}: "
             + "; ".join(decision.refusals)
-            + f'. To promote it all the same: kedro promote {version} --force --reason "..."'
+            + f'. To promote it all the same: kedro promote {version} --force --reason "..."',
+            decision,
         )
     forced = force and not decision.passed
     move = _move(

