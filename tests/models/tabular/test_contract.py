@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,9 +8,14 @@ from pydantic import ValidationError
 from tests.models.tabular import served
 
 from crisol.models.tabular.contract import MAX_ROWS, Contract, contract_of, example_request
+from crisol.models.tabular.data import clean
+from crisol.models.tabular.encoding import Encoder
+from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
+from crisol.models.tabular.tables import schema_of
 
-FITTED = served.Encoder.fit(served.table(), served.schema())
+SAMPLE = Path(__file__).parents[3] / "data" / "01_raw" / "tabular" / "sample_customers.csv"
+FITTED = Encoder.fit(served.table(), served.schema())
 PICTURES = (Column(name="picture", kind="image"),)
 
 
@@ -105,7 +111,7 @@ def test_what_may_be_missing_may(contract: Contract) -> None:
 
 @pytest.mark.parametrize("task", ["classification", "regression", "clustering"])
 def test_the_example_keeps_the_contract_of_each_task(task: Any) -> None:
-    encoder = served.Encoder.fit(served.table(), served.schema(task))
+    encoder = Encoder.fit(served.table(), served.schema(task))
     contract = contract_of(encoder.schema)
     body = contract.example().model_dump(mode="json")
     assert not problems(contract, body)
@@ -122,7 +128,10 @@ def test_a_picture_column_takes_base64() -> None:
     assert decode_base64(body["rows"][0]["picture"], 8).pixels.min() == 255
 
 
-def test_the_example_needs_no_model() -> None:
-    [row] = example_request().rows
-    assert row
-    assert not [cell for cell in row.values() if isinstance(cell, float) and cell != cell]
+def test_the_example_is_a_row_of_the_sample() -> None:
+    data = DataParams()
+    found = clean(SAMPLE, data)
+    encoder = Encoder.fit(found.rows, schema_of(found.schema_table))
+    request = example_request().model_dump(mode="json")
+    assert request["rows"][0] in encoder.requests(found.rows.head(5))
+    assert not problems(contract_of(encoder.schema), request)

@@ -34,8 +34,21 @@ MANY_CLASSES = 100
 """More are not listed in the contract."""
 
 Cell = FiniteFloat | bool | str | None
-EXAMPLE_ROW: Mapping[str, Cell] = {}
-"""The first row of the committed sample, whose customers are synthetic."""
+EXAMPLE_ROW: Mapping[str, Cell] = {
+    "age": 56,
+    "city": "Brimholt",
+    "plan": "premium",
+    "contract_months": 24,
+    "monthly_price": 23.9,
+    "monthly_gb": 68.6,
+    "support_calls": 2,
+    "wait_minutes": 4.7,
+    "uses_app": False,
+    "payment": "card",
+    "signed_up": "2022-01-27",
+    "comment": "happy so far, has two lines, 47 months",
+}
+"""A row of the committed sample, whose customers are synthetic."""
 
 
 class Explanation(BaseModel):
@@ -128,7 +141,7 @@ class Contract:
 
 
 def example_request() -> PredictionRequest:
-    """The first row of the committed sample."""
+    """A row of the committed sample."""
     return PredictionRequest(rows=[dict(EXAMPLE_ROW)])
 
 
