@@ -13,7 +13,7 @@ FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 TORCH_SOURCE := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint lab ui serve lock clean
+.PHONY: help install run test lint lab ui serve platform lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
@@ -53,6 +53,9 @@ ui: install ## the MLflow UI on the store of conf/base
 
 serve: install ## the newest bundle of a family, for this machine alone: make serve family=signals [host=0.0.0.0]
 	$(BIN)/bentoml serve $(family):latest --host $(host)
+
+platform: install ## datasets, training jobs and versions over HTTP, for this machine alone, with a new API key
+	$(BIN)/kedro platform --dev
 
 lock: $(READY) ## compile requirements.lock from pyproject.toml (on Linux)
 	echo 'torch==2.13.0+cpu' | $(BIN)/uv pip compile pyproject.toml --constraints - --all-extras $(TORCH_SOURCE) \

@@ -268,6 +268,38 @@ def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str 
         click.echo(path.relative_to(metadata.project_path))
 
 
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, default=8600, show_default=True, help="Port to listen on.")
+@click.option("--workers", type=click.IntRange(min=1), help="Jobs at once; unset: half the cores.")
+@click.option("--dev", is_flag=True, help="Make an API key for this start and print it.")
+@env_option
+@click.pass_obj
+def platform(
+    metadata: ProjectMetadata,
+    host: str,
+    port: int,
+    workers: int | None,
+    dev: bool,
+    env: str | None,
+) -> None:
+    """Serve datasets, training jobs and versions over HTTP, with a page at /.
+
+    Who may ask is set by CRISOL_API_KEYS or CRISOL_JWT_ALGORITHM; --dev makes a key for now. Jobs
+    outlive the service: started again, it finds them.
+    """
+    from kedro.config import MissingConfigException
+
+    from crisol.platform.app import serve
+    from crisol.serving.config import ConfigurationError
+
+    with _one_line_errors():
+        try:
+            serve(host, port, metadata.project_path, env, workers=workers, dev=dev)
+        except (ConfigurationError, MissingConfigException) as error:
+            raise click.ClickException(str(error)) from error
+
+
 class _Run(click.Command):
     """Kedro's own `run`, which tells what is wrong with parameters and data without a traceback."""
 

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from crisol.core.contract import Contract
 from crisol.registry.runs import FAMILY_TAG, JOB_TAG, MODEL_TAG, STARTED_TAG
+from crisol.registry.versions import SEMVER_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -182,7 +183,7 @@ def job_of(run: "Run") -> Job:
         version=JobVersion(
             model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
             number=number,
-            semver=tags.get("crisol.semver"),
+            semver=tags.get(SEMVER_TAG),
         )
         if number
         else None,

@@ -13,6 +13,7 @@ from crisol.platform.job import Job, JobRequest, Status, is_job, job_of
 from crisol.platform.orders import Order
 from crisol.registry import runs
 from crisol.registry.store import Store, StoreError
+from crisol.registry.versions import SEMVER_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -186,6 +187,22 @@ class JobStore:
         self.tag(job_id, {words.REASON: reason})
         if words.EXECUTOR in client.get_run(job_id).data.tags:
             client.delete_tag(job_id, words.EXECUTOR)
+
+    def semver(self, job_id: str) -> str | None:
+        """The semantic version of what a job registered; ``None``: it registered nothing."""
+        from mlflow.exceptions import MlflowException
+
+        tags = self.run(job_id).data.tags
+        number = tags.get(words.VERSION)
+        if number is None:
+            return None
+        model = tags.get(runs.MODEL_TAG, tags[runs.FAMILY_TAG])
+        try:
+            found = self.store.client().get_model_version(model, number)
+        except MlflowException:  # somebody deleted it meanwhile
+            return None
+        semver: str | None = found.tags.get(SEMVER_TAG)
+        return semver
 
     def settle(
         self, job_id: str, status: Status, tags: Mapping[str, str], log: Path | None

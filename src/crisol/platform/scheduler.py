@@ -24,6 +24,7 @@ from crisol.platform.orders import Orders, WorkerTerms
 from crisol.platform.verdict import Verdict, last_words, verdict
 from crisol.registry import registration
 from crisol.registry.store import StoreError
+from crisol.registry.versions import SEMVER_TAG
 
 NumberT = TypeVar("NumberT", int, float)
 _log = logging.getLogger("crisol.serving.jobs")
@@ -350,6 +351,8 @@ class Scheduler:
             tags[words.MEMORY] = str(outcome.peak_memory_mb)
         if found.status != "completed":
             registration.sweep(self._jobs.store, job_of(run).model)
+        elif semver := self._jobs.semver(job_id):
+            tags[SEMVER_TAG] = semver
         self._jobs.settle(job_id, found.status, tags, folder / LOG)
         self._running.pop(job_id, None)
         _log.info("job over", extra={"fields": {"job": job_id, "status": found.status}})
