@@ -1,0 +1,140 @@
+"""What the model, its members and its rivals say of the held-out rows.
+
+Legend: N held-out rows, K classes.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.tabular import baselines
+from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.schema import Schema
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crisol.models.tabular.ensemble import Ensemble
+    from crisol.models.tabular.predictor import TabularPredictor
+
+CHUNK = 10_000
+"""Rows that are answered at once."""
+MOST_MEMBERS = 12
+"""So many members are told of, the heaviest first."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Probabilities [N, K] or numbers [N] of everything that is compared.
+
+    Attributes:
+        candidate: of the whole model.
+        members: of its members by name, the heaviest first, where it has several.
+        guessing: without a look at the row.
+        linear: of a linear model; ``None`` where there is none.
+        champion: of the promoted model; ``None`` where there is none or it answers other questions.
+        champion_silent: why there is a champion and no answer of it.
+        row_seconds: what a row took the whole model, among others.
+    """
+
+    candidate: Floats
+    members: dict[str, Floats]
+    guessing: Floats
+    linear: Floats | None
+    champion: Floats | None
+    champion_silent: str
+    row_seconds: float
+
+
+def ask(
+    predictor: "TabularPredictor",
+    champion: "TabularPredictor | None",
+    train: Part,
+    test: Part,
+    rows: "pd.DataFrame",
+    images: "pd.DataFrame",
+) -> Answers:
+    """Ask everyone.
+
+    Args:
+        predictor: the candidate.
+        champion: the promoted model, if there is one.
+        train: what the rivals learn from.
+        test: the held-out rows as the candidate sees them.
+        rows: the same rows as they are.
+        images: the pictures.
+    """
+    schema = predictor.encoder.schema
+    began = time.perf_counter()
+    candidate, members = _of_ensemble(predictor.ensemble, test.features)
+    seconds = (time.perf_counter() - began) / max(len(test), 1)
+    linear = baselines.fit_linear(train, schema.task, schema.classes)
+    silent = "" if champion is None else why_silent(champion.encoder.schema, schema)
+    said = None
+    if champion is not None and not silent:
+        features = champion.encoder.transform(rows, images if len(images) else None)
+        said = _of_ensemble(champion.ensemble, features)[0]
+        said = _in_order(said, champion.encoder.schema.classes, schema.classes)
+    return Answers(
+        candidate,
+        members,
+        baselines.guess(train, schema.classes, len(test)),
+        None if linear is None else linear.predict(test.features),
+        said,
+        silent,
+        seconds,
+    )
+
+
+def why_silent(champion: Schema, candidate: Schema) -> str:
+    """Why the champion cannot answer the candidate's rows; empty if it can."""
+    if champion.task != candidate.task:
+        return f"its task is {champion.task}"
+    own, other = champion.target, candidate.target
+    if own is not None and other is not None and own.name != other.name:
+        return f"its target is {own.name!r}"
+    if champion.classes and not set(champion.classes) & set(candidate.classes):
+        return "it knows none of the classes"
+    kinds = {column.name: column.kind for column in candidate.columns if column.role != "ignore"}
+    for column in champion.features:
+        if column.name not in kinds:
+            return f"it needs the column {column.name!r}"
+        if kinds[column.name] != column.kind:
+            return f"its column {column.name!r} is of kind {column.kind}"
+    return ""
+
+
+def _of_ensemble(ensemble: "Ensemble", features: Features) -> tuple[Floats, dict[str, Floats]]:
+    """Of the whole, and of each member, so that no member is asked twice."""
+    whole, parts = [], []
+    for at in range(0, len(features), CHUNK):
+        chunk = features.take(slice(at, at + CHUNK))
+        if len(ensemble.members) == 1:
+            whole.append(ensemble.predict(chunk))
+            continue
+        said = np.stack([member.predict(chunk) for member in ensemble.members])
+        whole.append(ensemble.combine(said))
+        parts.append(said)
+    if not parts:
+        return np.concatenate(whole), {}
+    said = np.concatenate(parts, axis=1)
+    order = sorted(range(len(said)), key=lambda place: -ensemble.members[place].weight)
+    names = {ensemble.members[place].name: said[place] for place in order[:MOST_MEMBERS]}
+    return np.concatenate(whole), names
+
+
+def _in_order(said: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
+    """Probabilities in the order of the wanted classes; 0 for those that it does not know."""
+    if own == wanted:
+        return said
+    answer = np.zeros((len(said), len(wanted)))
+    for place, name in enumerate(wanted):
+        if name in own:
+            answer[:, place] = said[:, own.index(name)]
+    total = answer.sum(axis=1, keepdims=True)
+    return np.divide(answer, total, out=np.full_like(answer, 1 / len(wanted)), where=total > 0)

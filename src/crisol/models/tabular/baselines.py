@@ -1,0 +1,53 @@
+"""What a model is compared with: guessing, which it must beat, and a linear model."""
+
+import logging
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.algorithm import Algorithm, FitContext, OutOfTime, algorithm
+from crisol.models.tabular.features import Part
+from crisol.models.tabular.params import TrainParams
+from crisol.models.tabular.schema import Task
+from crisol.models.tabular.settings import LinearSettings
+
+logger = logging.getLogger(__name__)
+
+LINEAR_SECONDS = 10.0
+"""What the linear model of the report may take."""
+LINEAR_ROWS = 100_000
+"""It learns from at most so many training rows."""
+
+
+def guess(train: Part, classes: tuple[str, ...], rows: int) -> NDArray[np.float64]:
+    """What one says without looking: the classes' shares [rows, K], or the mean [rows]."""
+    assert train.target is not None  # clustering is not guessed so
+    if not classes:
+        return np.full(rows, float(np.mean(train.target)))
+    counts = np.bincount(train.target.astype(np.int64), minlength=len(classes))
+    return np.tile(counts / counts.sum(), (rows, 1))
+
+
+def fit_linear(train: Part, task: Task, classes: tuple[str, ...]) -> Algorithm | None:
+    """A linear model of the training rows; ``None`` for pictures, or where it takes too long."""
+    if task not in ("classification", "regression", "text"):
+        return None
+    if len(train) > LINEAR_ROWS:
+        keep = np.random.default_rng(0).choice(len(train), LINEAR_ROWS, replace=False)
+        train = train.take(np.sort(keep))
+    context = FitContext(
+        task,
+        classes,
+        seed=0,
+        threads=1,
+        train=TrainParams(),
+        deadline=time.monotonic() + LINEAR_SECONDS,
+        label="linear",
+    )
+    try:
+        return algorithm("linear").fit(LinearSettings(), train, None, context).model
+    except (MendableError, OutOfTime) as problem:
+        logger.warning("no linear model to compare with: %s", problem)
+        return None

@@ -1,0 +1,177 @@
+"""What a model's answers depend on.
+
+Permutation importance (Breiman 2001; Fisher, Rudin and Dominici, arXiv:1801.01489): how much worse
+the answers to held-out rows become when one column's cells are dealt out anew. SHAP values
+(arXiv:1705.07874, TreeSHAP arXiv:1802.03888) where a member computes them itself.
+
+Legend: N rows, F features.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.models.tabular.features import Features, Part
+
+if TYPE_CHECKING:
+    from crisol.models.tabular.ensemble import Ensemble
+
+REPEATS = 3
+MOST_ROWS = 2000
+FEWEST_ROWS = 125
+SECONDS = 10.0
+"""What permutation importance may take, as reckoned from the measured time of a row."""
+SHAP_ROWS = 300
+
+Floats = NDArray[np.float64]
+Answer = Callable[[Features], Floats]
+Loss = Callable[[NDArray[np.generic], Floats], float]
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """How much worse answers become without each column.
+
+    Attributes:
+        rows: how many held-out rows were looked at.
+        increase: column to mean increase of the loss, largest first.
+        spread: column to the standard deviation over the repeats.
+    """
+
+    rows: int
+    increase: dict[str, float]
+    spread: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Shap:
+    """SHAP values of one member.
+
+    Attributes:
+        member: its name.
+        weight: its share in the ensemble.
+        values: [N, F], of several classes those of the class each row is said to be of.
+        names: F.
+        features: the N rows.
+    """
+
+    member: str
+    weight: float
+    values: Floats
+    names: tuple[str, ...]
+    features: Features
+
+    @property
+    def strength(self) -> dict[str, float]:
+        """Mean absolute value of each feature."""
+        means = np.abs(self.values).mean(axis=0)
+        return {name: float(mean) for name, mean in zip(self.names, means, strict=True)}
+
+
+def affordable_rows(rows: int, columns: int, row_seconds: float) -> int:
+    """How many rows :data:`SECONDS` allow: :data:`MOST_ROWS`, or that halved until it fits.
+
+    Halving keeps the number, and with it the result, the same on machines of like speed.
+
+    >>> affordable_rows(16281, 14, 0.0005)
+    250
+    """
+    chosen = MOST_ROWS
+    while chosen > FEWEST_ROWS and chosen * columns * REPEATS * row_seconds > SECONDS:
+        chosen //= 2
+    return min(rows, chosen)
+
+
+def permute(
+    answer: Answer,
+    part: Part,
+    columns: Mapping[str, tuple[str, ...]],
+    loss: Loss,
+    *,
+    row_seconds: float,
+    seed: int = 0,
+) -> Permuted:
+    """Permutation importance of each column on held-out rows.
+
+    Args:
+        answer: the whole model.
+        part: held-out rows.
+        columns: each column's features, which are dealt out together.
+        loss: of answers; more is worse.
+        row_seconds: what a row takes.
+        seed: of the sample and the dealing.
+    """
+    random = np.random.default_rng(seed)
+    count = affordable_rows(len(part), len(columns), row_seconds)
+    part = part.take(np.sort(random.choice(len(part), count, replace=False)))
+    assert part.target is not None  # clustering has other ways
+    base = loss(part.target, answer(part.features))
+    increase, spread = {}, {}
+    for column, names in columns.items():
+        orders = [random.permutation(count) for _ in range(REPEATS)]
+        losses = np.array(
+            [loss(part.target, answer(dealt_anew(part.features, names, o))) for o in orders]
+        )
+        increase[column] = float(losses.mean() - base)
+        spread[column] = float(losses.std())
+    order = sorted(increase, key=lambda column: -increase[column])
+    return Permuted(count, {c: increase[c] for c in order}, {c: spread[c] for c in order})
+
+
+def dealt_anew(features: Features, names: tuple[str, ...], order: NDArray[np.intp]) -> Features:
+    """The rows with some features taken from other rows."""
+    numbers, codes, texts = features.numbers.copy(), features.codes.copy(), features.texts.copy()
+    for block, known in (
+        (numbers, features.number_names),
+        (codes, features.code_names),
+        (texts, features.text_names),
+    ):
+        places = [place for place, name in enumerate(known) if name in names]
+        block[:, places] = block[np.ix_(order, places)]
+    tabular = {*features.number_names, *features.code_names, *features.text_names}
+    images = features.images
+    if images is not None and not set(names) <= tabular:  # the picture column has no other name
+        images = images[order]
+    return replace(features, numbers=numbers, codes=codes, texts=texts, images=images)
+
+
+def shap_of(ensemble: "Ensemble", features: Features, *, seed: int = 0) -> Shap | None:
+    """SHAP values of the heaviest member that knows its own; ``None`` where none does."""
+    random = np.random.default_rng(seed)
+    count = min(SHAP_ROWS, len(features))
+    sample = features.take(np.sort(random.choice(len(features), count, replace=False)))
+    for member in sorted(ensemble.members, key=lambda m: -m.weight):
+        model = member.models[0]
+        found = model.shap(sample)
+        if found is None:
+            continue
+        values, names = found
+        if values.ndim == 3:
+            said = model.predict(sample).argmax(axis=1)
+            values = values[np.arange(count), :, said]
+        return Shap(member.name, member.weight, values, names, sample)
+    return None
+
+
+def agreement(permuted: Permuted, shap: Shap, columns: Mapping[str, tuple[str, ...]]) -> float:
+    """Spearman's rank correlation of the two, over the columns; NaN with fewer than three."""
+    from scipy.stats import spearmanr
+
+    strength = shap.strength
+    if len(columns) < 3:
+        return float("nan")
+    by_column = [sum(strength.get(name, 0.0) for name in columns[c]) for c in permuted.increase]
+    return float(spearmanr(list(permuted.increase.values()), by_column).statistic)
+
+
+def row_seconds(answer: Answer, features: Features, rows: int = 100) -> float:
+    """What a row takes among others, measured."""
+    sample = features.take(slice(0, rows))
+    answer(sample)
+    began = time.perf_counter()
+    answer(sample)
+    return (time.perf_counter() - began) / max(len(sample), 1)
