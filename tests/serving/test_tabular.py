@@ -64,8 +64,12 @@ def test_the_service_answers_as_the_predictor(ask: Callable[..., None], table_di
     ask(body)
 
 
-def test_the_contract_is_that_of_the_loaded_model(ask: Callable[..., None]) -> None:
-    async def body(client: httpx.AsyncClient, app: ServiceApp) -> None:
+def test_the_contract_is_that_of_the_loaded_model(
+    ask: Callable[..., None], table_dir: Path
+) -> None:
+    from crisol.serving import tabular
+
+    async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
         page = (await client.get("/openapi.json")).json()
         operation = page["paths"]["/predict"]["post"]
         request = operation["requestBody"]["content"]["application/json"]
@@ -84,7 +88,9 @@ def test_the_contract_is_that_of_the_loaded_model(ask: Callable[..., None]) -> N
         assert shown["columns"][0]["low"] == 1
         assert shown["columns"][2]["words"][0] == "red"
         assert (shown["target"], shown["classes"]) == ("label", ["<=middle", "high", "low"])
-        assert len(app.endpoints) == 2
+        described = tabular.app.document_with(table_dir)["components"]["schemas"]
+        assert described["Row"] == page["components"]["schemas"]["Row"]
+        assert "Row" not in tabular.app.document["components"]["schemas"], "no app changes another"
 
     ask(body)
 

@@ -52,7 +52,8 @@ def assemble(job: dict[str, Any]) -> None:
     )
     # BentoML lists only its own endpoints; ours answer, so ours are described.
     with Path(bento.path_of("apis/openapi.yaml")).open("w", encoding="utf-8") as stream:
-        yaml.safe_dump(service.app.document, stream, sort_keys=False)
+        document = service.app.document_with(job["predictor_dir"])
+        yaml.safe_dump(document, stream, sort_keys=False)
 
 
 def _state_setup(service: Any, context: Path) -> dict[str, str]:

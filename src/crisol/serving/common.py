@@ -239,6 +239,19 @@ class ServiceApp(Application):
     def _log_fields(self) -> dict[str, Any]:
         return {"model_version": self.model_version}
 
+    def document_with(self, directory: Path | str) -> dict[str, Any]:
+        """The OpenAPI document of the service when it serves this predictor, before it does.
+
+        Raises:
+            PredictorError: the directory is not a whole predictor.
+        """
+        if not any(endpoint.takes_contract for endpoint in self.endpoints):
+            return self.document
+        predictor = load_predictor(directory)
+        about = openapi.About(self.family, self.title, self.description, predictor.model_version)
+        endpoints = [endpoint.serving(predictor) for endpoint in self.endpoints]
+        return openapi.build_document(about, endpoints, self._auth)
+
     def _build_document(self) -> dict[str, Any]:
         answer = None
         predictor = self._predictor

@@ -134,6 +134,11 @@ class Endpoint(ABC):
         self.notes = notes or Notes()
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
 
+    @property
+    def takes_contract(self) -> bool:
+        """Whether its contract is that of the predictor."""
+        return self._contract_of is not None
+
     def serving(self, predictor: Any) -> Self:
         """This endpoint with the contract of a predictor."""
         if self._contract_of is None:
