@@ -323,12 +323,12 @@ def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     return cells.astype("str")
 
 
-def class_words(cells: "pd.Series[Any]", fact: Facts, strip: str) -> "pd.Series[Any]":
+def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
     """The cells of a class target as words; ``strip`` is taken off their ends."""
     words = as_words(cells)
     if strip:
         words = words.str.strip(strip)
-    if fact.kind == "number":  # 1 and 1.0 are one class
-        numbers, _ = to_numbers(words)
-        words = as_words(numbers.where(words.notna())).where(numbers.notna(), words)
+    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
+    if points.any():  # 1 and 1.0 are one class
+        words = words.where(~points, words.str.replace(r"\.0*$", "", regex=True))
     return words.where(words != "")

@@ -237,7 +237,7 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
                 f"{', '.join(fact.examples[:3])}); choose classification, or another target"
             )
         return fact
-    words = class_words(table.frame[fact.name], fact, data.label_strip)
+    words = class_words(table.frame[fact.name], data.label_strip)
     found = sorted(words.dropna().unique())
     if len(found) < 2:
         raise MendableError(
@@ -291,7 +291,7 @@ def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
     """The columns of a raw table in the types of its schema; ignored ones are left out."""
     import pandas as pd
 
-    from crisol.models.tabular.columns import class_words, facts_of, typed_cells
+    from crisol.models.tabular.columns import class_words, typed_cells
 
     out: dict[str, Any] = {}
     for column in schema.columns:
@@ -299,8 +299,7 @@ def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
             continue
         cells = table.frame[column.name]
         if column.role == "target" and schema.task != "regression":
-            fact = facts_of(cells, column.name, data, table)
-            out[column.name] = class_words(cells, fact, data.label_strip)
+            out[column.name] = class_words(cells, data.label_strip)
         else:
             out[column.name] = typed_cells(cells, column)
     return pd.DataFrame(out, index=table.frame.index)

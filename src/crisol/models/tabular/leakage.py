@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.reading import ROW
+from crisol.models.tabular.params import DataParams
+from crisol.models.tabular.reading import ROW, RawTable
 from crisol.models.tabular.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -15,6 +16,19 @@ SURE = 0.99
 """Cross-validated score of one column alone from which on it is suspected."""
 _MAX_ROWS = 20_000
 _FOLDS = 3
+
+
+def leaks(
+    table: RawTable,
+    schema: Schema,
+    data: DataParams = DataParams(),  # noqa: B008 - frozen
+) -> list[str]:
+    """:func:`warnings` of a table as it was read, whose schema was inferred with ``data``."""
+    from crisol.models.tabular.inference import typed
+
+    rows = typed(table, schema, data)
+    target = schema.target
+    return warnings(rows if target is None else rows[rows[target.name].notna()], schema)
 
 
 def warnings(rows: "pd.DataFrame", schema: Schema) -> list[str]:
