@@ -25,15 +25,16 @@ def features(numbers=None, codes=None, cardinalities=(), texts=None, images=None
     )
 
 
-def table(rows, seed=0, *, classes=2):
-    """Two numbers whose signs make a chequerboard that a category turns; some numbers missing.
+def table(rows, seed=0, *, classes=2, turned=True):
+    """Two numbers whose signs make a chequerboard; some numbers are missing.
 
-    With ``classes`` of 3 a third class lies far out; with 0 the target is a number around 3e5.
+    If ``turned``, it is another one where a category has a certain word. With ``classes`` of 3 a
+    third class lies far out; with 0 the target is a number around 3e5.
     """
     draw = np.random.default_rng(seed)
     numbers = draw.normal(size=(rows, 3)) * [1, 100, 1] + [0, 500, 0]
     codes = draw.integers(2, 5, size=(rows, 2)).astype(np.int32)
-    checked = (numbers[:, 0] > 0) ^ (numbers[:, 1] > 500) ^ (codes[:, 0] == 3)
+    checked = (numbers[:, 0] > 0) ^ (numbers[:, 1] > 500) ^ ((codes[:, 0] == 3) & turned)
     target = checked.astype(np.int64)
     if classes == 3:
         target[np.abs(numbers[:, 2]) > 1] = 2

@@ -19,7 +19,7 @@ from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 from torch import Tensor, nn
 
-from crisol.core.device import cpu_threads
+from crisol.core.device import choose_device, cpu_threads
 from crisol.core.errors import MendableError
 from crisol.core.loop_params import LoopParams
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
@@ -236,6 +236,8 @@ def loop_params(
         "early_stopping_patience": settings.patience,
     }
     given = context.train.model_fields_set
+    if choose_device(context.train.device).device.type == "cpu" and has_matrix_unit():
+        chosen["mixed_precision"] = "bf16"
     if "schedule" not in given:
         chosen |= {"schedule": "cosine", "warmup_fraction": 0.05}
     changed = {name: value for name, value in chosen.items() if name not in given}
@@ -252,6 +254,15 @@ def loop_params(
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         raise MendableError(f"train: {first['msg']}") from error
+
+
+def has_matrix_unit() -> bool:
+    """Whether the processor multiplies bf16 matrices faster by far than float32 ones (Intel AMX).
+
+    Without it bf16 is slower. Training takes about half the time with it, at the same quality
+    (measured on California housing and Adult); answers are computed in float32 everywhere.
+    """
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
 
 
 def _scale_of(target: NDArray[Any], context: FitContext) -> tuple[float | None, float]:

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from crisol.models.tabular.algorithms.mlp import MLP
+from crisol.models.tabular.algorithms.mlp import MLP, perceptrons
 from crisol.models.tabular.networks.table import TableInputs
 from crisol.models.tabular.settings import NetworkSettings, TabMSettings
 
@@ -21,4 +21,4 @@ class TabM(MLP):
     @classmethod
     def build(cls, settings: TabMSettings, inputs: TableInputs, outputs: int) -> nn.Module:
         """See :meth:`Network.build`."""
-        return cls._perceptrons(settings, inputs, outputs, members=settings.members)
+        return perceptrons(settings, inputs, outputs, members=settings.members)
