@@ -71,7 +71,7 @@ class DataParams(Params):
     read: ReadParams = ReadParams()
     split: SplitParams = SplitParams()
     gate: GateRule | None = None
-    """Unset: accuracy, R² or silhouette, by the task (on the same rows R² orders models as RMSE does)."""
+    """Unset: accuracy, R² (which orders models as RMSE does) or silhouette, by the task."""
 
     @property
     def is_synthetic(self) -> bool:
