@@ -18,4 +18,5 @@ FAMILIES = [
     Family("products", "/analyze", ("price",), -1.0),
     Family("recommender", "/recommendations", ("num_recs",), 0),
     Family("signals", "/predict", ("sequence", 12, "close"), -1.0),
+    Family("tabular", "/predict", ("rows", 0, "age"), "many"),
 ]

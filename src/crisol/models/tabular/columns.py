@@ -77,12 +77,12 @@ def facts_of(cells: "pd.Series[Any]", name: str, data: DataParams, table: RawTab
     if table.found.format == "images" and name in (PICTURE, LABEL):
         kind: Kind = "image" if name == PICTURE else "category"
         reason = "picture files" if kind == "image" else "folders of pictures"
-        return _described(Facts(name, kind, reason, missing, distinct), cells)
+        return _described(Facts(name, kind, reason, missing, distinct), cells, table)
     kind, reason, warnings = _kind(words, distinct, name, table)
     if told is not None and told != kind:
         kind, reason, warnings = told, "overruled", ()
     fact = Facts(name, kind, reason, missing, distinct, warnings=warnings)
-    fact = _described(fact, cells)
+    fact = _described(fact, cells, table)
     return _with_id(fact, words)
 
 
@@ -105,7 +105,7 @@ def _kind(
         found = _written_numbers(texts, distinct, name)
         if found is not None:
             return found
-    unique = [str(word) for word in texts.drop_duplicates().head(_SAMPLE)]
+    unique = _some_words(texts)
     yes = yes_word(unique) if distinct == 2 else None
     if yes is not None:
         return "boolean", f"two words, {yes!r} for yes", ()
@@ -187,7 +187,7 @@ def _is_id_name(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
 
-def _described(fact: Facts, cells: "pd.Series[Any]") -> Facts:
+def _described(fact: Facts, cells: "pd.Series[Any]", table: RawTable) -> Facts:
     """The facts with range, words and examples of a column in its kind's type.
 
     Raises:
@@ -195,21 +195,32 @@ def _described(fact: Facts, cells: "pd.Series[Any]") -> Facts:
     """
     words = cells.dropna()
     if fact.kind == "date":
-        unique = [str(word) for word in words.drop_duplicates().head(_SAMPLE)]
+        unique = _some_words(words)
         fact = replace(fact, date_format=date_format(unique, compact=True))
     if fact.kind == "boolean":
-        unique = [str(word) for word in words.drop_duplicates().head(3)]
+        unique = [str(word) for word in words.unique()[:3]]
         fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
     column = Column(
         name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format
     )
-    there = typed_cells(cells, column).dropna()
+    there = typed_column(table, column).dropna()
     if there.empty:
         raise MendableError(
             f"data.columns.{fact.name}.kind: no cell can be read as {fact.kind} (such as "
             f"{', '.join(map(repr, words.astype(str).head(3)))})"
         )
-    return replace(fact, **statistics(there, fact.kind))
+    lost = len(words) - len(there)
+    if lost and not any("count as missing" in said for said in fact.warnings):
+        said = f"{fact.name}: {lost:,} cells cannot be read as {fact.kind} and count as missing"
+        fact = replace(fact, warnings=(*fact.warnings, said))
+    return replace(fact, missing=1 - len(there) / len(cells), **statistics(there, fact.kind))
+
+
+def _some_words(cells: "pd.Series[Any]") -> list[str]:
+    """Up to 2,000 different cells from all over a column, those of its first rows first."""
+    step = max(1, len(cells) // (10 * _SAMPLE))
+    some = cells.iloc[:_SAMPLE].tolist() + cells.iloc[::step].tolist()
+    return list(dict.fromkeys(str(cell) for cell in some))[:_SAMPLE]
 
 
 def _one_word(words: Sequence[str]) -> str | None:
@@ -226,19 +237,19 @@ def statistics(there: "pd.Series[Any]", kind: Kind) -> dict[str, Any]:
     if kind == "number":
         found["low"], found["high"] = float(there.min()), float(there.max())
         found["integer"] = bool((there % 1 == 0).all())
-        shown = there.drop_duplicates().head(5)
+        shown = there.head(1000).drop_duplicates().head(5)
         found["examples"] = tuple(f"{value:g}" for value in shown)
     elif kind == "date":
         seconds = there.astype("int64") / 1e6
         found["low"], found["high"] = float(seconds.min()), float(seconds.max())
-        found["examples"] = tuple(t.isoformat() for t in there.drop_duplicates().head(3))
+        found["examples"] = tuple(t.isoformat() for t in there.head(1000).drop_duplicates().head(3))
     elif kind in ("category", "boolean"):
         counts = there.astype(str).value_counts()
         order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         found["categories"] = tuple(str(word) for word, _ in order[:SHOWN_CATEGORIES])
         found["examples"] = found["categories"][:5]
     else:
-        found["examples"] = tuple(str(t)[:80] for t in there.drop_duplicates().head(3))
+        found["examples"] = tuple(str(t)[:80] for t in there.head(1000).drop_duplicates().head(3))
     return found
 
 
@@ -268,6 +279,14 @@ def _ascends(words: "pd.Series[Any]") -> bool:
     import pandas as pd
 
     return bool(pd.to_numeric(words, errors="coerce").is_monotonic_increasing)
+
+
+def typed_column(table: RawTable, column: Column) -> "pd.Series[Any]":
+    """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
+    key = (column.name, column.kind, column.true_word or "", column.date_format or "")
+    if key not in table.read_as:
+        table.read_as[key] = typed_cells(table.frame[column.name], column)
+    return table.read_as[key]
 
 
 def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":

@@ -291,7 +291,7 @@ def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
     """The columns of a raw table in the types of its schema; ignored ones are left out."""
     import pandas as pd
 
-    from crisol.models.tabular.columns import class_words, typed_cells
+    from crisol.models.tabular.columns import class_words, typed_column
 
     out: dict[str, Any] = {}
     for column in schema.columns:
@@ -301,5 +301,5 @@ def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
         if column.role == "target" and schema.task != "regression":
             out[column.name] = class_words(cells, data.label_strip)
         else:
-            out[column.name] = typed_cells(cells, column)
+            out[column.name] = typed_column(table, column)
     return pd.DataFrame(out, index=table.frame.index)

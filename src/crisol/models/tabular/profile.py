@@ -59,7 +59,7 @@ def profile(
                 told["association"] = _association(some[column.name], some[target.name], column,
                                                    numeric=schema.task == "regression")  # fmt: skip
         columns.append(told)
-    hashes = pd.util.hash_pandas_object(table.frame[table.columns].astype("object"), index=False)
+    hashes = pd.util.hash_pandas_object(table.frame[table.columns], index=False)
     parts = table.frame[PART].value_counts()
     found: dict[str, Any] = _finite(
         {

@@ -76,6 +76,10 @@ class RawTable:
     where: str
     files: Files | None = field(default=None, compare=False)
     folder: str = ""
+    read_as: "dict[tuple[str, ...], pd.Series[Any]]" = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Columns in the types they were tried in, kept for the next who asks."""
 
     @property
     def columns(self) -> list[str]:

@@ -49,26 +49,34 @@ def to_numbers(cells: "pd.Series[Any]") -> "tuple[pd.Series[Any], str]":
         The numbers (infinities count as missing), and ``""``, ``"thousands"`` (1,234.5) or
         ``"decimal comma"`` (1.234,5).
     """
-    import pandas as pd
-
-    def parse(texts: "pd.Series[Any]") -> "pd.Series[Any]":
-        numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
-        return numbers.where(np.isfinite(numbers))
-
-    plain = parse(cells)
+    plain = _parsed(cells)
     left = cells[plain.isna() & cells.notna()]
     if left.empty or not left.str.contains(",", regex=False).any():
         return plain, ""
     words = cells.dropna().astype(str)
     commas = words[words.str.contains(",", regex=False)]
     if commas.str.fullmatch(_THOUSANDS.pattern).mean() > 0.95:
-        return parse(cells.str.replace(",", "", regex=False)), "thousands"
+        return _parsed(cells.str.replace(",", "", regex=False)), "thousands"
     if commas.str.fullmatch(_DECIMAL_COMMA.pattern).mean() > 0.95:
         dotless = cells.str.replace(".", "", regex=False).where(
             cells.str.contains(",", regex=False), cells
         )
-        return parse(dotless.str.replace(",", ".", regex=False)), "decimal comma"
+        return _parsed(dotless.str.replace(",", ".", regex=False)), "decimal comma"
     return plain, ""
+
+
+def _parsed(texts: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Text as float64; NaN where it is no finite number."""
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:  # ten times as fast, where every cell is a number
+        column = pc.cast(pa.array(texts, pa.string()), pa.float64())
+        numbers = pd.Series(column.to_numpy(zero_copy_only=False), texts.index, name=texts.name)
+    except pa.ArrowInvalid:
+        numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
+    return numbers.where(np.isfinite(numbers))
 
 
 def date_format(cells: Sequence[str], compact: bool = False) -> str | None:
