@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Mapping
@@ -180,7 +181,7 @@ def build(
     return platform
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Ends the streams that are open before it waits for the connections to close."""
 
     def __init__(self, platform: Platform, config: uvicorn.Config) -> None:
@@ -188,6 +189,7 @@ class _Server(uvicorn.Server):
         self._platform = platform
 
     async def shutdown(self, sockets: Any = None) -> None:
+        """As every server, with no stream left to wait for."""
         self._platform.stopping.set()
         await super().shutdown(sockets)
 
@@ -234,4 +236,6 @@ def serve(
         server_header=False,
         timeout_graceful_shutdown=_GOODBYE_S,
     )
-    _Server(platform, config).run()
+    # When it has shut down, uvicorn sends the signal again, to whoever handled it before.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    Server(platform, config).run()

@@ -111,11 +111,11 @@ async def _upload(app: Any, question: Question, call: Call) -> Answer:
     """Write what comes; keep the file when it is whole."""
     try:
         dataset, offset, ends, length, digest = await app.in_thread(_ask, app, question)
-        call.about = dataset.id
-        await _write(app, question, call, dataset, (offset, length, ends, digest))
     except (ApiError, FieldError, UploadError):
         await _drain(call)
         raise
+    call.about = dataset.id
+    await _write(app, question, call, dataset, (offset, length, ends, digest))
     return await app.in_thread(_answer, app, question)
 
 
@@ -176,13 +176,18 @@ async def _write(
     part = question.query.part
     settings = app.platform_settings
     writing = app.uploads.writing(dataset.id, part, question.query.name, offset, length)
-    writer: Writer = await asyncio.to_thread(writing.__enter__)
+    try:
+        writer: Writer = await asyncio.to_thread(writing.__enter__)
+    except UploadError:
+        await _drain(call)
+        raise
     spoilt = False
     try:
         try:
             await _receive(call, writer, settings.max_file_bytes - offset, settings.upload_idle_s)
         except UploadError:
             spoilt = True
+            await _drain(call)
             raise
         if not ends:
             return

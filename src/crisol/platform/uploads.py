@@ -268,6 +268,7 @@ class Writer:
             self._checked = True
         self.reserve(len(chunk))
         self._file.write(chunk)
+        self._file.flush()
         self.offset = after
 
     def close(self) -> None:
