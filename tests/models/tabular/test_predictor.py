@@ -91,8 +91,8 @@ def test_what_training_did_not_show_is_told(predictor: TabularPredictor) -> None
 
 
 def test_too_much_to_explain_is_refused(predictor: TabularPredictor) -> None:
-    with pytest.raises(FieldError, match="at most 100 rows; there are 101"):
-        ask(predictor, rows=[served.ROW] * 101, explain=True)
+    with pytest.raises(FieldError, match="at most 20 rows; there are 21"):
+        ask(predictor, rows=[served.ROW] * 21, explain=True)
 
 
 def test_pictures_are_read_and_broken_ones_named() -> None:

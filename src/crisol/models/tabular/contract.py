@@ -24,7 +24,7 @@ from crisol.models.tabular.schema import Column, Schema, Task
 from crisol.models.tabular.text_cells import microseconds
 
 MAX_ROWS = 1000
-MAX_EXPLAINED = 100
+MAX_EXPLAINED = 20
 MAX_WORD = 1000
 MAX_TEXT = 100_000
 MAX_PICTURE = 15_000_000

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular.features import Features
 
-MAX_ANSWERS = 4096
+MAX_ANSWERS = 1024
 """Rows to be answered for one explanation; tables of many columns walk from fewer rows."""
-FEWEST_ROWS = 4
+FEWEST_ROWS = 8
 
 Predict = Callable[[Features], NDArray[np.float64]]
 
@@ -103,33 +103,47 @@ class Explainer:
         """Shares of the columns in the answer to one row."""
         walks, count = self._rank_WF.shape
         taken_WSF = self._rank_WF[:, None, :] < np.arange(1, count)[None, :, None]
+        # A step to the same value changes nothing: what was met before is not asked again.
+        moved_WSF = taken_WSF & self._differs(row)[self._start_W][:, None, :]
         start = np.repeat(self._start_W, max(count - 1, 0))
-        between = _mixed(
-            row, self._background.take(start), taken_WSF.reshape(-1, count), self._places
-        )
+        met = np.concatenate([start[:, None], moved_WSF.reshape(-1, count)], axis=1)
+        mixed, again = np.unique(met, axis=0, return_inverse=True)
+        between = self._mixed(row, mixed[:, 0], mixed[:, 1:].astype(bool))
         answers = self._predict(Features.stack([row, self._background, between]))
         answer, ends = answers[0], answers[1 : 1 + len(self._background)]
         steps = np.empty((walks, count + 1, *answers.shape[1:]))
         steps[:, 0] = ends[self._start_W]
         steps[:, count] = answer
-        steps[:, 1:count] = answers[1 + len(self._background) :].reshape(
-            walks, max(count - 1, 0), *answers.shape[1:]
-        )
+        met_answers = answers[1 + len(self._background) :][again]
+        steps[:, 1:count] = met_answers.reshape(walks, max(count - 1, 0), *answers.shape[1:])
         changes = np.diff(steps, axis=1)
         shares = changes[np.arange(walks)[:, None], self._rank_WF].mean(axis=0)
         return Shares(answer, ends.mean(axis=0), shares)
 
+    def _differs(self, row: Features) -> NDArray[np.bool_]:
+        """Where background rows [B, F] have another value than the row."""
+        others, places = self._background, self._places
+        differs_FB = np.zeros((self._rank_WF.shape[1], len(others)), bool)
+        same = others.numbers == row.numbers
+        same |= np.isnan(others.numbers) & np.isnan(row.numbers)
+        np.logical_or.at(differs_FB, places.numbers, ~same.T)
+        np.logical_or.at(differs_FB, places.codes, (others.codes != row.codes).T)
+        np.logical_or.at(differs_FB, places.texts, (others.texts != row.texts).T.astype(bool))
+        if others.images is not None and places.image is not None:
+            differs_FB[places.image] = (others.images != row.images).any(axis=(1, 2, 3))
+        return differs_FB.T
 
-def _mixed(row: Features, others: Features, taken: NDArray[np.bool_], places: Places) -> Features:
-    """``others`` [R] with the columns of ``row`` where ``taken`` [R, F] says so."""
-    images = others.images
-    if images is not None and row.images is not None and places.image is not None:
-        mask = taken[:, places.image, None, None, None]
-        images = np.where(mask, row.images, images)
-    return replace(
-        others,
-        numbers=np.where(taken[:, places.numbers], row.numbers, others.numbers),
-        codes=np.where(taken[:, places.codes], row.codes, others.codes),
-        texts=np.where(taken[:, places.texts], row.texts, others.texts),
-        images=images,
-    )
+    def _mixed(self, row: Features, start: NDArray[np.intp], taken: NDArray[np.bool_]) -> Features:
+        """Background rows ``start`` [R] with the columns of the row where ``taken`` [R, F]."""
+        others, places = self._background.take(start), self._places
+        images = others.images
+        if images is not None and row.images is not None and places.image is not None:
+            mask = taken[:, places.image, None, None, None]
+            images = np.where(mask, row.images, images)
+        return replace(
+            others,
+            numbers=np.where(taken[:, places.numbers], row.numbers, others.numbers),
+            codes=np.where(taken[:, places.codes], row.codes, others.codes),
+            texts=np.where(taken[:, places.texts], row.texts, others.texts),
+            images=images,
+        )
