@@ -1,7 +1,7 @@
 """What a person reads of a supervised model: headline, tables, limits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,7 @@ class Judged:
         said: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
         scored: name to its figures, in the same order.
         single: the algorithm's name where the model is one algorithm.
+        gains: rival to how much better the model is, in accuracy or RMSE, with its 95 % interval.
     """
 
     schema: Schema
@@ -49,6 +50,11 @@ class Judged:
     said: dict[str, NDArray[np.float64]]
     scored: dict[str, Scored]
     single: str
+    gains: dict[str, Interval] = field(init=False)
+
+    def __post_init__(self) -> None:
+        rivals = [name for name in (LINEAR, GUESSING, CHAMPION) if name in self.said]
+        object.__setattr__(self, "gains", {name: self._gain(name) for name in rivals})
 
     @property
     def regression(self) -> bool:
@@ -60,8 +66,7 @@ class Judged:
         said = self.said[name]
         return said if self.regression else said.argmax(axis=1)
 
-    def gain(self, other: str) -> Interval:
-        """How much better than another, in accuracy or RMSE, with its 95 % interval."""
+    def _gain(self, other: str) -> Interval:
         metric, sign = ("rmse", -1.0) if self.regression else ("accuracy", 1.0)
         found = paired_bootstrap(
             self.truth, self.decided(MODEL), self.decided(other), self.groups, metric
@@ -103,7 +108,7 @@ def linear_does(judged: Judged) -> str:
     """A sentence where the model does not surely beat a linear one; empty where it does."""
     if LINEAR not in judged.scored or judged.single == LINEAR:
         return ""
-    gain = judged.gain(LINEAR)
+    gain = judged.gains[LINEAR]
     if gain.low > 0:
         return ""
     unit = 1.0 if judged.regression else 100.0
@@ -121,7 +126,7 @@ def comparison(judged: Judged) -> list[dict[str, Any]]:
     columns = NUMBER_COLUMNS if judged.regression else CLASS_COLUMNS
     rows = []
     for name, scored in judged.scored.items():
-        gain = None if name == MODEL else judged.gain(name)
+        gain = judged.gains.get(name)
         span = ""
         if gain is not None:
             span = f"{_signed(gain.value)} ({_signed(gain.low)} to {_signed(gain.high)})"
@@ -201,7 +206,7 @@ def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
 
 
 def _against_guessing(judged: Judged) -> list[str]:
-    gain = judged.gain(GUESSING)
+    gain = judged.gains[GUESSING]
     if gain.low > 0:
         return []
     text = "It does not surely beat guessing"
