@@ -51,6 +51,7 @@ def test_the_service_answers_as_the_predictor(ask: Callable[..., None], table_di
     predictor = load_predictor(table_dir)
     rows = predictor.encoder.requests(served.table(40, seed=5))  # type: ignore[attr-defined]
     bodies = [{"rows": rows[at : at + 7], "explain": at == 7} for at in range(0, 35, 7)]
+    bodies.append({"rows": rows * 2})
 
     async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
         answers = await asyncio.gather(*(client.post("/predict", json=b) for b in bodies))

@@ -154,13 +154,15 @@ class ServiceApp(Application):
         """Start the inference thread and those of the endpoints, in the worker's event loop."""
         await super().start()
         timeout_s = self.settings.timeout_s
-        self._batcher = self._start_batcher(self.predictor.infer, self.metrics.forward, timeout_s)
+        infer, forward = self.predictor.infer, self.metrics.forward
+        self._batcher = self._start_batcher(infer, forward, timeout_s, None)
         for endpoint in self.endpoints:
             if endpoint.answer_all is not None:
                 work = partial(endpoint.answer_all, self)
                 observe = partial(self.metrics.lane, endpoint.name)
                 timeout_s = endpoint.answer_timeout_s(self.settings)
-                self._lanes[endpoint.name] = self._start_batcher(work, observe, timeout_s)
+                lane = self._start_batcher(work, observe, timeout_s, endpoint.at_once)
+                self._lanes[endpoint.name] = lane
         if self.ready:
             for name, make in self._make_workers.items():
                 self.workers[name] = make(self)
@@ -169,10 +171,12 @@ class ServiceApp(Application):
         gc.collect()
         gc.freeze()
 
-    def _start_batcher(self, infer: Infer, observe: Observe, timeout_s: float) -> MicroBatcher:
+    def _start_batcher(
+        self, infer: Infer, observe: Observe, timeout_s: float, at_once: int | None
+    ) -> MicroBatcher:
         batcher = MicroBatcher(
             infer,
-            max_batch=self.settings.max_batch,
+            max_batch=at_once or self.settings.max_batch,
             max_queue=self.settings.max_queue,
             timeout_s=timeout_s,
             observe=observe,

@@ -96,6 +96,8 @@ class Endpoint(ABC):
 
     answer_all: AnswerAll | None = None
     """What a thread of its own does for this endpoint, reached by ``app.lane``; none: no thread."""
+    at_once: int | None = None
+    """How many questions that thread is given at a time; ``None``: as many as a forward pass."""
 
     def __init__(
         self,

@@ -52,11 +52,13 @@ class Columns(BaseModel):
 
 
 class PredictRows(common.Predict):
-    """Plain predictions go through the batched road; what takes longer has a thread of its own."""
+    """A few rows go through the batched road; what takes longer has a thread of its own."""
+
+    at_once = 1
 
     @staticmethod
     def answer_all(app: common.ServiceApp, requests: Sequence[Any]) -> list[Any]:
-        """Answers with explanations, or to rows whose pictures must be decoded first."""
+        """Answers with explanations, to many rows, or to rows whose pictures must be decoded."""
         return app.predictor.predict(requests)
 
     def answer_timeout_s(self, settings: Any) -> float:
@@ -67,7 +69,8 @@ class PredictRows(common.Predict):
         """One prediction for each row, in order."""
         request = await self.read(app, call)
         predictor = cast("TabularPredictor", app.predictor)
-        if not (getattr(request, "explain", None) or predictor.has_pictures):
+        few = len(request.rows) <= app.settings.max_batch
+        if few and not (getattr(request, "explain", None) or predictor.has_pictures):
             reply = await self.respond(app, call, [request])
         else:
             [response], call.inference_ms = await app.lane(self).submit([request])
