@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.algorithm import Algorithm, algorithm
+from crisol.models.tabular.algorithm import Algorithm
 from crisol.models.tabular.features import Features
+from crisol.models.tabular.pairs import read_model
 from crisol.models.tabular.schema import Task
 
 SMALLEST = 1e-7
@@ -156,7 +157,7 @@ class Ensemble:
                 kept["algorithm"],
                 kept["settings"],
                 tuple(
-                    algorithm(kept["algorithm"]).read(directory / m["folder"], m["state"])
+                    read_model(kept["algorithm"], directory / m["folder"], m["state"])
                     for m in kept["models"]
                 ),
                 kept["weight"],

@@ -16,7 +16,15 @@ class AlgorithmSettings(Params):
     """The base of every algorithm's settings."""
 
 
-class LinearSettings(AlgorithmSettings):
+class TableSettings(AlgorithmSettings):
+    """The base of what learns from numbers and categories."""
+
+    pairs: int = Field(default=0, ge=0, le=50)
+    """How many sums, differences and ratios of two numbers to add, where they are found to help
+    (:mod:`crisol.models.tabular.pairs`)."""
+
+
+class LinearSettings(TableSettings):
     """Logistic or ridge regression on standardised numbers, one-hot categories and words."""
 
     c: float = Field(default=1.0, gt=0)
@@ -26,7 +34,7 @@ class LinearSettings(AlgorithmSettings):
     """Give numbers a piecewise-linear basis of their quantiles."""
 
 
-class RandomForestSettings(AlgorithmSettings):
+class RandomForestSettings(TableSettings):
     """Breiman's random forest (scikit-learn)."""
 
     trees: int = Field(default=300, ge=1)
@@ -38,7 +46,7 @@ class RandomForestSettings(AlgorithmSettings):
     """Extremely randomised trees."""
 
 
-class BoostingSettings(AlgorithmSettings):
+class BoostingSettings(TableSettings):
     """What XGBoost and LightGBM share."""
 
     learning_rate: float = Field(default=0.05, gt=0)
@@ -84,7 +92,7 @@ class NetworkSettings(AlgorithmSettings):
     dropout: float = Field(default=0.1, ge=0, lt=1)
 
 
-class MLPSettings(NetworkSettings):
+class MLPSettings(NetworkSettings, TableSettings):
     """A multilayer perceptron on piecewise-linear embeddings of numbers (arXiv:2203.05556)."""
 
     hidden: Sizes = (256, 256)
@@ -98,7 +106,7 @@ class TabMSettings(MLPSettings):
     members: int = Field(default=16, ge=1)
 
 
-class FTTransformerSettings(NetworkSettings):
+class FTTransformerSettings(NetworkSettings, TableSettings):
     """FT-Transformer (arXiv:2106.11959): every column a token."""
 
     width: int = Field(default=64, ge=8)

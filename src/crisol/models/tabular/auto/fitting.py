@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import math
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -29,6 +30,7 @@ from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.shared_part import read_part, write_part
 from crisol.models.tabular.features import Features, Part
 from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.pairs import Paired, Pairs, read_model
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import SETTINGS
@@ -140,7 +142,7 @@ class FitResult:
 
     def model(self) -> Algorithm:
         """The fitted algorithm."""
-        return algorithm(self.algorithm).read(self.folder / "model", self.state)
+        return read_model(self.algorithm, self.folder / "model", self.state)
 
 
 def trial_key(name: str, settings: Mapping[str, Any], *more: object) -> str:
@@ -211,18 +213,23 @@ class Bench:
             label=order.label,
         )
         settings = SETTINGS[order.algorithm].model_validate(dict(order.settings))
-        fit = chosen.fit(settings, train, valid, context)
+        pairs = self._pairs(order, train, getattr(settings, "pairs", 0))
+        seen = None if valid is None else _with(pairs, valid)
+        fit = chosen.fit(settings, _with(pairs, train), seen, context)
+        model: Algorithm = fit.model
+        if pairs.chosen:
+            model = Paired(model, pairs, train.features.number_names)
         judged = train if valid is None else valid
-        answers = fit.model.predict(judged.features)
+        answers = model.predict(judged.features)
         if not np.isfinite(answers).all():
             raise MendableError(f"{order.algorithm}: its answers are not finite")
         np.save(scratch / "answers.npy", answers)
-        state = fit.model.write(scratch / "model")
+        state = model.write(scratch / "model")
         history = fit.history
         record = {
             "seconds": time.monotonic() - started,
             "loss": judge(self.brief, judged, answers),
-            "latency_ms": one_row_ms(fit.model, judged.features),
+            "latency_ms": one_row_ms(model, judged.features),
             "facts": {name: float(value) for name, value in fit.facts.items()},
             "history": [] if history is None else json.loads(history.to_json(orient="records")),
             "state": state,
@@ -232,6 +239,20 @@ class Bench:
         scratch.rename(folder)
         shutil.rmtree(folder.with_name(f"{folder.name}-epochs"), ignore_errors=True)
 
+    def _pairs(self, order: Order, train: Part, count: int) -> Pairs:
+        """The pairs for the rows of a fold; found once, whoever asks first."""
+        if not count or self.brief.task not in ("classification", "regression"):
+            return Pairs(())
+        file = self.root / f"pairs-{order.fold}-{order.seed}-{order.sample}-{count}.json"
+        if file.is_file():
+            return Pairs(tuple((a, o, b) for a, o, b in json.loads(file.read_text())))
+        classes = len(self.brief.classes)
+        found = Pairs.find(train, self.brief.task, classes, order.seed, count)
+        scratch = file.with_suffix(f".{os.getpid()}")
+        scratch.write_text(json.dumps(found.chosen))
+        scratch.replace(file)
+        return found
+
     def _rows(self, order: Order) -> tuple[Part, Part | None]:
         if self.brief.task == "clustering":
             return self.part.take(np.arange(len(self.part))), None
@@ -240,6 +261,10 @@ class Bench:
             random = np.random.default_rng((order.seed, 11))
             learned = np.sort(random.choice(learned, order.sample, replace=False))
         return self.part.take(learned), self.part.take(held_out)
+
+
+def _with(pairs: Pairs, part: Part) -> Part:
+    return Part(pairs.apply(part.features), part.target)
 
 
 def judge(brief: Brief, part: Part, answers: NDArray[np.float64]) -> float:

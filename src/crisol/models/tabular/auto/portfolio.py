@@ -11,12 +11,24 @@ from typing import Any
 
 from crisol.models.tabular.schema import Task
 
+TABLE_NETWORKS = frozenset({"mlp", "tabm", "ft_transformer"})
+ROWS_SEEN, LEAST_EPOCHS, MOST_EPOCHS = 400_000, 5, 60
 Entry = tuple[str, Mapping[str, Any]]
 
 TABLE: tuple[Entry, ...] = (
-    ("lightgbm", {"feature_fraction": 0.5, "stopping_rounds": 60}),
-    ("tabm", {}),
-    ("xgboost", {"feature_fraction": 0.6, "stopping_rounds": 60}),
+    ("lightgbm", {"feature_fraction": 0.5, "stopping_rounds": 60, "pairs": 14}),
+    (
+        "tabm",
+        {
+            "members": 8,
+            "hidden": [256, 256],
+            "bins": 128,
+            "learning_rate": 0.01,
+            "pairs": 14,
+        },
+    ),
+    ("linear", {"splines": True, "pairs": 14}),
+    ("xgboost", {"feature_fraction": 0.6, "stopping_rounds": 60, "pairs": 14}),
     (
         "lightgbm",
         {
@@ -24,32 +36,52 @@ TABLE: tuple[Entry, ...] = (
             "leaves": 48,
             "min_leaf": 10,
             "learning_rate": 0.03,
-            "feature_fraction": 0.5,
+            "feature_fraction": 0.4,
             "cat_smooth": 30.0,
             "stopping_rounds": 80,
+            "pairs": 14,
         },
     ),
-    ("linear", {"splines": True}),
+    ("mlp", {"learning_rate": 0.003, "bins": 64, "pairs": 14}),
     (
         "xgboost",
         {
-            "max_depth": 9,
+            "max_depth": 8,
             "min_child_weight": 8.0,
             "learning_rate": 0.04,
-            "feature_fraction": 0.5,
+            "feature_fraction": 0.4,
             "row_fraction": 0.8,
             "l2": 4.0,
             "stopping_rounds": 60,
+            "pairs": 14,
         },
     ),
-    ("mlp", {}),
     (
         "lightgbm",
-        {"leaves": 8, "learning_rate": 0.08, "feature_fraction": 0.4, "stopping_rounds": 60},
+        {
+            "leaves": 16,
+            "learning_rate": 0.06,
+            "feature_fraction": 0.35,
+            "row_fraction": 0.8,
+            "cat_smooth": 50.0,
+            "l2": 5.0,
+            "stopping_rounds": 60,
+        },
     ),
-    ("random_forest", {"extra": True, "min_leaf": 3}),
-    ("random_forest", {"min_leaf": 3}),
+    (
+        "tabm",
+        {
+            "members": 8,
+            "hidden": [128, 128],
+            "bins": 48,
+            "learning_rate": 0.005,
+            "dropout": 0.2,
+            "pairs": 14,
+        },
+    ),
+    ("random_forest", {"extra": True, "min_leaf": 3, "max_features": 0.6, "pairs": 14}),
     ("linear", {}),
+    ("random_forest", {"min_leaf": 3, "max_features": 0.4}),
     ("ft_transformer", {}),
 )
 """Of classes and numbers in tables."""
@@ -88,11 +120,23 @@ def portfolio(task: Task, allowed: Sequence[str], rows: int) -> list[Entry]:
         rows: of the training part; what needs more of them is left out.
     """
     return [
-        (name, settings)
+        (name, {**pace(name, rows), **settings})
         for name, settings in BY_TASK[task]
         if (not allowed or name in allowed)
         and not (task == "clustering" and _largest(settings) * 2 > rows)
     ]
+
+
+def pace(name: str, rows: int) -> dict[str, Any]:
+    """Epochs and batch size of a network of tables, by the rows it learns from.
+
+    Short trainings whose learning rate falls to nothing do as well as long ones here, and many rows
+    are seen often enough in few epochs.
+    """
+    if name not in TABLE_NETWORKS:
+        return {}
+    epochs = min(max(ROWS_SEEN // max(rows, 1), LEAST_EPOCHS), MOST_EPOCHS)
+    return {"epochs": epochs, "batch_size": min(max(32, 2 ** (rows // 40).bit_length()), 256)}
 
 
 def _largest(settings: Mapping[str, Any]) -> int:

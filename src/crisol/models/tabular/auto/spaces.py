@@ -26,6 +26,7 @@ def _lightgbm(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
         "max_bin": trial.suggest_categorical("lightgbm.max_bin", [127, 255, 1023]),
         "cat_smooth": trial.suggest_float("lightgbm.cat_smooth", 5.0, 80.0, log=True),
         "stopping_rounds": 60,
+        "pairs": trial.suggest_categorical("lightgbm.pairs", [0, 14]),
     }
 
 
@@ -38,6 +39,7 @@ def _xgboost(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
         "row_fraction": trial.suggest_float("xgboost.row_fraction", 0.6, 1.0),
         "l2": trial.suggest_float("xgboost.l2", 0.1, 20.0, log=True),
         "stopping_rounds": 60,
+        "pairs": trial.suggest_categorical("xgboost.pairs", [0, 14]),
     }
 
 
@@ -60,9 +62,10 @@ def _mlp(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
     width = trial.suggest_categorical("mlp.width", [128, 256, 384])
     return {
         "hidden": [width] * trial.suggest_int("mlp.layers", 1, 3),
-        "learning_rate": trial.suggest_float("mlp.learning_rate", 3e-4, 3e-3, log=True),
+        "learning_rate": trial.suggest_float("mlp.learning_rate", 1e-3, 1e-2, log=True),
         "dropout": trial.suggest_float("mlp.dropout", 0.0, 0.4),
-        "bins": trial.suggest_int("mlp.bins", 8, 64, log=True),
+        "bins": trial.suggest_int("mlp.bins", 16, 128, log=True),
+        "pairs": 14,
     }
 
 
