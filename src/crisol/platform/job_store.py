@@ -149,7 +149,9 @@ class JobStore:
             order_by=[f"attributes.start_time {'ASC' if oldest_first else 'DESC'}"],
             page_token=page_token,
         )
-        return list(found), found.token or None
+        # MLflow's SQL store gives bytes, its server text.
+        token = found.token.decode() if isinstance(found.token, bytes) else found.token
+        return list(found), token or None
 
     def every(self, status: Status) -> Iterator["Run"]:
         """All jobs of a status, the oldest first."""
