@@ -91,5 +91,5 @@ def evaluated(
         empty if forecasts is None else forecasts,
         empty if leaderboard is None else leaderboard,
         empty if history is None else history,
-        DataParams(dataset="pay", **data),
+        DataParams(file="pay.csv", **data),
     )

@@ -73,7 +73,7 @@ def test_the_figures_are_those_of_scikit_learn(judged):
 def test_importance_finds_what_decides(judged):
     _, _, _, evaluation = judged
     title = next(t for t in evaluation.report.tables if t.startswith("What the answers depend on"))
-    loss = {row["column"]: row["loss without it"] for row in evaluation.report.tables[title]}
+    loss = {row["column"]: row["increase of the loss"] for row in evaluation.report.tables[title]}
     assert set(loss) == {"age", "hours", "luck", "trade"}
     assert min(loss["age"], loss["hours"], loss["trade"]) > 5 * abs(loss["luck"])
     assert evaluation.report.tables["Do permutation and SHAP agree"][0]["rank correlation"] > 0.7
@@ -213,3 +213,17 @@ def test_the_gate_can_be_set():
     rule = GateRule(metric="macro_f1")
     _, schema = table("classification", 30)
     assert gate_rule(schema, DataParams(gate=rule)) == rule
+
+
+def test_made_up_rows_are_called_so_and_repeated_rows_are_told():
+    rows, schema = table("classification", 200)
+    predictor = trained(rows, schema, BOOSTER)
+    rows.loc[3:50, rows.columns[:5]] = rows.loc[0, rows.columns[:5]].to_numpy()
+    report = evaluated(predictor, rows, schema, synthetic=True).report
+    assert report.synthetic
+    assert report.headline.startswith("On made-up rows")
+    assert "synthetic" in report.data[0]
+    assert any("same" in limit for limit in report.limits), report.limits
+    real = evaluated(predictor, rows, schema).report
+    assert not real.synthetic
+    assert "made-up" not in real.headline

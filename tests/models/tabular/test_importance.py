@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from crisol.models.tabular.features import Features, Part
-from crisol.models.tabular.importance import MOST_ROWS, affordable_rows, dealt_anew, permute
+from crisol.models.tabular.importance import (
+    MOST_ROWS,
+    affordable_rows,
+    dealt_anew,
+    permute,
+    permute_ensemble,
+)
 
 
 def features(rows: int = 400) -> Features:
@@ -67,3 +73,28 @@ def test_slow_models_are_asked_about_fewer_rows():
     assert slow == 250
     assert affordable_rows(10**6, 10, 0.0011) == slow
     assert affordable_rows(10**6, 1000, 1.0) == 125
+
+
+def test_a_slow_ensemble_is_asked_by_one_fold_model_of_each_member():
+    from crisol.models.tabular.ensemble import Ensemble, Member
+
+    class Sum:
+        """Counts the rows it is asked about."""
+
+        def __init__(self):
+            self.asked = []
+
+        def predict(self, table):
+            self.asked.append(len(table))
+            return table.numbers[:, 2]
+
+    table = features(1000)
+    models = tuple(Sum() for _ in range(4))
+    ensemble = Ensemble("regression", [Member("one", "linear", {}, models)])
+    part = Part(table, table.numbers[:, 2])
+    quick = permute_ensemble(ensemble, part, COLUMNS, mean_square, row_seconds=1e-6)
+    assert [sum(model.asked) for model in models] == [10_000] * 4
+    slow = permute_ensemble(ensemble, part, COLUMNS, mean_square, row_seconds=2e-3)
+    assert [sum(model.asked) for model in models] == [20_000, *[10_000] * 3]
+    assert slow.increase == quick.increase
+    assert slow.how == "1,000 held-out rows, one fold model of each member"

@@ -3,7 +3,10 @@
 Legend: N held-out rows, K classes.
 """
 
+import os
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from crisol.models.tabular.predictor import TabularPredictor
 
 CHUNK = 10_000
-"""Rows that are answered at once."""
+"""Rows that are answered at once, at most."""
 MOST_MEMBERS = 12
 """So many members are told of, the heaviest first."""
 
@@ -78,7 +81,7 @@ def ask(
     said = None
     if champion is not None and not silent:
         features = champion.encoder.transform(rows, images if len(images) else None)
-        said = _of_ensemble(champion.ensemble, features)[0]
+        said = in_chunks(champion.ensemble.predict, features)
         said = _in_order(said, champion.encoder.schema.classes, schema.classes)
     return Answers(
         candidate,
@@ -111,21 +114,21 @@ def why_silent(champion: Schema, candidate: Schema) -> str:
 
 def _of_ensemble(ensemble: "Ensemble", features: Features) -> tuple[Floats, dict[str, Floats]]:
     """Of the whole, and of each member, so that no member is asked twice."""
-    whole, parts = [], []
-    for at in range(0, len(features), CHUNK):
-        chunk = features.take(slice(at, at + CHUNK))
-        if len(ensemble.members) == 1:
-            whole.append(ensemble.predict(chunk))
-            continue
-        said = np.stack([member.predict(chunk) for member in ensemble.members])
-        whole.append(ensemble.combine(said))
-        parts.append(said)
-    if not parts:
-        return np.concatenate(whole), {}
-    said = np.concatenate(parts, axis=1)
+    if len(ensemble.members) == 1:
+        return in_chunks(ensemble.predict, features), {}
+    said = np.stack([in_chunks(member.predict, features) for member in ensemble.members])
     order = sorted(range(len(said)), key=lambda place: -ensemble.members[place].weight)
     names = {ensemble.members[place].name: said[place] for place in order[:MOST_MEMBERS]}
-    return np.concatenate(whole), names
+    return ensemble.combine(said), names
+
+
+def in_chunks(answer: Callable[[Features], Floats], features: Features) -> Floats:
+    """Answers to many rows, on all cores: a model answers on one thread and lets others work."""
+    cores = os.cpu_count() or 1
+    size = max(1, min(CHUNK, -(-len(features) // cores)))
+    chunks = [features.take(slice(at, at + size)) for at in range(0, len(features), size)]
+    with ThreadPoolExecutor(cores) as threads:
+        return np.concatenate(list(threads.map(answer, chunks)))
 
 
 def _in_order(said: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:

@@ -190,9 +190,9 @@ def _comparison(scores: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _headline(metrics: dict[str, float], data: DataParams) -> str:
-    start = "On made-up rows: " if data.synthetic else ""
+    start = "On made-up rows: " if data.is_synthetic else ""
     text = (
-        f"{start}{int(metrics['held_out_rows']):,} held-out rows of {data.dataset} fall into "
+        f"{start}{int(metrics['held_out_rows']):,} held-out rows of {data.title} fall into "
         f"{int(metrics['clusters'])} clusters with a silhouette of {metrics['silhouette']:.3f} "
         f"(95 % interval {metrics['silhouette_low']:.3f} to {metrics['silhouette_high']:.3f}; "
         f"{metrics['guessing.silhouette']:.3f} dealt out at random)"
@@ -205,17 +205,17 @@ def _headline(metrics: dict[str, float], data: DataParams) -> str:
 def _data(
     predictor: "TabularPredictor", train_rows: int, test_rows: int, data: DataParams
 ) -> list[str]:
-    made_up = " (synthetic: made up by code)" if data.synthetic else ""
+    made_up = " (synthetic: made up by code)" if data.is_synthetic else ""
     names = ", ".join(column.name for column in predictor.schema.features[:12])
     text = (
-        f"{data.dataset}{made_up}: {train_rows:,} training rows, {test_rows:,} held-out rows "
+        f"{data.title}{made_up}: {train_rows:,} training rows, {test_rows:,} held-out rows "
         f"looked at. No target: rows that are alike are grouped by {names}."
     )
     return [text]
 
 
 def _limits(metrics: dict[str, float], silent: str, data: DataParams) -> list[str]:
-    found = ["Made-up rows: the figures say nothing of real ones."] if data.synthetic else []
+    found = ["Made-up rows: the figures say nothing of real ones."] if data.is_synthetic else []
     if metrics["silhouette"] < 0.25:
         found.append("The clusters overlap (silhouette below 0.25): their borders are arbitrary.")
     if metrics["stability"] < 0.7:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crisol.core.candidate import GateRule, Report
-from crisol.models.tabular import cluster_evaluation, importance, plots, report
+from crisol.models.tabular import cluster_evaluation, importance, leakage, plots, report
 from crisol.models.tabular.answers import Answers, ask
 from crisol.models.tabular.features import Part
 from crisol.models.tabular.params import DataParams
@@ -115,8 +115,11 @@ def evaluate(
         data=report.data_sentences(
             judged, len(train), how_held_out(rows, schema, data), list(predictor.encoder.columns)
         ),
-        limits=report.limits(judged, left_out, answers.champion_silent),
-        synthetic=data.synthetic,
+        limits=[
+            *leakage.across(rows, parts, schema),
+            *report.limits(judged, left_out, answers.champion_silent),
+        ],
+        synthetic=data.is_synthetic,
     )
     drawn = plots.supervised(judged, history, leaderboard, permuted, shap)
     return Evaluation(made, _scores(judged, names, data), drawn, metrics)
@@ -174,7 +177,7 @@ def _judged(
             scored[name] = score_classes(codes, found, schema.classes, grouped, intervals=chief)
     members = predictor.ensemble.members
     single = members[0].algorithm if len(members) == 1 else ""
-    return Judged(schema, data.dataset, data.synthetic, test.target, grouped, said, scored, single)
+    return Judged(schema, data.title, data.is_synthetic, test.target, grouped, said, scored, single)
 
 
 def _importance(
@@ -184,12 +187,8 @@ def _importance(
     columns = predictor.encoder.columns
     if len(columns) < 2:
         return None, None
-    permuted = importance.permute(
-        predictor.ensemble.predict,
-        test,
-        columns,
-        _loss,
-        row_seconds=answers.row_seconds,
+    permuted = importance.permute_ensemble(
+        predictor.ensemble, test, columns, _loss, row_seconds=answers.row_seconds
     )
     return permuted, importance.shap_of(predictor.ensemble, test.features)
 
@@ -243,7 +242,7 @@ def _tables(
     if judged.scored[MODEL].classes:
         tables["Classes"] = report.class_rows(judged.scored[MODEL])
     if permuted is not None:
-        title = f"What the answers depend on ({permuted.rows:,} held-out rows)"
+        title = f"What the answers depend on ({permuted.how})"
         tables[title] = report.importance_rows(permuted, shap, predictor.encoder.columns)
         if shap is not None:
             agreed = importance.agreement(permuted, shap, predictor.encoder.columns)
@@ -324,6 +323,6 @@ def _clustering(
         tables=tables,
         data=judged.data,
         limits=[*schema.warnings, *judged.limits],
-        synthetic=data.synthetic,
+        synthetic=data.is_synthetic,
     )
     return Evaluation(made, judged.scores, judged.figures, metrics)

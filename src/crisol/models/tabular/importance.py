@@ -7,8 +7,9 @@ the answers to held-out rows become when one column's cells are dealt out anew. 
 Legend: N rows, F features.
 """
 
-import time
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -37,12 +38,12 @@ class Permuted:
     """How much worse answers become without each column.
 
     Attributes:
-        rows: how many held-out rows were looked at.
+        how: how many held-out rows were looked at, and by what of the model.
         increase: column to mean increase of the loss, largest first.
         spread: column to the standard deviation over the repeats.
     """
 
-    rows: int
+    how: str
     increase: dict[str, float]
     spread: dict[str, float]
 
@@ -86,6 +87,37 @@ def affordable_rows(rows: int, columns: int, row_seconds: float) -> int:
     return min(rows, chosen)
 
 
+def permute_ensemble(
+    ensemble: "Ensemble",
+    part: Part,
+    columns: Mapping[str, tuple[str, ...]],
+    loss: Loss,
+    *,
+    row_seconds: float,
+) -> Permuted:
+    """Permutation importance, by one fold model of each member where the whole is too slow.
+
+    Args:
+        ensemble: the model.
+        part: held-out rows.
+        columns: each column's features.
+        loss: of answers; more is worse.
+        row_seconds: what a row takes the whole.
+    """
+    many = min(len(part), MOST_ROWS)
+    models = sum(len(member.models) for member in ensemble.members)
+    if affordable_rows(many, len(columns), row_seconds) == many or models == len(ensemble.members):
+        return permute(ensemble.predict, part, columns, loss, row_seconds=row_seconds)
+    thin = type(ensemble)(
+        ensemble.task,
+        [replace(member, models=member.models[:1]) for member in ensemble.members],
+        ensemble.stack,
+    )
+    seconds = row_seconds * len(ensemble.members) / models
+    found = permute(thin.predict, part, columns, loss, row_seconds=seconds)
+    return replace(found, how=f"{found.how}, one fold model of each member")
+
+
 def permute(
     answer: Answer,
     part: Part,
@@ -98,7 +130,7 @@ def permute(
     """Permutation importance of each column on held-out rows.
 
     Args:
-        answer: the whole model.
+        answer: of the model.
         part: held-out rows.
         columns: each column's features, which are dealt out together.
         loss: of answers; more is worse.
@@ -110,16 +142,20 @@ def permute(
     part = part.take(np.sort(random.choice(len(part), count, replace=False)))
     assert part.target is not None  # clustering has other ways
     base = loss(part.target, answer(part.features))
-    increase, spread = {}, {}
-    for column, names in columns.items():
-        orders = [random.permutation(count) for _ in range(REPEATS)]
-        losses = np.array(
-            [loss(part.target, answer(dealt_anew(part.features, names, o))) for o in orders]
-        )
-        increase[column] = float(losses.mean() - base)
-        spread[column] = float(losses.std())
-    order = sorted(increase, key=lambda column: -increase[column])
-    return Permuted(count, {c: increase[c] for c in order}, {c: spread[c] for c in order})
+    orders = {column: [random.permutation(count) for _ in range(REPEATS)] for column in columns}
+
+    def losses(column: str) -> Floats:
+        dealt = (dealt_anew(part.features, columns[column], order) for order in orders[column])
+        return np.array([loss(part.target, answer(features)) for features in dealt])
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = dict(zip(columns, threads.map(losses, columns), strict=True))
+    order = sorted(columns, key=lambda column: -found[column].mean())
+    return Permuted(
+        f"{count:,} held-out rows",
+        {column: float(found[column].mean() - base) for column in order},
+        {column: float(found[column].std()) for column in order},
+    )
 
 
 def dealt_anew(features: Features, names: tuple[str, ...], order: NDArray[np.intp]) -> Features:
@@ -166,12 +202,3 @@ def agreement(permuted: Permuted, shap: Shap, columns: Mapping[str, tuple[str, .
         return float("nan")
     by_column = [sum(strength.get(name, 0.0) for name in columns[c]) for c in permuted.increase]
     return float(spearmanr(list(permuted.increase.values()), by_column).statistic)
-
-
-def row_seconds(answer: Answer, features: Features, rows: int = 100) -> float:
-    """What a row takes among others, measured."""
-    sample = features.take(slice(0, rows))
-    answer(sample)
-    began = time.perf_counter()
-    answer(sample)
-    return (time.perf_counter() - began) / max(len(sample), 1)

@@ -168,7 +168,7 @@ def importance(permuted: "Permuted", loss: str) -> Figure:
     return figures.bars(
         {name: permuted.increase[name] for name in top},
         title="What the answers depend on",
-        x=f"increase of {loss} when the column is shuffled ({permuted.rows:,} held-out rows)",
+        x=f"increase of {loss} when the column is shuffled ({permuted.how})",
         intervals={
             name: (
                 permuted.increase[name] - permuted.spread[name],

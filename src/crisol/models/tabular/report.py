@@ -155,7 +155,7 @@ def importance_rows(
     strength = {} if shap is None else shap.strength
     rows = []
     for column, increase in permuted.increase.items():
-        row = {"column": column, "loss without it": _short(increase)}
+        row = {"column": column, "increase of the loss": _short(increase)}
         row["spread"] = _short(permuted.spread[column])
         if shap is not None:
             row["mean |SHAP|"] = _short(sum(strength.get(name, 0.0) for name in columns[column]))
