@@ -223,7 +223,7 @@ def test_made_up_rows_are_called_so_and_repeated_rows_are_told():
     assert report.synthetic
     assert report.headline.startswith("On made-up rows")
     assert "synthetic" in report.data[0]
-    assert any("same" in limit for limit in report.limits), report.limits
+    assert any("features of a training row" in limit for limit in report.limits), report.limits
     real = evaluated(predictor, rows, schema).report
     assert not real.synthetic
     assert "made-up" not in real.headline
