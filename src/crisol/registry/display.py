@@ -143,7 +143,7 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
             "status": versions.status(v),
             "aliases": ", ".join(v.aliases),
             "gate": v.tags.get("crisol.gate", "none") if v.complete else "incomplete",
-            "trained": v.tags.get("crisol.trained_at", ""),
+            "trained": v.tags.get("crisol.trained_at", "")[:16],
             "env": v.tags.get("crisol.env", ""),
             "commit": v.tags.get("crisol.git_commit", "")[:8]
             + ("*" if v.tags.get("crisol.git_dirty") == "true" else ""),

@@ -92,33 +92,32 @@ class RunHook:
 
         if self._interruption is not None:  # a notebook's earlier run was interrupted
             self._interruption.close("interrupted")
-        store = current()
-        display.say(recovery.recover(store))
-        reproduced = run_params["runtime_params"].get(REPRODUCE)
+        store, given = current(), run_params["runtime_params"]
+        families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
+        lines = _lines(store, given, families)
+        display.say(recovery.recover(store, lines.values()))
+        reproduced = given.get(REPRODUCE)
         if reproduced:
             _keep_out_of_registry(store, reproduced, catalog)
-        tags = _run_tags(run_params, reproduced)
-        families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
-        adopted = run_params["runtime_params"].get(RUN_ID)
-        model = run_params["runtime_params"].get(MODEL)
-        models = _named_lines(model, families)
         if self.context is not None:
             parameters.refuse_unknown(self.context.config_loader["parameters"], families)
-        data_root = run_params["runtime_params"].get(DATA_ROOT, "data")
+        data_root = given.get(DATA_ROOT, "data")
         if not data_root:
             raise StoreError(f"{DATA_ROOT} names no folder; leave it out to work under data/")
         claims = exclusive.claim(Path(store.project) / data_root, families)
         logs: dict[str, RunLog] = {}
         self._interruption = Interruption(logs, claims)
-        for family in families:
-            if adopted:
-                logs[family] = runs.adopt_run(store, str(adopted), families, model, tags)
+        tags = _run_tags(run_params, reproduced)
+        for family, model in lines.items():
+            if given.get(RUN_ID):
+                log = runs.adopt_run(store, str(given[RUN_ID]), families, model, tags)
             else:
                 name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
-                logs[family] = runs.open_run(store, models.get(family, family), tags, name)
-            logs[family].parameters(*self._parameters(family))
+                log = runs.open_run(store, model, tags, name)
+            logs[family] = log
+            log.parameters(*self._parameters(family))
             nodes = sum(family_of(n) == family for n in pipeline.nodes)
-            logs[family].progress({"progress.nodes": nodes, "progress.nodes_done": 0})
+            log.progress({"progress.nodes": nodes, "progress.nodes_done": 0})
             self._nodes_done[family] = 0
         runs.announce(logs)
 
@@ -274,17 +273,23 @@ def _run_tags(run_params: Mapping[str, Any], reproduced: str | None) -> dict[str
     return {**tags, "crisol.reproduces": reproduced} if reproduced else tags
 
 
-def _named_lines(model: Any, families: list[str]) -> dict[str, str]:
-    """Which of the families registers under another name than its own, as the run was told."""
+def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[str, str]:
+    """The model each family that runs registers under: its own name, or a line of it."""
+    lines = {family: family for family in families}
+    model = given.get(MODEL)
+    if model is None and given.get(RUN_ID):
+        model = runs.get_run(store, str(given[RUN_ID])).data.tags.get(runs.MODEL_TAG)
+        # Of another family: adopting the run refuses it.
+        return lines | ({f: model for f in families if model and family_of_model(model) == f})
     if model is None:
-        return {}
+        return lines
     family = family_of_model(str(model))
     if family not in families:
         raise StoreError(
             f"{MODEL}={model} names a model of {family}, which does not run here; "
             f"what runs: {', '.join(families) or 'no family'}"
         )
-    return {family: str(model)}
+    return lines | {family: str(model)}
 
 
 def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:

@@ -11,13 +11,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from crisol.registry import gate, provenance, registration, versions
 from crisol.registry.archiving import archive, refuse_archived, unarchive
 from crisol.registry.gate import Decision
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import CHAMPION, PREVIOUS, Reference, Version
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import RegisteredModel
 
 __all__ = ["archive", "unarchive"]
 
@@ -159,6 +162,13 @@ def judge(store: Store, version: Version, champion: Version | None) -> Decision:
     return Decision(
         "refused", decision.rule, decision.comparisons, decision.rows, (*decision.notes, note)
     )
+
+
+def is_unsettled(model: "RegisteredModel") -> bool:
+    """Whether :func:`settle` would find something to do, or somebody doing it."""
+    known = model.tags.get(KNOWN_TAG) or None
+    champion = model.aliases.get(CHAMPION)
+    return JOURNAL_TAG in model.tags or (None if champion is None else str(champion)) != known
 
 
 def settle(store: Store, model: str) -> list[str]:

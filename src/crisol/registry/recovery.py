@@ -1,18 +1,33 @@
 """What every Crisol command does first: put in order what a killed one left behind."""
 
+from collections.abc import Iterable
+
 from crisol.registry import promotion, registration, runs, scratch, versions
 from crisol.registry.store import Store
 
 
-def recover(store: Store) -> list[str]:
+def recover(store: Store, only: Iterable[str] | None = None) -> list[str]:
     """Settle runs, registrations and promotions that were cut short; clear what they left.
+
+    Args:
+        store: where.
+        only: the models to look at; default: all. With hundreds of lines that takes a second or
+            more, and a run needs its own alone.
 
     Returns:
         One sentence for each thing found and done; empty when all was well.
     """
     said = scratch.sweep() + runs.sweep(store)
-    for model in versions.lines(store):
+    if only is None:
+        found = versions.registered_models(store)
+    else:
+        asked = [versions.registered(store, name) for name in only]
+        found = [model for model in asked if model is not None]
+    unfinished = registration.unfinished_models(store)
+    for model in found:
         # Aliases first: a champion set on a half-made version goes back before that is removed.
-        said += promotion.settle(store, model)
-        said += registration.sweep(store, model)
+        if promotion.is_unsettled(model):
+            said += promotion.settle(store, model.name)
+        if model.name in unfinished or registration.is_unannounced(model):
+            said += registration.sweep(store, model.name)
     return said

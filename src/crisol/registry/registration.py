@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version as installed
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from crisol import __file__ as package_file
 from crisol import models
@@ -24,6 +25,9 @@ from crisol.registry.run_log import PARAMETERS_TAG, RunLog
 from crisol.registry.signature import signature
 from crisol.registry.store import Store, StoreError
 from crisol.registry.versions import Version
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import RegisteredModel
 
 CHAMPION_TAG = "crisol.compared_with"
 """The champion's number at evaluation, or ``none``."""
@@ -65,6 +69,22 @@ def register(log: RunLog, candidate: Candidate) -> Version:
     log.tags({"crisol.version_registered": version, "crisol.gate": decision.verdict})
     reference = versions.Reference(log.model, version=version)
     return versions.find(log.store, reference)
+
+
+def unfinished_models(store: Store) -> set[str]:
+    """The models that have a version whose registration has not come to the end."""
+    found = store.client().search_model_versions(f"tags.`{versions.COMPLETE_TAG}` = 'false'")
+    return {version.name for version in found}
+
+
+def is_unannounced(model: "RegisteredModel") -> bool:
+    """Whether the newest version of a model is not its candidate: unfinished, or only unannounced.
+
+    :func:`sweep` tells which.
+    """
+    newest = max((int(v.version) for v in model.latest_versions), default=None)
+    candidate = model.aliases.get(versions.CANDIDATE)
+    return newest != (None if candidate is None else int(candidate))
 
 
 def sweep(store: Store, model: str) -> list[str]:
@@ -184,6 +204,7 @@ def _create(
         source=f"{uri}/{versions.MODEL_PATH}",
         run_id=log.run_id,
         tags={
+            versions.COMPLETE_TAG: "false",
             **provenance.process_tags(),
             **copied,
             "crisol.run_id": log.run_id,
