@@ -84,13 +84,13 @@ class Profiler:
 
     def _run(self, data: Path, options: Path, out: Path) -> str:
         """Why the process did not come to its end; empty: it did."""
-        command = [sys.executable, "-m", "crisol.platform.profiling_worker", str(data),
+        command = [sys.executable, "-m", "crisol.platform.profiling_worker", data.name,
                    str(options), str(out), str(os.getpid())]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k in _KEPT}
         with (out / "log").open("wb") as log:
             process = subprocess.Popen(
                 command,
-                cwd=data.parent,  # messages name files from here
+                cwd=data.parent,  # so that messages name the file and nothing of this machine
                 env={**environment, "OMP_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,

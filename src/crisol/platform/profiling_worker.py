@@ -69,7 +69,8 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
 
 
 def _refuse(out: Path, reason: str) -> int:
-    (out / "refused.txt").write_text(reason, encoding="utf-8")
+    said = reason.replace(f"{Path.cwd()}{os.sep}", "")
+    (out / "refused.txt").write_text(said, encoding="utf-8")
     return REFUSED
 
 

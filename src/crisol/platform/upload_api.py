@@ -187,7 +187,6 @@ async def _write(
             await _receive(call, writer, settings.max_file_bytes - offset, settings.upload_idle_s)
         except UploadError:
             spoilt = True
-            await _drain(call)
             raise
         if not ends:
             return
@@ -220,15 +219,24 @@ def _keep(app: Any, dataset: Dataset, file: StoredFile, path: Path) -> None:
 async def _receive(call: Call, writer: Writer, max_bytes: int, idle_s: float) -> None:
     """Bring what arrives to the disk, and what had arrived when the client went away, too."""
     buffer = bytearray()
+
+    async def write() -> None:
+        piece = bytes(buffer)
+        buffer.clear()
+        if piece:
+            await asyncio.to_thread(writer.write, piece)
+
     try:
         async for chunk in call.stream(max(0, max_bytes), idle_s):
             buffer += chunk
             if len(buffer) >= _BUFFER:
-                await asyncio.to_thread(writer.write, bytes(buffer))
-                buffer.clear()
+                try:
+                    await write()
+                except UploadError:
+                    await _drain(call)
+                    raise
     finally:
-        if buffer:
-            await asyncio.to_thread(writer.write, bytes(buffer))
+        await write()
 
 
 async def _drain(call: Call) -> None:

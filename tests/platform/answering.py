@@ -1,0 +1,114 @@
+"""The platform behind a real server, in a thread of the test."""
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+from tests.platform.conftest import until
+
+from crisol.platform.app import Platform, Server
+from crisol.platform.settings import PlatformSettings
+from crisol.registry.store import Store
+
+KEYS = {
+    "viewer": "key-of-a-viewer-aaaa",
+    "trainer": "key-of-a-trainer-aaa",
+    "another": "key-of-another-aaaaa",
+    "promoter": "key-of-a-promoter-aa",
+}
+WRITTEN = ",".join(f"{key}={'trainer' if w == 'another' else w}" for w, key in KEYS.items())
+
+
+@dataclass(frozen=True)
+class Answering:
+    """A platform that answers.
+
+    Attributes:
+        url: where.
+        platform: the application.
+    """
+
+    url: str
+    platform: Platform
+
+    def client(self, who: str) -> httpx.Client:
+        """A client with the key of one of ``KEYS``."""
+        return httpx.Client(base_url=self.url, headers={"X-API-Key": KEYS[who]}, timeout=30)
+
+
+@contextmanager
+def served(store: Store, **settings: Any) -> Iterator[Answering]:
+    """Serve the platform of a store's project until the end of the block."""
+    folder = Path(store.project)
+    texts = {f"CRISOL_PLATFORM_{k.upper()}": str(v) for k, v in settings.items()}
+    limits = PlatformSettings.from_environment(texts, folder)
+    platform = Platform(folder, None, store, limits)
+    platform.open({"CRISOL_API_KEYS": WRITTEN, "CRISOL_LOG_LEVEL": "ERROR"})
+    config = uvicorn.Config(
+        platform, port=0, log_config=None, access_log=False, lifespan="on",
+        timeout_graceful_shutdown=5,
+    )  # fmt: skip
+    server = Server(platform, config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started or not thread.is_alive())
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield Answering(f"http://127.0.0.1:{port}", platform)
+    finally:
+        server.should_exit = True
+        thread.join(20)
+
+
+def bare_store(folder: Path, database: Path) -> Store:
+    """A store in a folder that is no project."""
+    folder.mkdir(parents=True)
+    shutil.copy(database, folder / "mlflow.db")
+    store = Store(
+        tracking_uri=f"sqlite:///{folder / 'mlflow.db'}",
+        artifact_root=(folder / "mlartifacts").as_uri(),
+        project=str(folder),
+    )
+    store.activate()
+    return store
+
+
+def rows(count: int = 60) -> bytes:
+    """A CSV of customers, of whom some left."""
+    lines = ["id,age,plan,churned"]
+    for i in range(count):
+        plan = ("free", "basic", "gold")[i % 3]
+        lines.append(f"c{i},{20 + i * 7 % 50},{plan},{'yes' if i * 7 % 50 > 25 else 'no'}")
+    return "\n".join(lines).encode() + b"\n"
+
+
+def new_dataset(client: httpx.Client, name: str, **options: Any) -> dict[str, Any]:
+    """A dataset that waits for its files."""
+    answer = client.post("/v1/datasets", json={"name": name, "options": options})
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def settled(client: httpx.Client, dataset_id: str) -> dict[str, Any]:
+    """A dataset, when it is no longer being read."""
+
+    def look() -> dict[str, Any] | None:
+        found = client.get(f"/v1/datasets/{dataset_id}").json()
+        return None if found["state"] == "profiling" else dict(found)
+
+    found: dict[str, Any] = until(look)
+    return found
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    """Status and code of an answer that has the error shape."""
+    body = json.loads(answer.content)
+    assert set(body) == {"error", "code", "details", "request_id"}
+    return answer.status_code, body["code"]
