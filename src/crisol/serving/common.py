@@ -24,15 +24,15 @@ from crisol.serving.application import Application
 from crisol.serving.asgi import Headers
 from crisol.serving.batching import Infer, MicroBatcher, Observe
 from crisol.serving.config import ConfigurationError
-from crisol.serving.endpoints import Act, Ask, Contract, Endpoint, Predict, Question
+from crisol.serving.endpoints import Act, Ask, Endpoint, Predict, Question
 from crisol.serving.errors import ApiError
 from crisol.serving.front import FrontedService
 from crisol.serving.pages import Page, model_pages
 from crisol.serving.resources import OpenResource, Prepare, Worker
 
 __all__ = [
-    "Act", "Ask", "BundleArguments", "Contract", "Endpoint", "FrontedService", "Predict",
-    "Question", "ServiceApp",
+    "Act", "Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "Question",
+    "ServiceApp",
 ]  # fmt: skip
 
 _log = logging.getLogger("crisol.serving")

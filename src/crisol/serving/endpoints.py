@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
 from crisol.core import predictor as core
+from crisol.core.contract import ModelContract
 from crisol.core.errors import FieldError
 from crisol.serving.asgi import JSON, Call, Reply, StreamReply
 from crisol.serving.auth import NOBODY, SCOPES, Identity
@@ -33,21 +34,6 @@ _SHAPE = frozenset({"missing", "extra_forbidden"})
 AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[Any]]
 BodyKind = Literal["plain", "upload", "bulk"]
 """What a body may weigh: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What an endpoint takes and answers.
-
-    Attributes:
-        request: the body.
-        response: the answer.
-        example: makes a valid body for the API page.
-    """
-
-    request: type[BaseModel]
-    response: type[BaseModel]
-    example: Callable[[], BaseModel]
 
 
 @dataclass(frozen=True)
@@ -114,7 +100,7 @@ class Endpoint(ABC):
         upload: "Upload | None" = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
-        contract_of: Callable[[Any], Contract] | None = None,
+        contract_of: Callable[[Any], ModelContract] | None = None,
         scope: str | None = None,
         public: bool = False,
         audit: str = "",

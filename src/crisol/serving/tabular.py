@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic_core import to_json
 
+from crisol.core.contract import Contract
 from crisol.models.tabular import contract
 from crisol.serving import common
 from crisol.serving.asgi import Call, Reply
@@ -26,7 +27,7 @@ def packages(runtime: str) -> tuple[str, ...]:
     return tuple(name for name in runtime.split("+") if name != "numpy")
 
 
-class ShownColumn(BaseModel):
+class ShownColumn(Contract):
     """One column as training saw it."""
 
     name: str
@@ -38,10 +39,8 @@ class ShownColumn(BaseModel):
     missing: float = Field(description="Share of the training rows without a value.")
 
 
-class Columns(BaseModel):
+class Columns(Contract):
     """What the model looks at and what it answers."""
-
-    model_config = ConfigDict(protected_namespaces=())
 
     task: str
     target: str | None

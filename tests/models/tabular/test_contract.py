@@ -7,7 +7,8 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from tests.models.tabular import served
 
-from crisol.models.tabular.contract import MAX_ROWS, Contract, contract_of, example_request
+from crisol.core.contract import ModelContract
+from crisol.models.tabular.contract import MAX_ROWS, contract_of, example_request
 from crisol.models.tabular.data import clean
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.params import DataParams
@@ -20,11 +21,11 @@ PICTURES = (Column(name="picture", kind="image"),)
 
 
 @pytest.fixture(scope="module")
-def contract() -> Contract:
+def contract() -> ModelContract:
     return contract_of(FITTED.schema)
 
 
-def problems(contract: Contract, body: Any) -> dict[str, str]:
+def problems(contract: ModelContract, body: Any) -> dict[str, str]:
     """What is wrong with a body, by field."""
     text = body if isinstance(body, str) else json.dumps(body)
     try:
@@ -34,7 +35,7 @@ def problems(contract: Contract, body: Any) -> dict[str, str]:
     return {}
 
 
-def test_columns_keep_their_names_on_the_way_in_and_out(contract: Contract) -> None:
+def test_columns_keep_their_names_on_the_way_in_and_out(contract: ModelContract) -> None:
     body = {"rows": [served.ROW], "explain": True}
     request = contract.request.model_validate_json(json.dumps(body), strict=True)
     assert request.model_dump(mode="json") == body
@@ -46,7 +47,7 @@ def test_columns_keep_their_names_on_the_way_in_and_out(contract: Contract) -> N
     Draft202012Validator(page).validate(body)
 
 
-def test_the_page_tells_what_training_saw(contract: Contract) -> None:
+def test_the_page_tells_what_training_saw(contract: ModelContract) -> None:
     fields = contract.request.model_json_schema()["$defs"]["Row"]["properties"]
     told = {name: field["description"] for name, field in fields.items()}
     assert "A whole number, 1 to 16 in training" in told["education-num"]
@@ -77,7 +78,7 @@ def test_the_page_tells_what_training_saw(contract: Contract) -> None:
     ],
 )
 def test_a_wrong_cell_is_named(
-    contract: Contract, cell: dict[str, Any], field: str, kind: str
+    contract: ModelContract, cell: dict[str, Any], field: str, kind: str
 ) -> None:
     assert problems(contract, {"rows": [served.ROW, cell]}) == {f"rows.1.{field}": kind}
 
@@ -98,11 +99,11 @@ def test_a_wrong_cell_is_named(
         ('{"rows": [{"income": -Infinity}]}', {"rows.0.income": "finite_number"}),
     ],
 )
-def test_a_wrong_body_is_named(contract: Contract, body: Any, wrong: dict[str, str]) -> None:
+def test_a_wrong_body_is_named(contract: ModelContract, body: Any, wrong: dict[str, str]) -> None:
     assert problems(contract, body) == wrong
 
 
-def test_what_may_be_missing_may(contract: Contract) -> None:
+def test_what_may_be_missing_may(contract: ModelContract) -> None:
     assert not problems(contract, {"rows": [dict.fromkeys(served.ROW)]})
     assert not problems(contract, {"rows": [{"class": "violet"}]})
     assert not problems(contract, {"rows": [{"model_x": "31.12.2023"}]}), "as in the data"

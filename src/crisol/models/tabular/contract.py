@@ -6,7 +6,6 @@ a column can be called.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, NotRequired
 
@@ -20,6 +19,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
 
+from crisol.core.contract import Contract, ModelContract
 from crisol.models.tabular.schema import Column, Schema, Task
 from crisol.models.tabular.text_cells import microseconds
 
@@ -51,33 +51,27 @@ EXAMPLE_ROW: Mapping[str, Cell] = {
 """A row of the committed sample, whose customers are synthetic."""
 
 
-class Explanation(BaseModel):
+class Explanation(Contract):
     """Why: what each column adds to the base (sampled Shapley values).
 
     The base and all contributions add up to the predicted number, or to the probability of the
     predicted class.
     """
 
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
     base: float = Field(description="The mean answer over rows of the training data.")
     contributions: dict[str, float] = Field(description="By column, the largest first.")
 
 
-class Notice(BaseModel):
+class Notice(Contract):
     """What of a row training did not show; the row is answered all the same."""
-
-    model_config = ConfigDict(extra="forbid")
 
     field: str = Field(description="The column.")
     message: str
     type: str = Field(description="out_of_range, unknown_category or missing.")
 
 
-class RowPrediction(BaseModel):
+class RowPrediction(Contract):
     """The answer to one row; which fields it has depends on the task."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class ClassPrediction(RowPrediction):
@@ -86,7 +80,7 @@ class ClassPrediction(RowPrediction):
     prediction: str = Field(description="The most probable class.")
     probabilities: dict[str, float] = Field(description="By class; they sum to 1.")
     explanation: Explanation | None = None
-    warnings: list[Notice] = []
+    warnings: list[Notice]
 
 
 class NumberPrediction(RowPrediction):
@@ -94,20 +88,18 @@ class NumberPrediction(RowPrediction):
 
     prediction: float
     explanation: Explanation | None = None
-    warnings: list[Notice] = []
+    warnings: list[Notice]
 
 
 class ClusterPrediction(RowPrediction):
     """The cluster of one row."""
 
     cluster: int = Field(description="From 0; -1: it belongs to none.")
-    warnings: list[Notice] = []
+    warnings: list[Notice]
 
 
-class PredictionRequest(BaseModel):
+class PredictionRequest(Contract):
     """Rows to be predicted; each names the columns it knows by their own names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     rows: list[dict[str, Cell]] = Field(min_length=1, max_length=MAX_ROWS)
     explain: bool | None = Field(
@@ -116,28 +108,11 @@ class PredictionRequest(BaseModel):
     )
 
 
-class PredictionResponse(BaseModel):
+class PredictionResponse(Contract):
     """One prediction for each row, in order."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     predictions: list[ClassPrediction | NumberPrediction | ClusterPrediction]
     model_version: str
-
-
-@dataclass(frozen=True)
-class Contract:
-    """What a model takes and answers.
-
-    Attributes:
-        request: ``rows`` of the model's columns.
-        response: the answer of the model's task.
-        example: makes a request that any model with this schema answers.
-    """
-
-    request: type[BaseModel]
-    response: type[BaseModel]
-    example: Callable[[], BaseModel]
 
 
 def example_request() -> PredictionRequest:
@@ -145,7 +120,7 @@ def example_request() -> PredictionRequest:
     return PredictionRequest(rows=[dict(EXAMPLE_ROW)])
 
 
-def contract_of(schema: Schema) -> Contract:
+def contract_of(schema: Schema) -> ModelContract:
     """The contract of a model of these columns."""
     rows: Any = list[row_type(schema)]  # type: ignore[misc]
     fields: dict[str, Any] = {"rows": (rows, PredictionRequest.model_fields["rows"])}
@@ -153,12 +128,14 @@ def contract_of(schema: Schema) -> Contract:
         fields["explain"] = (bool | None, PredictionRequest.model_fields["explain"])
     request = create_model(
         "PredictionRequest",
+        __base__=Contract,
         __doc__=PredictionRequest.__doc__,
-        __config__=PredictionRequest.model_config,
         **fields,
     )
     rows = [example_row(schema)]
-    return Contract(request, response_type(schema), lambda: request.model_validate({"rows": rows}))
+    return ModelContract(
+        request, response_type(schema), lambda: request.model_validate({"rows": rows})
+    )
 
 
 def row_type(schema: Schema) -> Any:
@@ -185,8 +162,8 @@ def response_type(schema: Schema) -> type[BaseModel]:
     predictions: Any = list[row]  # type: ignore[valid-type]
     return create_model(
         "PredictionResponse",
+        __base__=Contract,
         __doc__=PredictionResponse.__doc__,
-        __config__=PredictionResponse.model_config,
         predictions=(predictions, ...),
         model_version=(str, ...),
     )
