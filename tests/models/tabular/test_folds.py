@@ -1,0 +1,61 @@
+"""Folds respect classes, groups and time."""
+
+import numpy as np
+
+from crisol.models.tabular.folds import ALWAYS, divide
+
+
+def test_every_fold_has_the_classes_in_their_shares() -> None:
+    target = np.repeat([0, 1, 2], [500, 90, 10]).astype(np.int64)
+    folds = divide(target, len(target), 5, seed=0)
+    assert len(folds) == 5
+    for index in range(5):
+        learned, held_out = folds.rows(index)
+        assert np.intersect1d(learned, held_out).size == 0
+        assert len(learned) + len(held_out) == 600
+        assert np.bincount(target[held_out]).tolist() == [100, 18, 2]
+
+
+def test_a_class_of_one_row_is_always_learned_from() -> None:
+    target = np.array([0] * 20 + [1], np.int64)
+    folds = divide(target, 21, 5, seed=0)
+    assert folds.numbers[0, 20] == ALWAYS
+    assert all(20 in folds.rows(index)[0] for index in range(len(folds)))
+    assert not folds.judged[20]
+
+
+def test_numbers_are_spread_evenly() -> None:
+    target = np.random.default_rng(0).lognormal(size=1000)
+    folds = divide(target, 1000, 5, seed=1)
+    means = [np.log(target[folds.rows(index)[1]]).mean() for index in range(5)]
+    assert np.ptp(means) < 0.02
+
+
+def test_groups_are_never_on_both_sides() -> None:
+    groups = np.random.default_rng(0).integers(0, 30, 400)
+    folds = divide(None, 400, 4, seed=0, groups=groups)
+    for index in range(4):
+        learned, held_out = folds.rows(index)
+        assert not set(groups[learned]) & set(groups[held_out])
+        assert 60 < len(held_out) < 140
+
+
+def test_the_single_fold_of_ordered_rows_is_the_latest_tenth() -> None:
+    order = np.random.default_rng(0).permutation(100)
+    folds = divide(None, 100, 1, seed=0, order=order)
+    learned, held_out = folds.rows(0)
+    assert len(folds) == 1
+    assert order[held_out].min() > order[learned].max()
+    assert len(held_out) == 10
+
+
+def test_repeats_divide_anew_and_seeds_too() -> None:
+    folds = divide(None, 50, 5, seed=0, repeats=2)
+    assert len(folds) == 10
+    assert (folds.numbers[0] != folds.numbers[1]).any()
+    assert (divide(None, 50, 5, seed=0, repeats=2).numbers == folds.numbers).all()
+    assert (divide(None, 50, 5, seed=1).numbers[0] != folds.numbers[0]).any()
+
+
+def test_few_rows_make_few_folds() -> None:
+    assert len(divide(None, 6, 10, seed=0)) == 3
