@@ -20,10 +20,9 @@ from crisol.registry.versions import Reference
 
 @pytest.fixture(scope="module")
 def done(make_shared) -> Project:
-    """The same twice, another parameter, other data, another seed."""
+    """One run; then with another parameter, with other data, with another seed."""
     project = make_shared()
     project.store.activate()
-    project.run()
     project.run()
     project.run(train={"epochs": 4})
     project.write_rows(noise=0.2)
@@ -42,7 +41,7 @@ def _store(request: pytest.FixtureRequest) -> None:
 
 def test_the_semantic_version_follows_data_and_parameters(done: Project) -> None:
     found = json.loads(done.command("models", "linear", "--json").stdout)["versions"]
-    assert [v["semver"] for v in found] == ["1.0.0", "1.0.1", "1.1.0", "1.2.0", "1.2.1"]
+    assert [v["semver"] for v in found] == ["1.0.0", "1.1.0", "1.2.0", "1.2.1"]
     assert {v["status"] for v in found} == {"ready"}
     with versions.predictor_directory(done.store, version(done, 1)) as directory:
         sizes = sum(p.stat().st_size for p in directory.iterdir())
@@ -58,7 +57,7 @@ def version(project: Project, number: int) -> versions.Version:
 
 
 def test_another_contract_is_another_major_version(done: Project) -> None:
-    before = version(done, 5)
+    before = version(done, 4)
     same = dict(before.tags)
     assert facts.next_version(before, same) == "1.2.2"
     assert facts.next_version(before, {**same, facts.SHAPE_TAG: "other"}) == "2.0.0"

@@ -22,11 +22,13 @@ LINE = "linear.shop_1"
 
 @pytest.fixture(scope="module")
 def done(make_shared) -> Project:
-    """One run of the family, and two of a line of it, the second of them bad."""
+    """The family's own champion, a bad one; a line with a good champion and a bad candidate."""
     project = make_shared()
     project.store.activate()
-    project.run()
+    RegisteredPredictor(family="linear").save(candidate(9.0))
+    promotion.promote(project.store, Reference("linear"), force=True, reason="a bad one")
     project.run(params={"model": LINE})
+    promotion.promote(project.store, Reference(LINE))
     project.run(params={"model": LINE}, model={"slope_error": 9.0})
     return project
 
@@ -54,31 +56,23 @@ def test_every_line_counts_its_own_versions(done: Project) -> None:
 
 
 def test_every_line_has_its_own_champion_and_gate(done: Project) -> None:
-    promoted = done.command("promote", "linear")
-    assert "champion linear/1" in promoted.output
-    assert versions.try_find(done.store, LINE, "champion") is None
-    promoted = done.command("promote", f"{LINE}/1")
-    assert f"next     kedro bundle {LINE}" in promoted.output
+    assert str(versions.find(done.store, Reference("linear"))) == "linear/1"
+    assert str(versions.find(done.store, Reference(LINE))) == f"{LINE}/1"
     with pytest.raises(GateRefusedError, match=rf"kedro promote {LINE}/2 --force"):
         promotion.promote(done.store, Reference(LINE))
-    assert str(versions.find(done.store, Reference("linear"))) == "linear/1"
-    assert promotion.history(done.store, LINE)[0].model == LINE
+    again = done.command("promote", f"{LINE}/1")
+    assert f"{LINE}/1 is already the champion" in again.output
+    assert [m.model for m in promotion.history(done.store, LINE)] == [LINE]
     assert ChampionPredictor(family="linear", model=LINE).load().model_version == "1"
     chain = json.loads(done.command("lineage", f"{LINE}@champion", "--json").stdout)
     assert (chain["model"], chain["version"]) == (LINE, "1")
 
 
-def test_a_run_meets_the_champion_of_its_own_line(project: Project) -> None:
-    RegisteredPredictor(family="linear").save(candidate(9.0))
-    promotion.promote(project.store, Reference("linear"), force=True, reason="a bad one")
-    project.run(params={"model": LINE})
-    newest = versions.find(project.store, Reference(LINE, alias="candidate"))
-    assert newest.tags["crisol.compared_with"] == "none"
-    promotion.promote(project.store, Reference(LINE))
-    project.run(params={"model": LINE})
-    newest = versions.find(project.store, Reference(LINE, alias="candidate"))
-    assert newest.tags["crisol.compared_with"] == "1"
-    assert newest.gate.comparisons[-1].against == f"the champion {LINE}/1"
+def test_a_run_meets_the_champion_of_its_own_line(done: Project) -> None:
+    first, second = versions.all_versions(done.store, LINE)
+    assert first.tags["crisol.compared_with"] == "none"
+    assert second.tags["crisol.compared_with"] == "1"
+    assert second.gate.comparisons[-1].against == f"the champion {LINE}/1"
 
 
 def test_a_line_is_reproduced_under_its_name(done: Project) -> None:
