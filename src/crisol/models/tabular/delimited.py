@@ -77,6 +77,7 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
     table = table.rename_columns(_names(table.column_names, header, params, shown, notes))
     if table.num_rows == 0:
         raise MendableError(f"{shown}: holds column names and no rows")
+    _check_closed(path, table, shown)
     cleaned = [_cells(column, params.missing) for column in table.columns]
     return Delimited(
         pa.table(cleaned, names=table.column_names), encoding, separator, header, tuple(notes)
@@ -351,6 +352,21 @@ def check_names(names: Sequence[str], shown: str) -> None:
         raise MendableError(
             f"{shown}: column {name!r} is there {count} times; rename them, give read.names, or "
             "say that there is no header (read.header: false)"
+        )
+
+
+def _check_closed(path: Path, table: pa.Table, shown: str) -> None:
+    """Refuse a double quote that is never closed: its cell would swallow the rest of the file."""
+    last = table.columns[-1][table.num_rows - 1].as_py()
+    if "\n" not in last:
+        return
+    quotes = 0
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            quotes += block.count(b'"')
+    if quotes % 2:
+        raise MendableError(
+            f"{shown}: a double quote is not closed; the last cell would be {last[:40]!r}"
         )
 
 

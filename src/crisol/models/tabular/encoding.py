@@ -204,7 +204,11 @@ class Encoder:
             if column.kind == "image":
                 sent = [None] * len(rows) if images is None else self._sent(cells, images)
             else:
-                sent = [_json(column, cell) for cell in cells.astype(object)]
+                there = cells.notna()
+                sent = [
+                    _json(column, cell) if known else None
+                    for cell, known in zip(cells.astype(object), there, strict=True)
+                ]
             for row, cell in zip(found, sent, strict=True):
                 row[column.name] = cell
         return found
@@ -304,9 +308,7 @@ def _moments(cells: "pd.Series[Any]") -> tuple[NDArray[np.int64], NDArray[np.boo
 
 
 def _json(column: Column, cell: Any) -> Any:
-    """A typed cell as JSON has it."""
-    if cell is None or cell != cell or str(cell) in ("<NA>", "NaT"):
-        return None
+    """A typed cell, which is not missing, as JSON has it."""
     if column.kind == "number":
         number = float(cell)
         return int(number) if column.integer and number.is_integer() else number
