@@ -89,7 +89,7 @@ def score_classes(
     if not intervals:
         return Scored(found, {}, table)
     spans = {
-        "accuracy": shared.bootstrap_interval(truth, said, groups, "accuracy"),
+        "accuracy": _share_interval(truth, said, groups),
         "log_loss": shared.bootstrap_interval(losses, losses, groups, "mean"),
     }
     if area is not None:
@@ -140,6 +140,21 @@ def auc(truth: NDArray[np.int64], probabilities: Floats) -> float | None:
         if 0 < int((truth == code).sum()) < len(truth)
     ]
     return float(np.mean(areas)) if areas else None
+
+
+def _share_interval(
+    truth: NDArray[np.int64], said: NDArray[np.int64], groups: NDArray[Any] | None
+) -> Interval:
+    """The interval of accuracy; where every row is right, or wrong, a bootstrap knows no doubt.
+
+    Then it is the exact one of Clopper and Pearson (1934), with groups in the place of rows.
+    """
+    found = shared.bootstrap_interval(truth, said, groups, "accuracy")
+    if 0 < found.value < 1:
+        return found
+    count = len(truth) if groups is None else len(np.unique(groups))
+    doubt = 0.025 ** (1 / count)
+    return Interval(1.0, doubt, 1.0) if found.value == 1 else Interval(0.0, 0.0, 1 - doubt)
 
 
 def _area_interval(

@@ -196,6 +196,17 @@ def test_the_walk_is_scikit_learns_answer(task, extra):
     np.testing.assert_allclose(fit.model.predict(asked), expected, rtol=1e-12, atol=1e-12)
 
 
+def test_how_often_the_clock_is_looked_at_changes_no_tree(monkeypatch):
+    from crisol.models.tabular.algorithms import forest
+
+    asked = features(30, 8)
+    usual = fitted("random_forest", "regression", 200).model.predict(asked)
+    monkeypatch.setattr(forest, "CHUNK_ROWS", 800)
+    np.testing.assert_array_equal(
+        fitted("random_forest", "regression", 200).model.predict(asked), usual
+    )
+
+
 @pytest.mark.parametrize("task", ["classification", "three"])
 def test_the_logistic_optimum_is_scikit_learns(task):
     from scipy.sparse import csr_matrix, hstack

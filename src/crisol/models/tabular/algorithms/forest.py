@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from sklearn.ensemble import ForestClassifier, ForestRegressor
 
 TREES = "trees.safetensors"
-CHUNK = 10
-"""Trees grown between two looks at the clock."""
+CHUNK, CHUNK_ROWS = 10, 500_000
+"""Trees grown between two looks at the clock, and rows that all of them may see together; which
+trees are grown does not depend on it."""
 WALKERS = 1_000_000
 """Pairs of row and tree that are walked at once."""
 LEAF = -1
@@ -220,7 +221,8 @@ def _grow(
         n_jobs=context.threads,
         random_state=context.seed,
     )
-    for count in range(CHUNK, settings.trees + CHUNK, CHUNK):
+    step = max(context.threads, min(CHUNK, CHUNK_ROWS // len(table)))
+    for count in range(step, settings.trees + step, step):
         if context.seconds_left <= 0:
             break
         forest.set_params(n_estimators=min(count, settings.trees)).fit(table, target)
