@@ -15,13 +15,18 @@ KEYS = f"{BOSS},{TRAINER}=trainer,{OTHER}=trainer,{VIEWER}=viewer"
 OVER = ("completed", "failed", "cancelled")
 
 
+def free_port() -> int:
+    """A port nobody listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class Service:
     """``kedro platform`` in a project, on a port that is free."""
 
     def __init__(self, project: Path, **environment: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.project = project
         self.log = project / "service.log"
         self._environment = job_process_environment(

@@ -78,7 +78,7 @@ def last_words(log: Path) -> str:
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
-            text = _ANSI.sub("", file.read().decode(errors="replace"))
+            text = "\n" + _ANSI.sub("", file.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
     start = text.rfind("\nError: ")
