@@ -257,6 +257,8 @@ def test_every_change_is_told_in_the_audit_log(app: Application, tmp_path: Path)
         await client.post("/wishes", json={"name": "peace"}, headers=identified)
         await client.delete("/wishes/peace", headers=key("trainer"))
         await client.post("/wishes", json={"name": "taken"}, headers=key("trainer"))
+        await client.delete("/wishes/tabular.adult", headers=key("promoter"))
+        await client.delete("/wishes/my secret", headers=key("promoter"))
         await client.get("/wishes/peace", headers=key("trainer"))
         await client.post("/wishes", json={"name": "peace"}, headers={"x-api-key": "stranger"})
 
@@ -267,6 +269,8 @@ def test_every_change_is_told_in_the_audit_log(app: Application, tmp_path: Path)
         ("wish.make", "wish:peace", "done", 201),
         ("wish.forget", "peace", "refused", 403),
         ("wish.make", "", "refused", 409),
+        ("wish.forget", "tabular.adult", "done", 204),
+        ("wish.forget", "?", "done", 204),
     ]
     assert lines[0]["request_id"] == "mine"
     assert lines[0]["caller"].startswith("key:")

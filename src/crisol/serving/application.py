@@ -7,6 +7,7 @@ platform its datasets and jobs. It is plain ASGI: any server runs it, life cycle
 import asyncio
 import logging
 import os
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -36,6 +37,7 @@ from crisol.serving.routing import Routes
 _log = logging.getLogger("crisol.serving")
 _ResultT = TypeVar("_ResultT")
 Translate = Callable[[Exception], ApiError | None]
+_SANE_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 
 class Application:
@@ -314,7 +316,8 @@ class Application:
         """A line of the audit log, for what changes something and whose caller is known."""
         if endpoint is None or not endpoint.audit or not call.caller:
             return
-        about = call.about or "/".join(v for v in call.parameters.values() if v.isalnum())
+        named = (v if _SANE_NAME.fullmatch(v) else "?" for v in call.parameters.values())
+        about = call.about or "/".join(named)
         self._audit.write(
             request_id=call.request_id,
             action=endpoint.audit,
