@@ -88,3 +88,18 @@ def test_trials_are_finished_child_runs(project: Project) -> None:
     assert [(m.step, m.value) for m in folds] == [(0, 0.7), (1, 0.9)]
     assert len(children[1].data.params) == 151
     assert recovery.recover(project.store) == []
+
+
+def test_progress_that_cannot_be_written_waits_and_ends_no_training(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = runs.open_run(project.store, "linear", {})
+    database, moved = project.folder / "mlflow.db", project.folder / "aside.db"
+    database.rename(moved)
+    database.touch()  # a database without tables, as far as MLflow can see
+    log.progress({"progress.fraction": 0.25})
+    log._write_progress()
+    assert "could not be written" in caplog.text
+    moved.replace(database)
+    log.finish()
+    assert told(project, log.run_id, "fraction") == [0.25]

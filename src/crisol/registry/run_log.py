@@ -116,7 +116,7 @@ class RunLog:
             self._ahead.update(values)
             wait = _PROGRESS_INTERVAL_S - (time.monotonic() - self._told_at)
             if wait > 0 and self._timer is None:
-                self._timer = threading.Timer(wait, self._write_late)
+                self._timer = threading.Timer(wait, self._write_progress)
                 self._timer.daemon = True
                 self._timer.start()
         if wait <= 0:
@@ -130,7 +130,9 @@ class RunLog:
         self.progress(dict.fromkeys(of_node, 0.0))
 
     def _write_progress(self) -> None:
+        """Write what changed. A store that is busy may not end a training: then it is told late."""
         from mlflow.entities import Metric
+        from mlflow.exceptions import MlflowException
 
         with self._lock:
             if self._timer is not None:
@@ -140,20 +142,19 @@ class RunLog:
             changed = {k: v for k, v in self._ahead.items() if self._told.get(k) != v}
             self._told |= changed
             self._ahead = {}
-        if changed:
-            now = int(1000 * time.time())
-            step = max(now - self.began_ms, 0)
-            metrics = [Metric(metric_name(k), float(v), now, step) for k, v in changed.items()]
-            self.store.client().log_batch(self.run_id, metrics=metrics)
-
-    def _write_late(self) -> None:
-        """In the timer's thread, where no error would be seen and none may end the training."""
-        from mlflow.exceptions import MlflowException
-
+        if not changed:
+            return
+        now = int(1000 * time.time())
+        step = max(now - self.began_ms, 0)
+        metrics = [Metric(metric_name(k), float(v), now, step) for k, v in changed.items()]
         try:
-            self._write_progress()
+            self.store.client().log_batch(self.run_id, metrics=metrics)
         except MlflowException as error:
             logger.warning("progress of run %s could not be written: %s", self.run_id, error)
+            with self._lock:
+                self._ahead = {**changed, **self._ahead}
+                for name in changed:
+                    self._told.pop(name, None)
 
     def flush(self) -> None:
         """Write what is pending."""
