@@ -95,15 +95,17 @@ class NetworkSettings(AlgorithmSettings):
 class MLPSettings(NetworkSettings, TableSettings):
     """A multilayer perceptron on piecewise-linear embeddings of numbers (arXiv:2203.05556)."""
 
+    learning_rate: float = Field(default=3e-3, gt=0)
     hidden: Sizes = (256, 256)
-    bins: int = Field(default=32, ge=2)
+    bins: int = Field(default=64, ge=2)
     embedding: int = Field(default=12, ge=1)
 
 
 class TabMSettings(MLPSettings):
     """TabM (arXiv:2410.24210): many MLPs in one, whose answers are averaged."""
 
-    members: int = Field(default=16, ge=1)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    members: int = Field(default=8, ge=1)
 
 
 class FTTransformerSettings(NetworkSettings, TableSettings):

@@ -10,6 +10,7 @@ from tests.models.tabular.algorithms.toys import accuracy, context, features, ta
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
+from crisol.models.tabular.algorithms.network import has_matrix_unit, loop_params
 from crisol.models.tabular.features import UNSEEN, Part
 from crisol.models.tabular.settings import MLPSettings, TabMSettings
 
@@ -62,7 +63,7 @@ def test_a_target_that_never_changes_is_answered():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_seed_decides(name):
-    train, valid = table(200), table(60, 1)
+    train, valid = table(60), table(30, 1)
     first, second = (fit(name, train, valid).model.predict(valid.features) for _ in range(2))
     other = fit(name, train, valid, context(seed=1)).model.predict(valid.features)
     assert np.array_equal(first, second)
@@ -82,14 +83,14 @@ def test_what_is_written_is_read(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_answer_does_not_depend_on_its_company(name):
-    model, rows = fit(name, table(200)).model, table(50, 1).features
+    model, rows = fit(name, table(60)).model, table(50, 1).features
     alone = np.concatenate([model.predict(rows.take(slice(i, i + 1))) for i in range(50)])
     assert model.predict(rows) == pytest.approx(alone, abs=1e-6)
     assert model.predict(rows.take(slice(0, 0))).shape == (0, 2)
 
 
 def test_missing_numbers_and_unseen_words_are_answered():
-    model = fit("tabm", table(300)).model
+    model = fit("tabm", table(100)).model
     rows = table(5, 1).features
     empty = replace(
         rows,
@@ -115,7 +116,7 @@ def test_words_of_a_text_column_count():
 
 
 def test_resuming_is_as_never_having_stopped(tmp_path):
-    train, valid = table(300), table(100, 1)
+    train, valid = table(160), table(60, 1)
     whole = fit("tabm", train, valid, context(checkpoints=tmp_path / "a", label="x"))
     circumstances = context(checkpoints=tmp_path / "b", label="x", deadline=1.0)
     clock = iter([0.0] * 40)
@@ -145,6 +146,21 @@ def test_the_deadline_holds():
     assert found.facts["epochs"] >= 1
     with pytest.raises(OutOfTime, match="tabm"):
         algorithm("tabm").fit(settings, train, valid, context(deadline=time.monotonic()))
+
+
+def test_half_precision_is_chosen_where_it_is_quick_and_learns_as_well():
+    chosen = loop_params(SETTINGS["tabm"], context(), 800, validated=True).mixed_precision
+    assert (chosen == "bf16") == has_matrix_unit()
+    full = context(train={"mixed_precision": "no"})
+    assert accuracy(fit("tabm", table(800), circumstances=full).model, table(200, 2)) > 0.9
+
+
+def test_small_tables_come_in_small_batches():
+    sizes = [
+        loop_params(SETTINGS["mlp"], context(), rows, validated=False).batch_size
+        for rows in (10, 400, 1500, 100_000)
+    ]
+    assert sizes == [16, 16, 64, 256]
 
 
 def test_what_the_person_set_wins():
