@@ -20,11 +20,12 @@ from pydantic import BaseModel, ConfigDict
 from crisol.core.predictor import Predictor, predictor_digest, read_manifest
 from crisol.models import load_predictor
 from crisol.serving import openapi
+from crisol.serving.answering import Act, Ask, Predict
 from crisol.serving.application import Application
 from crisol.serving.asgi import Headers
 from crisol.serving.batching import Infer, MicroBatcher, Observe
 from crisol.serving.config import ConfigurationError
-from crisol.serving.endpoints import Act, Ask, Endpoint, Predict, Question
+from crisol.serving.endpoints import Endpoint, Question
 from crisol.serving.errors import ApiError
 from crisol.serving.front import FrontedService
 from crisol.serving.pages import Page, model_pages

@@ -2,7 +2,7 @@
 
 An event that was acknowledged is on the disk, and the next read of any worker sees it
 (:mod:`crisol.serving.state`). Writes of all requests that wait meanwhile share one commit (see
-:class:`crisol.serving.endpoints.Ask`), so that the flush is paid once for all of them.
+:class:`crisol.serving.answering.Ask`), so that the flush is paid once for all of them.
 
 Forget a user with ``DELETE``.
 """

@@ -1,6 +1,6 @@
 """Endpoints whose answers are of every kind: any status and header, streams, nothing at all.
 
-Those of a family's service (:mod:`crisol.serving.endpoints`) have a thread each and answer with
+Those of a family's service (:mod:`crisol.serving.answering`) have a thread each and answer with
 their contract. These share the application's threads, for work that waits for a database or a disk
 while others are answered, or run in the event loop itself, for what streams.
 """

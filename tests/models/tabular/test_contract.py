@@ -110,6 +110,17 @@ def test_what_may_be_missing_may(contract: ModelContract) -> None:
     assert not problems(contract, {"rows": [{"model_x": "2023-12-31T23:59:59+02:00"}]})
 
 
+def test_any_name_may_be_a_columns() -> None:
+    names = ("", " ", "rows", "self", "a.b", "a/b", "a\nb", "λ", "__class__", "$ref", "{x}", "%s",
+             "model_config", "__pydantic_config__", "type", "properties", "0", "x" * 500)  # fmt: skip
+    columns = tuple(Column(name=name, kind="number", low=0, high=1) for name in names)
+    contract = contract_of(Schema(task="clustering", columns=columns, rows=2))
+    body = contract.example().model_dump(mode="json")
+    assert tuple(body["rows"][0]) == names
+    assert not problems(contract, body)
+    Draft202012Validator(contract.request.model_json_schema()).validate(body)
+
+
 @pytest.mark.parametrize("task", ["classification", "regression", "clustering"])
 def test_the_example_keeps_the_contract_of_each_task(task: Any) -> None:
     encoder = Encoder.fit(served.table(), served.schema(task))
