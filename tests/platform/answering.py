@@ -22,8 +22,10 @@ KEYS = {
     "trainer": "key-of-a-trainer-aaa",
     "another": "key-of-another-aaaaa",
     "promoter": "key-of-a-promoter-aa",
+    "everything": "key-of-everything-aa",
 }
-WRITTEN = ",".join(f"{key}={'trainer' if w == 'another' else w}" for w, key in KEYS.items())
+_SCOPES = {"another": "trainer", "everything": "trainer+promoter"}
+WRITTEN = ",".join(f"{key}={_SCOPES.get(who, who)}" for who, key in KEYS.items())
 
 
 @dataclass(frozen=True)
