@@ -68,3 +68,19 @@ def test_a_model_with_pairs_is_written_and_read(tmp_path: Path) -> None:
     assert set(shares) == {"a", "b", "c", "d"}
     assert abs(sum(shares.values()) - 1) < 1e-9
     assert shares["b"] + shares["d"] > 0.95
+
+
+def test_a_pairs_shap_values_go_in_halves_to_its_columns() -> None:
+    part = ratio_rows(400)
+    pairs = Pairs(((1, "/", 3),))
+    wide = Part(pairs.apply(part.features), part.target)
+    settings = LightGBMSettings(max_iterations=30)
+    inner = algorithm("lightgbm").fit(settings, wide, None, context("regression")).model
+    own, own_names = inner.shap(wide.features)
+    values, names = Paired(inner, pairs, part.features.number_names).shap(part.features)
+    assert names == ("a", "b", "c", "d")
+    np.testing.assert_allclose(values.sum(axis=1), own.sum(axis=1))
+    pair = own[:, own_names.index("b / d")]
+    np.testing.assert_allclose(values[:, 1], own[:, 1] + pair / 2)
+    strength = np.abs(values).mean(axis=0)
+    assert min(strength[1], strength[3]) > 3 * max(strength[0], strength[2])

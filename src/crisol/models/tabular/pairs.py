@@ -131,6 +131,24 @@ class Paired(Algorithm):
                 shares[name] = shares.get(name, 0.0) + share / 2
         return shares
 
+    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+        """Those of the algorithm; a pair's value goes in halves to its columns."""
+        found = self.inner.shap(self.pairs.apply(features))
+        if found is None:
+            return None
+        values, names = found
+        made = {
+            f"{self.number_names[a]} {operation} {self.number_names[b]}": (a, b)
+            for a, operation, b in self.pairs.chosen
+        }
+        kept = tuple(name for name in names if name not in made)
+        answer = values[:, [names.index(name) for name in kept]]
+        for name, columns in made.items():
+            for column in columns:
+                half = values[:, names.index(name)] / 2
+                answer[:, kept.index(self.number_names[column])] += half
+        return answer, kept
+
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
         return {

@@ -261,5 +261,5 @@ def _short(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return float(f"{value:.4g}") if np.isfinite(value) else None
+        return rounded({"": value}, ("",))[""] if np.isfinite(value) else None
     return value

@@ -17,6 +17,8 @@ from crisol.core.metrics import Interval
 RESAMPLES = 1000
 AREA_RESAMPLES = 200
 """Of the area under the curve, which is slower to resample."""
+NOTHING = 1e-12
+"""What tables show as 0."""
 
 Floats = NDArray[np.float64]
 
@@ -199,4 +201,9 @@ def _weighted_area(positive: NDArray[np.bool_], score: Floats) -> Callable[[NDAr
 
 def rounded(metrics: Mapping[str, float], names: tuple[str, ...]) -> dict[str, float | None]:
     """Some of the figures as a table shows them, ``None`` where there is no such figure."""
-    return {name: float(f"{metrics[name]:.4g}") if name in metrics else None for name in names}
+    return {
+        name: float(f"{metrics[name]:.4g}") * (abs(metrics[name]) > NOTHING)
+        if name in metrics
+        else None
+        for name in names
+    }
