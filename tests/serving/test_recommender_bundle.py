@@ -57,6 +57,7 @@ def test_events_outlive_the_service_being_killed(bundle: package.Bundle, tmp_pat
     question = {"user_id": "visitor", "num_recs": 5}
     with served(bundle, tmp_path) as server:
         assert server.first_route() == "/recommendations"
+        assert server.post("/recommendations", server.first_example()).body["items"]
         before = server.post("/recommendations", question).body
         assert server.post("/events", {"events": events}).body["accepted"] == 2
         told = server.post("/recommendations", question).body

@@ -48,8 +48,18 @@ class LocalServer:
 
     def first_route(self) -> str:
         """The first route of the API page: the family's main question."""
+        return next(iter(self._paths()))
+
+    def first_example(self) -> dict[str, Any]:
+        """The API page's example of that question, which the model that is served can answer."""
+        operation = next(iter(self._paths().values()))["post"]
+        example: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["example"]
+        return example
+
+    def _paths(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"{self.url}/openapi.json", timeout=30) as page:  # noqa: S310
-            return str(next(iter(json.load(page)["paths"])))
+            paths: dict[str, Any] = json.load(page)["paths"]
+            return paths
 
     def post(self, route: str, request: Mapping[str, Any]) -> Answer:
         """Send one JSON request with this server's key."""

@@ -1,7 +1,7 @@
 """Try the newest bundle of a model: ``python -m crisol.serving.trial signals``.
 
-Starts it on a free port, sends the contract's example to its first route, prints the answer and the
-version that gave it, and stops it.
+Starts it on a free port, sends the example of its API page to its first route, prints the answer
+and the version that gave it, and stops it.
 """
 
 import argparse
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crisol.models import family
 from crisol.serving.local_server import Answer, ServerError, serving
 
 
@@ -27,21 +26,18 @@ class Trial:
     start_seconds: float
 
 
-def ask_example(name: str, tag: str) -> Trial:
-    """Serve the Bento ``tag`` and send it the example request of the model ``name``'s family.
-
-    A model is a family's own, or a line of it such as ``tabular.adult``.
+def ask_example(tag: str) -> Trial:
+    """Serve the Bento ``tag`` and send it the example of its own API page.
 
     Raises:
         ServerError: the bundle did not become ready.
     """
-    example = family(name.partition(".")[0]).example_request().model_dump(mode="json")
     with tempfile.TemporaryDirectory(prefix="crisol-trial-") as folder:
         work = Path(folder)
         with serving(
             tag, python=[sys.executable], cwd=work, environment=os.environ, log=work / "serve.log"
         ) as server:
-            route = server.first_route()
+            route, example = server.first_route(), server.first_example()
             return Trial(route, example, server.post(route, example), server.start_seconds)
 
 
@@ -53,7 +49,7 @@ def main() -> None:
     arguments = parser.parse_args()
     tag = arguments.tag or f"{arguments.model}:latest"
     try:
-        trial = ask_example(arguments.model, tag)
+        trial = ask_example(tag)
     except (ServerError, ValueError) as error:
         sys.exit(f"crisol: {error}")
     sent = json.dumps(trial.request)
