@@ -46,9 +46,18 @@ class Attention(nn.Module):
         parts = self.project(x_BTE).unflatten(-1, (3, self.heads, -1))
         q_BHTK, k_BHTK, v_BHTK = (part.transpose(1, 2) for part in parts.unbind(2))
         mask = None if there_BT is None else there_BT[:, None, None, :]
-        mixed = F.scaled_dot_product_attention(q_BHTK[:, :, -last:], k_BHTK, v_BHTK, attn_mask=mask)
+        mixed = _attended(q_BHTK[:, :, -last:], k_BHTK, v_BHTK, mask)
         out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
         return out
+
+
+def _attended(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, mask: Tensor | None) -> Tensor:
+    if q_BHTK.device.type != "cpu":
+        return F.scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, attn_mask=mask)
+    # Of fused attention on a processor the gradients in bf16 take five times as long (torch 2.13).
+    with torch.autocast("cpu", enabled=False):
+        q_BHTK, k_BHTK, v_BHTK = q_BHTK.float(), k_BHTK.float(), v_BHTK.float()
+        return F.scaled_dot_product_attention(q_BHTK, k_BHTK, v_BHTK, attn_mask=mask)
 
 
 class Block(nn.Module):

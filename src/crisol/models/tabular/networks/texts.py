@@ -16,6 +16,9 @@ from crisol.models.tabular.networks.dropout import Dropout
 from crisol.models.tabular.networks.head import Head
 from crisol.models.tabular.networks.tokens import PADDING, TextInputs
 
+SIMILAR = 64
+"""Rows of similar length that are read together, so that few of their tokens are padding."""
+
 
 def trimmed(tokens_BT: Tensor) -> tuple[Tensor, Tensor]:
     """Tokens without the columns that no row needs, and which of them are there [B, T]."""
@@ -49,13 +52,20 @@ class TextEncoder(nn.Module):
 
     def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
         """Answers [1, B, O]."""
-        tokens_BT, there_BT = trimmed(batch["tokens"])
+        tokens_BT = batch["tokens"]
+        order_B = (tokens_BT != PADDING).sum(1).argsort(stable=True)
+        parts = [self._read(tokens_BT[rows]) for rows in order_B.split(SIMILAR)]
+        answer: Tensor = self.head(torch.cat(parts)[order_B.argsort()], batch)
+        return answer
+
+    def _read(self, tokens_BT: Tensor) -> Tensor:
+        """Mean states [B, E]."""
+        tokens_BT, there_BT = trimmed(tokens_BT)
         x_BTE = self.dropout(self.tokens(tokens_BT) + self.places[: tokens_BT.shape[1]])
         for block in self.blocks:
             x_BTE = block(x_BTE, there_BT)
         weight_BT1 = there_BT.unsqueeze(-1).to(x_BTE.dtype)
-        answer: Tensor = self.head((x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1), batch)
-        return answer
+        return (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
 
 
 class BidirectionalLSTM(nn.Module):
