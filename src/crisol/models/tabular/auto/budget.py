@@ -7,8 +7,6 @@ are told when to stop, and killed a little later.
 import statistics
 import time
 
-GRACE_S = 1.0
-"""What a fit may take beyond its time before it is killed, within the search's own."""
 RESERVE_SHARE, LEAST_RESERVE_S, MOST_RESERVE_S = 0.08, 0.5, 15.0
 SHARE_PORTFOLIO, SHARE_STUDY = 0.4, 0.25
 """Share of what is left of all workers' time that one trial may take."""
@@ -73,11 +71,3 @@ class Budget:
         share = SHARE_STUDY if searched else SHARE_PORTFOLIO
         fair = max(0.0, self.left) * min(self._workers, folds) * share / folds
         return max(fair, LEAST_FIT_S)
-
-    def seconds(self, wanted: float | None) -> float:
-        """Seconds an order given now may take."""
-        return max(0.0, self.left - GRACE_S / 2 if wanted is None else min(wanted, self.left))
-
-    def kill_at(self, seconds: float) -> float:
-        """When a fit that was given so many seconds now is killed (monotonic)."""
-        return min(time.monotonic() + 1.5 * seconds + GRACE_S, self.end + GRACE_S / 2)

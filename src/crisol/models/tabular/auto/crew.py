@@ -13,9 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from crisol.models.tabular.auto.fitting import Order
+from crisol.models.tabular.auto.worker import BEGINS
 
-GRACE_S = 1.0
-"""What a fit may take beyond its time before its process is killed."""
+PATIENCE, GRACE_S = 1.5, 1.0
+"""A fit that takes so many times its time and so many seconds more is killed; at the search's end
+half of the seconds are enough."""
 SINGLE_THREAD = (
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -55,13 +57,15 @@ class Worker:
                 env={**os.environ, **dict.fromkeys(SINGLE_THREAD, "1")},
             )
         self.order: Order | None = None
+        self._heard = b""
         self._given = 0.0
         self._kill_at = float("inf")
 
-    def give(self, order: Order, kill_at: float) -> None:
-        """Hand over an order; the process is killed if it is at it beyond ``kill_at``."""
+    def give(self, order: Order) -> None:
+        """Hand over an order; the process is killed if it is at it well beyond its time."""
         assert self._process.stdin is not None
-        self.order, self._given, self._kill_at = order, time.monotonic(), kill_at
+        self.order, self._given = order, time.monotonic()
+        self._kill_at = float("inf") if order.end is None else order.end + GRACE_S / 2
         try:
             self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
             self._process.stdin.flush()
@@ -78,15 +82,27 @@ class Worker:
         """Until it is killed."""
         return self._kill_at - time.monotonic()
 
-    def hear(self) -> tuple[Reply, bool]:
-        """Its answer, and whether it lives; waits for the line or the end of the process."""
+    def hear(self) -> tuple[Reply | None, bool]:
+        """Its answer, if the order has ended, and whether it lives; to call when there is output.
+
+        Reads what there is, not lines: of two that come at once none may wait in a buffer.
+        """
         assert self.order is not None
-        line = self.output.readline()
-        if line:
+        heard = os.read(self.output.fileno(), 65536)
+        if not heard:
+            code = self._process.wait()
+            reason = f"its process ended with {code}{self._last_words()}"
+            return self._reply("failed", reason), False
+        *lines, self._heard = (self._heard + heard).split(b"\n")
+        reply = None
+        for line in lines:
             said: Mapping[str, Any] = json.loads(line)
-            return self._reply(said["state"], said.get("reason", "")), True
-        code = self._process.wait()
-        return self._reply("failed", f"its process ended with {code}{self._last_words()}"), False
+            if said["state"] != BEGINS:
+                reply = self._reply(said["state"], said.get("reason", ""))
+            elif self.order.seconds is not None:
+                allowed = PATIENCE * self.order.seconds + GRACE_S
+                self._kill_at = min(self._kill_at, time.monotonic() + allowed)
+        return reply, True
 
     def kill(self) -> Reply | None:
         """End the process; what it was asked timed out."""
@@ -140,9 +156,9 @@ class Crew:
         """Workers without an order."""
         return sum(worker.order is None for worker in self._workers)
 
-    def give(self, order: Order, kill_at: float) -> None:
+    def give(self, order: Order) -> None:
         """Hand an order to a worker that has none."""
-        next(w for w in self._workers if w.order is None).give(order, kill_at)
+        next(w for w in self._workers if w.order is None).give(order)
 
     def wait(self, until: float) -> list[Reply]:
         """What has ended, as soon as something has; nothing when ``until`` (monotonic) is over."""
@@ -156,12 +172,13 @@ class Crew:
                 for worker in busy:
                     selector.register(worker.output, selectors.EVENT_READ, worker)
                 ready = [key.data for key, _ in selector.select(max(0.0, min(left, 3600.0)))]
-            if ready:
-                return [self._hear(worker) for worker in ready]
+            replies = [reply for worker in ready if (reply := self._hear(worker)) is not None]
+            if replies:
+                return replies
             if time.monotonic() >= until or not busy:
                 return []
 
-    def _hear(self, worker: Worker) -> Reply:
+    def _hear(self, worker: Worker) -> Reply | None:
         reply, alive = worker.hear()
         if not alive:
             self._replace(worker)

@@ -86,7 +86,8 @@ class Order:
         settings: of the algorithm.
         fold: which rows are held out.
         seed: of everything random.
-        seconds: what it may take; ``None``: no limit.
+        seconds: what it may take once it has begun; ``None``: no limit.
+        end: monotonic seconds, of this machine, when it must have ended in any case.
         sample: learn from so many of the rows at most; ``None``: from all.
         label: names the fit in curves.
     """
@@ -97,8 +98,15 @@ class Order:
     fold: int
     seed: int
     seconds: float | None = None
+    end: float | None = None
     sample: int | None = None
     label: str = ""
+
+    def deadline(self, started: float) -> float | None:
+        """When to stop, of a fit that began at ``started`` (both monotonic seconds)."""
+        limits = [started + self.seconds] if self.seconds is not None else []
+        limits += [self.end] if self.end is not None else []
+        return min(limits, default=None)
 
     def folder(self, root: Path) -> Path:
         """Where its result lies."""
@@ -196,9 +204,9 @@ class Bench:
         return FitResult.read(folder)
 
     def _fit(self, order: Order, folder: Path) -> None:
-        started = time.monotonic()
-        train, valid = self._rows(order)
         chosen = algorithm(order.algorithm)
+        started, worked = time.monotonic(), time.process_time()
+        train, valid = self._rows(order)
         scratch = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(scratch, ignore_errors=True)
         (scratch / "model").mkdir(parents=True)
@@ -208,7 +216,7 @@ class Bench:
             seed=order.seed,
             threads=self.threads,
             train=self.brief.train,
-            deadline=None if order.seconds is None else started + order.seconds,
+            deadline=order.deadline(started),
             checkpoints=folder.with_name(f"{folder.name}-epochs"),
             label=order.label,
         )
@@ -230,7 +238,8 @@ class Bench:
             "seconds": time.monotonic() - started,
             "loss": judge(self.brief, judged, answers),
             "latency_ms": one_row_ms(model, judged.features),
-            "facts": {name: float(value) for name, value in fit.facts.items()},
+            "facts": {name: float(value) for name, value in fit.facts.items()}
+            | {"cpu_seconds": time.process_time() - worked},
             "history": [] if history is None else json.loads(history.to_json(orient="records")),
             "state": state,
             "algorithm": order.algorithm,

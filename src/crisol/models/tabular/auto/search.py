@@ -213,14 +213,21 @@ class Search:
         fold = trial.next_fold
         assert fold is not None
         trial.given.add(fold)
-        seconds = self._budget.seconds(trial.seconds_a_fold)
         label = f"{trial.name}.fold{fold + 1}"
         key = trial.key if sample is None else f"first-{trial.key}"
         order = Order(
-            key, trial.algorithm, dict(trial.settings), fold, trial.seed, seconds, sample, label
+            key,
+            trial.algorithm,
+            dict(trial.settings),
+            fold,
+            trial.seed,
+            seconds=trial.seconds_a_fold,
+            end=self._budget.end,
+            sample=sample,
+            label=label,
         )
         self._given[key] = trial
-        crew.give(order, self._budget.kill_at(seconds))
+        crew.give(order)
 
     def _hear(self, reply: Reply) -> None:
         """Take note of what became of a fit."""

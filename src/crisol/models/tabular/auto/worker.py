@@ -1,10 +1,11 @@
 """A process that fits: ``python -m crisol.models.tabular.auto.worker ROWS RESULTS``.
 
-Orders come as JSON lines on standard input, one answer a line goes to standard output: what went
-wrong, or nothing when the result lies on disk. What libraries print goes to standard error. The
+Orders come as JSON lines on standard input; on standard output one line says that a fit begins, its
+libraries loaded, and one how it ended. What libraries print goes to standard error. The
 process ends when its input does, whatever it is doing: its parent may have been killed.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -15,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithm import OutOfTime
+from crisol.models.tabular.algorithm import OutOfTime, algorithm
 from crisol.models.tabular.auto.fitting import Bench, Order
 
 logger = logging.getLogger(__name__)
+
+BEGINS = "begins"
 
 
 def main(rows: Path, results: Path) -> None:
@@ -30,9 +33,16 @@ def main(rows: Path, results: Path) -> None:
     threading.Thread(target=_listen, args=(orders,), daemon=True).start()
     bench = Bench.read(rows, results)
     while True:
-        line = orders.get()
-        reply = obey(bench, Order(**json.loads(line)))
-        print(json.dumps(reply), file=answers, flush=True)
+        order = Order(**json.loads(orders.get()))
+        load(order)
+        print(json.dumps({"state": BEGINS}), file=answers, flush=True)
+        print(json.dumps(obey(bench, order)), file=answers, flush=True)
+
+
+def load(order: Order) -> None:
+    """Import what the fit needs; what cannot be imported is told by the fit."""
+    with contextlib.suppress(Exception):
+        algorithm(order.algorithm)
 
 
 def obey(bench: Bench, order: Order) -> dict[str, Any]:

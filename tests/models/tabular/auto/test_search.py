@@ -1,0 +1,201 @@
+"""The search: in time, whatever trials do; the same twice; resumable."""
+
+import logging
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.models.tabular.auto.places import (
+    QUICK,
+    STRAIGHT,
+    answers,
+    make_stubborn,
+    problem,
+    run,
+    scores,
+    states,
+)
+
+from crisol.core import progress
+from crisol.core.errors import MendableError
+from crisol.models.tabular.auto.automl import clear, settle
+from crisol.models.tabular.auto.fitting import RESULT
+
+
+def test_a_search_gives_an_ensemble_and_a_leaderboard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[progress.Trial] = []
+    shares: list[float] = []
+    with progress.listening(
+        lambda *_: None, ahead=lambda m: shares.append(m["progress.fraction"]), trial=told.append
+    ):
+        found = run(tmp_path, monkeypatch, workers=2)
+    table = found.leaderboard
+    assert states(found) == ["complete", "complete"]
+    assert table["rank"].tolist() == list(range(1, len(table) + 1))
+    assert table.loc[table["trial"] >= 0, "weight"].sum() == pytest.approx(1)
+    assert [trial.number for trial in told] == [0, 1]
+    assert told[0].value == pytest.approx(np.mean(told[0].fold_values))
+    assert len(told[0].fold_values) == 3
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert answers(found).shape == (40, 2)
+    assert found.chosen.loss < 0.5
+    assert np.isfinite(found.chosen.answers).all()
+
+
+def test_two_searches_are_the_same_whatever_the_number_of_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(
+        tmp_path / "a", monkeypatch, [QUICK], max_trials=4, workers=1, algorithms=["lightgbm"]
+    )
+    second = run(
+        tmp_path / "b", monkeypatch, [QUICK], max_trials=4, workers=2, algorithms=["lightgbm"]
+    )
+    assert len(first.trials) == 4
+    assert any(trial.searched for trial in first.trials)
+    pd.testing.assert_frame_equal(scores(first), scores(second))
+    np.testing.assert_array_equal(answers(first), answers(second))
+
+
+def test_a_search_goes_on_where_it_was_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = run(tmp_path / "whole", monkeypatch, workers=1)
+    folder = settle(tmp_path / "cut", "data")
+    run(folder, monkeypatch, [QUICK], workers=1)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob(RESULT)}
+    assert len(before) == 3
+    with caplog.at_level(logging.INFO):
+        assert settle(tmp_path / "cut", "data") == folder
+    assert "resumes; 3 fits are done" in caplog.text
+    resumed = run(folder, monkeypatch, workers=1)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    np.testing.assert_array_equal(answers(resumed), answers(whole))
+    clear(tmp_path / "cut")
+    assert not folder.exists()
+
+
+def test_other_data_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    old = settle(tmp_path, "old")
+    new = settle(tmp_path, "new")
+    assert new.is_dir()
+    assert not old.exists()
+    assert "discarded" in caplog.text
+
+
+def test_what_does_not_stop_is_killed_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stubborn(tmp_path / "site", monkeypatch)
+    started = time.monotonic()
+    entries = [QUICK, ("linear", {"c": 1.0})]
+    found = run(tmp_path / "fits", monkeypatch, entries, time_budget_s=8.0, workers=2)
+    assert time.monotonic() - started < 8.0 + 2.0
+    assert states(found) == ["complete", "timeout"]
+    assert found.trials[1].reason
+    assert not workers_of(tmp_path)
+
+
+def test_a_process_that_dies_and_an_error_are_failed_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stubborn(tmp_path / "site", monkeypatch)
+    entries = [("linear", {"c": 2.0}), ("linear", {"c": 3.0}), QUICK]
+    found = run(tmp_path / "fits", monkeypatch, entries, workers=1)
+    assert states(found) == ["failed", "failed", "complete"]
+    assert "process ended" in found.trials[0].reason
+    assert "as bad as it gets" in found.trials[1].reason
+
+
+def test_when_everything_fails_the_reason_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stubborn(tmp_path / "site", monkeypatch)
+    with pytest.raises(MendableError, match="no trial succeeded; linear-0: RuntimeError: as bad"):
+        run(tmp_path / "fits", monkeypatch, [("linear", {"c": 3.0})], workers=1)
+
+
+def test_no_time_at_all_names_the_budget(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(MendableError, match=r"time_budget_s: nothing could be learned in 0\.1 s"):
+        run(tmp_path, monkeypatch, time_budget_s=0.1, workers=1)
+    assert not workers_of(tmp_path)
+
+
+def test_little_time_gives_the_small_model_of_few_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_stubborn(tmp_path / "site", monkeypatch)
+    entries = [
+        ("linear", {"c": 1.0}),
+        ("lightgbm", {"max_iterations": 10**6, "stopping_rounds": 10**6}),
+    ]
+    found = run(
+        tmp_path / "fits", monkeypatch, entries, time_budget_s=6.0, workers=1, max_trials=None
+    )
+    assert found.chosen.ensemble.members[0].algorithm == "lightgbm"
+    assert answers(found).shape == (40, 2)
+
+
+def test_a_latency_limit_is_kept_and_an_impossible_one_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [("random_forest", {"trees": 100}), STRAIGHT]
+    free = run(tmp_path / "a", monkeypatch, entries, workers=1)
+    assert free.chosen.latency_ms is None
+    limited = run(tmp_path / "a", monkeypatch, entries, workers=1, latency_limit_ms=1000.0)
+    assert limited.chosen.latency_ms is not None
+    assert limited.chosen.latency_ms < 1000.0
+    with pytest.raises(MendableError, match=r"latency_limit_ms: .* 1e-06 ms .*the fastest took"):
+        run(tmp_path / "a", monkeypatch, entries, workers=1, latency_limit_ms=1e-6)
+
+
+def test_a_named_study_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = f"sqlite:///{tmp_path / 'studies.sqlite'}"
+    shared = {"storage": place, "study": "mine", "workers": 1, "algorithms": ["lightgbm"]}
+    first = run(tmp_path / "a", monkeypatch, [QUICK], max_trials=4, **shared)
+    best = min(
+        (t for t in first.trials if t.searched and t.state == "complete"),
+        key=lambda t: np.mean(list(t.losses.values())),
+    )
+    second = run(tmp_path / "b", monkeypatch, [QUICK], max_trials=2, **shared)
+    assert second.trials[1].settings == best.settings
+
+
+def test_a_database_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = f"sqlite:///{tmp_path / 'nowhere' / 'studies.sqlite'}"
+    with pytest.raises(MendableError, match=r"auto\.storage: .*cannot be used"):
+        run(tmp_path, monkeypatch, [QUICK], max_trials=2, storage=place, workers=1)
+
+
+def test_what_falls_behind_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = ("lightgbm", {"max_iterations": 1, "learning_rate": 0.001})
+    found = run(tmp_path, monkeypatch, [QUICK, bad], workers=1)
+    assert states(found) == ["complete", "pruned"]
+    assert len(found.trials[1].fits) < 3
+    kept = run(tmp_path / "all", monkeypatch, [QUICK, bad], workers=1, prune=False)
+    assert states(kept) == ["complete", "complete"]
+
+
+def test_numbers_are_searched_by_their_rmse(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = run(tmp_path, monkeypatch, what=problem(task="regression"), workers=1)
+    assert found.leaderboard["metric"].unique().tolist() == ["rmse"]
+    target = problem(task="regression").part.target
+    assert found.chosen.loss < 0.6 * np.std(target)
+
+
+def workers_of(folder: Path) -> str:
+    """Processes that still fit in a folder."""
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return "\n".join(
+        line for line in listed.stdout.splitlines() if "auto.worker" in line and str(folder) in line
+    )
