@@ -53,6 +53,9 @@ def test_the_page_tells_what_training_saw(contract: ModelContract) -> None:
     assert "A whole number, 1 to 16 in training" in told["education-num"]
     assert " % of the training rows had no value" in told["income"]
     assert "training knew 'red', 'green', 'blue'." in told["class"]
+    assert fields["education-num"]["x-training-range"] == [1, 16]
+    assert fields["model_x"]["x-training-range"][0] == "2024-01-01T00:00:00"
+    assert fields["class"]["x-training-words"] == ["red", "green", "blue"]
     assert "true is 'yes'" in told["2nd floor"]
     assert "2024-01-01T00:00:00 to 2024-10-" in told["model_x"]
     answer = contract.response.model_json_schema(mode="serialization")["$defs"]["ClassPrediction"]

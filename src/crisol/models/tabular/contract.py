@@ -195,7 +195,7 @@ def seconds_of(date: str, column: Column) -> float | None:
 
 
 def _cell_type(column: Column) -> Any:
-    told = Field(description=describe(column))
+    told = Field(description=describe(column), json_schema_extra=_for_programs(column))
     match column.kind:
         case "number":
             return Annotated[FiniteFloat | None, told]
@@ -231,6 +231,17 @@ def describe(column: Column) -> str:
             text = f"A word; training knew {shown}" + (f" and {more} more." if more > 0 else ".")
     share = f"{100 * column.missing:.1f} %" if column.missing else "None"
     return f"{text} {share} of the training rows had no value."
+
+
+def _for_programs(column: Column) -> dict[str, Any]:
+    """The same for programs, as extensions of the JSON schema that forbid nothing."""
+    if column.kind in ("number", "date") and column.low is not None and column.high is not None:
+        ends = (column.low, column.high)
+        low_high = ends if column.kind == "number" else [bound(column, end) for end in ends]
+        return {"x-training-range": list(low_high)}
+    if column.kind == "category":
+        return {"x-training-words": list(column.categories[:SHOWN_WORDS])}
+    return {}
 
 
 def _range(column: Column) -> str:
