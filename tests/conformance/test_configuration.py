@@ -13,6 +13,7 @@ from tests.conformance.families import FAMILIES, Family
 from tests.conftest import ROOT
 
 from crisol import models
+from crisol.settings import CONFIG_LOADER_ARGS
 
 ENVIRONMENTS = sorted(p.name for p in (ROOT / "conf").iterdir() if p.is_dir() and p.name != "local")
 SECTIONS = {"data": "DataParams", "model": "ModelParams", "train": "TrainParams"}
@@ -28,7 +29,8 @@ def test_every_family_is_listed_here() -> None:
 @each_family
 @each_environment
 def test_parameters_resolve(family: Family, env: str) -> None:
-    loader = OmegaConfigLoader(str(ROOT / "conf"), base_env="base", default_run_env=env, env=env)
+    as_the_project = {**CONFIG_LOADER_ARGS, "default_run_env": env}
+    loader = OmegaConfigLoader(str(ROOT / "conf"), env=env, **as_the_project)
     parameters = loader["parameters"][family.name]
     assert sorted(parameters) == sorted(SECTIONS)
     for section, class_name in SECTIONS.items():

@@ -96,6 +96,8 @@ class Orders:
         kinds = _sections(family)
         if dataset is not None:
             given = _with_dataset(given, kinds.get("data"), family, dataset)
+            if environment == DEFAULT_ENVIRONMENT and "model" in kinds:
+                given = _with_defaults(given, kinds["model"])
         self._validate(family, environment, given, kinds)
         return Order(family, model, environment, given)
 
@@ -250,6 +252,15 @@ def _with_dataset(
         raise refusal("dataset", f"its option {where} does not fit: {first['msg']}") from None
     own = given.get("data", {})
     return {**given, "data": _merged(described.model_dump(mode="json"), own)}
+
+
+def _with_defaults(given: Mapping[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
+    """The parameters with the family's own defaults of ``model`` under what the client says.
+
+    Those of ``conf/base`` are the sample's, such as a search of few trials.
+    """
+    defaults = kind().model_dump(mode="json")
+    return {**given, "model": _merged(defaults, given.get("model", {}))}
 
 
 def _merged(under: Mapping[str, Any], over: Any) -> dict[str, Any]:
