@@ -10,7 +10,8 @@ from tests.models.tabular.judging import QUICK, evaluated, parts_of, table, trai
 from crisol.core.candidate import GateRule
 from crisol.models.tabular.evaluation import gate_rule
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.schema import Column
+from crisol.models.tabular.reading import PART, ROW
+from crisol.models.tabular.schema import Column, Schema
 from crisol.registry.gate import decide
 
 BOOSTER = {"booster": ("lightgbm", QUICK)}
@@ -227,3 +228,21 @@ def test_made_up_rows_are_called_so_and_repeated_rows_are_told():
     real = evaluated(predictor, rows, schema).report
     assert not real.synthetic
     assert "made-up" not in real.headline
+
+
+def test_texts_are_judged_and_their_words_told():
+    rng = np.random.default_rng(0)
+    own = {"bad": ["late", "broken"], "good": ["nice", "fast"]}
+    target = rng.choice(["bad", "good"], 150)
+    said = [f"the {rng.choice(own[word])} parcel {rng.choice(['was', 'it'])}" for word in target]
+    rows = pd.DataFrame({"note": said, "target": target})
+    rows[ROW], rows[PART] = np.arange(1, 151), pd.Series([None] * 150, dtype=object)
+    label = Column(name="target", kind="category", role="target", categories=("bad", "good"))
+    schema = Schema(task="text", columns=(Column(name="note", kind="text"), label), rows=150)
+    report = evaluated(trained(rows, schema, BOOSTER), rows, schema).report
+    assert report.metrics["accuracy"] > 0.95
+    assert report.metrics["accuracy_low"] < 1
+    words = report.tables["Words that speak for a class (linear model)"]
+    assert {"late", "broken"} <= set(words[0]["words"].split(", "))
+    assert {"nice", "fast"} <= set(words[1]["words"].split(", "))
+    assert "depend on" not in " ".join(report.tables)

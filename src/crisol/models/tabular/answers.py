@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular import baselines
 from crisol.models.tabular.features import Features, Part
-from crisol.models.tabular.schema import Schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from crisol.models.tabular.algorithms.linear import Linear
+    from crisol.models.tabular.encoding import Encoder
     from crisol.models.tabular.ensemble import Ensemble
     from crisol.models.tabular.predictor import TabularPredictor
 
@@ -27,6 +28,8 @@ CHUNK = 10_000
 """Rows that are answered at once, at most."""
 MOST_MEMBERS = 12
 """So many members are told of, the heaviest first."""
+WORDS = 12
+"""So many words of each class are told."""
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +43,7 @@ class Answers:
         members: of its members by name, the heaviest first, where it has several.
         guessing: without a look at the row.
         linear: of a linear model; ``None`` where there is none.
+        words: class to the words that speak for it most in the linear model, of texts.
         champion: of the promoted model; ``None`` where there is none or it answers other questions.
         champion_silent: why there is a champion and no answer of it.
         row_seconds: what a row took the whole model, among others.
@@ -49,6 +53,7 @@ class Answers:
     members: dict[str, Floats]
     guessing: Floats
     linear: Floats | None
+    words: dict[str, str]
     champion: Floats | None
     champion_silent: str
     row_seconds: float
@@ -77,7 +82,7 @@ def ask(
     candidate, members = _of_ensemble(predictor.ensemble, test.features)
     seconds = (time.perf_counter() - began) / max(len(test), 1)
     linear = baselines.fit_linear(train, schema.task, schema.classes)
-    silent = "" if champion is None else why_silent(champion.encoder.schema, schema)
+    silent = "" if champion is None else why_silent(champion.encoder, predictor.encoder)
     said = None
     if champion is not None and not silent:
         features = champion.encoder.transform(rows, images if len(images) else None)
@@ -88,14 +93,21 @@ def ask(
         members,
         baselines.guess(train, schema.classes, len(test)),
         None if linear is None else linear.predict(test.features),
+        {} if linear is None or schema.task != "text" else _words(linear, schema.classes),
         said,
         silent,
         seconds,
     )
 
 
-def why_silent(champion: Schema, candidate: Schema) -> str:
+def _words(linear: "Linear", classes: tuple[str, ...]) -> dict[str, str]:
+    told = zip(classes, linear.words(WORDS), strict=True)
+    return {name: ", ".join(word for word, _ in words) for name, words in told}
+
+
+def why_silent(theirs: "Encoder", ours: "Encoder") -> str:
     """Why the champion cannot answer the candidate's rows; empty if it can."""
+    champion, candidate = theirs.schema, ours.schema
     if champion.task != candidate.task:
         return f"its task is {champion.task}"
     own, other = champion.target, candidate.target
@@ -109,6 +121,8 @@ def why_silent(champion: Schema, candidate: Schema) -> str:
             return f"it needs the column {column.name!r}"
         if kinds[column.name] != column.kind:
             return f"its column {column.name!r} is of kind {column.kind}"
+    if champion.of_kind("image") and theirs.image_size != ours.image_size:
+        return f"its pictures are of {theirs.image_size} pixels"
     return ""
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithm import Algorithm, FitContext, OutOfTime, algorithm
+from crisol.models.tabular.algorithm import FitContext, OutOfTime
+from crisol.models.tabular.algorithms.linear import Linear
 from crisol.models.tabular.features import Part
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.schema import Task
@@ -30,7 +31,7 @@ def guess(train: Part, classes: tuple[str, ...], rows: int) -> NDArray[np.float6
     return np.tile(counts / counts.sum(), (rows, 1))
 
 
-def fit_linear(train: Part, task: Task, classes: tuple[str, ...]) -> Algorithm | None:
+def fit_linear(train: Part, task: Task, classes: tuple[str, ...]) -> Linear | None:
     """A linear model of the training rows; ``None`` for pictures, or where it takes too long."""
     if task not in ("classification", "regression", "text"):
         return None
@@ -47,7 +48,9 @@ def fit_linear(train: Part, task: Task, classes: tuple[str, ...]) -> Algorithm |
         label="linear",
     )
     try:
-        return algorithm("linear").fit(LinearSettings(), train, None, context).model
+        model = Linear.fit(LinearSettings(), train, None, context).model
     except (MendableError, OutOfTime) as problem:
         logger.warning("no linear model to compare with: %s", problem)
         return None
+    assert isinstance(model, Linear)  # what its fit gives
+    return model

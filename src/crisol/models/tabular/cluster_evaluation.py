@@ -76,7 +76,7 @@ def judge(
     scores = names.assign(
         truth=0.0, candidate=silhouettes(points, labels), guessing=silhouettes(points, dealt)
     )
-    silent = "" if champion is None else why_silent(champion.encoder.schema, predictor.schema)
+    silent = "" if champion is None else why_silent(champion.encoder, predictor.encoder)
     if champion is not None and not silent:
         said = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
         scores["champion"] = silhouettes(points, said)

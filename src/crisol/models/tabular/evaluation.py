@@ -106,6 +106,10 @@ def evaluate(
     metrics = _metrics(judged, speed)
     tables = _tables(judged, leaderboard, permuted, shap, predictor, speed)
     tables |= _optimism(judged, forecasts)
+    if answers.words:
+        tables["Words that speak for a class (linear model)"] = [
+            {"class": name, "words": words} for name, words in answers.words.items()
+        ]
     left_out = int((~parts["part"].isin([TRAIN, TEST])).sum())
     made = Report(
         family="tabular",

@@ -73,7 +73,10 @@ def learning(history: pd.DataFrame) -> dict[str, Figure]:
         if "epoch" not in curves or not {"train_loss", "valid_loss"} & set(curves.columns):
             continue
         title = f"Learning curves: {str(kind).replace('_', ' ')}"
-        drawn[f"learning_curves_{kind}"] = figures.learning_curves(curves, title=title)
+        figure = figures.learning_curves(curves, title=title)
+        if kind in ("lightgbm", "xgboost"):
+            figure.axes[0].set_xlabel("iteration")
+        drawn[f"learning_curves_{kind}"] = figure
     return drawn
 
 

@@ -117,6 +117,24 @@ class Linear(Algorithm):
             values = values[:, :, 0]
         return values * (1.0 if self.scale is None else self.scale.spread), self.columns.features
 
+    def words(self, most: int) -> list[list[tuple[str, float]]]:
+        """Of each class, the words of all texts that speak for it most, with their weights.
+
+        Of two classes the first is what speaks against the second; of a number there is one list,
+        what raises it.
+        """
+        vocabulary = [word for bag in self.columns.bags for word in bag.vocabulary]
+        if not vocabulary:
+            return []
+        weights = np.concatenate(self._blocks[2])
+        if self.scale is None and weights.shape[1] == 1:
+            weights = np.column_stack([-weights[:, 0], weights[:, 0]])
+        told = []
+        for column in weights.T:
+            top = np.argsort(-column, kind="stable")[:most]
+            told.append([(vocabulary[at], float(column[at])) for at in top if column[at] > 0])
+        return told
+
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
         state, arrays = self.columns.state()
