@@ -13,7 +13,7 @@ from crisol.platform.job import Job, JobDetails, JobRequest, Status
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
 from crisol.platform.logs import LogPart
 from crisol.platform.progress import Progress, Snapshot
-from crisol.serving.asgi import Call, StreamReply
+from crisol.serving.asgi import Call, Reply, StreamReply
 from crisol.serving.endpoints import Endpoint, Notes, Question
 from crisol.serving.handlers import Answer, Converse, Handle
 from crisol.serving.sse import MEDIA_TYPE, events_reply
@@ -115,8 +115,10 @@ def _cancel(app: Any, question: Question) -> Job:
     return job
 
 
-def _progress(app: Any, question: Question) -> Progress:
+def _progress(app: Any, question: Question) -> Progress | Reply:
     snapshot: Snapshot = app.jobs.snapshot(question.parameters["job_id"])
+    if question.query.since_step < 0:
+        return Reply(200, snapshot.body)
     return snapshot.progress.since(question.query.since_step)
 
 

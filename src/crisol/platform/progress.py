@@ -5,9 +5,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
+from pydantic_core import to_json
 
 from crisol.core.contract import Contract
 from crisol.core.progress import PREFIX
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 FRESH_S = 0.5
+_CURVES_S = 2.0
+"""How often curves are read anew: each costs a query."""
 _KEPT = 1000
 _MAX_CURVES = 24
 _MAX_POINTS = 2000
@@ -97,6 +101,11 @@ class Snapshot:
     progress: Progress
     trials: tuple[TrialView, ...]
 
+    @cached_property
+    def body(self) -> bytes:
+        """The progress as JSON, made once for all who ask."""
+        return to_json(self.progress)
+
 
 @dataclass
 class _Known:
@@ -106,6 +115,9 @@ class _Known:
     fraction: float = 0.0
     trials: dict[str, TrialView] = field(default_factory=dict)
     trials_ms: int = 0
+    curves: dict[str, tuple[float, list[tuple[int, float]]]] = field(default_factory=dict)
+    """By name: the newest value when it was read, and its points."""
+    curves_at: float = -1e9
 
 
 class ProgressReader:
@@ -120,7 +132,7 @@ class ProgressReader:
         self._lock = threading.Lock()
 
     def read(self, job_id: str) -> Snapshot:
-        """A job at most :data:`FRESH_S` ago.
+        """A job at most :data:`FRESH_S` ago, or as long ago as reading it anew takes by now.
 
         Raises:
             StoreError: there is no such job.
@@ -129,11 +141,16 @@ class ProgressReader:
         found = known.snapshot
         if found is not None and self._is_fresh(known, found):
             return found
-        with known.lock:
+        # While one reads, the others make do with what was read before.
+        if not known.lock.acquire(blocking=found is None or known.read_at < 0):
+            return found
+        try:
             found = known.snapshot
             if found is None or not self._is_fresh(known, found):
                 found = self._look(job_id, known)
                 known.snapshot, known.read_at = found, time.monotonic()
+        finally:
+            known.lock.release()
         return found
 
     def forget(self, job_id: str) -> None:
@@ -189,7 +206,7 @@ class ProgressReader:
         known.fraction = max(known.fraction, _fraction(job, told))
         results = {k: v for k, v in metrics.items() if not k.startswith(_NOT_CURVES)}
         curves = [k for k in sorted(results) if k.lower().endswith(_CURVES)][:_MAX_CURVES]
-        history = {name: self._curve(run.info.run_id, name) for name in curves}
+        history = self._read_curves(job, known, {name: results[name] for name in curves})
         accuracy = [v for k, v in sorted(results.items()) if k.endswith("accuracy")]
         return Progress(
             id=job.id,
@@ -207,6 +224,18 @@ class ProgressReader:
             history=history,
             step=max((p[-1][0] for p in history.values() if p), default=-1),
         )
+
+    def _read_curves(
+        self, job: Job, known: _Known, newest: Mapping[str, float]
+    ) -> dict[str, list[tuple[int, float]]]:
+        """The curves, those that have moved read anew now and then."""
+        now = time.monotonic()
+        if job.over or now - known.curves_at > _CURVES_S:
+            known.curves_at = now
+            for name, value in newest.items():
+                if job.over or name not in known.curves or known.curves[name][0] != value:
+                    known.curves[name] = (value, self._curve(job.id, name))
+        return {name: points for name, (_, points) in known.curves.items()}
 
     def _curve(self, run_id: str, name: str) -> list[tuple[int, float]]:
         points = self._jobs.store.client().get_metric_history(run_id, name)
