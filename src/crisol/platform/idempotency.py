@@ -22,7 +22,7 @@ from crisol.serving.handlers import Answer, Handle
 from crisol.serving.state import StateFile
 
 HEADER = "Idempotency-Key"
-_SANE_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_SANE_KEY = re.compile(r"[\x20-\x7e]{1,200}")
 _SCHEMA = """
 CREATE TABLE answers (
     mark TEXT PRIMARY KEY,
@@ -49,10 +49,10 @@ def mark_of(caller: str, route: str, key: str) -> str:
     """What one caller's key on one route is kept under.
 
     Raises:
-        ApiError: 400, the key is not 1 to 200 visible ASCII characters.
+        ApiError: 400, the key is not 1 to 200 printable ASCII characters.
     """
     if _SANE_KEY.fullmatch(key) is None:
-        raise ApiError(400, "Idempotency-Key must be 1 to 200 visible ASCII characters.")
+        raise ApiError(400, "Idempotency-Key must be 1 to 200 printable ASCII characters.")
     return hashlib.sha256(f"{caller}\n{route}\n{key}".encode()).hexdigest()
 
 

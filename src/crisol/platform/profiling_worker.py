@@ -37,7 +37,6 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
     Raises:
         MendableError: it cannot be read, or the options do not fit it.
     """
-    from crisol.models.tabular import data as preparation
     from crisol.models.tabular import leakage
     from crisol.models.tabular.inference import infer
     from crisol.models.tabular.params import DataParams
@@ -47,14 +46,13 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
     params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))
     table = read(data, params.read)
     schema = infer(table, params)
-    rows, schema = preparation.typed_rows(table, schema, params)
-    warnings = [*schema.warnings, *leakage.warnings(rows, schema)]
+    warnings = [*schema.warnings, *leakage.leaks(table, schema, params)]
     shown = {
         **schema.model_dump(mode="json"),
         "warnings": warnings,
         "found": table.found.tell(),
     }
-    described = describe(table, schema)
+    described = describe(table, schema, params)
     facts = {
         "task": schema.task,
         "target": schema.target.name if schema.target is not None else "",

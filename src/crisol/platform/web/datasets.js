@@ -93,5 +93,6 @@ async function bring(form, refresh) {
     await refresh();
   }
   form.reset();
+  form.closest("details").open = false;
   return `${dataset.name} version ${dataset.version} has arrived and is being read.`;
 }

@@ -170,6 +170,7 @@ export function setUpJobs(refresh) {
     event.preventDefault();
     attempt(async () => {
       const job = await make("/v1/jobs", order(form.elements));
+      form.closest("details").open = false;
       await refresh();
       return `Job ${job.name || job.id} is ${job.status}.`;
     }, form.querySelector("button"));

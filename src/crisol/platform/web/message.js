@@ -3,11 +3,16 @@
 import { ApiProblem } from "./api.js";
 import { byId, el } from "./elements.js";
 
+const GOOD_NEWS_MS = 8000;
+let fading;
+
 export function say(text, bad = false) {
   const place = byId("message");
   place.textContent = text;
   place.className = bad ? "bad" : "good";
   place.hidden = !text;
+  clearTimeout(fading);
+  if (text && !bad) fading = setTimeout(() => { place.hidden = true; }, GOOD_NEWS_MS);
 }
 
 /** Do something; what goes wrong is told, and what it returns is said. */

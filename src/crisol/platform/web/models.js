@@ -13,7 +13,7 @@ export async function listModels() {
 }
 
 function entry(model) {
-  const facts = [`${model.versions} versions`, model.champion && `served: ${model.champion}`,
+  const facts = [`${model.versions} version${model.versions === 1 ? "" : "s"}`, model.champion && `served: ${model.champion}`,
     model.candidate && `candidate: ${model.candidate}`, time(model.updated)];
   const inside = el("div", { className: "inside" });
   const made = el("details", { className: "card", open: open.has(model.id) },
