@@ -119,6 +119,8 @@ class FTTransformerSettings(NetworkSettings, TableSettings):
 class TextTransformerSettings(NetworkSettings):
     """A transformer encoder on byte-pair tokens, learned from scratch."""
 
+    epochs: int = Field(default=15, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
     width: int = Field(default=96, ge=8)
     blocks: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
@@ -129,6 +131,8 @@ class TextTransformerSettings(NetworkSettings):
 class LSTMSettings(NetworkSettings):
     """A bidirectional LSTM with attention on byte-pair tokens."""
 
+    epochs: int = Field(default=15, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
     hidden: int = Field(default=96, ge=8)
     width: int = Field(default=96, ge=8)
     layers: int = Field(default=1, ge=1)
@@ -139,6 +143,9 @@ class LSTMSettings(NetworkSettings):
 class CNNSettings(NetworkSettings):
     """A small residual convolutional network for pictures."""
 
+    epochs: int = Field(default=20, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    batch_size: int = Field(default=64, ge=1)
     channels: Sizes = (32, 64, 128)
     mirror: bool = True
     """Whether a picture's mirror image is of the same class."""

@@ -24,6 +24,8 @@ CROP = 8
 """A training picture is shifted by up to an eighth of its edge."""
 GROUP = 8
 """Channels that are normalised together."""
+LARGE = 32
+"""Pictures of this edge and above are halved by the first convolution: four times as quick."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class PictureInputs:
     Attributes:
         mean: [3] of the colours, of 255.
         spread: [3] their standard deviations.
+        edge: S.
         table: the other columns.
     """
 
     mean: NDArray[np.float32]
     spread: NDArray[np.float32]
+    edge: int
     table: TableInputs
 
     @classmethod
@@ -57,7 +61,8 @@ class PictureInputs:
         mean = shares @ values
         spread = np.sqrt(np.maximum(shares @ values**2 - mean**2, 1.0))
         table = TableInputs.fit(features, COLUMN_BINS)
-        return cls(mean.astype(np.float32), spread.astype(np.float32), table)
+        edge = features.images.shape[1]
+        return cls(mean.astype(np.float32), spread.astype(np.float32), edge, table)
 
     def tensors(self, features: Features) -> dict[str, Tensor]:
         """``images`` uint8 [B, S, S, 3], beside those of :meth:`TableInputs.tensors`."""
@@ -66,12 +71,15 @@ class PictureInputs:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """For safetensors."""
-        return {"mean": self.mean, "spread": self.spread, **self.table.arrays()}
+        edge = np.array([self.edge], np.int64)
+        return {"mean": self.mean, "spread": self.spread, "edge": edge, **self.table.arrays()}
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[Any]], texts: tuple[str, ...]) -> Self:
         """What :meth:`arrays` gave."""
-        return cls(arrays["mean"].copy(), arrays["spread"].copy(), TableInputs.read(arrays, texts))
+        table = TableInputs.read(arrays, texts)
+        edge = int(arrays["edge"][0])
+        return cls(arrays["mean"].copy(), arrays["spread"].copy(), edge, table)
 
 
 class Residual(nn.Module):
@@ -124,7 +132,8 @@ class ResidualNetwork(nn.Module):
         self.mirror = mirror
         self.register_buffer("mean", torch.from_numpy(inputs.mean), persistent=False)
         self.register_buffer("spread", torch.from_numpy(inputs.spread), persistent=False)
-        self.begin = nn.Conv2d(3, channels[0], 3, padding=1, bias=False)
+        stride = 2 if inputs.edge >= LARGE else 1
+        self.begin = nn.Conv2d(3, channels[0], 3, stride=stride, padding=1, bias=False)
         blocks: list[nn.Module] = [Residual(channels[0], channels[0], 1)]
         for before, after in pairwise(channels):
             blocks += [Residual(before, after, 2), Residual(after, after, 1)]
