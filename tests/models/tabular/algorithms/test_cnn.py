@@ -36,7 +36,7 @@ def fit(train, valid=None, **more):
 
 
 def test_learns_shapes_and_comes_back(tmp_path):
-    model, asked = fit(stripes(300), stripes(60, 1)), stripes(60, 2)
+    model, asked = fit(stripes(200), stripes(40, 1)), stripes(60, 2)
     assert accuracy(model, asked) > 0.9
     found = model.predict(asked.features)
     again = algorithm("cnn").read(tmp_path, model.write(tmp_path))
@@ -67,3 +67,13 @@ def test_training_shifts_and_mirrors_but_invents_nothing():
     assert firsts == {2, 3, 4, 5, 6}
     mirrored = varied(images, mirror=True)[:, 0, :, 0].int().diff(dim=1).sum(1)
     assert 60 < (mirrored < 0).sum() < 140
+
+
+def test_other_columns_count(tmp_path):
+    pictures = stripes(60)
+    number = (np.arange(60) % 2 * 10.0)[:, None]
+    part = Part(features(number, images=pictures.features.images), np.arange(60) % 2)
+    model = fit(part)
+    assert accuracy(model, part) > 0.9
+    again = algorithm("cnn").read(tmp_path, model.write(tmp_path))
+    assert np.array_equal(again.predict(part.features), model.predict(part.features))
