@@ -40,7 +40,7 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
     from crisol.models.tabular import leakage
     from crisol.models.tabular.inference import infer
     from crisol.models.tabular.params import DataParams
-    from crisol.models.tabular.profile import profile as describe
+    from crisol.models.tabular.profiling import profile as describe
     from crisol.models.tabular.reading import read
 
     params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))

@@ -11,15 +11,16 @@ import pytest
 from PIL import Image
 
 from crisol.core.errors import MendableError
+from crisol.models import tabular
 from crisol.models.tabular import sample, sources
 from crisol.models.tabular.data import clean
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.inference import infer
 from crisol.models.tabular.leakage import leaks
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.profile import profile
+from crisol.models.tabular.parts import split
+from crisol.models.tabular.profiling import profile
 from crisol.models.tabular.reading import PART, ROW, read
-from crisol.models.tabular.split import split
 from crisol.models.tabular.tables import schema_of, select
 
 ROOT = Path(__file__).parents[3]
@@ -242,3 +243,9 @@ def test_adults_files_are_read_as_the_settings_say(tmp_path: Path) -> None:
     assert schema.target.name == "income"
     assert cleaned.rows["workclass"].isna().sum() == 8
     assert "education-num" not in cleaned.rows, "it is the same in every row here"
+
+
+def test_the_front_of_the_package_gives_functions_however_often_it_is_asked() -> None:
+    for name in ("read", "infer", "profile", "clean", "split", "fit", "evaluate", "fetch"):
+        for _ in range(2):
+            assert callable(getattr(tabular, name)), name

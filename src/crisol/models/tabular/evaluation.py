@@ -15,11 +15,11 @@ from crisol.models.tabular import cluster_evaluation, importance, leakage, plots
 from crisol.models.tabular.answers import Answers, ask
 from crisol.models.tabular.features import Part
 from crisol.models.tabular.params import DataParams
+from crisol.models.tabular.parts import TEST, TRAIN
 from crisol.models.tabular.reading import PART, ROW
 from crisol.models.tabular.report import CHAMPION, GUESSING, LINEAR, MODEL, Judged
 from crisol.models.tabular.schema import Schema
 from crisol.models.tabular.scoring import Scored, row_log_loss, score_classes, score_numbers
-from crisol.models.tabular.split import TEST, TRAIN
 from crisol.models.tabular.tables import schema_of, select
 
 if TYPE_CHECKING:

@@ -59,7 +59,7 @@ def select(rows: "pd.DataFrame", parts: "pd.DataFrame", part: str) -> "pd.DataFr
 
     Args:
         rows: the table of rows.
-        parts: what :func:`crisol.models.tabular.split.split` made of them.
+        parts: what :func:`crisol.models.tabular.parts.split` made of them.
         part: train, test or left_out.
     """
     chosen = parts.loc[parts["part"] == part, "row"]

@@ -7,9 +7,9 @@ import pytest
 from crisol.core.errors import MendableError
 from crisol.models.tabular.leakage import across, warnings
 from crisol.models.tabular.params import DataParams
+from crisol.models.tabular.parts import split
 from crisol.models.tabular.reading import PART, ROW
 from crisol.models.tabular.schema import Column, Role, Schema, Task
-from crisol.models.tabular.split import split
 from crisol.models.tabular.tables import schema_table, select
 
 N = 300
