@@ -32,6 +32,7 @@ def test_every_command_is_there() -> None:
         "promote",
         "rollback",
         "archive",
+        "platform",
         "lineage",
         "reproduce",
         "models",

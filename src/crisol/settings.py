@@ -3,9 +3,9 @@
 import os
 import warnings
 
-from kedro.config import OmegaConfigLoader
 from omegaconf.resolvers import oc
 
+from crisol.registry.configuration import ConfigLoader
 from crisol.registry.hooks import RunHook
 
 # What concerns usage reports is set by importing crisol. Here: models are code and safetensors, and
@@ -19,7 +19,7 @@ warnings.filterwarnings("ignore", message=r"register_new_resolver\(\) is depreca
 
 HOOKS = (RunHook(),)
 DISABLE_HOOKS_FOR_PLUGINS = ("kedro-telemetry",)
-CONFIG_LOADER_CLASS = OmegaConfigLoader
+CONFIG_LOADER_CLASS = ConfigLoader
 CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",

@@ -52,6 +52,22 @@ def test_a_missing_section_is_named(project: Project) -> None:
     assert project.runs() == []
 
 
+def test_a_runtime_parameter_changes_one_value(project: Project) -> None:
+    """Also where the environment has parameters of another family alone, or of this one."""
+    other = project.folder / "conf/local/parameters_signals.yml"
+    other.write_text("signals: {data: {}, model: {}, train: {}}")
+    given = ("run", *LINEAR, "--params", "linear.data.held_out=30")
+    result = project.command(*given)
+    assert result.exit_code == 0, result.output
+    assert project.runs()[0].data.params["train.epochs"] == "3"
+    assert project.runs()[0].data.params["data.held_out"] == "30"
+    local = project.folder / "conf/local/parameters_linear.yml"
+    local.write_text("linear: {data: {}, model: {}, train: {epochs: 2}}")
+    assert project.command(*given).exit_code == 0
+    assert project.runs()[0].data.params["train.epochs"] == "2"
+    assert project.runs()[0].data.params["data.held_out"] == "30"
+
+
 def test_broken_files_are_named(project: Project) -> None:
     project.raw.write_bytes(b"")
     result = project.command("run", *LINEAR)

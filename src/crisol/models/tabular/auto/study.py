@@ -6,6 +6,7 @@ quicker.
 """
 
 import logging
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,6 +54,8 @@ class Study:
         logging.getLogger("optuna").setLevel(logging.WARNING)
         self.algorithms = tuple(n for n in SEARCHED[task] if not allowed or n in allowed)
         place = storage or f"sqlite:///{folder / 'study.sqlite'}"
+        # SQLAlchemy would look for another driver than the one that is installed with Crisol.
+        place = re.sub(r"^postgres(ql)?://", "postgresql+psycopg2://", place)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             sampler = optuna.samplers.TPESampler(
