@@ -1,7 +1,9 @@
 """Folds respect classes, groups and time."""
 
 import numpy as np
+import pytest
 
+from crisol.core.errors import MendableError
 from crisol.models.tabular.folds import ALWAYS, divide
 
 
@@ -38,6 +40,31 @@ def test_groups_are_never_on_both_sides() -> None:
         learned, held_out = folds.rows(index)
         assert not set(groups[learned]) & set(groups[held_out])
         assert 60 < len(held_out) < 140
+
+
+def test_fewer_groups_than_folds_make_fewer_folds() -> None:
+    groups, target = np.repeat([0, 1, 2], 40), np.arange(120) % 2
+    folds = divide(target, 120, 5, seed=0, groups=groups)
+    assert len(folds) == 3
+    assert all(len(rows) for index in range(3) for rows in folds.rows(index))
+    with pytest.raises(MendableError, match=r"data.group: .* one group"):
+        divide(target, 120, 5, seed=0, groups=np.zeros(120, np.int64))
+
+
+def test_the_single_fold_of_groups_is_near_a_tenth_and_not_the_largest_group() -> None:
+    groups = np.repeat(np.arange(21), [600, *[20] * 20])
+    learned, held_out = divide(None, 1000, 1, seed=0, groups=groups).rows(0)
+    assert set(groups[learned]) >= {0}
+    assert 20 <= len(held_out) <= 100
+
+
+def test_no_fold_is_empty_where_most_classes_have_one_row() -> None:
+    target = np.array([*range(30), 30, 30, 31, 31], np.int64)
+    folds = divide(target, len(target), 5, seed=0)
+    assert len(folds) == 4
+    assert all(len(folds.rows(index)[1]) == 1 for index in range(4))
+    with pytest.raises(MendableError, match=r"data.target: every class has one"):
+        divide(np.arange(12), 12, 5, seed=0)
 
 
 def test_the_single_fold_of_ordered_rows_is_the_latest_tenth() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.errors import MendableError
+
 ALWAYS = -1
 """Rows that every fit learns from and none is judged on."""
 HELD_OUT_SHARE = 0.1
@@ -63,8 +65,14 @@ def divide(
         groups: [N] codes of what stays together.
         order: [N] ranks in time: folds are blocks of neighbours, one fold is the latest tenth.
         repeats: how often to divide anew.
+
+    Raises:
+        MendableError: there is one group, or no class has a second row.
     """
     parts = max(2, min(folds, rows // 2)) if folds > 1 else max(2, round(1 / HELD_OUT_SHARE))
+    parts = min(
+        parts, _divisible(target if order is None or groups is not None else None, rows, groups)
+    )
     made = []
     for repeat in range(repeats if order is None else 1):
         random = np.random.default_rng((seed, repeat, 7))
@@ -77,9 +85,36 @@ def divide(
         else:
             numbers = _stratified(target, rows, parts, random)
         if folds == 1:
+            if groups is not None:  # the part nearest to a tenth, not that of the largest group
+                sizes = np.bincount(numbers, minlength=parts)
+                numbers = numbers != np.abs(sizes - HELD_OUT_SHARE * rows).argmin()
             numbers = np.where(numbers == 0, 0, ALWAYS)
         made.append(numbers.astype(np.int8))
     return Folds(np.stack(made), 1 if folds == 1 else parts)
+
+
+def _divisible(
+    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    rows: int,
+    groups: NDArray[np.int64] | None,
+) -> int:
+    """How many parts can be made of which none is empty."""
+    if groups is not None:
+        found = len(np.unique(groups))
+        if found < 2 and target is not None:
+            raise MendableError(
+                "data.group: the training rows are of one group, so that none can be held out to "
+                "stop or choose by; group by another column, or leave data.group out"
+            )
+        return max(2, found)
+    if target is None or target.dtype.kind != "i":
+        return rows
+    _, counts = np.unique(target, return_counts=True)
+    if counts.max() < 2:
+        raise MendableError(
+            "data.target: every class has one training row; more rows of each are needed"
+        )
+    return int(counts[counts > 1].sum())
 
 
 def _stratified(
@@ -92,16 +127,17 @@ def _stratified(
     shuffled = random.permutation(rows)
     if target is not None:
         shuffled = shuffled[np.argsort(target[shuffled], kind="stable")]
-    chunks = -(-rows // parts)
-    dealt = np.concatenate([random.permutation(parts) for _ in range(chunks)])[:rows]
-    if target is not None and target.dtype.kind == "i":
-        # Within a class at most one row more in one part than in another.
-        dealt = np.arange(rows) % parts
-    numbers = np.empty(rows, np.int64)
-    numbers[shuffled] = dealt
+    numbers = np.full(rows, ALWAYS, np.int64)
     if target is not None and target.dtype.kind == "i":
         _, codes, counts = np.unique(target, return_inverse=True, return_counts=True)
-        numbers[counts[codes] < 2] = ALWAYS  # a class must be learned to be judged
+        dealt = shuffled[counts[codes][shuffled] > 1]  # a class must be learned to be judged
+        # Within a class at most one row more in one part than in another.
+        numbers[dealt] = np.arange(len(dealt)) % parts
+    else:
+        chunks = -(-rows // parts)
+        numbers[shuffled] = np.concatenate([random.permutation(parts) for _ in range(chunks)])[
+            :rows
+        ]
     return numbers
 
 
