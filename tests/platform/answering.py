@@ -3,7 +3,7 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +46,21 @@ class Answering:
 
 
 @contextmanager
-def served(store: Store, **settings: Any) -> Iterator[Answering]:
-    """Serve the platform of a store's project until the end of the block."""
+def served(
+    store: Store, environment: Mapping[str, str] | None = None, **settings: Any
+) -> Iterator[Answering]:
+    """Serve the platform of a store's project until the end of the block.
+
+    Args:
+        store: where it keeps everything.
+        environment: who may ask; the holders of ``KEYS`` if it is not given.
+        settings: of the platform.
+    """
     folder = Path(store.project)
     texts = {f"CRISOL_PLATFORM_{k.upper()}": str(v) for k, v in settings.items()}
     limits = PlatformSettings.from_environment(texts, folder)
     platform = Platform(folder, None, store, limits)
-    platform.open({"CRISOL_API_KEYS": WRITTEN, "CRISOL_LOG_LEVEL": "ERROR"})
+    platform.open({**(environment or {"CRISOL_API_KEYS": WRITTEN}), "CRISOL_LOG_LEVEL": "ERROR"})
     config = uvicorn.Config(
         platform, port=0, log_config=None, access_log=False, lifespan="on",
         timeout_graceful_shutdown=5,

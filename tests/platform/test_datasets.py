@@ -1,10 +1,12 @@
 """Datasets: versions, names, who sees what, pages, profiles, and what a restart finds."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import jwt
 import pytest
 from tests.platform.answering import bare_store, error, new_dataset, rows, served, settled
 from tests.platform.conftest import until
@@ -191,6 +193,32 @@ def test_over_http(store: Store) -> None:
         listed(mine, viewer)
         scopes(mine, viewer)
         same_key(mine)
+
+
+def test_a_token_has_scopes_and_a_subject(store: Store) -> None:
+    secret = "a-secret-of-at-least-32-characters"
+    environment = {
+        "CRISOL_JWT_ALGORITHM": "HS256",
+        "CRISOL_JWT_SECRET": secret,
+        "CRISOL_JWT_AUDIENCE": "crisol",
+        "CRISOL_JWT_ISSUER": "me",
+    }
+
+    def bearer(**claims: str) -> dict[str, str]:
+        said = {"aud": "crisol", "iss": "me", "exp": time.time() + 60, **claims}
+        return {"Authorization": f"Bearer {jwt.encode(said, secret, 'HS256')}"}
+
+    with served(store, environment) as service, httpx.Client(base_url=service.url) as client:
+
+        def make(name: str, **claims: str) -> httpx.Response:
+            return client.post("/v1/datasets", json={"name": name}, headers=bearer(**claims))
+
+        assert make("of_ada", sub="ada", scope="trainer").status_code == 201
+        assert error(make("x", sub="ada", scope="viewer promoter")) == (403, "forbidden")
+        assert error(make("x", scope="trainer")) == (403, "forbidden")
+        assert error(make("of_ada", sub="bob", scope="trainer")) == (409, "conflict")
+        # The same person with another token is the same owner.
+        assert make("of_ada", sub="ada", scope="trainer viewer").json()["version"] == 2
 
 
 def listed(mine: httpx.Client, viewer: httpx.Client) -> None:

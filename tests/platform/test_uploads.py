@@ -301,20 +301,15 @@ def test_an_upload_goes_on_after_kill_9(tmp_path: Path, template_database: Path)
                 process.wait()
     finally:
         process.kill()
-    process, url = start(project.folder)
-    try:
-        with httpx.Client(base_url=url, headers={"X-API-Key": KEYS["trainer"]}) as mine:
-            offset = int(mine.head(f"{files_of(dataset)}?part=all").headers["upload-offset"])
-            assert 2_000_000 <= offset <= 3_000_000
-            done = mine.patch(
-                files_of(dataset),
-                content=content[offset:],
-                headers={"Upload-Offset": str(offset), **digest_header(content)},
-            )
-            assert done.status_code == 201, done.text
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+    with served(project.store) as again, again.client("trainer") as mine:
+        offset = int(mine.head(f"{files_of(dataset)}?part=all").headers["upload-offset"])
+        assert 2_000_000 <= offset <= 3_000_000
+        done = mine.patch(
+            files_of(dataset),
+            content=content[offset:],
+            headers={"Upload-Offset": str(offset), **digest_header(content)},
+        )
+        assert done.status_code == 201, done.text
 
 
 def start(folder: Path) -> tuple["subprocess.Popen[bytes]", str]:
