@@ -16,7 +16,7 @@ ROWS_SEEN, LEAST_EPOCHS, MOST_EPOCHS = 400_000, 5, 60
 Entry = tuple[str, Mapping[str, Any]]
 
 TABLE: tuple[Entry, ...] = (
-    ("lightgbm", {"feature_fraction": 0.5, "stopping_rounds": 60, "pairs": 14}),
+    ("lightgbm", {"feature_fraction": 0.5, "l2": 0.0, "stopping_rounds": 60, "pairs": 14}),
     (
         "tabm",
         {
@@ -79,9 +79,12 @@ TABLE: tuple[Entry, ...] = (
             "pairs": 14,
         },
     ),
-    ("random_forest", {"extra": True, "min_leaf": 3, "max_features": 0.6, "pairs": 14}),
+    (
+        "random_forest",
+        {"trees": 150, "extra": True, "min_leaf": 3, "max_features": 0.6, "pairs": 14},
+    ),
     ("linear", {}),
-    ("random_forest", {"min_leaf": 3, "max_features": 0.4}),
+    ("random_forest", {"trees": 150, "min_leaf": 3, "max_features": 0.4}),
     ("ft_transformer", {}),
 )
 """Of classes and numbers in tables."""
@@ -119,12 +122,14 @@ def portfolio(task: Task, allowed: Sequence[str], rows: int) -> list[Entry]:
         allowed: algorithms that may be tried; empty: all.
         rows: of the training part; what needs more of them is left out.
     """
-    return [
+    entries = [
         (name, {**pace(name, rows), **settings})
         for name, settings in BY_TASK[task]
         if (not allowed or name in allowed)
         and not (task == "clustering" and _largest(settings) * 2 > rows)
     ]
+    known = {name for name, _ in BY_TASK[task]}
+    return [*entries, *((name, pace(name, rows)) for name in allowed if name not in known)]
 
 
 def pace(name: str, rows: int) -> dict[str, Any]:
