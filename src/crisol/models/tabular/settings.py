@@ -111,6 +111,7 @@ class TabMSettings(MLPSettings):
 class FTTransformerSettings(NetworkSettings, TableSettings):
     """FT-Transformer (arXiv:2106.11959): every column a token."""
 
+    learning_rate: float = Field(default=3e-3, gt=0)
     width: int = Field(default=64, ge=8)
     blocks: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)

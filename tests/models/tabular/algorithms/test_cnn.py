@@ -64,7 +64,7 @@ def test_training_shifts_and_mirrors_but_invents_nothing():
     assert found.shape == images.shape
     assert (found[:, 0, :, 0].int().diff(dim=1) >= 0).all()
     firsts = set(found[:, 0, 4, 0].tolist())
-    assert firsts == {2, 3, 4, 5, 6}
+    assert firsts == {3, 4, 5}
     mirrored = varied(images, mirror=True)[:, 0, :, 0].int().diff(dim=1).sum(1)
     assert 60 < (mirrored < 0).sum() < 140
 

@@ -20,8 +20,8 @@ from crisol.models.tabular.networks.head import Head
 from crisol.models.tabular.networks.table import TableInputs
 from crisol.models.tabular.networks.tokens import COLUMN_BINS
 
-CROP = 8
-"""A training picture is shifted by up to an eighth of its edge."""
+CROP = 16
+"""A training picture is shifted by up to a sixteenth of its edge."""
 GROUP = 8
 """Channels that are normalised together."""
 LARGE = 32
