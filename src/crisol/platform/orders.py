@@ -1,6 +1,8 @@
 """From what a client asked for to what ``kedro run`` is told, checked as ``kedro run`` would.
 
-The defaults are those of the environment's files; what the client gives is laid over them.
+The defaults are those of the environment's files; what the client gives is laid over them. The
+files of ``conf/base`` speak of the committed samples: a job on a dataset takes the family's own
+defaults in their place.
 """
 
 import json
@@ -34,6 +36,8 @@ OPERATORS = ("data.file", "model.auto.storage")
 """What names files and databases of the machine: set by datasets and configuration, not by
 clients."""
 DEFAULT_ENVIRONMENT = "base"
+_DEEPEST = 20
+"""Levels of objects and lists; what reads configurations goes down by recursion."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class Orders:
         kinds = _sections(family)
         if dataset is not None:
             given = _with_dataset(given, kinds.get("data"), family, dataset)
+            if environment == DEFAULT_ENVIRONMENT:
+                given = _without_the_sample(given, kinds)
             if environment == DEFAULT_ENVIRONMENT and "model" in kinds:
                 given = _with_defaults(given, kinds["model"])
         self._validate(family, environment, given, kinds)
@@ -119,6 +125,8 @@ class Orders:
             if _has(given, name.split(".")):
                 said = "is set by the operator, or by the dataset; leave it out"
                 raise refusal(f"parameters.{family}.{name}", said)
+        if _depth(given) > _DEEPEST:
+            raise refusal(f"parameters.{family}", f"goes more than {_DEEPEST} levels deep")
         for name, text in _texts(given):
             bad = _unfit(text)
             if bad:
@@ -250,8 +258,10 @@ def _with_dataset(
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise refusal("dataset", f"its option {where} does not fit: {first['msg']}") from None
-    own = given.get("data", {})
-    return {**given, "data": _merged(described.model_dump(mode="json"), own)}
+    whole = described.model_dump(mode="json")
+    # A file of null would be let through, and mean the sample.
+    own = {**_merged(whole, given.get("data", {})), "file": whole["file"]}
+    return {**given, "data": own}
 
 
 def _with_defaults(given: Mapping[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
@@ -261,6 +271,17 @@ def _with_defaults(given: Mapping[str, Any], kind: type[BaseModel]) -> dict[str,
     """
     defaults = kind().model_dump(mode="json")
     return {**given, "model": _merged(defaults, given.get("model", {}))}
+
+
+def _without_the_sample(
+    given: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]]
+) -> dict[str, Any]:
+    """The parameters over the family's own defaults: what ``conf/base`` says suits its sample."""
+    whole = dict(given)
+    for section, kind in kinds.items():
+        if section != "data":
+            whole[section] = _merged(kind().model_dump(mode="json"), given.get(section, {}))
+    return whole
 
 
 def _merged(under: Mapping[str, Any], over: Any) -> dict[str, Any]:
@@ -281,6 +302,17 @@ def _has(values: Any, path: list[str]) -> bool:
     if not path:
         return values is not None
     return isinstance(values, Mapping) and path[0] in values and _has(values[path[0]], path[1:])
+
+
+def _depth(value: Any) -> int:
+    """How many objects and lists lie in one another.
+
+    >>> _depth({"model": {"hidden": [32]}})
+    3
+    """
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return 1 + max(map(_depth, value), default=0) if isinstance(value, list) else 0
 
 
 def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

@@ -17,7 +17,8 @@ import psutil
 
 JOB_VARIABLE = "CRISOL_JOB"
 """Carries the id of the job to each of its processes."""
-_KEPT = ("CRISOL_DATA_MIRROR",)
+_KEPT = ("CRISOL_DATA_MIRROR", "CRISOL_ARTIFACT_ROOT", "CRISOL_STUDIES")
+"""What the configuration of ``conf`` reads, and families."""
 _FOREIGN = ("CRISOL_", "KEDRO_")
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
