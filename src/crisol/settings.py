@@ -5,7 +5,7 @@ import warnings
 
 from omegaconf.resolvers import oc
 
-from crisol.registry.configuration import ConfigLoader
+from crisol.registry.configuration import ConfigLoader, if_given
 from crisol.registry.hooks import RunHook
 
 # What concerns usage reports is set by importing crisol. Here: models are code and safetensors, and
@@ -24,5 +24,5 @@ CONFIG_LOADER_ARGS = {
     "base_env": "base",
     "default_run_env": "local",
     "config_patterns": {"mlflow": ["mlflow*", "mlflow*/**"]},
-    "custom_resolvers": {"oc.env": oc.env},
+    "custom_resolvers": {"oc.env": oc.env, "if_given": if_given},
 }

@@ -42,6 +42,17 @@ def test_parameters_resolve(family: Family, env: str) -> None:
             setattr(built, next(iter(section_class.model_fields)), None)
 
 
+def test_a_file_of_ones_own_is_searched_by_the_defaults() -> None:
+    given = {"tabular": {"data": {"file": "mine.csv"}}}
+    for runtime_params, trials, folds in (({}, 6, 3), (given, None, 5)):
+        arguments = {**CONFIG_LOADER_ARGS, "default_run_env": "base"}
+        loader = OmegaConfigLoader(
+            str(ROOT / "conf"), env="base", runtime_params=runtime_params, **arguments
+        )
+        auto = loader["parameters"]["tabular"]["model"]["auto"]
+        assert (auto["max_trials"], auto["folds"]) == (trials, folds)
+
+
 @each_family
 @each_environment
 def test_catalog_loads(family: Family, env: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,3 +34,12 @@ class ConfigLoader(OmegaConfigLoader):
         base = self._merge_and_resolve(key, base_configs)
         kept = {name: value for name, value in base.items() if name not in of_environment}
         return {**found, **kept}
+
+
+def if_given(given: Any, then: Any, otherwise: Any) -> Any:
+    """One of two values, by whether a third is there: the resolver ``if_given`` of the settings.
+
+    >>> if_given("mine.csv", None, 6), if_given(None, None, 6)
+    (None, 6)
+    """
+    return otherwise if given is None else then

@@ -170,7 +170,7 @@ def test_what_a_person_says_wins() -> None:
     ("data", "said"),
     [
         ({"target": "inc"}, r"data\.target: t\.csv has no column 'inc'; there are: x"),
-        ({"target": "y", "ids": ["ohter"]}, r"no column 'ohter'; did you mean 'other'"),
+        ({"target": "y", "ids": ["othr"]}, r"no column 'othr'; did you mean 'other'"),
         ({"target": "y", "columns": {"yy": {"kind": "text"}}}, r"data\.columns: .*'yy'"),
         ({"target": "y", "ignore": ["y"]}, "column 'y' is data.target already"),
         ({"target": "x", "task": "regression"}, "holds no numbers"),
@@ -178,13 +178,14 @@ def test_what_a_person_says_wins() -> None:
         ({"target": "y", "ignore": ["x", "other"]}, "no column is left to learn from"),
         ({"target": "other", "task": "classification"}, "60 different words in 60 rows"),
         ({"target": "same"}, "every row of 'same' is 's'"),
+        ({"target": "flat", "task": "regression"}, "every row of 'flat' is 3.5"),
         ({"task": "clustering", "target": "y"}, "clustering predicts no column"),
         ({"columns": {"x": {"role": "target"}, "y": {"role": "target"}}}, "both the target"),
     ],
 )
 def test_what_cannot_be_is_refused(data: dict, said: str) -> None:
     table = _raw(x=["p", "q", "r"] * 20, other=[f"{i * 0.5}" for i in range(N)],
-                 same=["s"] * N, y=["u", "v"] * 30)  # fmt: skip
+                 same=["s"] * N, flat=["3.5"] * N, y=["u", "v"] * 30)  # fmt: skip
     with pytest.raises(MendableError, match=said):
         infer(table, DataParams.model_validate(data))
 
