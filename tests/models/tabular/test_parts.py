@@ -178,3 +178,24 @@ def test_duplicates_across_the_split_are_told_with_their_labels() -> None:
     assert across(rows, parts, schema) == [
         "40 of 40 test rows have the features of a training row; 100% of them its y, too"
     ]
+
+
+def test_what_gives_a_rare_class_away_is_told_and_what_only_guesses_is_not() -> None:
+    rare = np.random.default_rng(1).random(2000) < 0.02
+    rows = pd.DataFrame(
+        {
+            ROW: range(1, 2001), PART: pd.Series([None] * 2000, dtype="str"),
+            "flag": np.where(rare, "back", "none"), "amount": rare * 5 + np.linspace(0, 1, 2000),
+            "clean": np.random.default_rng(2).normal(size=2000),
+            "y": np.where(rare, "fraud", "fine"),
+        }
+    )  # fmt: skip
+    said = warnings(rows, _schema(rows))
+    assert [text.split(":")[0] for text in said] == ["flag", "amount"]
+
+
+def test_numbers_that_float32_cannot_hold_are_looked_at() -> None:
+    rows = _rows(huge=np.random.default_rng(3).normal(size=N) * 1e300)
+    assert warnings(rows, _schema(rows)) == []
+    rows["huge"] = np.where(rows["y"] == "rare", 1e300, -1e300)
+    assert "huge: alone tells y" in warnings(rows, _schema(rows))[0]

@@ -236,6 +236,11 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
                 f"data.task: the target {fact.name!r} holds no numbers (such as "
                 f"{', '.join(fact.examples[:3])}); choose classification, or another target"
             )
+        if fact.distinct == 1:
+            raise MendableError(
+                f"data.target: every row of {fact.name!r} is {fact.examples[0]}; there is nothing "
+                "to learn"
+            )
         return fact
     words = class_words(table.frame[fact.name], data.label_strip)
     found = sorted(words.dropna().unique())
