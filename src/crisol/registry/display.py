@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from textwrap import shorten
 from typing import Any
 
 from rich.console import Console
@@ -147,7 +148,7 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
             "env": v.tags.get("crisol.env", ""),
             "commit": v.tags.get("crisol.git_commit", "")[:8]
             + ("*" if v.tags.get("crisol.git_dirty") == "true" else ""),
-            "headline": v.tags.get("crisol.headline", ""),
+            "headline": shorten(v.tags.get("crisol.headline", ""), 90, placeholder=" …"),
         }
         for v in found
     ]
