@@ -53,6 +53,9 @@ class Logs:
                 file.seek(offset)
                 found = file.read(limit)
         except FileNotFoundError:
+            if not job.over:  # not begun; or just over, and the caller does not know it yet
+                offset = max(0, offset)
+                return LogPart(offset, "", offset, offset)
             whole = self._of_ended(job)
             size = len(whole)
             offset = _absolute(offset, size)
@@ -62,8 +65,6 @@ class Logs:
         return LogPart(offset + skipped, text.decode(errors="replace"), offset + used, size)
 
     def _of_ended(self, job: Job) -> bytes:
-        if not job.over:
-            return b""
         with self._lock:
             if job.id in self._ended:
                 self._ended.move_to_end(job.id)

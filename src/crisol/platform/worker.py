@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -181,7 +182,8 @@ def _keeper(path: Path, max_bytes: int) -> Callable[[bytes], None]:
 
 def _copy(descriptor: int, keep: Callable[[bytes], None]) -> None:
     while chunk := os.read(descriptor, 65536):
-        keep(chunk)
+        with suppress(OSError):  # a full disk: what is not read on would make the run wait forever
+            keep(chunk)
 
 
 if __name__ == "__main__":
