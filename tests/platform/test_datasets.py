@@ -12,16 +12,15 @@ from tests.platform.answering import bare_store, error, new_dataset, rows, serve
 from tests.platform.conftest import until
 
 from crisol.core.errors import FieldError
-from crisol.platform.datasets import (
-    NEWEST_FIRST,
+from crisol.platform.dataset import (
     DatasetConflictError,
     DatasetLimitError,
     DatasetOptions,
-    DatasetStore,
     NewDataset,
     StoredFile,
     UnknownDatasetError,
 )
+from crisol.platform.datasets import NEWEST_FIRST, DatasetStore
 from crisol.platform.listing import PageQuery, decode_token, encode_token
 from crisol.platform.profiling import Profiler
 from crisol.platform.settings import PlatformSettings

@@ -26,7 +26,7 @@ from tests.platform.answering import (
 )
 from tests.platform.conftest import job_process_environment, job_project, until
 
-from crisol.platform.datasets import StoredFile
+from crisol.platform.dataset import NewDataset, StoredFile
 from crisol.platform.uploads import UploadError, Uploads, kept_name
 
 pytestmark = pytest.mark.usefixtures("_no_store")
@@ -262,8 +262,6 @@ def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path, template_data
 
 def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering) -> None:
     datasets, uploads = service.platform.datasets, service.platform.uploads
-    from crisol.platform.datasets import NewDataset
-
     dataset = datasets.create(NewDataset(name="half_kept"), "somebody")
     with uploads.writing(dataset.id, "all", "a.csv", 0, None) as writer:
         writer.write(rows())
@@ -285,7 +283,10 @@ def test_the_kept_name_says_the_part_and_the_format() -> None:
         kept_name("all", "noending")
 
 
-def test_an_upload_goes_on_after_kill_9(tmp_path: Path, template_database: Path) -> None:
+def test_an_upload_goes_on_after_kill_9(
+    tmp_path: Path, template_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # MLflow keeps the last store in it
     project = job_project(tmp_path / "project", template_database)
     content = rows(200_000)  # 4 MB: more than is written at once
     process, url = start(project.folder)

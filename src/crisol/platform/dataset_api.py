@@ -1,12 +1,12 @@
 """Datasets over HTTP: making, listing, reading."""
 
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.models.tabular.schema import Task
-from crisol.platform.datasets import Dataset, NewDataset, State
+from crisol.platform.dataset import Dataset, NewDataset, State
 from crisol.platform.idempotency import Once
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
 from crisol.serving.endpoints import Endpoint, Notes, Question
@@ -19,6 +19,10 @@ _ORDERS = {
     "name": "tags.`crisol.dataset.name` ASC",
     "-name": "tags.`crisol.dataset.name` DESC",
 }
+
+
+Position = tuple[str | None, Annotated[int, Field(ge=0)]]
+"""The page of MLflow's and how much of it has been told."""
 
 
 class FileView(BaseModel):
@@ -147,7 +151,7 @@ def _list(app: Any, question: Question) -> DatasetPage:
     if filters.get("owner") == "me":
         filters["owner"] = question.caller
     found, position = app.datasets.search(
-        filters, _ORDERS[query.sort], decode_token(query), query.limit, question.caller
+        filters, _ORDERS[query.sort], decode_token(query, Position), query.limit, question.caller
     )
     token = None if position is None else encode_token(query, position)
     return DatasetPage(items=[view(d, question.caller) for d in found], next_page_token=token)

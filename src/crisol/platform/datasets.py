@@ -11,149 +11,33 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Any
 
-from pydantic import Field, model_validator
-
-from crisol.core.params import Params
-from crisol.models.tabular.params import ColumnParams, DataParams, ReadParams
-from crisol.models.tabular.schema import Task, Words
 from crisol.platform.artefacts import keep_file, local_path
+from crisol.platform.dataset import (
+    STATUSES,
+    TAG,
+    Dataset,
+    DatasetConflictError,
+    DatasetLimitError,
+    NewDataset,
+    State,
+    StoredFile,
+    file_facts,
+    files_of,
+    from_run,
+    unknown,
+)
 from crisol.platform.settings import PlatformSettings
-from crisol.registry.parameters import refuse_references
-from crisol.registry.store import Store, StoreError
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from crisol.registry.store import Store
 
 EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
-State = Literal["open", "profiling", "ready", "refused"]
-"""``open``: waits for its files. ``profiling``: is being read. ``refused``: cannot be read, or its
-files never came; the reason says which."""
-Part = Literal["all", "train", "test"]
-"""What a file holds: all rows, or one side of an official split."""
-_STATES: Mapping[str, State] = {
-    "SCHEDULED": "open",
-    "RUNNING": "profiling",
-    "FINISHED": "ready",
-    "FAILED": "refused",
-    "KILLED": "refused",
-}
-_STATUSES: Mapping[State, str] = {
-    "open": "SCHEDULED",
-    "profiling": "RUNNING",
-    "ready": "FINISHED",
-    "refused": "FAILED",
-}
-_TAG = "crisol.dataset."
 _MAX_TAG = 5000
-
-
-class DatasetOptions(Params):
-    """How a dataset's files are read and what its columns are; a job takes them as its ``data``.
-
-    Whatever is not given is found out, and shown with its reason in the schema.
-    """
-
-    read: ReadParams = ReadParams()
-    task: Task | Literal["auto"] = "auto"
-    target: str | None = None
-    features: Words = ()
-    ids: Words = ()
-    time: str | None = None
-    group: str | None = None
-    ignore: Words = ()
-    columns: dict[str, ColumnParams] = Field(default_factory=dict)
-    label_strip: str = ""
-    image_size: int = Field(default=32, ge=8, le=512)
-    synthetic: bool = False
-
-    def given(self) -> dict[str, Any]:
-        """What was said, as plain JSON; what was left open stays out."""
-        said = self.model_dump(mode="json", exclude_unset=True)
-        DataParams.model_validate_json(json.dumps(said))
-        refuse_references(said, "options")
-        return said
-
-
-class NewDataset(Params):
-    """A dataset version to be made.
-
-    Its files are uploaded next, or are those of another version (``from``), read with these
-    options.
-    """
-
-    name: str | None = Field(
-        default=None,
-        pattern=r"^[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?$",
-        description="Small letters, digits and _; the same name again makes the next version.",
-    )
-    description: str = Field(default="", max_length=2000)
-    options: DatasetOptions = DatasetOptions()
-    origin: Annotated[
-        str | None, Field(alias="from", pattern="^[0-9a-f]{32}$", description="Id of a version.")
-    ] = None
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        if self.name is None and self.origin is None:
-            raise ValueError("give a name, or the id of another version in 'from'")
-        return self
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file that has arrived.
-
-    Attributes:
-        part: what it holds.
-        name: what the client called it.
-        file: what it is called in the store.
-        bytes: its size.
-        sha256: its digest.
-    """
-
-    part: Part
-    name: str
-    file: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """One dataset version, as MLflow has it."""
-
-    id: str
-    name: str
-    version: int
-    owner: str
-    state: State
-    description: str
-    created_ms: int
-    files: tuple[StoredFile, ...]
-    files_of: str
-    """The version that holds the files: its own id, or that of the version it was made from."""
-    tags: Mapping[str, str]
-    artefact_uri: str
-
-    @property
-    def reason(self) -> str:
-        """Why it was refused; empty where it was not."""
-        return self.tags.get("reason", "")
-
-    @property
-    def whole(self) -> bool:
-        """Whether every file it needs is there."""
-        parts = {file.part for file in self.files}
-        return parts in ({"all"}, {"train", "test"})
-
-    def seen_by(self, caller: str) -> bool:
-        """Whether a caller may know of it: what is not ready is its owner's alone."""
-        return self.state == "ready" or self.owner == caller
+NEWEST_FIRST = "attributes.start_time DESC"
+_PAGE = 200
+_EVERYTHING = 1_000_000
 
 
 class DatasetStore:
@@ -177,7 +61,7 @@ class DatasetStore:
         """
         found = self.get(dataset_id)
         if not found.seen_by(caller):
-            raise _unknown(dataset_id)
+            raise unknown(dataset_id)
         return found
 
     # -- finding -----------------------------------------------------------------------------------
@@ -195,10 +79,10 @@ class DatasetStore:
         except MlflowException as error:
             if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 raise
-            raise _unknown(dataset_id) from None
-        if f"{_TAG}name" not in run.data.tags or run.info.lifecycle_stage != "active":
-            raise _unknown(dataset_id)
-        return _dataset(run)
+            raise unknown(dataset_id) from None
+        if f"{TAG}name" not in run.data.tags or run.info.lifecycle_stage != "active":
+            raise unknown(dataset_id)
+        return from_run(run)
 
     def search(
         self,
@@ -229,7 +113,7 @@ class DatasetStore:
                     continue
                 if len(found) == limit:
                     return found, [token, index]
-                dataset = _dataset(run)
+                dataset = from_run(run)
                 if caller is None or dataset.seen_by(caller):
                     found.append(dataset)
             token, skip = page.token, 0
@@ -240,10 +124,10 @@ class DatasetStore:
         clauses = []
         for name, value in filters.items():
             if name == "state":
-                clauses.append(f"attributes.status = '{_STATUSES[value]}'")  # type: ignore[index]
+                clauses.append(f"attributes.status = '{STATUSES[value]}'")  # type: ignore[index]
             else:
                 quoted = value.replace("\\", "").replace("'", "")
-                clauses.append(f"tags.`{_TAG}{name}` = '{quoted}'")
+                clauses.append(f"tags.`{TAG}{name}` = '{quoted}'")
         return self._store.client().search_runs(
             [self._experiment()],
             filter_string=" and ".join(clauses),
@@ -302,18 +186,18 @@ class DatasetStore:
             name = new.name or (origin.name if origin else "")
             version = self._next_version(name, owner)
             tags = {
-                f"{_TAG}name": name,
-                f"{_TAG}version": str(version),
-                f"{_TAG}owner": owner,
-                f"{_TAG}description": new.description,
+                f"{TAG}name": name,
+                f"{TAG}version": str(version),
+                f"{TAG}owner": owner,
+                f"{TAG}description": new.description,
                 **({IDEMPOTENCY_TAG: idempotency} if idempotency else {}),
-                **({} if origin is None else _files_of(origin)),
+                **({} if origin is None else files_of(origin)),
             }
             client = self._store.client()
             run = client.create_run(self._experiment(), run_name=f"{name}-v{version}", tags=tags)
             client.log_dict(run.info.run_id, options, "options.json")
             if origin is None:
-                client.update_run(run.info.run_id, status=_STATUSES["open"])
+                client.update_run(run.info.run_id, status=STATUSES["open"])
         return self.get(run.info.run_id)
 
     def attach(self, dataset: Dataset, file: StoredFile, path: Path) -> Dataset:
@@ -327,10 +211,10 @@ class DatasetStore:
             path: where it lies; it is moved.
         """
         keep_file(self._store, dataset.id, dataset.artefact_uri, path, "files")
-        self._tag(dataset.id, {f"part.{file.part}": json.dumps(_facts(file))})
+        self._tag(dataset.id, {f"part.{file.part}": json.dumps(file_facts(file))})
         found = self.get(dataset.id)
         if found.whole:
-            self._store.client().update_run(dataset.id, status=_STATUSES["profiling"])
+            self._store.client().update_run(dataset.id, status=STATUSES["profiling"])
         return self.get(dataset.id)
 
     def accept(self, dataset: Dataset, folder: Path, facts: Mapping[str, str]) -> None:
@@ -344,12 +228,12 @@ class DatasetStore:
         for name in ("schema.json", "profile.json"):
             self._store.client().log_artifact(dataset.id, str(folder / name))
         self._tag(dataset.id, facts)
-        self._store.client().set_terminated(dataset.id, _STATUSES["ready"])
+        self._store.client().set_terminated(dataset.id, STATUSES["ready"])
 
     def refuse(self, dataset: Dataset, reason: str) -> None:
         """End a version that cannot be used, saying why."""
         self._tag(dataset.id, {"reason": reason})
-        self._store.client().set_terminated(dataset.id, _STATUSES["refused"])
+        self._store.client().set_terminated(dataset.id, STATUSES["refused"])
 
     def settle(self) -> list[Dataset]:
         """Put in order what a killed service left; what is to be profiled (again) is returned."""
@@ -358,7 +242,7 @@ class DatasetStore:
             if dataset.whole:
                 waiting.append(dataset)
             else:
-                self._store.client().update_run(dataset.id, status=_STATUSES["open"])
+                self._store.client().update_run(dataset.id, status=STATUSES["open"])
         return waiting
 
     def open_since(self, before_ms: int) -> list[Dataset]:
@@ -377,14 +261,14 @@ class DatasetStore:
     def _tag(self, dataset_id: str, facts: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        tags = [RunTag(_TAG + name, text[:_MAX_TAG]) for name, text in facts.items()]
+        tags = [RunTag(TAG + name, text[:_MAX_TAG]) for name, text in facts.items()]
         self._store.client().log_batch(dataset_id, tags=tags)
 
     def _marked(self, idempotency: str) -> Sequence[Dataset]:
         runs = self._store.client().search_runs(
             [self._experiment()], f"tags.`{IDEMPOTENCY_TAG}` = '{idempotency}'", max_results=1
         )
-        return [_dataset(run) for run in runs]
+        return [from_run(run) for run in runs]
 
     def _origin(self, dataset_id: str, owner: str) -> Dataset:
         origin = self.get_for(dataset_id, owner)
@@ -420,56 +304,3 @@ class DatasetStore:
                 yield
             finally:
                 os.close(descriptor)
-
-
-class UnknownDatasetError(StoreError):
-    """There is no such dataset, or the caller may not know of it."""
-
-
-class DatasetConflictError(StoreError):
-    """The state of what is there forbids what was asked."""
-
-
-class DatasetLimitError(StoreError):
-    """The caller has too much of something that waits."""
-
-
-NEWEST_FIRST = "attributes.start_time DESC"
-_PAGE = 200
-_EVERYTHING = 1_000_000
-
-
-def _unknown(dataset_id: str) -> UnknownDatasetError:
-    return UnknownDatasetError(f"there is no dataset {dataset_id!r}")
-
-
-def _facts(file: StoredFile) -> dict[str, Any]:
-    return {"name": file.name, "file": file.file, "bytes": file.bytes, "sha256": file.sha256}
-
-
-def _files_of(origin: Dataset) -> dict[str, str]:
-    """The tags that make another version's files this one's."""
-    parts = {f"{_TAG}part.{file.part}": json.dumps(_facts(file)) for file in origin.files}
-    return {f"{_TAG}files_of": origin.files_of, **parts}
-
-
-def _dataset(run: "Run") -> Dataset:
-    tags = {k.removeprefix(_TAG): v for k, v in run.data.tags.items() if k.startswith(_TAG)}
-    files = tuple(
-        StoredFile(part, **json.loads(tags[f"part.{part}"]))
-        for part in ("all", "train", "test")
-        if f"part.{part}" in tags
-    )
-    return Dataset(
-        id=run.info.run_id,
-        name=tags["name"],
-        version=int(tags["version"]),
-        owner=tags["owner"],
-        state=_STATES[run.info.status],
-        description=tags.get("description", ""),
-        created_ms=run.info.start_time,
-        files=files,
-        files_of=tags.get("files_of", run.info.run_id),
-        tags=tags,
-        artefact_uri=run.info.artifact_uri,
-    )

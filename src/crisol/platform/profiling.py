@@ -17,7 +17,8 @@ from threading import Event
 
 import psutil
 
-from crisol.platform.datasets import Dataset, DatasetStore
+from crisol.platform.dataset import Dataset
+from crisol.platform.datasets import DatasetStore
 from crisol.platform.profiling_worker import REFUSED
 from crisol.platform.settings import PlatformSettings
 

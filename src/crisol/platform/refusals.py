@@ -3,7 +3,7 @@
 from pydantic import ValidationError
 
 from crisol.core.errors import MendableError
-from crisol.platform.datasets import DatasetConflictError, DatasetLimitError, UnknownDatasetError
+from crisol.platform.dataset import DatasetConflictError, DatasetLimitError, UnknownDatasetError
 from crisol.platform.job_store import UnknownJobError
 from crisol.platform.uploads import (
     BusyError,

@@ -6,31 +6,17 @@ begin (``Upload-Offset``, 0 if it is not said) and whether the file ends with th
 disk in constant memory; an upload is its owner's alone, and does not exist for anybody else.
 """
 
-import asyncio
-import base64
-import binascii
-import re
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.core.errors import FieldError
-from crisol.platform.datasets import Dataset, State, StoredFile
-from crisol.platform.uploads import OffsetError, UploadError, Writer
+from crisol.platform.dataset import Dataset, State
+from crisol.platform.receiving import Terms, drain, receive
 from crisol.serving.asgi import Call
 from crisol.serving.endpoints import Endpoint, Notes, Question
 from crisol.serving.errors import ApiError
 from crisol.serving.handlers import Answer, Converse, Handle
-from crisol.serving.limits import ClientDisconnected
-
-_BUFFER = 1 << 20
-_DRAINED = 16 << 20
-"""How much of a refused body is read and thrown away: a client that is cut off mid-way may never
-see the answer."""
-_DRAIN_S = 5.0
-_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 
 PartName = Literal["all", "train", "test"]
 
@@ -110,141 +96,14 @@ def _awaiting(app: Any, question: Question) -> Dataset:
 async def _upload(app: Any, question: Question, call: Call) -> Answer:
     """Write what comes; keep the file when it is whole."""
     try:
-        dataset, offset, ends, length, digest = await app.in_thread(_ask, app, question)
-    except (ApiError, FieldError, UploadError):
-        await _drain(call)
+        terms = Terms.of(question.headers)
+        dataset = await app.in_thread(_awaiting, app, question)
+    except (ApiError, FieldError):
+        await drain(call)
         raise
     call.about = dataset.id
-    await _write(app, question, call, dataset, (offset, length, ends, digest))
+    await receive(app, call, dataset, question.query.part, question.query.name, terms)
     return await app.in_thread(_answer, app, question)
-
-
-def _ask(app: Any, question: Question) -> tuple[Dataset, int, bool, int | None, bytes | None]:
-    """What the request says about itself: where it begins, whether and where the file ends."""
-    headers = question.headers
-    dataset = _awaiting(app, question)
-    offset = _header_number(headers, b"upload-offset") or 0
-    complete = headers.get(b"upload-complete", b"?1")
-    if complete not in (b"?0", b"?1"):
-        raise FieldError("Upload-Complete", "must be ?0 or ?1", "header_invalid")
-    length = _header_number(headers, b"upload-length")
-    content = _header_number(headers, b"content-length")
-    ends = complete == b"?1"
-    if ends and content is not None:
-        if length is not None and length != offset + content:
-            raise FieldError(
-                "Upload-Length",
-                f"is not Upload-Offset + Content-Length ({offset + content})",
-                "header_invalid",
-            )
-        length = offset + content
-    return dataset, offset, ends, length, _digest_header(headers)
-
-
-def _digest_header(headers: Any) -> bytes | None:
-    given = headers.get(b"repr-digest")
-    if given is None:
-        return None
-    found = _DIGEST.search(given.decode("latin-1"))
-    try:
-        digest = base64.b64decode(found[1], validate=True) if found else b""
-    except binascii.Error:
-        digest = b""
-    if len(digest) != 32:
-        raise FieldError("Repr-Digest", "must be sha-256=:<base64>:", "header_invalid")
-    return digest
-
-
-def _header_number(headers: Any, name: bytes) -> int | None:
-    text = headers.get(name)
-    if text is None:
-        return None
-    if not text.isdigit() or len(text) > 18:
-        raise FieldError(name.decode().title(), "must be a number of bytes", "header_invalid")
-    return int(text)
-
-
-async def _write(
-    app: Any,
-    question: Question,
-    call: Call,
-    dataset: Dataset,
-    terms: tuple[int, int | None, bool, bytes | None],
-) -> None:
-    """Write what comes, and keep the file if it ends with it."""
-    offset, length, ends, digest = terms
-    part = question.query.part
-    settings = app.platform_settings
-    writing = app.uploads.writing(dataset.id, part, question.query.name, offset, length)
-    try:
-        writer: Writer = await asyncio.to_thread(writing.__enter__)
-    except UploadError:
-        await _drain(call)
-        raise
-    spoilt = False
-    try:
-        try:
-            await _receive(call, writer, settings.max_file_bytes - offset, settings.upload_idle_s)
-        except UploadError:
-            spoilt = True
-            raise
-        if not ends:
-            return
-        await asyncio.to_thread(writer.close)
-        try:
-            file, path = await asyncio.to_thread(app.uploads.finish, dataset.id, part)
-            if digest is not None and digest != bytes.fromhex(file.sha256):
-                raise UploadError(
-                    "the bytes that arrived do not have the Repr-Digest that was said"
-                )
-        except OffsetError:
-            raise
-        except UploadError:
-            spoilt = True
-            raise
-        await asyncio.to_thread(_keep, app, dataset, file, path)
-    finally:
-        await asyncio.to_thread(writing.__exit__, None, None, None)
-        if spoilt:
-            await asyncio.to_thread(app.uploads.forget, dataset.id, part)
-    await asyncio.to_thread(app.uploads.forget, dataset.id, part)
-
-
-def _keep(app: Any, dataset: Dataset, file: StoredFile, path: Path) -> None:
-    """Make the file the dataset's; with the last one it is profiled."""
-    if app.datasets.attach(dataset, file, path).state == "profiling":
-        app.profiler.submit(dataset.id)
-
-
-async def _receive(call: Call, writer: Writer, max_bytes: int, idle_s: float) -> None:
-    """Bring what arrives to the disk, and what had arrived when the client went away, too."""
-    buffer = bytearray()
-
-    async def write() -> None:
-        piece = bytes(buffer)
-        buffer.clear()
-        if piece:
-            await asyncio.to_thread(writer.write, piece)
-
-    try:
-        async for chunk in call.stream(max(0, max_bytes), idle_s):
-            buffer += chunk
-            if len(buffer) >= _BUFFER:
-                try:
-                    await write()
-                except UploadError:
-                    await _drain(call)
-                    raise
-    finally:
-        await write()
-
-
-async def _drain(call: Call) -> None:
-    """Let a refused client finish sending, within reason."""
-    with suppress(ApiError, ClientDisconnected, TimeoutError):
-        async with asyncio.timeout(_DRAIN_S):
-            async for _ in call.stream(_DRAINED, _DRAIN_S):
-                pass
 
 
 def _answer(app: Any, question: Question) -> Answer:

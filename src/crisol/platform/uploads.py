@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from crisol.platform.datasets import Part, StoredFile
+from crisol.platform.dataset import Part, StoredFile
 from crisol.platform.settings import PlatformSettings
 
 FORMATS = {
