@@ -89,6 +89,15 @@ def test_separators_are_found_out(tmp_path: Path, mark: str) -> None:
     assert len(table.frame) == 2
 
 
+def test_columns_of_blanks_are_cut_where_nothing_else_fits(tmp_path: Path) -> None:
+    table = read(_file(tmp_path, '  18.0   8  307.0\t"chevy malibu"\n 15.5   4  98.0  "vw"  \n'))
+    assert table.found.delimiter == " "
+    assert table.frame[table.columns].to_numpy().tolist() == [
+        ["18.0", "8", "307.0", "chevy malibu"], ["15.5", "4", "98.0", "vw"],
+    ]  # fmt: skip
+    assert read(_file(tmp_path, "words\nof a kind\nof no kind\n")).columns == ["words"]
+
+
 def test_blanks_around_cells_are_no_part_of_them_and_question_marks_no_value(
     tmp_path: Path,
 ) -> None:

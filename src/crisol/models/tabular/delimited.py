@@ -7,7 +7,7 @@ import codecs
 import csv
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from crisol.models.tabular.params import ReadParams
 from crisol.models.tabular.text_cells import looks_like_number
 
 SEPARATORS = (",", ";", "\t", "|")
+BLANKS = " "
+"""Cells in columns of blanks, as older public tables have them; looked for where no mark fits."""
 _HEAD_BYTES = 1 << 18
 _HEAD_ROWS = 200
 _BLOCK_BYTES = 1 << 23
@@ -169,7 +171,10 @@ def _head(path: Path, encoding: str, shown: str) -> str:
 def _rows(head: str, separator: str) -> list[list[str]]:
     """The first rows, cut into cells."""
     found: list[list[str]] = []
-    lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator, skipinitialspace=True)
+    stream: Iterable[str] = io.StringIO(head, newline="")
+    if separator == BLANKS:
+        stream = (line.replace("\t", BLANKS).strip() for line in stream)
+    lines = csv.reader(stream, delimiter=separator, skipinitialspace=True)
     try:
         for cells in lines:
             if cells:
@@ -185,14 +190,29 @@ def _separator(head: str) -> str:
     """The mark that cuts the rows into the most columns of which every row has as many."""
     best, score = ",", (0.0, 1)
     for mark in SEPARATORS:
-        counts = Counter(len(row) for row in _rows(head, mark))
-        if not counts:
-            continue
-        width, rows = counts.most_common(1)[0]
-        found = (round(rows / counts.total(), 1), width)
-        if width > 1 and found > score:
-            best, score = mark, found
+        width, share = _width(_rows(head, mark))
+        if width > 1 and (round(share, 1), width) > score:
+            best, score = mark, (round(share, 1), width)
+    if score[1] == 1 or best == "\t":
+        rows = _rows(head, BLANKS)
+        width, share = _width(rows)
+        cells = [cell for row in rows[1:] for cell in row]
+        if (
+            width > score[1]
+            and share == 1
+            and sum(map(looks_like_number, cells)) > 0.5 * len(cells)
+        ):
+            return BLANKS
     return best
+
+
+def _width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
+    """The most frequent number of cells, and the share of the rows that have as many."""
+    counts = Counter(map(len, rows))
+    if not counts:
+        return 0, 0.0
+    width, count = counts.most_common(1)[0]
+    return width, count / counts.total()
 
 
 def _header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
@@ -226,7 +246,7 @@ def _table(
 ) -> pa.Table:
     """Every column as strings."""
     columns = _rows(head, separator)[0]
-    if f'{separator} "' in head:
+    if separator == BLANKS or f'{separator} "' in head:
         return _spaced_table(path, encoding, separator, header, shown)
     bad: list[Any] = []
 
@@ -291,11 +311,14 @@ def _ragged(path: Path, encoding: str, separator: str, row: Any, shown: str) -> 
 
 
 def _spaced_table(path: Path, encoding: str, separator: str, header: bool, shown: str) -> pa.Table:
-    """A file whose quotes follow a space, which PyArrow does not know: Python's reader does."""
+    """A file whose quotes follow a blank, or whose cells blanks divide: for Python's reader."""
     names: list[str] = []
     columns: list[list[str]] = []
     with path.open(encoding=encoding, newline="") as stream:
-        lines = csv.reader(stream, delimiter=separator, skipinitialspace=True, strict=True)
+        text: Iterable[str] = stream
+        if separator == BLANKS:
+            text = (line.replace("\t", BLANKS).strip() for line in stream)
+        lines = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
         try:
             for cells in lines:
                 if not cells:
