@@ -91,6 +91,15 @@ def test_rare_and_new_words_are_unseen() -> None:
     assert encoder.transform(asked).codes[:, 0].tolist() == [UNSEEN, UNSEEN, MISSING]
 
 
+def test_blanks_around_a_word_do_not_count_as_they_do_not_in_a_file() -> None:
+    encoder = Encoder.fit(_training(), SCHEMA)
+    sent = [{"c": word} for word in ("u", " u ", "", "  ", "U")]
+    codes = [encoder.transform_rows([row]).codes[0, 0] for row in sent]
+    assert codes == [2, 2, MISSING, MISSING, UNSEEN]
+    asked = _rows(n=[1.0] * 2, c=[" u ", "  "], b=[None] * 2, d=[None] * 2, t=[""] * 2)
+    assert encoder.transform(asked).codes[:, 0].tolist() == [2, MISSING]
+
+
 def test_only_training_rows_decide() -> None:
     rows = _training()
     before = Encoder.fit(rows, SCHEMA).to_json()

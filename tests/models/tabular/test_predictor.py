@@ -86,6 +86,8 @@ def test_what_training_did_not_show_is_told(predictor: TabularPredictor) -> None
         ("model_x", "out_of_range"),
         ("schema", "missing"),
     ]
+    blank = ask(predictor, rows=[{**served.ROW, "class": " "}])["predictions"][0]
+    assert [(w["field"], w["type"]) for w in blank["warnings"]] == [("class", "missing")]
     message = found[1]["warnings"][0]["message"]
     assert message == "above the training range, 1 to 16"
 

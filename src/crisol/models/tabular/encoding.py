@@ -164,7 +164,7 @@ class Encoder:
         for column in self._categories:
             known = self._codes[column.name]
             cells = [row.get(column.name) for row in rows]
-            coded = [MISSING if c is None else known.get(c, UNSEEN) for c in cells]
+            coded = [_code(c, known) for c in cells]
             codes.append(np.array(coded, np.int32))
         texts = [
             np.array([row.get(c.name) or "" for row in rows], dtype=object) for c in self._texts
@@ -256,11 +256,10 @@ class Encoder:
     def _coded(self, column: Column, cells: "pd.Series[Any]") -> NDArray[np.int32]:
         import pandas as pd
 
-        found = pd.Categorical(cells.astype(object), categories=list(self.words[column.name]))
-        codes = found.codes.astype(np.int32) + UNSEEN + 1
-        codes[found.codes < 0] = UNSEEN
-        codes[cells.isna().to_numpy(bool)] = MISSING
-        return codes
+        places, words = pd.factorize(cells.astype(object))
+        known = self._codes[column.name]
+        codes = np.array([*(_code(word, known) for word in words), MISSING], np.int32)
+        return codes[places]  # -1, of a missing cell, is the last
 
     def _pixels(self, keys: "pd.Series[Any]", images: "pd.DataFrame | None") -> NDArray[np.uint8]:
         if images is None:
@@ -290,6 +289,16 @@ class Encoder:
             Image.fromarray(pixels).save(stream, "PNG")
             sent.append(base64.b64encode(stream.getvalue()).decode() if known else None)
         return sent
+
+
+def _code(cell: str | None, known: Mapping[str, int]) -> int:
+    """A word's code; blanks around it do not count, as they do not where a file is read."""
+    if cell is None:
+        return MISSING
+    if cell in known:
+        return known[cell]
+    word = cell.strip()
+    return known.get(word, UNSEEN) if word else MISSING
 
 
 def _number(cell: Any) -> float:

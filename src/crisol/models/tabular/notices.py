@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crisol.models.tabular.contract import Notice, bound, seconds_of
-from crisol.models.tabular.features import UNSEEN, Features
+from crisol.models.tabular.features import MISSING, UNSEEN, Features
 from crisol.models.tabular.schema import Column, Schema
 
 NEVER = 0.0
@@ -26,7 +26,7 @@ def notices(
         unseen = codes.get(column.name)
         for at, row in enumerate(rows):
             value = row.get(column.name)
-            if value is None:
+            if value is None or (unseen is not None and unseen[at] == MISSING):
                 if column.missing == NEVER:
                     found[at].append(_notice(column, "missing", "no training row lacked it"))
             elif column.kind in ("number", "date"):
