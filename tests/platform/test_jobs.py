@@ -9,6 +9,8 @@ from tests.platform.conftest import job_project, until
 from tests.platform.service import BOSS, OTHER, OVER, TRAINER, VIEWER, Service
 
 from crisol.platform import processes
+from crisol.platform.jobs_api import JobQuery
+from crisol.platform.listing import encode_token
 
 
 @pytest.fixture(scope="module")
@@ -180,12 +182,25 @@ def test_listing_filters_and_goes_from_page_to_page(service: Service, jobs) -> N
     second = client.get("/v1/jobs", params={**query, "page_token": token}).json()
     found = {page["items"][0]["id"] for page in (first, second)}
     assert found == {jobs["slow"]["id"], jobs["large"]["id"]}
+    made_up = encode_token(JobQuery(), [10**13, "what MLflow does not know"])
+    for wrong in (encode_token(JobQuery(), -1), made_up):
+        assert client.get("/v1/jobs", params={"page_token": wrong}).status_code == 422
     foreign = client.get("/v1/jobs", params={"page_token": token})
     assert foreign.status_code == 422
     oldest = client.get("/v1/jobs", params={"sort": "created", "limit": 1}).json()["items"][0]
     assert oldest["id"] == jobs["trained"]["id"]
     assert client.get("/v1/jobs", params={"family": "signals"}).json()["items"] == []
     assert client.get("/v1/jobs", params={"owner": "me'"}).status_code == 422
+    since = {"created_since": oldest["created"].replace("Z", ""), "limit": 1}
+    page = client.get("/v1/jobs", params=since).json()
+    later = service.make("linear", {}, start=False)
+    rest = client.get(
+        "/v1/jobs", params={**since, "limit": 99, "page_token": page["next_page_token"]}
+    )
+    told = [job["id"] for job in page["items"] + rest.json()["items"]]
+    assert len(told) == len(set(told)), "a job that was made between two pages repeats no other"
+    assert later not in told
+    assert oldest["id"] in told, "a time without an offset is UTC"
 
 
 def test_a_job_knows_no_key_of_the_service(service: Service, jobs) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from crisol.platform import job as words
 from crisol.platform.job import Job, JobRequest, Status, is_job, job_of
+from crisol.platform.listing import not_a_token
 from crisol.platform.orders import Order
 from crisol.registry import runs
 from crisol.registry.store import Store, StoreError
@@ -124,6 +125,7 @@ class JobStore:
         tags: Mapping[str, str] | None = None,
         family: str | None = None,
         since: datetime | None = None,
+        until_ms: int | None = None,
         oldest_first: bool = False,
         limit: int = 50,
         page_token: str | None = None,
@@ -131,7 +133,12 @@ class JobStore:
         """A page of jobs by their time of creation, and where the next begins.
 
         MLflow answers filters by tag from an index; an order by tag it does not.
+
+        Raises:
+            FieldError: the token is none of a page.
         """
+        from mlflow.exceptions import MlflowException
+
         experiments = self._experiments(family)
         if not experiments:
             return [], None
@@ -142,13 +149,20 @@ class JobStore:
             parts.append(f"attributes.status = '{_RAW[status]}'")
         if since is not None:
             parts.append(f"attributes.start_time >= {int(1000 * since.timestamp())}")
-        found = self.store.client().search_runs(
-            experiments,
-            filter_string=" and ".join(parts),
-            max_results=limit,
-            order_by=[f"attributes.start_time {'ASC' if oldest_first else 'DESC'}"],
-            page_token=page_token,
-        )
+        if until_ms is not None:
+            parts.append(f"attributes.start_time <= {until_ms}")
+        try:
+            found = self.store.client().search_runs(
+                experiments,
+                filter_string=" and ".join(parts),
+                max_results=limit,
+                order_by=[f"attributes.start_time {'ASC' if oldest_first else 'DESC'}"],
+                page_token=page_token,
+            )
+        except MlflowException as error:
+            if page_token is None or error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            raise not_a_token() from None
         # MLflow's SQL store gives bytes, its server text.
         token = found.token.decode() if isinstance(found.token, bytes) else found.token
         return list(found), token or None

@@ -1,9 +1,10 @@
 """Jobs over HTTP: making, listing, starting, cancelling, following."""
 
-from datetime import datetime
-from typing import Any, Literal
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from crisol.core.contract import Contract
 from crisol.platform import job as words
@@ -20,6 +21,11 @@ from crisol.serving.sse import MEDIA_TYPE, events_reply
 
 _MAX_LOG_BYTES = 1024 * 1024
 _HEARTBEAT_S = 10.0
+Milliseconds = Annotated[int, Field(ge=0, le=10**14)]
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class JobPage(Page[Job]):
@@ -36,7 +42,9 @@ class JobQuery(PageQuery):
         default=None, max_length=100, pattern="^[A-Za-z0-9:_.-]*$", description="Or: me."
     )
     dataset: str | None = Field(default=None, max_length=64, pattern="^[0-9a-f]*$")
-    created_since: datetime | None = None
+    created_since: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
+        default=None, description="ISO 8601; UTC where it names no offset."
+    )
     sort: Literal["created", "-created"] = "-created"
 
 
@@ -86,17 +94,24 @@ def _list(app: Any, question: Question) -> JobPage:
         words.OWNER: question.caller if query.owner == "me" else query.owner,
         words.DATASET: query.dataset,
     }
-    found, position = app.jobs.list(
+    # Jobs made since the first page was asked for would move the others to the next page again.
+    until_ms, token = decode_token(query, tuple[Milliseconds, str]) or (_now_ms(), None)
+    found, follows = app.jobs.list(
         statuses=[] if query.status is None else [query.status],
         tags={tag: value for tag, value in wanted.items() if value},
         family=query.family,
         since=query.created_since,
         oldest_first=query.sort == "created",
         limit=query.limit,
-        page_token=decode_token(query),
+        until_ms=until_ms,
+        page_token=token,
     )
-    token = None if position is None else encode_token(query, position)
-    return JobPage(items=found, next_page_token=token)
+    next_token = None if follows is None else encode_token(query, [until_ms, follows])
+    return JobPage(items=found, next_page_token=next_token)
+
+
+def _now_ms() -> int:
+    return int(1000 * time.time())
 
 
 def _get(app: Any, question: Question) -> JobDetails:

@@ -6,7 +6,7 @@ import hashlib
 from typing import Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from crisol.core.errors import FieldError
 
@@ -45,8 +45,12 @@ def encode_token(query: PageQuery, position: Any) -> str:
     return text.decode().rstrip("=")
 
 
-def decode_token(query: PageQuery) -> Any:
+def decode_token(query: PageQuery, shape: Any = Any) -> Any:
     """The position that the query's token stands for; ``None``: the beginning.
+
+    Args:
+        query: with the token.
+        shape: type of the listing's positions; tokens come from clients, whatever they sent.
 
     Raises:
         FieldError: it is no token, or one of a listing with other filters or another order.
@@ -57,10 +61,9 @@ def decode_token(query: PageQuery) -> Any:
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         digest, position = orjson.loads(raw)
+        position = TypeAdapter(shape).validate_python(position)
     except (binascii.Error, ValueError, TypeError):
-        raise FieldError(
-            "page_token", "is not the next_page_token of a page", "page_token_invalid"
-        ) from None
+        raise not_a_token() from None
     if digest != _digest(query):
         raise FieldError(
             "page_token",
@@ -68,6 +71,11 @@ def decode_token(query: PageQuery) -> Any:
             "page_token_foreign",
         )
     return position
+
+
+def not_a_token() -> FieldError:
+    """What is said of a token that no page gave."""
+    return FieldError("page_token", "is not the next_page_token of a page", "page_token_invalid")
 
 
 def _digest(query: PageQuery) -> str:

@@ -7,7 +7,7 @@ and the same record as the commands.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -136,7 +136,7 @@ def _models(app: Any, question: Question) -> ModelPage:
 
 
 def _page(found: list[Any], query: PageQuery) -> tuple[list[Any], str | None]:
-    begin = decode_token(query) or 0
+    begin = decode_token(query, Annotated[int, Field(ge=0)]) or 0
     end = begin + query.limit
     return found[begin:end], encode_token(query, end) if end < len(found) else None
 
