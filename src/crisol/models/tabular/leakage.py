@@ -16,7 +16,8 @@ SURE = 0.99
 """Cross-validated score of one column alone from which on it is suspected."""
 LEFT_TO_ERR = 0.1
 """Share of guessing's errors that it may still make: where one class is rare, guessing is sure."""
-_MAX_ROWS = 20_000
+_MAX_ROWS, _FEWEST_ROWS, _MAX_CELLS = 20_000, 2_000, 600_000
+"""Of what is looked at: rows at most, and fewer where there are many columns."""
 _FOLDS = 3
 
 
@@ -43,7 +44,8 @@ def warnings(rows: "pd.DataFrame", schema: Schema) -> list[str]:
     target = schema.target
     if target is None or schema.task == "image":
         return []
-    step = max(1, len(rows) // _MAX_ROWS)
+    count = max(_FEWEST_ROWS, min(_MAX_ROWS, _MAX_CELLS // len(schema.columns)))
+    step = max(1, len(rows) // count)
     some = rows.iloc[::step]
     truth = some[target.name]
     said = []
