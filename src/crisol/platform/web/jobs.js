@@ -106,7 +106,7 @@ function words(p) {
   const pairs = [["step", of(p.nodes_done, p.nodes)], ["epoch", of(p.epoch, p.epochs)],
     ["batch", of(p.batch, p.batches)], ["loss", number(p.loss)],
     ["accuracy", number(p.accuracy)], ["learning rate", number(p.learning_rate)],
-    ["samples/s", number(p.samples_per_second, 3)], ["trials", number(p.trials)],
+    ["samples/s", number(p.samples_per_second, 3)], ["trials", number(p.trials?.ended)], ["best", number(p.trials?.best)],
     ["left", duration(p.seconds_left)]];
   return pairs.filter(([, value]) => value).map(([key, value]) => `${key} ${value}`).join(" · ");
 }
