@@ -27,7 +27,7 @@ from tests.platform.answering import (
 from tests.platform.conftest import job_process_environment, job_project, until
 
 from crisol.platform.dataset import NewDataset, StoredFile
-from crisol.platform.uploads import UploadError, Uploads, kept_name
+from crisol.platform.uploads import UploadError, kept_name
 
 pytestmark = pytest.mark.usefixtures("_no_store")
 
@@ -263,18 +263,20 @@ def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path, template_data
 def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering) -> None:
     datasets, uploads = service.platform.datasets, service.platform.uploads
     dataset = datasets.create(NewDataset(name="half_kept"), "somebody")
-    with uploads.writing(dataset.id, "all", "a.csv", 0, None) as writer:
-        writer.write(rows())
-        writer.close()
-        uploads.finish(dataset.id, "all")
-    again = Uploads(service.platform.platform_settings)
-    stored, path = again.finished(dataset.id, "all") or pytest.fail("it is gone")
+    deleted = datasets.create(NewDataset(name="deleted"), "somebody")
+    for one in (dataset, deleted):
+        with uploads.writing(one.id, "all", "a.csv", 0, None) as writer:
+            writer.write(rows())
+            writer.close()
+            uploads.finish(one.id, "all")
+    service.platform.store.client().delete_run(deleted.id)
+    stored, path = uploads.finished(dataset.id, "all") or pytest.fail("it is gone")
     assert isinstance(stored, StoredFile)
-    first = datasets.attach(dataset, stored, path)
-    assert first.state == "profiling"
-    assert datasets.attach(dataset, stored, path).files == first.files
-    again.forget(dataset.id, "all")
-    assert (dataset.id, "all") not in again.begun()
+    service.platform.settle_uploads()
+    kept = datasets.get(dataset.id)
+    assert (kept.state, kept.files) == ("profiling", (stored,))
+    assert datasets.attach(dataset, stored, path).files == kept.files
+    assert not {dataset.id, deleted.id} & {there for there, _ in uploads.begun()}
 
 
 def test_the_kept_name_says_the_part_and_the_format() -> None:

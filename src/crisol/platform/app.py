@@ -14,12 +14,13 @@ from typing import Any
 import uvicorn
 
 from crisol.platform import dataset_api, health, jobs, jobs_api, models_api, upload_api
+from crisol.platform.dataset import UnknownDatasetError
 from crisol.platform.datasets import DatasetStore
 from crisol.platform.idempotency import Answers
 from crisol.platform.profiling import Profiler
 from crisol.platform.refusals import refusal
 from crisol.platform.settings import PlatformSettings
-from crisol.platform.uploads import Uploads
+from crisol.platform.uploads import BusyError, Uploads
 from crisol.platform.web_pages import web_pages
 from crisol.registry import recovery
 from crisol.registry.store import Store
@@ -101,18 +102,23 @@ class Platform(Application):
             _log.warning(said)
         self.answers = Answers(state / Answers.file)
         self.profiler = Profiler(self.datasets, self.platform_settings)
-        self._settle_uploads()
+        self.settle_uploads()
         for dataset in self.datasets.settle():
             self.profiler.submit(dataset.id)
         self.tidy()
         self.jobs.start()
 
-    def _settle_uploads(self) -> None:
-        """Keep the files that were whole when the service ended."""
+    def settle_uploads(self) -> None:
+        """Keep the files that were whole when the service ended; forget those of no dataset."""
         for dataset_id, part in self.uploads.begun():
+            try:
+                dataset = self.datasets.get(dataset_id)
+            except UnknownDatasetError:  # deleted in the MLflow UI
+                self.uploads.forget(dataset_id)
+                continue
             whole = self.uploads.finished(dataset_id, part)
             if whole is not None:
-                self.datasets.attach(self.datasets.get(dataset_id), *whole)
+                self.datasets.attach(dataset, *whole)
                 self.uploads.forget(dataset_id, part)
 
     async def _tidy_now_and_then(self) -> None:
@@ -127,7 +133,10 @@ class Platform(Application):
         """Refuse the datasets whose files never came, and remove what had arrived of them."""
         before_s = time.time() - self.platform_settings.upload_expires_s
         for dataset in self.datasets.open_since(int(1000 * before_s)):
-            self.uploads.forget(dataset.id)
+            try:
+                self.uploads.forget(dataset.id)
+            except BusyError:  # it is coming after all
+                continue
             self.datasets.refuse(dataset, "its files were not uploaded in time")
 
     async def stop(self) -> None:
