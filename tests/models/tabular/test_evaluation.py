@@ -188,6 +188,17 @@ def test_groups_are_resampled_together():
     assert scores["row"].is_unique
 
 
+def test_intervals_of_few_groups_are_called_too_narrow():
+    rows, schema = table("classification", 240)
+    columns = (*schema.columns, Column(name="family", kind="category", role="group"))
+    grouped = schema.model_copy(update={"columns": columns})
+    rows["family"] = np.arange(240) % 4
+    limits = evaluated(trained(rows, grouped, BOOSTER), rows, grouped).report.limits
+    assert any("of 4 groups: the intervals" in text for text in limits)
+    plain = evaluated(trained(rows, schema, BOOSTER), rows, schema).report.limits
+    assert not any("the intervals" in text for text in plain)
+
+
 @pytest.mark.parametrize("name", ["kmeans", "hdbscan"])
 def test_clusters_are_judged_beside_rows_dealt_out_at_random(name):
     rows, schema = table("clustering", 360)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 MODEL, GUESSING, LINEAR, CHAMPION = "this model", "guessing", "linear", "champion"
 FEW_ROWS = 20
 """Held-out rows of a class below which its figures are unsure."""
+FEW_GROUPS = 10
+"""Held-out groups below which a bootstrap over them knows too little of how they differ."""
 MISCALIBRATED = 0.05
 CLASS_COLUMNS = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss", "brier", "ece")
 NUMBER_COLUMNS = ("rmse", "mae", "median_absolute_error", "r2")
@@ -185,6 +187,12 @@ def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
     if few:
         found.append(
             f"Fewer than {FEW_ROWS} held-out rows of {_listed(few)}: their figures are unsure."
+        )
+    groups = len(np.unique(judged.groups))
+    if groups < min(FEW_GROUPS, len(judged.truth)):
+        found.append(
+            f"The held-out rows are of {groups} group{'s' if groups > 1 else ''}: the intervals "
+            "resample whole groups, and of so few they are too narrow."
         )
     never = [row["class"] for row in model.classes if row["rows"] and row["recall"] == 0]
     if never:
