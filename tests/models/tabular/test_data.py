@@ -134,13 +134,15 @@ def test_broken_pictures_are_named_and_left_out_or_refused(tmp_path: Path) -> No
 
 def test_a_table_may_name_pictures_beside_it(tmp_path: Path) -> None:
     folder = _pictures(tmp_path / "p")
-    lines = [f"red/{i}.png,{i}.5,warm\nblue/{i}.png,{i}.25,cold\n" for i in range(12)]
-    (folder / "table.csv").write_text("photo,size,y\n" + "".join(lines))
+    lines = [f"red/{i}.png,blue/{i}.png,{i}.5,warm\nblue/{i}.png,red/{i}.png,{i}.25,cold\n"
+             for i in range(12)]  # fmt: skip
+    (folder / "table.csv").write_text("photo,back,size,y\n" + "".join(lines))
     for source in (folder, folder / "table.csv"):
         cleaned = clean(source, DataParams(image_size=8))
         schema = schema_of(cleaned.schema_table)
         assert schema.column("photo").kind == "image"
         assert schema.column("size").role == "feature"
+        assert schema.column("back").role == "ignore"
         assert len(cleaned.images) == 24
 
 

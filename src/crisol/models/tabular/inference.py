@@ -164,6 +164,9 @@ def _roles(
             chosen[name] = _Chosen("id", facts[name].id_reason)
         else:
             chosen[name] = _Chosen("feature")
+    seen = [n for n in names if facts[n].kind == "image" and chosen[n].role == "feature"]
+    for name in seen[1:]:
+        chosen[name] = _Chosen("ignore", f"pictures of one column are looked at, {seen[0]!r}")
     for role in ("target", "time", "group"):
         several = [name for name, c in chosen.items() if c.role == role]
         if len(several) > 1:
