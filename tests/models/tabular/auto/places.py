@@ -63,7 +63,7 @@ def run(
 ) -> Found:
     """Search with a portfolio of these entries."""
     monkeypatch.setattr("crisol.models.tabular.auto.automl.portfolio", lambda *_: list(entries))
-    params = AutoParams.model_validate({"time_budget_s": 60, "max_trials": len(entries), **auto})
+    params = AutoParams.model_validate({"time_budget_s": 600, "max_trials": len(entries), **auto})
     folder.mkdir(parents=True, exist_ok=True)
     return search(what or problem(), params, TrainParams(), folder, time.monotonic())
 

@@ -96,7 +96,9 @@ def search(
     brief = Brief(problem.task, problem.classes, metric, train)
     Bench(brief, problem.part, problem.folds, folder / "fits").write(folder)
     entries = portfolio(problem.task, auto.algorithms, len(problem.part))
-    plan = Plan(folder, problem.fits, metric, entries, auto, problem.seed, workers)
+    plan = Plan(
+        folder, problem.fits, metric, entries, auto, problem.seed, workers, len(problem.part)
+    )
 
     def open_study() -> Study:
         return Study(

@@ -7,9 +7,10 @@ are told in order: with ``max_trials`` and time enough two searches are the same
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from crisol.core import progress
 from crisol.core.errors import MendableError
@@ -17,7 +18,7 @@ from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.crew import Crew, Reply
 from crisol.models.tabular.auto.fitting import RESULT, FitResult, Order
-from crisol.models.tabular.auto.portfolio import Entry
+from crisol.models.tabular.auto.portfolio import Entry, pace
 from crisol.models.tabular.auto.study import Study
 from crisol.models.tabular.auto.trial import Trial, falls_behind
 from crisol.models.tabular.params import AutoParams
@@ -47,6 +48,7 @@ class Plan:
         auto: the person's choices.
         seed: of everything random.
         workers: processes.
+        rows: of the training part.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Plan:
     auto: AutoParams
     seed: int
     workers: int
+    rows: int
 
 
 class Search:
@@ -131,7 +134,8 @@ class Search:
         study = self._open_study()
         if not study.algorithms:
             return
-        known = [entry for entry in study.known() if not self._was_tried(*entry)]
+        known = [self._paced(*entry) for entry in study.known()]
+        known = [entry for entry in known if not self._was_tried(*entry)]
         if known and not self._is_over():
             self._fit_round(crew, [self._trial(*entry) for entry in known])
         without_gain, best = 0, self._best_loss
@@ -144,7 +148,7 @@ class Search:
                 break
             asked = []
             for _ in range(size):
-                trial = self._trial(*study.ask(len(self.trials), leave_out))
+                trial = self._trial(*self._paced(*study.ask(len(self.trials), leave_out)))
                 trial.searched = True
                 asked.append(trial)
             self._fit_round(crew, asked)
@@ -162,6 +166,9 @@ class Search:
         trial = Trial(len(self.trials), algorithm, settings, self._plan.seed, self._plan.folds)
         self.trials.append(trial)
         return trial
+
+    def _paced(self, algorithm: str, settings: Mapping[str, Any]) -> Entry:
+        return algorithm, {**pace(algorithm, self._plan.rows), **settings}
 
     def _was_tried(self, algorithm: str, settings: object) -> bool:
         return any(t.algorithm == algorithm and t.settings == settings for t in self.trials)

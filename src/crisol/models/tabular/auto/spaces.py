@@ -58,15 +58,18 @@ def _linear(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
     }
 
 
-def _mlp(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
-    width = trial.suggest_categorical("mlp.width", [128, 256, 384])
-    return {
-        "hidden": [width] * trial.suggest_int("mlp.layers", 1, 3),
-        "learning_rate": trial.suggest_float("mlp.learning_rate", 1e-3, 1e-2, log=True),
-        "dropout": trial.suggest_float("mlp.dropout", 0.0, 0.4),
-        "bins": trial.suggest_int("mlp.bins", 16, 128, log=True),
-        "pairs": 14,
-    }
+def _perceptron(name: str) -> Space:
+    def space(trial: "optuna.trial.BaseTrial") -> dict[str, Any]:
+        width = trial.suggest_categorical(f"{name}.width", [64, 128, 256])
+        return {
+            "hidden": [width] * trial.suggest_int(f"{name}.layers", 1, 3),
+            "learning_rate": trial.suggest_float(f"{name}.learning_rate", 2e-3, 2e-2, log=True),
+            "dropout": trial.suggest_float(f"{name}.dropout", 0.0, 0.3),
+            "bins": trial.suggest_int(f"{name}.bins", 16, 128, log=True),
+            "pairs": 14,
+        }
+
+    return space
 
 
 def _text_network(name: str) -> Space:
@@ -104,7 +107,8 @@ SPACES: Mapping[str, Space] = {
     "xgboost": _xgboost,
     "random_forest": _forest,
     "linear": _linear,
-    "mlp": _mlp,
+    "mlp": _perceptron("mlp"),
+    "tabm": _perceptron("tabm"),
     "lstm": _text_network("lstm"),
     "text_transformer": _text_network("text_transformer"),
     "cnn": _cnn,
@@ -112,8 +116,8 @@ SPACES: Mapping[str, Space] = {
     "hdbscan": _hdbscan,
 }
 SEARCHED: Mapping[Task, tuple[str, ...]] = {
-    "classification": ("lightgbm", "xgboost", "mlp", "random_forest"),
-    "regression": ("lightgbm", "xgboost", "mlp", "random_forest"),
+    "classification": ("lightgbm", "xgboost", "tabm", "random_forest"),
+    "regression": ("lightgbm", "xgboost", "tabm", "random_forest"),
     "text": ("linear", "lightgbm", "lstm"),
     "image": ("cnn",),
     "clustering": ("kmeans", "hdbscan"),
