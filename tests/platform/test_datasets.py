@@ -20,7 +20,7 @@ from crisol.platform.dataset import (
     StoredFile,
     UnknownDatasetError,
 )
-from crisol.platform.datasets import NEWEST_FIRST, DatasetStore
+from crisol.platform.datasets import CUT_SHORT, NEWEST_FIRST, OPTIONS, DatasetStore
 from crisol.platform.listing import PageQuery, decode_token, encode_token
 from crisol.platform.profiling import Profiler
 from crisol.platform.settings import PlatformSettings
@@ -78,6 +78,38 @@ def test_a_wish_with_the_same_mark_is_the_same_wish(store: Store) -> None:
     assert datasets.create(NewDataset(name="adult"), "me", "other").version == 2
 
 
+def test_making_that_was_cut_short_is_done_again(store: Store) -> None:
+    """As ``kill -9`` between the two halves of making a version leaves it."""
+    datasets = opened(store)
+    made = datasets.create(NewDataset(name="adult"), "me", "mark")
+    client = store.client()
+
+    artefacts = Path(made.artefact_uri.removeprefix("file://"))
+
+    def cut() -> None:
+        client.update_run(made.id, status="RUNNING")
+        (artefacts / OPTIONS).unlink()
+
+    cut()
+    again = datasets.create(NewDataset(name="adult"), "me", "mark")
+    assert (again.id, again.state, datasets.options(again)) == (made.id, "open", {})
+    cut()
+    assert datasets.settle() == []
+    assert (datasets.get(made.id).state, datasets.get(made.id).reason) == ("refused", CUT_SHORT)
+    other = datasets.create(NewDataset(name="adult"), "me", "mark")
+    assert (other.state, other.version) == ("open", 2)
+    assert datasets.create(NewDataset(name="adult"), "me", "mark").id == other.id
+
+
+def test_a_file_kept_twice_leaves_a_ready_dataset_alone(store: Store) -> None:
+    datasets = opened(store)
+    made = datasets.create(NewDataset(name="a"), "me")
+    with_file(datasets, made.id, rows(), "all.csv")
+    store.client().set_terminated(made.id, "FINISHED")
+    [file] = datasets.get(made.id).files
+    assert datasets.attach(made, file, Path("gone") / file.file).state == "ready"
+
+
 def test_another_version_reads_the_same_files_otherwise(store: Store) -> None:
     datasets = opened(store)
     first = datasets.create(NewDataset(name="adult"), "me")
@@ -103,7 +135,10 @@ def test_options_cannot_read_the_environment() -> None:
         DatasetOptions(target="${oc.env:SECRET}").given()
 
 
-def test_others_see_what_is_ready_alone_and_pages_have_no_gaps(store: Store) -> None:
+def test_others_see_what_is_ready_alone_and_pages_have_no_gaps(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("crisol.platform.datasets._PAGE", 4)
     datasets = opened(store, max_open_datasets="100")
     made = [datasets.create(NewDataset(name=f"set_{i}"), "me") for i in range(9)]
     for dataset in made[::2]:
@@ -117,6 +152,7 @@ def test_others_see_what_is_ready_alone_and_pages_have_no_gaps(store: Store) -> 
             found += [d.id for d in page]
             if position is None:
                 return found
+            position = decode_token(PageQuery(page_token=encode_token(PageQuery(), position)))
 
     assert sorted(pages("you")) == sorted(d.id for d in made[::2])
     assert sorted(pages("me")) == sorted(d.id for d in made)

@@ -34,6 +34,8 @@ from crisol.registry.store import Store
 
 EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
+OPTIONS = "options.json"
+CUT_SHORT = "making it was cut short; make it again"
 _MAX_TAG = 5000
 NEWEST_FIRST = "attributes.start_time DESC"
 _PAGE = 200
@@ -116,7 +118,9 @@ class DatasetStore:
                 dataset = from_run(run)
                 if caller is None or dataset.seen_by(caller):
                     found.append(dataset)
-            token, skip = page.token, 0
+            # MLflow's SQL store gives bytes, its server text.
+            token = page.token.decode() if isinstance(page.token, bytes) else page.token
+            skip = 0
             if not token:
                 return found, None
 
@@ -141,7 +145,7 @@ class DatasetStore:
 
     def options(self, dataset: Dataset) -> dict[str, Any]:
         """What was said about a version's columns, as plain JSON."""
-        return dict(self.json(dataset, "options.json"))
+        return dict(self.json(dataset, OPTIONS))
 
     def json(self, dataset: Dataset, file: str) -> Any:
         """A JSON artefact: ``schema.json``, ``profile.json`` or ``options.json``."""
@@ -182,7 +186,11 @@ class DatasetStore:
         with self._naming():
             if idempotency is not None:
                 for made in self._marked(idempotency):
-                    return made
+                    if made.reason == CUT_SHORT:
+                        break
+                    if self._was_cut_short(made):
+                        self._tell(made.id, options, origin)
+                    return self.get(made.id)
             name = new.name or (origin.name if origin else "")
             version = self._next_version(name, owner)
             tags = {
@@ -195,10 +203,20 @@ class DatasetStore:
             }
             client = self._store.client()
             run = client.create_run(self._experiment(), run_name=f"{name}-v{version}", tags=tags)
-            client.log_dict(run.info.run_id, options, "options.json")
-            if origin is None:
-                client.update_run(run.info.run_id, status=STATUSES["open"])
+            self._tell(run.info.run_id, options, origin)
         return self.get(run.info.run_id)
+
+    def _tell(self, dataset_id: str, options: Mapping[str, Any], origin: Dataset | None) -> None:
+        """The second half of making a version."""
+        client = self._store.client()
+        client.log_dict(dataset_id, dict(options), OPTIONS)
+        if origin is None:
+            client.update_run(dataset_id, status=STATUSES["open"])
+
+    def _was_cut_short(self, dataset: Dataset) -> bool:
+        """Whether a version was made by half: its options are missing."""
+        there = self._store.client().list_artifacts(dataset.id)
+        return all(artefact.path != OPTIONS for artefact in there)
 
     def attach(self, dataset: Dataset, file: StoredFile, path: Path) -> Dataset:
         """Keep a file that has arrived; the last one needed makes the dataset ``profiling``.
@@ -213,7 +231,7 @@ class DatasetStore:
         keep_file(self._store, dataset.id, dataset.artefact_uri, path, "files")
         self._tag(dataset.id, {f"part.{file.part}": json.dumps(file_facts(file))})
         found = self.get(dataset.id)
-        if found.whole:
+        if found.whole and found.state == "open":
             self._store.client().update_run(dataset.id, status=STATUSES["profiling"])
         return self.get(dataset.id)
 
@@ -239,7 +257,11 @@ class DatasetStore:
         """Put in order what a killed service left; what is to be profiled (again) is returned."""
         waiting = []
         for dataset in self._all({"state": "profiling"}):
-            if dataset.whole:
+            with self._naming():  # nobody is making it just now
+                cut_short = self._was_cut_short(dataset)
+            if cut_short:
+                self.refuse(dataset, CUT_SHORT)
+            elif dataset.whole:
                 waiting.append(dataset)
             else:
                 self._store.client().update_run(dataset.id, status=STATUSES["open"])

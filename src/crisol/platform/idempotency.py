@@ -129,7 +129,10 @@ def _this_process() -> str:
 def _gone(process: str) -> bool:
     pid, started = process.split()
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.5
+        found = psutil.Process(int(pid))
+        if found.status() == psutil.STATUS_ZOMBIE:  # nobody has taken leave of it
+            return True
+        return abs(found.create_time() - float(started)) > 1.5
     except psutil.NoSuchProcess:
         return True
 
