@@ -90,7 +90,7 @@ def search(
     Raises:
         MendableError: nothing could be learned in time, or nothing keeps the latency limit.
     """
-    workers = auto.workers or os.cpu_count() or 1
+    workers = auto.workers or len(os.sched_getaffinity(0))
     budget = Budget(auto.time_budget_s, workers, started)
     metric = metric_of(problem.task, auto.metric)
     brief = Brief(problem.task, problem.classes, metric, train)
