@@ -140,6 +140,11 @@ def test_the_reference_of_bars_does_not_touch_the_title():
     assert not title.get_window_extent().overlaps(label.get_window_extent())
 
 
+def test_bars_write_no_minus_before_a_zero():
+    figure = figures.bars({"a": 0.5, "b": -0.0002, "c": -0.002}, title="Bars", x="x")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.500", "0.000", "-0.002"]
+
+
 def test_small_groups_of_a_scatter_share_a_colour():
     groups = [f"g{i}" for i in range(11)] + ["g0"] * 5
     figure = figures.scatter(np.zeros((16, 2)), title="Map", groups=groups)

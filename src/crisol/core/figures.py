@@ -315,7 +315,7 @@ def bars(
     decimals = 3 if largest < 1 else 2 if largest < 10 else 1 if largest < 100 else 0
     for index, (end, value) in enumerate(zip(ends, heights, strict=True)):
         axes.annotate(
-            f"{value:,.{decimals}f}",
+            f"{value:z,.{decimals}f}",
             (end, index),
             xytext=(5 if value >= 0 else -5, 0),
             textcoords="offset points",
