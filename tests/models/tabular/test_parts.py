@@ -199,3 +199,12 @@ def test_numbers_that_float32_cannot_hold_are_looked_at() -> None:
     assert warnings(rows, _schema(rows)) == []
     rows["huge"] = np.where(rows["y"] == "rare", 1e300, -1e300)
     assert "huge: alone tells y" in warnings(rows, _schema(rows))[0]
+
+
+def test_a_target_whose_squares_no_float_holds_is_not_told_of_any_column() -> None:
+    random = np.random.default_rng(4)
+    rows = _rows(y=random.normal(size=N) * 1e300, noise=random.normal(size=N))
+    schema = _schema(rows, "regression")
+    assert warnings(rows, schema) == []
+    rows["noise"] = rows["y"] / 1e295 + 1
+    assert [said.split(":")[0] for said in warnings(rows, schema)] == ["noise"]

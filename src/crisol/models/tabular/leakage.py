@@ -73,7 +73,7 @@ def determines(
     if (cells[there].astype(str) == truth[there].astype(str)).mean() > SURE:
         return f"is equal to {target.name}"
     score, guessing = _alone(cells, truth, column, schema.task == "regression")
-    if score < SURE or 1 - score > LEFT_TO_ERR * (1 - guessing):
+    if not score >= SURE or 1 - score > LEFT_TO_ERR * (1 - guessing):
         return None
     kind = "R²" if schema.task == "regression" else "accuracy"
     return f"alone tells {target.name} with {kind} {score:.3f}"
@@ -102,6 +102,7 @@ def _alone(
     leaf = max(2, len(x) // 1000)
     if regression:
         y = truth.to_numpy(np.float64)
+        y = y / max(1e-300, float(np.abs(y).max()))  # R² has no unit; squares of 1e300 no end
         if column.kind == "category":
             return _by_word(x, y, folds, regression=True), 0.0
         tree: Any = DecisionTreeRegressor(min_samples_leaf=leaf, random_state=0)
