@@ -82,6 +82,26 @@ def test_blocks_have_the_shapes_that_algorithms_expect() -> None:
         encoder.source("key")
 
 
+def test_a_column_may_be_called_what_a_part_of_a_date_is() -> None:
+    columns = (
+        Column(name="d", kind="date"),
+        Column(name="d.month", kind="number"),
+        Column(name="d.", kind="date"),
+    )
+    rows = _training().assign(**{"d.month": [7.0, 8.0, 9.0, 10.0]})
+    rows["d."] = rows["d"] + pd.Timedelta(days=90)
+    schema = Schema(task="clustering", columns=columns, rows=4)
+    encoder = Encoder.fit(rows, schema)
+    features = encoder.transform(rows)
+    assert len(set(features.number_names)) == len(features.number_names)
+    first = dict(zip(features.number_names, features.numbers[0], strict=True))
+    sources = {name: encoder.source(name) for name in first}
+    assert (sources["d.month"], first["d.month"]) == ("d.month", 7)
+    assert [first[f"{stem}.month"] for stem in ("d.", "d..")] == [2, 5]
+    assert (sources["d..month"], sources["d...month"]) == ("d", "d.")
+    assert Encoder.from_json(encoder.to_json()).columns == encoder.columns
+
+
 def test_rare_and_new_words_are_unseen() -> None:
     rows = _training(FEW_ROWS)
     rows.loc[0, "c"] = "once"

@@ -59,7 +59,7 @@ class Encoder:
         self._categories = schema.of_kind("category")
         self._texts = schema.of_kind("text")
         self._images = schema.of_kind("image")[:1]
-        self.columns = {c.name: self._names(c) for c in schema.features}
+        self.columns = self._named()
 
     @classmethod
     def fit(cls, rows: "pd.DataFrame", schema: Schema, image_size: int = 32) -> Self:
@@ -95,11 +95,25 @@ class Encoder:
         fitted = schema.model_copy(update={"columns": tuple(columns), "rows": len(rows)})
         return cls(fitted, image_size, words, parts)
 
-    def _names(self, column: Column) -> tuple[str, ...]:
-        """Names of the features that a column becomes."""
-        if column.kind == "date":
-            return tuple(f"{column.name}.{part}" for part in self.parts[column.name])
-        return (column.name,)
+    def _named(self) -> dict[str, tuple[str, ...]]:
+        """Names of the features that each column becomes; no two are the same.
+
+        The month of a date ``d`` is ``d.month``, or ``d..month`` beside a column of that name.
+        """
+        taken = {column.name for column in self.schema.features}
+        named = {}
+        for column in self.schema.features:
+            names: tuple[str, ...] = (column.name,)
+            if column.kind == "date":
+                stem = column.name
+                while not taken.isdisjoint(names := self._part_names(column, stem)):
+                    stem += "."
+                taken.update(names)
+            named[column.name] = names
+        return named
+
+    def _part_names(self, column: Column, stem: str) -> tuple[str, ...]:
+        return tuple(f"{stem}.{part}" for part in self.parts[column.name])
 
     def source(self, feature: str) -> str:
         """The column that a feature was made of.
