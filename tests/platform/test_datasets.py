@@ -259,6 +259,9 @@ def test_a_token_has_scopes_and_a_subject(store: Store) -> None:
 def listed(mine: httpx.Client, viewer: httpx.Client) -> None:
     first = viewer.get("/v1/datasets", params={"name": "customers", "limit": 1}).json()
     assert [d["version"] for d in first["items"]] == [2]
+    later = new_dataset(mine, "customers")  # would move the others on by one
+    mine_first = mine.get("/v1/datasets?limit=1").json()["items"]
+    assert [d["id"] for d in mine_first] == [later["id"]]
     again = {"name": "customers", "limit": 1, "page_token": first["next_page_token"]}
     assert [d["version"] for d in viewer.get("/v1/datasets", params=again).json()["items"]] == [1]
     foreign = viewer.get("/v1/datasets", params={**again, "name": "other"})

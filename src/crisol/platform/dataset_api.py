@@ -1,5 +1,6 @@
 """Datasets over HTTP: making, listing, reading."""
 
+import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -21,8 +22,9 @@ _ORDERS = {
 }
 
 
-Position = tuple[str | None, Annotated[int, Field(ge=0)]]
-"""The page of MLflow's and how much of it has been told."""
+_Count = Annotated[int, Field(ge=0, le=10**14)]
+Position = tuple[_Count, tuple[str | None, _Count]]
+"""When the first page was asked for (ms), the page of MLflow's, how much of it has been told."""
 
 
 class FileView(BaseModel):
@@ -150,10 +152,11 @@ def _list(app: Any, question: Question) -> DatasetPage:
     }
     if filters.get("owner") == "me":
         filters["owner"] = question.caller
-    found, position = app.datasets.search(
-        filters, _ORDERS[query.sort], decode_token(query, Position), query.limit, question.caller
+    until_ms, begin = decode_token(query, Position) or (int(1000 * time.time()), None)
+    found, follows = app.datasets.search(
+        filters, _ORDERS[query.sort], begin, query.limit, question.caller, until_ms
     )
-    token = None if position is None else encode_token(query, position)
+    token = None if follows is None else encode_token(query, [until_ms, follows])
     return DatasetPage(items=[view(d, question.caller) for d in found], next_page_token=token)
 
 

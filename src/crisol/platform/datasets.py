@@ -93,6 +93,7 @@ class DatasetStore:
         position: Any,
         limit: int,
         caller: str | None = None,
+        until_ms: int | None = None,
     ) -> tuple[list[Dataset], Any]:
         """One page of a listing.
 
@@ -102,6 +103,7 @@ class DatasetStore:
             position: where the page begins; ``None``: at the beginning.
             limit: how many at most.
             caller: who asks; only what they may know of is given. ``None``: everything.
+            until_ms: versions made later are left out: they would move the others on.
 
         Returns:
             The versions, and the position of the next page; ``None``: there is none.
@@ -109,7 +111,7 @@ class DatasetStore:
         token, skip = position or (None, 0)
         found: list[Dataset] = []
         while True:
-            page = self._page(filters, order, token)
+            page = self._page(filters, order, token, until_ms)
             for index, run in enumerate(page):
                 if index < skip:
                     continue
@@ -124,8 +126,10 @@ class DatasetStore:
             if not token:
                 return found, None
 
-    def _page(self, filters: Mapping[str, str], order: str, token: str | None) -> Any:
-        clauses = []
+    def _page(
+        self, filters: Mapping[str, str], order: str, token: str | None, until_ms: int | None
+    ) -> Any:
+        clauses = [] if until_ms is None else [f"attributes.start_time <= {until_ms}"]
         for name, value in filters.items():
             if name == "state":
                 clauses.append(f"attributes.status = '{STATUSES[value]}'")  # type: ignore[index]
