@@ -68,7 +68,8 @@ def test_the_page_tells_what_training_saw(contract: ModelContract) -> None:
         ({"education-num": "7"}, "education-num", "float_type"),
         ({"education-num": True}, "education-num", "float_type"),
         ({"income": [1]}, "income", "float_type"),
-        ({"class": 7}, "class", "string_type"),
+        ({"class": 7.5}, "class", "string_type"),
+        ({"class": ["red"]}, "class", "string_type"),
         ({"class": "x" * 1001}, "class", "string_too_long"),
         ({"2nd floor": "yes"}, "2nd floor", "bool_type"),
         ({"2nd floor": 1}, "2nd floor", "bool_type"),
@@ -111,6 +112,29 @@ def test_what_may_be_missing_may(contract: ModelContract) -> None:
     assert not problems(contract, {"rows": [{"class": "violet"}]})
     assert not problems(contract, {"rows": [{"model_x": "31.12.2023"}]}), "as in the data"
     assert not problems(contract, {"rows": [{"model_x": "2023-12-31T23:59:59+02:00"}]})
+
+
+def test_codes_may_be_sent_as_numbers_and_booleans() -> None:
+    columns = (
+        Column(name="code", kind="category", categories=("7", "10")),
+        Column(name="flag", kind="category", categories=("True", "False", "unsure")),
+    )
+    codes = contract_of(Schema(task="clustering", columns=columns, rows=3))
+    cells: list[dict[str, Any]] = [
+        {"code": 7, "flag": True}, {"code": 10.0, "flag": False}, {"code": "x", "flag": None},
+        {"code": -3, "flag": "unsure"},
+    ]  # fmt: skip
+    page = codes.request.model_json_schema()
+    Draft202012Validator(page).validate({"rows": cells})
+    found = codes.request.model_validate_json(json.dumps({"rows": cells}), strict=True)
+    assert found.model_dump(mode="json")["rows"] == [
+        {"code": "7", "flag": "True"}, {"code": "10", "flag": "False"},
+        {"code": "x", "flag": None}, {"code": "-3", "flag": "unsure"},
+    ]  # fmt: skip
+    assert not Draft202012Validator(page).is_valid({"rows": [{"code": 7.5}]})
+    told = page["$defs"]["Row"]["properties"]
+    assert "A whole number may be sent as one." in told["code"]["description"]
+    assert "whole number" not in told["flag"]["description"]
 
 
 def test_any_name_may_be_a_columns() -> None:

@@ -120,6 +120,18 @@ def test_blanks_around_a_word_do_not_count_as_they_do_not_in_a_file() -> None:
     assert encoder.transform(asked).codes[:, 0].tolist() == [2, MISSING]
 
 
+def test_codes_are_the_same_however_they_are_sent() -> None:
+    rows = _training().assign(c=["1", "2", "True", None])
+    encoder = Encoder.fit(rows, SCHEMA)
+    code = {word: encoder.words["c"].index(word) + UNSEEN + 1 for word in ("1", "2", "True")}
+    sent = [1, "1", "1.0", " 1. ", 1.0, 2, "2.00", 2.5, 0, True, "True", "true", False, 10**400]
+    found = encoder.transform_rows([{"c": cell} for cell in sent]).codes[:, 0].tolist()
+    one, two, yes = code["1"], code["2"], code["True"]
+    assert found == [one] * 5 + [two] * 2 + [UNSEEN] * 2 + [yes] * 2 + [UNSEEN] * 3
+    table = _rows(n=[1.0] * 3, c=["1.0", " 2. ", "true"], b=[None] * 3, d=[None] * 3, t=[""] * 3)
+    assert encoder.transform(table).codes[:, 0].tolist() == [one, two, UNSEEN]
+
+
 def test_only_training_rows_decide() -> None:
     rows = _training()
     before = Encoder.fit(rows, SCHEMA).to_json()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.inference import infer
+from crisol.models.tabular.inference import infer, typed
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.reading import PART, ROW, Found, RawTable
 from crisol.models.tabular.schema import Column, Schema
@@ -106,6 +106,14 @@ def test_zip_codes_and_repeated_ids_are_categories_and_told() -> None:
     shop, schema = _column([f"S{i % 25}" for i in range(N)], "shop_id")
     assert (shop.kind, shop.role) == ("category", "feature")
     assert any("data.group=shop_id" in said for said in schema.warnings)
+
+
+@pytest.mark.parametrize("cells", [["1.0", "2.0", "03."], ["1", "2.0", "03"]])
+def test_the_words_of_codes_have_no_points(cells: list[str]) -> None:
+    column, schema = _column(cells * 20, columns={"x": {"kind": "category"}})
+    assert column.categories == ("03", "1", "2")
+    table = _raw(x=cells * 20, other=range(N), y=["u", "v"] * 30)
+    assert typed(table, schema, DataParams(target="y"))["x"].head(3).tolist() == ["1", "2", "03"]
 
 
 @pytest.mark.parametrize(

@@ -320,7 +320,7 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
             utc = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")
             return utc.astype("datetime64[us, UTC]")
         return to_dates(as_words(cells), column.date_format)
-    return as_words(cells)
+    return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
 
 
 def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
@@ -347,7 +347,13 @@ def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
     words = as_words(cells)
     if strip:
         words = words.str.strip(strip)
-    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
-    if points.any():  # 1 and 1.0 are one class
-        words = words.where(~points, words.str.replace(r"\.0*$", "", regex=True))
+    words = _without_points(words)
     return words.where(words != "")
+
+
+def _without_points(words: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Words as :func:`crisol.models.tabular.text_cells.code_word` has them: 1.0 is 1."""
+    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
+    if not points.any():
+        return words
+    return words.where(~points, words.str.replace(r"\.0*$", "", regex=True))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, NotRequired
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     FiniteFloat,
@@ -21,7 +22,7 @@ from typing_extensions import TypedDict  # typing's is not what pydantic takes b
 
 from crisol.core.contract import Contract, ModelContract
 from crisol.models.tabular.schema import Column, Schema, Task
-from crisol.models.tabular.text_cells import microseconds
+from crisol.models.tabular.text_cells import microseconds, same_words
 
 MAX_ROWS = 1000
 MAX_EXPLAINED = 20
@@ -206,8 +207,11 @@ def _cell_type(column: Column) -> Any:
             return Annotated[moment | None, told]
         case "image":
             return Annotated[Annotated[str, Field(max_length=MAX_PICTURE)] | None, told]
-    longest = MAX_TEXT if column.kind == "text" else MAX_WORD
-    return Annotated[Annotated[str, Field(max_length=longest)] | None, told]
+        case "text":
+            return Annotated[Annotated[str, Field(max_length=MAX_TEXT)] | None, told]
+    word = Annotated[str, Field(max_length=MAX_WORD)]
+    taken = BeforeValidator(_word_taker(column), json_schema_input_type=word | int | bool)
+    return Annotated[Annotated[word, taken] | None, told]
 
 
 def describe(column: Column) -> str:
@@ -229,6 +233,8 @@ def describe(column: Column) -> str:
             shown = ", ".join(repr(word) for word in column.categories[:SHOWN_WORDS])
             more = len(column.categories) - SHOWN_WORDS
             text = f"A word; training knew {shown}" + (f" and {more} more." if more > 0 else ".")
+            if any(word.removeprefix("-").isdecimal() for word in column.categories[:SHOWN_WORDS]):
+                text += " A whole number may be sent as one."
     share = f"{100 * column.missing:.1f} %" if column.missing else "None"
     return f"{text} {share} of the training rows had no value."
 
@@ -272,6 +278,19 @@ def _date_check(column: Column) -> Callable[[str], str]:
         return text
 
     return check
+
+
+def _word_taker(column: Column) -> Callable[[Any], Any]:
+    """What makes a whole number or a boolean the word that the column has for it."""
+    known = frozenset(column.categories)
+
+    def take(cell: Any) -> Any:
+        if isinstance(cell, int) or (isinstance(cell, float) and cell.is_integer()):
+            words = same_words(cell)
+            return next((word for word in words if word in known), words[0])
+        return cell
+
+    return take
 
 
 def _example(column: Column) -> Cell:

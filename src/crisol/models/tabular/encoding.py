@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular.features import MISSING, UNSEEN, Features, Part
 from crisol.models.tabular.schema import Column, Schema
-from crisol.models.tabular.text_cells import DATE_PARTS, date_parts, microseconds
+from crisol.models.tabular.text_cells import DATE_PARTS, date_parts, microseconds, same_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,6 +154,7 @@ class Encoder:
     def transform_rows(self, rows: Sequence[Mapping[str, Any]]) -> Features:
         """Rows of a request: JSON's values by the column's name, absent or ``None`` where missing.
 
+        Of a category whole numbers and booleans are taken, too, as a file would write them.
         Pictures are a file's bytes, or pixels uint8 [S, S, 3].
 
         Raises:
@@ -305,14 +306,15 @@ class Encoder:
         return sent
 
 
-def _code(cell: str | None, known: Mapping[str, int]) -> int:
+def _code(cell: str | float | None, known: Mapping[str, int]) -> int:
     """A word's code; blanks around it do not count, as they do not where a file is read."""
     if cell is None:
         return MISSING
-    if cell in known:
+    if cell in known and isinstance(cell, str):
         return known[cell]
-    word = cell.strip()
-    return known.get(word, UNSEEN) if word else MISSING
+    words = same_words(cell)
+    found = next((known[word] for word in words if word in known), UNSEEN)
+    return found if words[0] else MISSING
 
 
 def _number(cell: Any) -> float:

@@ -31,6 +31,36 @@ _ISO_SHAPE = re.compile(
     r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s?(Z|[+-]\d{2}:?\d{2})?)?"
 )
 _MICROSECONDS = 1_000_000
+_WHOLE = re.compile(r"([+-]?\d+)\.0*")
+
+
+def code_word(cell: str | float) -> str:
+    """A cell of a category as its word: whole numbers have no point, and yes is ``true``.
+
+    >>> code_word("7.0"), code_word(7), code_word(7.0), code_word("7.5"), code_word(True)
+    ('7', '7', '7', '7.5', 'true')
+    """
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str):
+        whole = _WHOLE.fullmatch(cell)
+        return whole[1] if whole else cell
+    if isinstance(cell, int) or cell.is_integer():
+        return str(int(cell))
+    return repr(float(cell))
+
+
+def same_words(cell: str | float) -> tuple[str, ...]:
+    """How a file may write what a cell of a category says, without the blanks around it.
+
+    >>> same_words(" 7.0 "), same_words(True)
+    (('7.0', '7'), ('true', 'True', 'TRUE'))
+    """
+    if isinstance(cell, str):
+        cell = cell.strip()
+        return (cell, code_word(cell))
+    word = code_word(cell)
+    return (word, word.capitalize(), word.upper()) if isinstance(cell, bool) else (word,)
 
 
 def looks_like_number(cell: str) -> bool:
