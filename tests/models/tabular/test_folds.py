@@ -1,10 +1,12 @@
 """Folds respect classes, groups and time."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.folds import ALWAYS, divide
+from crisol.models.tabular.folds import ALWAYS, Folds, divide
 
 
 def test_every_fold_has_the_classes_in_their_shares() -> None:
@@ -74,6 +76,32 @@ def test_the_single_fold_of_ordered_rows_is_the_latest_tenth() -> None:
     assert len(folds) == 1
     assert order[held_out].min() > order[learned].max()
     assert len(held_out) == 10
+
+
+def test_rows_in_time_are_answered_by_models_of_earlier_rows(tmp_path: Path) -> None:
+    order = np.random.default_rng(0).permutation(120)
+    divide(None, 120, 5, seed=0, order=order, repeats=2).write(tmp_path)
+    folds = Folds.read(tmp_path)  # as the workers see them
+    assert len(folds) == 5
+    judged = []
+    for index in range(5):
+        learned, held_out = folds.rows(index)
+        assert sorted(order[learned]) == list(range(order[held_out].min()))
+        assert len(held_out) == 6
+        judged.append(held_out)
+    assert order[judged[0]].max() == 119
+    assert folds.answering({4, 2, 0, 1, 3}) == [0, 1, 2]
+    assert sorted(order[folds.judged]) == list(range(90, 120))
+    assert sorted(np.concatenate(judged)) == np.flatnonzero(folds.judged).tolist()
+
+
+def test_the_first_window_in_time_has_two_classes() -> None:
+    target = np.array([0] * 80 + [1, 0] * 10, np.int64)
+    folds = divide(target, 100, 5, seed=0, order=np.arange(100))
+    assert [len(folds.rows(index)[1]) for index in range(5)] == [3, 4, 4, 4, 4]
+    assert all(len(np.unique(target[folds.rows(index)[0]])) == 2 for index in range(5))
+    with pytest.raises(MendableError, match=r"data.time: .* one class"):
+        divide(np.array([0, 0, 0, 1]), 4, 5, seed=0, order=np.arange(4))
 
 
 def test_repeats_divide_anew_and_seeds_too() -> None:

@@ -1,19 +1,28 @@
 """Which training rows are held out for which fit.
 
 Every fold respects what the split respects: classes keep their shares, groups stay together, and
-rows of a time column are held out in blocks of neighbours.
+rows of a time column are answered by models of earlier rows (expanding windows).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 
+FILE = "folds.npz"
 ALWAYS = -1
 """Rows that every fit learns from and none is judged on."""
 HELD_OUT_SHARE = 0.1
+EARLY_SHARE = 3 / 4
+"""Of rows in time, the first ones that every window learns from: the windows' models are kept, so
+that none may have seen too little."""
+LATEST = 3
+"""Of the models of expanding windows, the latest ones answer in the end: on made-up tables, steady
+and drifting, they did better than all of them and than the latest alone."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +33,13 @@ class Folds:
         numbers: int8 [R, N] the fold each row is held out in, by repeat; :data:`ALWAYS` where it
             never is.
         count: K.
+        expanding: whether a fit learns from nothing later than what it is judged on: a higher
+            number is then earlier in time, and :data:`ALWAYS` the earliest.
     """
 
     numbers: NDArray[np.int8]
     count: int
+    expanding: bool = False
 
     def __len__(self) -> int:
         return len(self.numbers) * self.count
@@ -35,8 +47,25 @@ class Folds:
     def rows(self, index: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """The rows that fit ``index`` learns from, and those it is judged on."""
         repeat, fold = divmod(index, self.count)
-        held_out = self.numbers[repeat] == fold
-        return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+        numbers = self.numbers[repeat]
+        held_out = numbers == fold
+        learned = (numbers > fold) | (numbers == ALWAYS) if self.expanding else ~held_out
+        return np.flatnonzero(learned), np.flatnonzero(held_out)
+
+    def write(self, folder: Path) -> None:
+        """Write them for other processes."""
+        np.savez(folder / FILE, numbers=self.numbers, count=self.count, expanding=self.expanding)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Folds":
+        """Read what :meth:`write` wrote."""
+        with np.load(folder / FILE) as kept:
+            return cls(kept["numbers"], int(kept["count"]), bool(kept["expanding"]))
+
+    def answering(self, fitted: Iterable[int]) -> list[int]:
+        """Of the fits there are, those whose models answer new rows."""
+        found = sorted(fitted)
+        return found[:LATEST] if self.expanding else found
 
     @property
     def judged(self) -> NDArray[np.bool_]:
@@ -63,24 +92,21 @@ def divide(
         folds: K; 1 holds out a tenth, once.
         seed: of the division.
         groups: [N] codes of what stays together.
-        order: [N] ranks in time: folds are blocks of neighbours, one fold is the latest tenth.
+        order: [N] ranks in time: fold 0 is the latest block, and every fold is learned from what
+            comes before it; one fold is the latest tenth. Groups go before time.
         repeats: how often to divide anew.
 
     Raises:
         MendableError: there is one group, or no class has a second row.
     """
+    if order is not None and groups is None:
+        return _in_time(target, order, folds)
     parts = max(2, min(folds, rows // 2)) if folds > 1 else max(2, round(1 / HELD_OUT_SHARE))
-    parts = min(
-        parts, _divisible(target if order is None or groups is not None else None, rows, groups)
-    )
+    parts = min(parts, _divisible(target, rows, groups))
     made = []
     for repeat in range(repeats if order is None else 1):
         random = np.random.default_rng((seed, repeat, 7))
-        if order is not None and groups is None:
-            numbers = np.empty(rows, np.int64)
-            numbers[np.argsort(order, kind="stable")] = np.arange(rows) * parts // rows
-            numbers = parts - 1 - numbers  # fold 0 is the latest
-        elif groups is not None:
+        if groups is not None:
             numbers = _of_groups(groups, parts, random)
         else:
             numbers = _stratified(target, rows, parts, random)
@@ -91,6 +117,29 @@ def divide(
             numbers = np.where(numbers == 0, 0, ALWAYS)
         made.append(numbers.astype(np.int8))
     return Folds(np.stack(made), 1 if folds == 1 else parts)
+
+
+def _in_time(
+    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    order: NDArray[np.int64],
+    folds: int,
+) -> Folds:
+    """Expanding windows: blocks of neighbours after the first rows, the latest is fold 0."""
+    rows, sorted_rows = len(order), np.argsort(order, kind="stable")
+    early = rows - max(1, round(rows * (HELD_OUT_SHARE if folds == 1 else 1 - EARLY_SHARE)))
+    if target is not None and target.dtype.kind == "i":  # one class alone teaches nothing
+        others = np.flatnonzero(target[sorted_rows] != target[sorted_rows[0]])
+        early = max(early, int(others[0]) + 1 if len(others) else 0)
+    late = rows - early
+    if late < 1:
+        raise MendableError(
+            "data.time: all training rows but the latest are of one class, so that none can be "
+            "held out to stop or choose by; train on a longer time, or leave data.time out"
+        )
+    parts = min(folds, late)
+    numbers = np.full(rows, ALWAYS, np.int8)
+    numbers[sorted_rows[early:]] = parts - 1 - np.arange(late) * parts // late
+    return Folds(numbers[None], parts, expanding=True)
 
 
 def _divisible(

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,13 @@ from tests.models.tabular.auto.places import (
 
 from crisol.core import progress
 from crisol.core.errors import MendableError
+from crisol.models.tabular.algorithm import FitContext
+from crisol.models.tabular.algorithms.linear import Linear
 from crisol.models.tabular.auto.automl import clear, settle
 from crisol.models.tabular.auto.fitting import RESULT
+from crisol.models.tabular.folds import divide
+from crisol.models.tabular.params import TrainParams
+from crisol.models.tabular.settings import LinearSettings
 
 
 def test_a_search_gives_an_ensemble_and_a_leaderboard(
@@ -191,6 +197,24 @@ def test_numbers_are_searched_by_their_rmse(
     assert found.leaderboard["metric"].unique().tolist() == ["rmse"]
     target = problem(task="regression").part.target
     assert found.chosen.loss < 0.6 * np.std(target)
+
+
+def test_rows_in_time_are_chosen_by_and_answered_from_their_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = problem(task="regression", folds=5)
+    in_time = replace(asked, folds=divide(None, 240, 5, 0, order=np.arange(240)))
+    found = run(tmp_path, monkeypatch, [STRAIGHT], what=in_time, workers=1)
+    assert np.flatnonzero(np.isfinite(found.chosen.answers)).tolist() == list(range(180, 240))
+    fits = found.trials[0].fits
+    assert [fit.answers.shape for fit in fits.values()] == [(12,)] * 5
+    kept = np.mean([fits[fold].model().predict(asked.part.features) for fold in (0, 1, 2)], axis=0)
+    np.testing.assert_allclose(found.chosen.ensemble.predict(asked.part.features), kept)
+    past, whole = asked.part.take(np.arange(228)), asked.part.features
+    alone = Linear.fit(
+        LinearSettings(), past, None, FitContext("regression", (), 0, 1, TrainParams())
+    )
+    np.testing.assert_allclose(fits[0].model().predict(whole), alone.model.predict(whole))
 
 
 def workers_of(folder: Path) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.selection import nested_loss, select, weighting
+from crisol.models.tabular.auto.selection import NESTED_FOLDS, nested_loss, select, weighting
 from crisol.models.tabular.auto.stacking import better_stack
 from crisol.models.tabular.auto.trial import Trial
 from crisol.models.tabular.ensemble import Ensemble, Member
@@ -93,19 +93,23 @@ class Choice:
     def _of(self, trials: Sequence[Trial], answers: Floats, judged: NDArray[np.intp]) -> Chosen:
         assert self.part.target is not None
         target = self.part.target[judged]
+        started = time.monotonic()
         weights = select(self.metric, answers, target, deadline=self.budget.whole_end - 0.5)
+        took = time.monotonic() - started
         kept = np.flatnonzero(weights).tolist()
         stack = None
-        if len(kept) > 1 and self.stack and self.metric in ("log_loss", "rmse"):
+        nested_s = 1.2 * NESTED_FOLDS * took * len(kept) / len(trials)
+        nested = len(kept) > 1 and 4 * nested_s < self.budget.seconds_to_end - 1
+        if nested and self.stack and self.metric in ("log_loss", "rmse"):
             stack = better_stack(
                 self.metric, answers, target, weights, self.seed, self.budget.whole_end - 0.5
             )
-        members = [_member(trials[i], float(weights[i])) for i in kept]
+        members = [self._member(trials[i], float(weights[i])) for i in kept]
         ensemble = Ensemble(self.task, members, stack)
         whole = np.full((len(self.part), *answers.shape[2:]), np.nan)
         whole[judged] = ensemble.combine(answers[kept]) if len(kept) > 1 else answers[kept[0]]
         loss = metrics.loss(self.metric, target, whole[judged])
-        if len(kept) > 1 and stack is None and self.budget.seconds_to_end > 2:
+        if nested and stack is None:
             learn = weighting(self.metric, self.budget.whole_end - 0.5)
             loss = nested_loss(self.metric, answers[kept], target, learn, self.seed)
         named = {trials[i].number: float(weights[i]) for i in kept}
@@ -119,14 +123,14 @@ class Choice:
         fastest = float("inf")
         while left:
             chosen = self._of([trials[i] for i in left], answers[left], judged)
-            expected = sum(t.latency_ms for t in trials if t.number in chosen.weights)
+            expected = sum(self._latency_ms(t) for t in trials if t.number in chosen.weights)
             if expected <= 1.5 * limit_ms:
                 measured = one_row_p95_ms(chosen.ensemble, self.part.features)
                 fastest = min(fastest, measured)
                 if measured <= limit_ms:
                     return replace(chosen, latency_ms=measured)
             costs = {
-                i: trials[i].latency_ms / chosen.weights[trials[i].number]
+                i: self._latency_ms(trials[i]) / chosen.weights[trials[i].number]
                 for i in left
                 if trials[i].number in chosen.weights
             }
@@ -146,7 +150,10 @@ class Choice:
             whole = self._of([trial], answers[[index]], judged)
             member = whole.ensemble.members[0]
             for count in range(len(member.models) - 1, 0, -1):
-                if trial.latency_ms * count / len(member.models) > 3 * limit_ms and count > 1:
+                if (
+                    self._latency_ms(trial) * count / len(member.models) > 3 * limit_ms
+                    and count > 1
+                ):
                     continue
                 fewer = Ensemble(self.task, [replace(member, models=member.models[:count])])
                 measured = one_row_p95_ms(fewer, self.part.features)
@@ -164,7 +171,7 @@ class Choice:
         """Clusterings cannot be averaged: the best one, of those that are quick enough."""
         fastest = float("inf")
         for trial in sorted(trials, key=lambda t: (_mean(t.losses.values()), t.number)):
-            ensemble = Ensemble(self.task, [_member(trial, 1.0)])
+            ensemble = Ensemble(self.task, [self._member(trial, 1.0)])
             measured = None
             if self.latency_limit_ms is not None:
                 measured = one_row_p95_ms(ensemble, self.part.features)
@@ -177,6 +184,14 @@ class Choice:
             f"model.auto.latency_limit_ms: no clustering answers one row in "
             f"{self.latency_limit_ms:g} ms (95th percentile); the fastest took {fastest:.3g} ms"
         )
+
+    def _member(self, trial: Trial, weight: float) -> Member:
+        models = tuple(trial.fits[fold].model() for fold in self.folds.answering(trial.fits))
+        return Member(trial.name, trial.algorithm, dict(trial.settings), models, weight)
+
+    def _latency_ms(self, trial: Trial) -> float:
+        """Of one row through the models that answer."""
+        return sum(trial.fits[fold].latency_ms for fold in self.folds.answering(trial.fits))
 
 
 def one_row_p95_ms(ensemble: Ensemble, features: Features) -> float:
@@ -192,11 +207,6 @@ def one_row_p95_ms(ensemble: Ensemble, features: Features) -> float:
             ensemble.predict(row)
             taken.append(1000 * (time.perf_counter() - started))
     return float(np.percentile(taken[WARM_ROWS:], 95))
-
-
-def _member(trial: Trial, weight: float) -> Member:
-    models = tuple(trial.fits[fold].model() for fold in sorted(trial.fits))
-    return Member(trial.name, trial.algorithm, dict(trial.settings), models, weight)
 
 
 def _with_every_algorithm(ranked: Sequence[Trial]) -> list[Trial]:

@@ -180,16 +180,14 @@ class Bench:
     def write(self, folder: Path) -> None:
         """Write rows, folds and brief for other processes."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "folds.npy", self.folds.numbers)
+        self.folds.write(folder)
         self.brief.write(folder)
         write_part(self.part, folder)
 
     @classmethod
     def read(cls, folder: Path, root: Path) -> "Bench":
         """What :meth:`write` wrote, rows mapped into memory."""
-        numbers = np.load(folder / "folds.npy")
-        folds = Folds(numbers, int(numbers.max()) + 1)
-        return cls(Brief.read(folder), read_part(folder), folds, root)
+        return cls(Brief.read(folder), read_part(folder), Folds.read(folder), root)
 
     def fit(self, order: Order) -> FitResult:
         """Fit, judge and write; what is there already is only read.
