@@ -1,10 +1,12 @@
 """``algorithm: auto``: searches, chooses, and hands on an ensemble."""
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
 import shutil
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,12 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.choosing import Choice, Chosen
 from crisol.models.tabular.auto.fitting import RESULT, Bench, Brief, Order
 from crisol.models.tabular.auto.leaderboard import leaderboard
 from crisol.models.tabular.auto.metrics import Metric, metric_of
-from crisol.models.tabular.auto.portfolio import portfolio
+from crisol.models.tabular.auto.portfolio import NETWORKS, Entry, portfolio
 from crisol.models.tabular.auto.search import Plan, Search
 from crisol.models.tabular.auto.shared_part import digest
 from crisol.models.tabular.auto.study import Study
@@ -90,12 +93,13 @@ def search(
     Raises:
         MendableError: nothing could be learned in time, or nothing keeps the latency limit.
     """
-    workers = auto.workers or len(os.sched_getaffinity(0))
+    workers = auto.workers or cores()
     budget = Budget(auto.time_budget_s, workers, started)
     metric = metric_of(problem.task, auto.metric)
     brief = Brief(problem.task, problem.classes, metric, train)
     Bench(brief, problem.part, problem.folds, folder / "fits").write(folder)
-    entries = portfolio(problem.task, auto.algorithms, len(problem.part))
+    entries = in_time(portfolio(problem.task, auto.algorithms, len(problem.part)), budget)
+    threading.Thread(target=_load, args=(entries,), daemon=True).start()
     plan = Plan(
         folder, problem.fits, metric, entries, auto, problem.seed, workers, len(problem.part)
     )
@@ -135,6 +139,26 @@ def search(
     return _found(chosen, trials, metric)
 
 
+def cores() -> int:
+    """Processor cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def in_time(entries: list[Entry], budget: Budget) -> list[Entry]:
+    """Without networks where time is short: loading their library alone takes seconds."""
+    quick = [entry for entry in entries if entry[0] not in NETWORKS]
+    return quick if budget.is_short and quick else entries
+
+
+def _load(entries: list[Entry]) -> None:
+    """Import what reading the chosen models will need, while the workers fit."""
+    for name in dict.fromkeys(name for name, _ in entries):
+        with contextlib.suppress(Exception):  # a fit that needs it tells
+            algorithm(name)
+
+
 def settle(checkpoints: Path, name: str) -> Path:
     """The folder of one training, with what an earlier start has done; others are removed."""
     folder = checkpoints / f"{PREFIX}{name}"
@@ -156,16 +180,16 @@ def clear(checkpoints: Path) -> None:
 
 
 def fit_one(
-    problem: Problem, algorithm: str, settings: Mapping[str, Any], train: TrainParams, folder: Path
+    problem: Problem, name: str, settings: Mapping[str, Any], train: TrainParams, folder: Path
 ) -> Found:
     """Fit one algorithm on every fold, in this process: an ensemble of one."""
     brief = Brief(problem.task, problem.classes, metric_of(problem.task, "auto"), train)
     threads = train.cpu_threads or os.cpu_count() or 1
     bench = Bench(brief, problem.part, problem.folds, folder / "fits", threads)
-    trial = Trial(0, algorithm, settings, problem.seed, problem.fits)
+    trial = Trial(0, name, settings, problem.seed, problem.fits)
     for fold in range(trial.folds):
-        label = algorithm if trial.folds == 1 else f"{algorithm}.fold{fold + 1}"
-        order = Order(trial.key, algorithm, settings, fold, problem.seed, label=label)
+        label = name if trial.folds == 1 else f"{name}.fold{fold + 1}"
+        order = Order(trial.key, name, settings, fold, problem.seed, label=label)
         trial.fits[fold] = bench.fit(order)
     trial.state = "complete"
     budget = Budget(float("inf"), 1)
@@ -205,6 +229,7 @@ def fingerprint(problem: Problem, model: ModelParams, train: TrainParams) -> str
         problem.seed,
         digest(problem.part),
         hashlib.sha256(problem.folds.numbers.tobytes()).hexdigest(),
+        problem.folds.expanding,
         model.model_dump(mode="json", exclude={"auto": untold}),
         train.model_dump(mode="json"),
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from crisol.models.tabular.schema import Task
 
 TABLE_NETWORKS = frozenset({"mlp", "tabm", "ft_transformer"})
+NETWORKS = TABLE_NETWORKS | {"text_transformer", "lstm", "cnn"}
 ROWS_SEEN, LEAST_EPOCHS, MOST_EPOCHS = 400_000, 5, 60
 Entry = tuple[str, Mapping[str, Any]]
 
