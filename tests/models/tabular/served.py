@@ -74,7 +74,7 @@ def model(
 ) -> TabularPredictor:
     """Two fold models of one algorithm."""
     frame = table()
-    encoder = Encoder.fit(frame, schema(task, columns))
+    encoder = Encoder.fit(frame, schema(task, columns), missing=("", "?", "NA"))
     part = encoder.part(frame)
     kind = algorithm(name)
     context = FitContext(task, encoder.schema.classes, 0, 1, TrainParams())

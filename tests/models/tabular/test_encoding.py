@@ -132,6 +132,23 @@ def test_codes_are_the_same_however_they_are_sent() -> None:
     assert encoder.transform(table).codes[:, 0].tolist() == [one, two, UNSEEN]
 
 
+def test_words_for_no_value_are_missing_unless_a_training_row_holds_them() -> None:
+    rows = _training().assign(c=["u", "null", "u", None])
+    encoder = Encoder.fit(rows, SCHEMA, missing=("", "?", "NA", "null"))
+    assert encoder.missing == {"?", "NA"}, "'' and 'null' stand in cells"
+    words = ["?", " NA ", "na", "null", "u", "  "]
+    sent = encoder.transform_rows([{"c": word, "t": word} for word in words])
+    seen = [encoder.words["c"].index(word) + UNSEEN + 1 for word in ("null", "u")]
+    assert sent.codes[:, 0].tolist() == [MISSING, MISSING, UNSEEN, *seen, MISSING]
+    assert sent.texts[:, 0].tolist() == ["", "", "na", "null", "u", "  "]
+    table = _rows(n=[None] * 6, c=words, b=[None] * 6, d=[None] * 6, t=words)
+    assert_same(encoder.transform(table), sent)
+    state = json.loads(json.dumps(encoder.to_json()))
+    assert_same(Encoder.from_json(state).transform(table), sent)
+    del state["missing"]
+    assert Encoder.from_json(state).transform_rows([{"c": "?"}]).codes[0, 0] == UNSEEN
+
+
 def test_only_training_rows_decide() -> None:
     rows = _training()
     before = Encoder.fit(rows, SCHEMA).to_json()
@@ -155,7 +172,7 @@ def test_the_state_is_json_and_comes_back() -> None:
 NUMBERS = (
     st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)
 )
-WORDS = st.none() | st.sampled_from(["u", "v", "w", ""]) | st.text(max_size=5)
+WORDS = st.none() | st.sampled_from(["u", "v", "w", "", "NA", " ? ", "1.0"]) | st.text(max_size=5)
 YEARS = datetime(1850, 1, 1), datetime(2200, 1, 1)  # noqa: DTZ001
 DATES = st.none() | st.datetimes(*YEARS, timezones=st.just(UTC))
 ROWS = st.lists(
@@ -170,7 +187,7 @@ ROWS = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(ROWS)
 def test_a_table_and_a_request_become_the_same(cells: list[dict]) -> None:
-    encoder = Encoder.fit(_training(), SCHEMA)
+    encoder = Encoder.fit(_training(), SCHEMA, missing=("?", "NA"))
     frame = _rows(**{name: [row[name] for row in cells] for name in "ncbdt"})
     sent = [{**row, "d": row["d"].isoformat() if row["d"] else None} for row in cells]
     assert_same(encoder.transform(frame), encoder.transform_rows(sent))

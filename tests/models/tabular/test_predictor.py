@@ -40,6 +40,22 @@ def test_it_answers_alike_after_a_round_trip(predictor: TabularPredictor, tmp_pa
         load_predictor(directory, runtime="torch")
 
 
+def test_the_words_for_no_value_are_told_as_missing(predictor: TabularPredictor) -> None:
+    sent = [{"class": "NA", "schema": " ? "}, {"class": "na", "schema": "na"}, {"class": None}]
+    found = ask(predictor, rows=[{**served.ROW, **row} for row in sent])["predictions"]
+    told = [[(w["field"], w["type"], w["message"]) for w in one["warnings"]] for one in found]
+    said = "says, as it does in the data, that there is no value"
+    assert told[0] == [("class", "missing", f"'NA' {said}"), ("schema", "missing", f"'?' {said}")]
+    assert [one[:2] for one in told[1]] == [("class", "unknown_category")]
+    assert [one[:2] for one in told[2]] == [("class", "missing")]
+    assert (
+        found[0]["probabilities"]
+        == ask(predictor, rows=[{**served.ROW, "class": None, "schema": None}])["predictions"][0][
+            "probabilities"
+        ]
+    )
+
+
 def test_one_row_is_answered_as_among_many(predictor: TabularPredictor) -> None:
     rows = predictor.encoder.requests(served.table(20, seed=3))
     together = ask(predictor, rows=rows, explain=True)["predictions"]

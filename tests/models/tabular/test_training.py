@@ -51,11 +51,12 @@ def test_one_algorithm_on_folds(tmp_path: Path) -> None:
     made = learn(
         tmp_path,
         customers(),
-        {"target": "stays"},
+        {"target": "stays", "read": {"missing": ["", "none"]}},
         algorithm="lightgbm",
         settings={"max_iterations": 60, "learning_rate": 0.2},
         folds=3,
     )
+    assert made.predictor.encoder.missing == {"", "none"}, "requests are read as the file was"
     assert len(made.predictor.ensemble.members[0].models) == 3
     assert list(made.leaderboard.columns) == list(COLUMNS)
     assert made.leaderboard["algorithm"].tolist() == ["lightgbm"]

@@ -38,6 +38,7 @@ class Encoder:
         image_size: S, pixels of each side of the pictures.
         words: of each category column, those that have a code, from 2 on.
         parts: of each date column, which parts it is taken into.
+        missing: words that say, as they do where the file is read, that there is no value.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Encoder:
         image_size: int,
         words: Mapping[str, Sequence[str]],
         parts: Mapping[str, Sequence[str]],
+        missing: Sequence[str] = (),
     ) -> None:
         """Use :meth:`fit` or :meth:`from_json`."""
+        self.missing = frozenset(missing)
         self.schema, self.image_size = schema, image_size
         self.words = {name: tuple(found) for name, found in words.items()}
         self.parts = {name: tuple(found) for name, found in parts.items()}
@@ -62,17 +65,26 @@ class Encoder:
         self.columns = self._named()
 
     @classmethod
-    def fit(cls, rows: "pd.DataFrame", schema: Schema, image_size: int = 32) -> Self:
+    def fit(
+        cls,
+        rows: "pd.DataFrame",
+        schema: Schema,
+        image_size: int = 32,
+        missing: Sequence[str] = (),
+    ) -> Self:
         """Look at training rows.
 
         Args:
             rows: typed by the schema; training rows alone.
             schema: of the whole table.
             image_size: of the pictures in the table of images.
+            missing: words that the file's reader took for no value
+                (:class:`crisol.models.tabular.params.ReadParams`); one that stands in a cell all
+                the same, as it may in Parquet, is a word.
         """
         from crisol.models.tabular.columns import statistics
 
-        columns, words, parts = [], {}, {}
+        columns, words, parts, none = [], {}, {}, set(missing)
         fewest = MIN_COUNT if len(rows) >= FEW_ROWS else 1
         for column in schema.columns:
             if column.role == "ignore":
@@ -85,6 +97,8 @@ class Encoder:
             if column.role == "target" and schema.task != "regression":
                 seen["categories"] = tuple(sorted(there.astype(str).unique()))
             columns.append(column.model_copy(update=seen))
+            if column.role == "feature" and column.kind in ("category", "text"):
+                none.difference_update(there.astype(str).unique())
             if column.role == "feature" and column.kind == "category":
                 counts = Counter(there.astype(str).tolist())
                 order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
@@ -93,7 +107,7 @@ class Encoder:
                 timed = bool((there != there.dt.normalize()).any())
                 parts[column.name] = [p for p in DATE_PARTS if timed or p != "hour"]
         fitted = schema.model_copy(update={"columns": tuple(columns), "rows": len(rows)})
-        return cls(fitted, image_size, words, parts)
+        return cls(fitted, image_size, words, parts, sorted(none))
 
     def _named(self) -> dict[str, tuple[str, ...]]:
         """Names of the features that each column becomes; no two are the same.
@@ -144,8 +158,10 @@ class Encoder:
             else:
                 numbers.append(self._dates(column, *_moments(cells)))
         codes = [self._coded(column, rows[column.name]) for column in self._categories]
-        texts = [rows[c.name].astype(object).where(rows[c.name].notna(), "").to_numpy(object)
-                 for c in self._texts]  # fmt: skip
+        texts = [
+            self._written(rows[c.name].astype(object).where(rows[c.name].notna(), None).tolist())
+            for c in self._texts
+        ]
         pixels = None
         if self._images:
             pixels = self._pixels(rows[self._images[0].name], images)
@@ -179,11 +195,9 @@ class Encoder:
         for column in self._categories:
             known = self._codes[column.name]
             cells = [row.get(column.name) for row in rows]
-            coded = [_code(c, known) for c in cells]
+            coded = [self._code(c, known) for c in cells]
             codes.append(np.array(coded, np.int32))
-        texts = [
-            np.array([row.get(c.name) or "" for row in rows], dtype=object) for c in self._texts
-        ]
+        texts = [self._written([row.get(c.name) for row in rows]) for c in self._texts]
         pixels = None
         if self._images:
             name = self._images[0].name
@@ -235,13 +249,15 @@ class Encoder:
             "image_size": self.image_size,
             "words": {name: list(words) for name, words in self.words.items()},
             "parts": {name: list(parts) for name, parts in self.parts.items()},
+            "missing": sorted(self.missing),
         }
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """What :meth:`to_json` gave."""
         schema = Schema.model_validate(state["schema"])
-        return cls(schema, state["image_size"], state["words"], state["parts"])
+        missing = state.get("missing", ())  # models of before know none
+        return cls(schema, state["image_size"], state["words"], state["parts"], missing)
 
     def _features(
         self,
@@ -273,8 +289,25 @@ class Encoder:
 
         places, words = pd.factorize(cells.astype(object))
         known = self._codes[column.name]
-        codes = np.array([*(_code(word, known) for word in words), MISSING], np.int32)
+        codes = np.array([*(self._code(word, known) for word in words), MISSING], np.int32)
         return codes[places]  # -1, of a missing cell, is the last
+
+    def _code(self, cell: str | float | None, known: Mapping[str, int]) -> int:
+        """A word's code; blanks around it do not count, as they do not where a file is read."""
+        if cell is None:
+            return MISSING
+        if cell in known and isinstance(cell, str):
+            return known[cell]
+        words = same_words(cell)
+        found = next((known[word] for word in words if word in known), UNSEEN)
+        none = not words[0] or (found == UNSEEN and words[0] in self.missing)
+        return MISSING if none else found
+
+    def _written(self, cells: Sequence[str | None]) -> NDArray[np.object_]:
+        """Texts as the model sees them; empty where there is none."""
+        none = self.missing
+        texts = ["" if c is None or c.strip() in none else c for c in cells]
+        return np.array(texts, dtype=object)
 
     def _pixels(self, keys: "pd.Series[Any]", images: "pd.DataFrame | None") -> NDArray[np.uint8]:
         if images is None:
@@ -304,17 +337,6 @@ class Encoder:
             Image.fromarray(pixels).save(stream, "PNG")
             sent.append(base64.b64encode(stream.getvalue()).decode() if known else None)
         return sent
-
-
-def _code(cell: str | float | None, known: Mapping[str, int]) -> int:
-    """A word's code; blanks around it do not count, as they do not where a file is read."""
-    if cell is None:
-        return MISSING
-    if cell in known and isinstance(cell, str):
-        return known[cell]
-    words = same_words(cell)
-    found = next((known[word] for word in words if word in known), UNSEEN)
-    return found if words[0] else MISSING
 
 
 def _number(cell: Any) -> float:

@@ -22,11 +22,18 @@ def notices(
     """
     found: list[list[Notice]] = [[] for _ in rows]
     codes = dict(zip(features.code_names, features.codes.T, strict=True))
+    texts = dict(zip(features.text_names, features.texts.T, strict=True))
     for column in schema.features:
-        unseen = codes.get(column.name)
+        unseen, written = codes.get(column.name), texts.get(column.name)
         for at, row in enumerate(rows):
             value = row.get(column.name)
-            if value is None or (unseen is not None and unseen[at] == MISSING):
+            taken = (unseen is not None and unseen[at] == MISSING) or (
+                written is not None and not written[at]
+            )
+            if taken and isinstance(value, str) and value.strip():
+                message = f"{value.strip()!r} says, as it does in the data, that there is no value"
+                found[at].append(_notice(column, "missing", message))
+            elif value is None or (unseen is not None and unseen[at] == MISSING):
                 if column.missing == NEVER:
                     found[at].append(_notice(column, "missing", "no training row lacked it"))
             elif column.kind in ("number", "date"):

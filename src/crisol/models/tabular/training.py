@@ -92,7 +92,7 @@ def fit(
     schema = schema_of(schema_table)
     check_algorithm(model, schema)
     chosen = select(rows, parts, "train")
-    encoder = Encoder.fit(chosen, schema, data.image_size)
+    encoder = Encoder.fit(chosen, schema, data.image_size, data.read.missing)
     part = encoder.part(chosen, images)
     folds = fold_rows(chosen, schema, model, train.seed, part.target)
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
