@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.selection import NESTED_FOLDS, nested_loss, select, weighting
+from crisol.models.tabular.auto.selection import (
+    NESTED_FOLDS,
+    nested_loss,
+    nested_parts,
+    select,
+    weighting,
+)
 from crisol.models.tabular.auto.stacking import better_stack
 from crisol.models.tabular.auto.trial import Trial
 from crisol.models.tabular.ensemble import Ensemble, Member
@@ -97,12 +103,12 @@ class Choice:
         weights = select(self.metric, answers, target, deadline=self.budget.whole_end - 0.5)
         took = time.monotonic() - started
         kept = np.flatnonzero(weights).tolist()
-        stack = None
+        stack, parts = None, nested_parts(self.folds, judged, self.seed)
         nested_s = 1.2 * NESTED_FOLDS * took * len(kept) / len(trials)
         nested = len(kept) > 1 and 4 * nested_s < self.budget.seconds_to_end - 1
         if nested and self.stack and self.metric in ("log_loss", "rmse"):
             stack = better_stack(
-                self.metric, answers, target, weights, self.seed, self.budget.whole_end - 0.5
+                self.metric, answers, target, weights, parts, self.budget.whole_end - 0.5
             )
         members = [self._member(trials[i], float(weights[i])) for i in kept]
         ensemble = Ensemble(self.task, members, stack)
@@ -111,7 +117,7 @@ class Choice:
         loss = metrics.loss(self.metric, target, whole[judged])
         if nested and stack is None:
             learn = weighting(self.metric, self.budget.whole_end - 0.5)
-            loss = nested_loss(self.metric, answers[kept], target, learn, self.seed)
+            loss = nested_loss(self.metric, answers[kept], target, learn, parts)
         named = {trials[i].number: float(weights[i]) for i in kept}
         return Chosen(ensemble, named, whole, loss, None)
 

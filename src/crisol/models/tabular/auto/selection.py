@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.ensemble import weighted_mean
+from crisol.models.tabular.folds import Folds
 
 Floats = NDArray[np.float64]
 ROUNDS = 40
@@ -67,17 +68,38 @@ def nested_loss(
     answers: Floats,
     target: NDArray[np.generic],
     learn: Callable[[Floats, NDArray[np.generic]], Callable[[Floats], Floats]],
-    seed: int,
+    parts: NDArray[np.integer],
 ) -> float:
-    """The loss of a way to combine answers, on rows it did not learn the combination from."""
-    order = np.random.default_rng((seed, 3)).permutation(len(target))
+    """The loss of a way to combine answers, on rows it did not learn the combination from.
+
+    Args:
+        metric: what is measured.
+        answers: [M, N, K] or [M, N].
+        target: [N].
+        learn: answers and target to a way to combine.
+        parts: [N] which rows are held out together, see :func:`nested_parts`.
+    """
     combined = np.empty_like(answers[0])
-    for fold in range(NESTED_FOLDS):
-        held_out = np.zeros(len(target), bool)
-        held_out[order[fold::NESTED_FOLDS]] = True
+    for part in np.unique(parts):
+        held_out = parts == part
         combine = learn(answers[:, ~held_out], target[~held_out])
         combined[held_out] = combine(answers[:, held_out])
     return metrics.loss(metric, target, combined)
+
+
+def nested_parts(folds: Folds, judged: NDArray[np.intp], seed: int) -> NDArray[np.integer]:
+    """[N] what to hold out together among the judged rows: the folds, so that groups stay whole.
+
+    Where all of them are of one fold they are divided at random.
+    """
+    numbers = folds.numbers[0][judged] % NESTED_FOLDS
+    if (numbers != numbers[:1]).any():
+        return numbers
+    parts = np.empty(len(judged), np.int64)
+    parts[np.random.default_rng((seed, 3)).permutation(len(judged))] = (
+        np.arange(len(judged)) % NESTED_FOLDS
+    )
+    return parts
 
 
 def weighting(

@@ -27,7 +27,7 @@ def better_stack(
     answers: Floats,
     target: NDArray[np.generic],
     weights: Floats,
-    seed: int,
+    parts: NDArray[np.integer],
     deadline: float,
 ) -> Stack | None:
     """A second level on the trials that have weight, if nested cross-validation finds it better.
@@ -37,7 +37,7 @@ def better_stack(
         answers: [M, N, K] or [M, N] of all trials.
         target: [N].
         weights: [M] of the greedy selection.
-        seed: of the nested folds.
+        parts: [N] the nested folds.
         deadline: monotonic seconds after which not to begin.
 
     Returns:
@@ -46,14 +46,14 @@ def better_stack(
     kept = np.flatnonzero(weights)
     chosen = answers[kept]
     started = time.monotonic()
-    plain = nested_loss(metric, chosen, target, weighting(metric), seed)
+    plain = nested_loss(metric, chosen, target, weighting(metric), parts)
     if 3 * (time.monotonic() - started) > deadline - time.monotonic():
         return None
 
     def learn(given: Floats, truth: NDArray[np.generic]):  # type: ignore[no-untyped-def]
         return fit_stack(given, truth, select(metric, given, truth)).combine
 
-    stacked = nested_loss(metric, chosen, target, learn, seed)
+    stacked = nested_loss(metric, chosen, target, learn, parts)
     if stacked >= plain * (1 - LEAST_GAIN):
         return None
     return fit_stack(chosen, target, weights[kept])
