@@ -137,6 +137,19 @@ def test_codes_may_be_sent_as_numbers_and_booleans() -> None:
     assert "whole number" not in told["flag"]["description"]
 
 
+def test_the_unit_of_percentages_is_told_of_what_is_sent_and_answered() -> None:
+    columns = (
+        Column(name="share", kind="number", unit="%", low=0.5, high=20),
+        Column(name="growth", kind="number", unit="%", role="target"),
+    )
+    made = contract_of(Schema(task="regression", columns=columns, rows=3))
+    share = made.request.model_json_schema()["$defs"]["Row"]["properties"]["share"]
+    assert share["description"].startswith("A number in %, 0.5 to 20 in training.")
+    assert problems(made, {"rows": [{"share": "12%"}]}) == {"rows.0.share": "float_type"}
+    answer = made.response.model_json_schema(mode="serialization")["$defs"]["NumberPrediction"]
+    assert answer["properties"]["prediction"]["description"] == "In %."
+
+
 def test_any_name_may_be_a_columns() -> None:
     names = ("", " ", "rows", "self", "a.b", "a/b", "a\nb", "λ", "__class__", "$ref", "{x}", "%s",
              "model_config", "__pydantic_config__", "type", "properties", "0")  # fmt: skip

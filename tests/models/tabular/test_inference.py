@@ -39,6 +39,10 @@ def _column(values, name: str = "x", **data) -> tuple[Column, Schema]:
     [
         (["1", "2.5", "-3e2"] * 20, "number"),
         (["1,234.5", "2,000.0", "12.0"] * 20, "number"),
+        (["0.4%", "12 %", "-.5%"] * 20, "number"),
+        (["1,5%", "0,25%"] * 30, "number"),
+        (["inf", "-Infinity", "3.5", "4", "5"] * 12, "number"),
+        (["info", "infra"] * 30, "category"),
         (["1", "2", "n.a."] * 2 + ["3"] * 54, "number"),
         (["01234", "04567", "98765"] * 20, "category"),
         (["yes", "no"] * 30, "boolean"),
@@ -70,6 +74,43 @@ def test_stray_words_among_numbers_are_told() -> None:
     assert column.kind == "number"
     assert column.missing == pytest.approx(2 / N)
     assert any("2 cells are no numbers ('unknown')" in said for said in schema.warnings)
+
+
+def test_infinite_cells_are_missing_and_told() -> None:
+    column, schema = _column(["inf", "-inf", "3.5", "4", "5.5"] * 12)
+    assert (column.low, column.high, column.missing) == (3.5, 5.5, pytest.approx(0.4))
+    assert "x: 24 cells are infinite and count as missing" in schema.warnings
+    numbers = np.where(np.arange(N) % 5, np.arange(N) * 0.5, -np.inf)
+    frame = pd.DataFrame({"x": numbers, "other": np.arange(N) ** 2, "y": ["u", "v"] * 30})
+    frame = frame.assign(**{ROW: range(1, N + 1), PART: pd.Series([None] * N, dtype="str")})
+    schema = infer(RawTable(frame, Found("parquet"), "t.parquet"), DataParams())
+    assert (schema.column("x").kind, schema.column("x").low) == ("number", 0.5)
+    assert "x: 12 cells are infinite and count as missing" in schema.warnings
+
+
+def test_percentages_are_numbers_with_a_unit_where_every_cell_has_the_sign() -> None:
+    column, schema = _column(["0.4%", "12 %", None] * 20)
+    assert (column.low, column.high, column.unit) == (0.4, 12, "%")
+    assert "x: read without its percent sign; requests send 12.5 for 12.5%" in schema.warnings
+    assert schema_of(schema_table(schema)) == schema
+    codes = ["5%", "6%", "70%"] * 20
+    code, schema = _column(codes, "code")
+    assert (code.kind, code.unit, code.categories) == ("category", None, ("5%", "6%", "70%"))
+    told, schema = _column(codes, "code", columns={"code": {"kind": "number"}})
+    assert (told.unit, told.reason, told.high) == ("%", "overruled", 70)
+    assert any("percent sign" in said for said in schema.warnings)
+    mixed, schema = _column(["0.4%", "12%", "7"] * 20)
+    assert (mixed.kind, mixed.unit) == ("category", None)
+    assert any(said.startswith("x: most cells are percentages, but not '7'")
+               for said in schema.warnings)  # fmt: skip
+    assert _column(["5", "6.5"] * 30)[0].unit is None
+
+
+def test_a_number_target_may_have_some_infinite_cells() -> None:
+    values = [f"{i}.5" for i in range(N - 6)] + ["inf"] * 6
+    schema = infer(_raw(x=[f"{i * 3 % 7}.5" for i in range(N)], y=values), DataParams())
+    assert schema.task == "regression"
+    assert "y: 6 rows have no target and are left out" in schema.warnings
 
 
 def test_dates_that_may_be_read_in_two_ways_are_told() -> None:
@@ -182,8 +223,9 @@ def test_what_a_person_says_wins() -> None:
         ({"target": "y", "columns": {"yy": {"kind": "text"}}}, r"data\.columns: .*'yy'"),
         ({"target": "y", "ignore": ["y"]}, "column 'y' is data.target already"),
         ({"target": "x", "task": "regression"}, "holds no numbers"),
+        ({"target": "dirty", "task": "regression"}, r"10\.0% of the cells of 'dirty' .* 'n\.a'"),
         ({"target": "y", "columns": {"x": {"kind": "number"}}}, "no cell can be read as number"),
-        ({"target": "y", "ignore": ["x", "other"]}, "no column is left to learn from"),
+        ({"target": "y", "ignore": ["x", "other", "dirty"]}, "no column is left to learn from"),
         ({"target": "other", "task": "classification"}, "60 different words in 60 rows"),
         ({"target": "same"}, "every row of 'same' is 's'"),
         ({"target": "flat", "task": "regression"}, "every row of 'flat' is 3.5"),
@@ -193,7 +235,8 @@ def test_what_a_person_says_wins() -> None:
 )
 def test_what_cannot_be_is_refused(data: dict, said: str) -> None:
     table = _raw(x=["p", "q", "r"] * 20, other=[f"{i * 0.5}" for i in range(N)],
-                 same=["s"] * N, flat=["3.5"] * N, y=["u", "v"] * 30)  # fmt: skip
+                 same=["s"] * N, flat=["3.5"] * N,
+                 dirty=["n.a", *"123456789"] * 6, y=["u", "v"] * 30)  # fmt: skip
     with pytest.raises(MendableError, match=said):
         infer(table, DataParams.model_validate(data))
 

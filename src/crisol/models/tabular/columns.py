@@ -13,6 +13,8 @@ from crisol.models.tabular.reading import LABEL, PICTURE, PICTURES, RawTable
 from crisol.models.tabular.schema import Column, Kind
 from crisol.models.tabular.text_cells import (
     date_format,
+    in_percent,
+    infinite,
     to_dates,
     to_numbers,
     yes_word,
@@ -48,6 +50,7 @@ class Facts:
     categories: tuple[str, ...] = ()
     true_word: str | None = None
     date_format: str | None = None
+    unit: str | None = None
     examples: tuple[str, ...] = ()
     id_reason: str = ""
     """Why it names rows rather than says something of them; empty where it does not."""
@@ -95,13 +98,17 @@ def _kind(
     if pd.api.types.is_bool_dtype(words.dtype):
         return "boolean", "true and false", ()
     if pd.api.types.is_numeric_dtype(words.dtype):
-        return _number_kind(words.astype("float64"), distinct, name, "numbers")
+        numbers = words.astype("float64")
+        finite = numbers[np.isfinite(numbers)]
+        kind, reason, warnings = _number_kind(finite, distinct, name, "numbers")
+        return kind, reason, warnings or _told_infinite(name, len(numbers) - len(finite))
     if pd.api.types.is_datetime64_any_dtype(words.dtype):
         return "date", "dates", ()
     texts = words.astype(str)
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
     numeric = pd.to_numeric(sample, errors="coerce").notna().mean()
-    if numeric > 0.5 or sample.str.contains(r"^[+-]?\d", regex=True).mean() > 0.9:
+    begins = sample.str.contains(r"^[+-]?\.?\d|^[+-]?inf", case=False, regex=True).mean()
+    if numeric > 0.5 or begins > 0.9:
         found = _written_numbers(texts, distinct, name)
         if found is not None:
             return found
@@ -117,7 +124,8 @@ def _kind(
         return "date", f"dates ({form})", warnings
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
-    return _words_kind(texts, unique, distinct)
+    kind, reason = _words_kind(texts, unique, distinct)
+    return kind, reason, _told_signs(name, texts)
 
 
 def _written_numbers(
@@ -133,15 +141,23 @@ def _written_numbers(
         )
     numbers, style = to_numbers(texts)
     bad = texts[numbers.isna()]
+    endless = infinite(bad)
+    bad = bad[~endless]
     if len(bad) > 0.05 * len(texts) or bad.nunique() > 5 or numbers.notna().sum() == 0:
         return None
     reason = f"numbers ({style})" if style else "numbers"
     kind, reason, warnings = _number_kind(numbers.dropna(), distinct, name, reason)
+    if kind == "number":
+        warnings = (*warnings, *_told_infinite(name, int(endless.sum())))
     if len(bad):
         listed = ", ".join(repr(word) for word in bad.drop_duplicates().head(5))
         said = f"{name}: {len(bad):,} cells are no numbers ({listed}) and count as missing"
         warnings = (*warnings, said)
     return kind, reason, warnings
+
+
+def _told_infinite(name: str, count: int) -> tuple[str, ...]:
+    return (f"{name}: {count:,} cells are infinite and count as missing",) if count else ()
 
 
 def _number_kind(
@@ -161,9 +177,17 @@ def _number_kind(
     return "number", f"{'whole ' if whole else ''}{reason}, {low:g} to {high:g}", ()
 
 
-def _words_kind(
-    texts: "pd.Series[Any]", unique: Sequence[str], distinct: int
-) -> tuple[Kind, str, tuple[str, ...]]:
+def _told_signs(name: str, texts: "pd.Series[Any]") -> tuple[str, ...]:
+    """What to look at where most cells, not all, are percentages."""
+    signs = texts.str.endswith("%")
+    if not 0.5 < signs.mean() < 1 or to_numbers(texts[signs])[0].notna().mean() < 0.95:
+        return ()
+    other = texts[~signs].iloc[0]
+    said = f"{name}: most cells are percentages, but not {other!r}: taken for words, not numbers"
+    return (said,)
+
+
+def _words_kind(texts: "pd.Series[Any]", unique: Sequence[str], distinct: int) -> tuple[Kind, str]:
     """Words out of a list, or free text."""
     lengths = np.array([len(word) for word in unique])
     tokens = np.array([len(word.split()) for word in unique])
@@ -173,8 +197,8 @@ def _words_kind(
     if not free and share > 0.5 and distinct > 5 and np.median(tokens) >= 4:
         free = True
     if free:
-        return "text", f"{distinct:,} different texts of {np.median(tokens):.0f} words", ()
-    return "category", f"{distinct:,} different words in {len(texts):,} rows", ()
+        return "text", f"{distinct:,} different texts of {np.median(tokens):.0f} words"
+    return "category", f"{distinct:,} different words in {len(texts):,} rows"
 
 
 def _day_first_fits(cells: Sequence[str]) -> bool:
@@ -200,6 +224,9 @@ def _described(fact: Facts, cells: "pd.Series[Any]", table: RawTable) -> Facts:
     if fact.kind == "boolean":
         unique = [str(word) for word in words.unique()[:3]]
         fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
+    if fact.kind == "number" and _is_text(words) and in_percent(words):
+        said = f"{fact.name}: read without its percent sign; requests send 12.5 for 12.5%"
+        fact = replace(fact, unit="%", warnings=(*fact.warnings, said))
     column = Column(
         name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format
     )
@@ -297,13 +324,8 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     import pandas as pd
 
     kind = column.kind
-    text = not (
-        pd.api.types.is_numeric_dtype(cells.dtype)
-        or pd.api.types.is_bool_dtype(cells.dtype)
-        or pd.api.types.is_datetime64_any_dtype(cells.dtype)
-    )
     if kind == "number":
-        if text:
+        if _is_text(cells):
             return to_numbers(cells)[0]
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
             return (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
@@ -321,6 +343,16 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
             return utc.astype("datetime64[us, UTC]")
         return to_dates(as_words(cells), column.date_format)
     return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
+
+
+def _is_text(cells: "pd.Series[Any]") -> bool:
+    import pandas as pd
+
+    return not (
+        pd.api.types.is_numeric_dtype(cells.dtype)
+        or pd.api.types.is_bool_dtype(cells.dtype)
+        or pd.api.types.is_datetime64_any_dtype(cells.dtype)
+    )
 
 
 def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":

@@ -160,6 +160,13 @@ def response_type(schema: Schema) -> type[BaseModel]:
             __doc__=ClassPrediction.__doc__,
             prediction=(str, Field(description=meaning, json_schema_extra=told)),
         )
+    if row is NumberPrediction and schema.target is not None and schema.target.unit:
+        row = create_model(
+            "NumberPrediction",
+            __base__=NumberPrediction,
+            __doc__=NumberPrediction.__doc__,
+            prediction=(float, Field(description=f"In {schema.target.unit}.")),
+        )
     predictions: Any = list[row]  # type: ignore[valid-type]
     return create_model(
         "PredictionResponse",
@@ -219,7 +226,8 @@ def describe(column: Column) -> str:
     match column.kind:
         case "number":
             whole = "A whole number" if column.integer else "A number"
-            text = f"{whole}, {_range(column)} in training."
+            unit = f" in {column.unit}" if column.unit else ""
+            text = f"{whole}{unit}, {_range(column)} in training."
         case "boolean":
             yes = f" (true is {column.true_word!r} in the data)" if column.true_word else ""
             text = f"True or false{yes}."

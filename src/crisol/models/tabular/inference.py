@@ -10,10 +10,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.columns import Facts, facts_of
+from crisol.models.tabular.columns import Facts, facts_of, typed_column
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.reading import LABEL, PART, RawTable
 from crisol.models.tabular.schema import Column, Role, Schema, Task
+from crisol.models.tabular.text_cells import to_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -235,6 +236,14 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
         raise MendableError(f"data.target: column {fact.name!r} has no value in any row")
     if task == "regression":
         if fact.kind != "number":
+            cells = table.frame[fact.name].dropna().astype(str)
+            numbers = to_numbers(cells)[0].notna()
+            if numbers.mean() > 0.5:
+                raise MendableError(
+                    f"data.target: {1 - numbers.mean():.1%} of the cells of {fact.name!r} are no "
+                    f"numbers (such as {cells[~numbers].iloc[0]!r}); mend them, or leave their "
+                    f"rows out by data.columns.{fact.name}.kind=number"
+                )
             raise MendableError(
                 f"data.task: the target {fact.name!r} holds no numbers (such as "
                 f"{', '.join(fact.examples[:3])}); choose classification, or another target"
@@ -259,14 +268,17 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
     return replace(
         fact, kind="category", categories=tuple(found), examples=tuple(found[:5]),
         distinct=len(found), low=None, high=None,
-        integer=False, true_word=None, date_format=None,
+        integer=False, true_word=None, date_format=None, unit=None,
     )  # fmt: skip
 
 
 def _target_warnings(fact: Facts, task: Task, table: RawTable) -> list[str]:
     """Rows without a target, and rare classes."""
     said = []
-    empty = int(table.frame[fact.name].isna().sum())
+    cells = table.frame[fact.name]
+    if task == "regression":  # of which what is no number is no target, either
+        cells = typed_column(table, Column(name=fact.name, kind="number"))
+    empty = int(cells.isna().sum())
     if empty:
         said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
     if task == "image" and fact.name == LABEL and table.frame[PART].notna().any():
@@ -290,6 +302,7 @@ def _column(name: str, fact: Facts, choice: _Chosen) -> Column:
         categories=fact.categories,
         true_word=fact.true_word,
         date_format=fact.date_format,
+        unit=fact.unit,
         examples=fact.examples,
         reason=reason,
     )
@@ -299,7 +312,7 @@ def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
     """The columns of a raw table in the types of its schema; ignored ones are left out."""
     import pandas as pd
 
-    from crisol.models.tabular.columns import class_words, typed_column
+    from crisol.models.tabular.columns import class_words
 
     out: dict[str, Any] = {}
     for column in schema.columns:

@@ -42,6 +42,9 @@ class Column(Params):
     true_word: str | None = None
     """Of a boolean column: the word that stands for yes."""
     date_format: str | None = None
+    unit: str | None = None
+    """Of a number column: the sign that every cell of the file ends with, ``%``; requests hold the
+    number alone."""
     examples: Words = ()
     reason: str = ""
     """Why this kind and role, for a person: `2 to 9 distinct words in 32,561 rows`, `overruled`."""

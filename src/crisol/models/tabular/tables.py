@@ -29,7 +29,7 @@ def schema_table(schema: Schema) -> "pd.DataFrame":
         cells["warnings"] = json.dumps(schema.warnings, ensure_ascii=False)
         rows.append(cells)
     table = pd.DataFrame(rows)
-    for name in ("true_word", "date_format"):
+    for name in ("true_word", "date_format", "unit"):
         table[name] = table[name].astype("str")
     for name in ("low", "high"):
         table[name] = table[name].astype("float64")

@@ -24,7 +24,8 @@ YES_NO = (
     ("sí", "no"), ("ja", "nein"), ("oui", "non"), ("wahr", "falsch"),
 )  # fmt: skip
 """Pairs of words, lower case, the one for yes first."""
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|[+-]?(inf|infinity)", re.IGNORECASE)
+_INFINITE = r"[+-]?inf(inity)?"
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?|" + _INFINITE, re.IGNORECASE)
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d+)?")
 _ISO_SHAPE = re.compile(
@@ -77,8 +78,10 @@ def to_numbers(cells: "pd.Series[Any]") -> "tuple[pd.Series[Any], str]":
 
     Returns:
         The numbers (infinities count as missing), and ``""``, ``"thousands"`` (1,234.5) or
-        ``"decimal comma"`` (1.234,5).
+        ``"decimal comma"`` (1.234,5). Where every cell ends with a percent sign, those before it.
     """
+    if in_percent(cells):
+        cells = cells.str.removesuffix("%").str.rstrip()
     plain = _parsed(cells)
     left = cells[plain.isna() & cells.notna()]
     if left.empty or not left.str.contains(",", regex=False).any():
@@ -93,6 +96,17 @@ def to_numbers(cells: "pd.Series[Any]") -> "tuple[pd.Series[Any], str]":
         )
         return _parsed(dotless.str.replace(",", ".", regex=False)), "decimal comma"
     return plain, ""
+
+
+def in_percent(cells: "pd.Series[Any]") -> bool:
+    """Whether every text cell, of those that are not missing, ends with a percent sign."""
+    there = cells.dropna()
+    return len(there) > 0 and bool(there.str.endswith("%").all())
+
+
+def infinite(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Where text cells say that they are infinite."""
+    return cells.str.fullmatch(_INFINITE, case=False).fillna(False).astype(bool)
 
 
 def _parsed(texts: "pd.Series[Any]") -> "pd.Series[Any]":
