@@ -225,10 +225,14 @@ def test_what_a_person_says_wins() -> None:
         ({"target": "x", "task": "regression"}, "holds no numbers"),
         ({"target": "dirty", "task": "regression"}, r"10\.0% of the cells of 'dirty' .* 'n\.a'"),
         ({"target": "y", "columns": {"x": {"kind": "number"}}}, "no cell can be read as number"),
-        ({"target": "y", "ignore": ["x", "other", "dirty"]}, "no column is left to learn from"),
+        (
+            {"target": "y", "ignore": ["x", "other", "dirty", "huge"]},
+            "no column is left to learn from",
+        ),
         ({"target": "other", "task": "classification"}, "60 different words in 60 rows"),
         ({"target": "same"}, "every row of 'same' is 's'"),
         ({"target": "flat", "task": "regression"}, "every row of 'flat' is 3.5"),
+        ({"target": "huge"}, r"'huge' holds numbers as large as 6.05e\+301"),
         ({"task": "clustering", "target": "y"}, "clustering predicts no column"),
         ({"columns": {"x": {"role": "target"}, "y": {"role": "target"}}}, "both the target"),
     ],
@@ -236,6 +240,7 @@ def test_what_a_person_says_wins() -> None:
 def test_what_cannot_be_is_refused(data: dict, said: str) -> None:
     table = _raw(x=["p", "q", "r"] * 20, other=[f"{i * 0.5}" for i in range(N)],
                  same=["s"] * N, flat=["3.5"] * N,
+                 huge=[f"-{i}.5e300" for i in range(1, N + 1)],
                  dirty=["n.a", *"123456789"] * 6, y=["u", "v"] * 30)  # fmt: skip
     with pytest.raises(MendableError, match=said):
         infer(table, DataParams.model_validate(data))

@@ -23,6 +23,8 @@ TARGET_NAMES = ("target", "label", "class", "y")
 MAX_CLASSES = 1000
 WHOLE_CLASSES = 20
 """Whole numbers of at most so many values are taken for classes."""
+LARGEST_TARGET = 1e150
+"""Errors are squared and added up, and floats end at 1.8e308."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,13 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
             raise MendableError(
                 f"data.target: every row of {fact.name!r} is {fact.examples[0]}; there is nothing "
                 "to learn"
+            )
+        most = max(abs(fact.low or 0.0), abs(fact.high or 0.0))
+        if most > LARGEST_TARGET:
+            raise MendableError(
+                f"data.target: {fact.name!r} holds numbers as large as {most:.3g}, whose errors "
+                f"cannot be added up; mend what is no measurement, or give it in another unit "
+                f"(at most {LARGEST_TARGET:g}) or as a logarithm"
             )
         return fact
     words = class_words(table.frame[fact.name], data.label_strip)
