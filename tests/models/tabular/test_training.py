@@ -14,6 +14,7 @@ from crisol.models.tabular.data import clean
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
 from crisol.models.tabular.parts import split
 from crisol.models.tabular.predictor import TabularPredictor
+from crisol.models.tabular.schema import Column, Schema
 from crisol.models.tabular.tables import schema_of, select
 from crisol.models.tabular.training import Fitted, fit, fold_rows
 
@@ -145,6 +146,23 @@ def test_the_test_rows_are_not_looked_at(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         plain.predictor.ensemble.predict(rows), other.predictor.ensemble.predict(rows)
     )
+
+
+def test_a_class_in_one_group_is_told_by_the_name_of_the_groups() -> None:
+    table, model = customers(60).assign(stays="no", house=np.arange(60) // 6), ModelParams()
+    columns = (
+        Column(name="house", kind="number", role="group"),
+        Column(name="stays", kind="category", role="target", categories=("no", "yes")),
+    )
+    schema = Schema(task="classification", columns=columns, rows=60)
+    table.loc[table["house"] == 3, "stays"] = "yes"
+    codes = (table["stays"] == "yes").to_numpy(np.int64)
+    said = "data.group: .*'house'.* all of class 'no'; all rows of 'yes' are in one group"
+    with pytest.raises(MendableError, match=said):
+        fold_rows(table, schema, model, 0, codes)
+    table.loc[table["house"] == 4, "stays"] = "yes"
+    codes = (table["stays"] == "yes").to_numpy(np.int64)
+    assert len(fold_rows(table, schema, ModelParams(algorithm="linear"), 0, codes)) == 1
 
 
 def test_groups_and_times_are_kept_in_the_folds(tmp_path: Path) -> None:

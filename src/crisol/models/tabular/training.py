@@ -156,7 +156,7 @@ def fold_rows(
     if auto and len(rows) > MANY_ROWS:
         folds = 1 if len(rows) > HUGE_ROWS else min(folds, 3)
     groups, times = schema.named("group"), schema.named("time")
-    return divide(
+    made = divide(
         target,
         len(rows),
         folds,
@@ -165,6 +165,36 @@ def fold_rows(
         order=_ranks(rows[times[0]]) if times else None,
         repeats=2 if auto and len(rows) < SMALL_ROWS else 1,
     )
+    if groups and schema.classes and target is not None:
+        _check_classes(made, rows, groups[0], schema, target)
+    return made
+
+
+def _check_classes(
+    folds: Folds,
+    rows: pd.DataFrame,
+    group: str,
+    schema: Schema,
+    codes: NDArray[np.int64] | NDArray[np.float64],
+) -> None:
+    """Say before training that a fold of whole groups leaves one class to be learned.
+
+    Raises:
+        MendableError: names the column of the groups, and a class that has one group alone.
+    """
+    for index in range(len(folds)):
+        learned, held_out = folds.rows(index)
+        if (codes[learned] != codes[learned[0]]).any():
+            continue
+        words = rows[schema.named("target")[0]].to_numpy(object)
+        lost = sorted(set(words[held_out]) - set(words[learned]))
+        where = rows.loc[words == lost[0], group].nunique(dropna=False) if lost else 0
+        said = f"; all rows of {lost[0]!r} are in one group" if where == 1 else ""
+        raise MendableError(
+            f"data.group: with the groups of {group!r} of one fold held out, the training rows "
+            f"are all of class {words[learned][0]!r}{said}; group by another column, or leave "
+            "data.group out"
+        )
 
 
 def _ranks(times: "pd.Series[Any]") -> NDArray[np.int64]:
