@@ -73,6 +73,36 @@ def test_rows_survive_the_catalog(tmp_path: Path) -> None:
     np.testing.assert_array_equal(first, encoder.transform(again).numbers)
 
 
+def test_awkward_cells_are_the_same_in_a_file_and_in_a_request(tmp_path: Path) -> None:
+    lines = ["rate,code,town,load,note,y"]
+    lines += [
+        f"{i % 9}.5%,{i % 3 + 1}.0,{('a', ' b ', 'NA')[i % 3]},{'inf' if i % 4 == 0 else i * 1.5},"
+        f"{'?' if i % 5 == 0 else f'the note of day {i} says so'},{'uv'[i % 2]}"
+        for i in range(60)
+    ]
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(lines))
+    data = DataParams(target="y")
+    cleaned = clean(path, data)
+    schema = schema_of(cleaned.schema_table)
+    kinds = [c.kind for c in schema.features]
+    assert kinds == ["number", "category", "category", "number", "text"]
+    encoder = Encoder.fit(cleaned.rows, schema, missing=data.read.missing)
+    sent = [
+        {
+            "rate": i % 9 + 0.5, "code": (i % 3 + 1, f"{i % 3 + 1}.0", f" {i % 3 + 1} ")[i // 20],
+            "town": ("a", " b ", "NA")[i % 3], "load": None if i % 4 == 0 else i * 1.5,
+            "note": "?" if i % 5 == 0 else f"the note of day {i} says so",
+        }
+        for i in range(60)
+    ]  # fmt: skip
+    table, asked = encoder.transform(cleaned.rows), encoder.transform_rows(sent)
+    assert table.numbers.tobytes() == asked.numbers.tobytes()
+    np.testing.assert_array_equal(table.codes, asked.codes)
+    np.testing.assert_array_equal(table.texts, asked.texts)
+    assert set(table.codes[:, 0]) == {2, 3, 4}
+
+
 def test_rows_without_a_target_are_left_out_and_told(tmp_path: Path) -> None:
     rows = "".join(f"{i * 0.7:.1f},{'uv'[i % 2] if i % 4 else ''}\n" for i in range(40))
     path = tmp_path / "t.csv"
