@@ -4,6 +4,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 
 import httpx
 import jwt
@@ -13,6 +14,7 @@ from tests.platform.conftest import until
 
 from crisol.core.errors import FieldError
 from crisol.platform.dataset import (
+    Dataset,
     DatasetConflictError,
     DatasetLimitError,
     DatasetOptions,
@@ -173,13 +175,14 @@ def test_reading_is_held_to_its_limits(store: Store) -> None:
     cases = {
         "time": ({"profile_time_s": "0.05"}, rows(), "longer than 0.05 s"),
         "broken": ({}, b"PAR1 and nothing else", "parquet"),
+        "wide": ({"max_columns": "3"}, rows(), "it has 4 columns, and the platform allows 3"),
     }
     for name, (settings, content, expected) in cases.items():
         datasets = opened(store, **settings)
         dataset = datasets.create(NewDataset(name=name), "me")
-        with_file(datasets, dataset.id, content, "all.csv" if name == "time" else "all.parquet")
+        with_file(datasets, dataset.id, content, "all.parquet" if name == "broken" else "all.csv")
         profiler = Profiler(datasets, limits(store, **settings))
-        profiler.submit(dataset.id)
+        profiler.submit(dataset)
         until(lambda: datasets.get(dataset.id).state != "profiling")  # noqa: B023
         profiler.close()
         found = datasets.get(dataset.id)
@@ -188,13 +191,34 @@ def test_reading_is_held_to_its_limits(store: Store) -> None:
         assert str(store.project) not in found.reason
 
 
+def test_owners_take_turns_at_being_read(store: Store) -> None:
+    datasets = opened(store)
+    looked_at: list[str] = []
+    begin = Event()
+
+    class Watched(DatasetStore):
+        def get(self, dataset_id: str) -> Dataset:
+            begin.wait(10)
+            looked_at.append(dataset_id)
+            return super().get(dataset_id)  # without a file: nothing is read
+
+    profiler = Profiler(Watched(store, limits(store)), limits(store))
+    made = [datasets.create(NewDataset(name=n), n[:3]) for n in ("ann_1", "ann_2", "ann_3", "bob")]
+    for dataset in made:
+        profiler.submit(dataset)
+    begin.set()
+    until(lambda: len(looked_at) == len(made), 10)
+    profiler.close()
+    assert looked_at.index(made[3].id) < looked_at.index(made[2].id), "bob waits for one of ann's"
+
+
 def test_reading_is_held_to_its_memory(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = limits(store).model_copy(update={"profile_memory_mb": 20})
     datasets = DatasetStore(store, settings)
     dataset = datasets.create(NewDataset(name="large"), "me")
     with_file(datasets, dataset.id, rows(), "all.csv")
     profiler = Profiler(datasets, settings)
-    profiler.submit(dataset.id)
+    profiler.submit(dataset)
     until(lambda: datasets.get(dataset.id).state != "profiling")
     profiler.close()
     assert "more than 20 MB" in datasets.get(dataset.id).reason

@@ -32,6 +32,14 @@ def test_a_dataset_takes_the_place_of_the_sample_and_its_settings() -> None:
     assert (model["auto"]["folds"], model["auto"]["max_trials"]) == (defaults.folds, None)
 
 
+def test_training_has_the_most_of_a_jobs_bar() -> None:
+    orders = Orders(ROOT, None)
+    shares = orders.shares("tabular")
+    assert shares == pytest.approx((0.05, 0.05, 0.8, 0.05, 0.05))
+    assert sum(orders.shares("signals")) == pytest.approx(1)
+    assert orders.shares("gone") == ()
+
+
 def test_no_file_is_not_the_sample_in_the_datasets_place() -> None:
     request = JobRequest(family="tabular", parameters={"tabular": {"data": {"file": None}}})
     assert Orders(ROOT, None).check(request, ADULT).parameters["data"]["file"] == "/d/adult"

@@ -53,6 +53,22 @@ def test_the_fraction_follows_nodes_and_epochs_and_never_goes_back(store, runnin
     assert seen[3].seconds_left is None
 
 
+def test_training_has_most_of_the_bar(store, running) -> None:
+    reader = ProgressReader(JobStore(store), lambda _: (0.1, 0.8, 0.1))
+
+    def look(**told: float) -> float:
+        running.progress({f"progress.{name}": value for name, value in told.items()})
+        running.flush()
+        reader.forget(running.run_id)
+        return reader.read(running.run_id).progress.fraction
+
+    assert look(nodes=3, nodes_done=0, fraction=0.5) == 0.05
+    assert look(nodes_done=1, fraction=0.0) == 0.1
+    assert look(fraction=0.5) == 0.5
+    assert look(nodes_done=2, fraction=0.0) == 0.9
+    assert look(nodes_done=3) == 0.999
+
+
 def test_many_who_ask_cost_one_query(store, running, monkeypatch) -> None:
     jobs = JobStore(store)
     asked: list[str] = []

@@ -16,6 +16,7 @@ import uvicorn
 from crisol.platform import dataset_api, health, jobs, jobs_api, models_api, upload_api
 from crisol.platform.dataset import UnknownDatasetError
 from crisol.platform.datasets import DatasetStore
+from crisol.platform.events import Streams
 from crisol.platform.idempotency import Answers
 from crisol.platform.profiling import Profiler
 from crisol.platform.refusals import refusal
@@ -73,6 +74,7 @@ class Platform(Application):
         self.platform_settings = settings
         self.datasets = DatasetStore(store, settings)
         self.uploads = Uploads(settings)
+        self.streams = Streams(settings.max_streams)
         self.health = health.Health()
         self.answers: Answers
         self.profiler: Profiler
@@ -104,7 +106,7 @@ class Platform(Application):
         self.profiler = Profiler(self.datasets, self.platform_settings)
         self.settle_uploads()
         for dataset in self.datasets.settle():
-            self.profiler.submit(dataset.id)
+            self.profiler.submit(dataset)
         self.tidy()
         self.jobs.start()
 
@@ -191,11 +193,25 @@ def build(
 
 
 class Server(uvicorn.Server):
-    """Ends the streams that are open before it waits for the connections to close."""
+    """Ends the streams that are open before it waits for the connections to close.
 
-    def __init__(self, platform: Platform, config: uvicorn.Config) -> None:
+    Args:
+        platform: that it serves.
+        config: of uvicorn.
+        said: printed once it listens.
+    """
+
+    def __init__(self, platform: Platform, config: uvicorn.Config, said: str = "") -> None:
         super().__init__(config)
         self._platform = platform
+        self._said = said
+
+    async def startup(self, sockets: Any = None) -> None:
+        """As every server; it says where it is when it is there."""
+        await super().startup(sockets)
+        if self.started:
+            sys.stdout.write(self._said)
+            sys.stdout.flush()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """As every server, with no stream left to wait for."""
@@ -233,8 +249,6 @@ def serve(
     platform = build(project, env, environment, workers)
     said = [f"Crisol platform on http://{host}:{port}/ (API page: /docs)"]
     said += [f"API key for this start: {key}"] if dev else []
-    sys.stdout.write("\n".join(said) + "\n")
-    sys.stdout.flush()
     config = uvicorn.Config(
         platform,
         host=host,
@@ -247,4 +261,4 @@ def serve(
     )
     # When it has shut down, uvicorn sends the signal again, to whoever handled it before.
     signal.signal(signal.SIGTERM, lambda *_: None)
-    Server(platform, config).run()
+    Server(platform, config, "\n".join([*said, ""])).run()

@@ -138,7 +138,7 @@ def _detail(app: Any, dataset: Dataset, caller: str) -> DatasetDetail:
 def _create(app: Any, question: Question, mark: str | None) -> Answer:
     dataset = app.datasets.create(question.body, question.caller, mark)
     if dataset.state == "profiling":
-        app.profiler.submit(dataset.id)
+        app.profiler.submit(dataset)
     headers = {"location": f"/v1/datasets/{dataset.id}"}
     return Answer(_detail(app, dataset, question.caller), 201, headers, about=dataset.id)
 

@@ -8,10 +8,12 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from crisol.platform.job import Job
 from crisol.platform.logs import LogPart
 from crisol.platform.progress import FRESH_S, Snapshot
+from crisol.serving.errors import ApiError
 from crisol.serving.sse import Event
 
 _CURSOR = re.compile(r"t(\d{1,9})-l(\d{1,15})")
@@ -26,6 +28,31 @@ class Source(Protocol):
 
     async def log(self, job: Job, offset: int, limit: int) -> LogPart:
         """A part of its log."""
+
+
+class Streams:
+    """The streams that are open, as many as the operator allows. For one event loop.
+
+    Args:
+        most: at once.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        # A stream whose client goes before its first event is dropped without being run to an end.
+        self._streams: WeakSet[AsyncGenerator[Event, None]] = WeakSet()
+
+    def add(self, stream: AsyncGenerator[Event, None]) -> None:
+        """Count a stream until it is over or nobody reads it any more.
+
+        Raises:
+            ApiError: 503, there are too many.
+        """
+        if sum(there.ag_frame is not None for there in self._streams) >= self._most:
+            again = {"retry-after": "10"}
+            said = f"{self._most} streams of events are open; ask for the progress instead."
+            raise ApiError(503, said, code="too_many_streams", headers=again)
+        self._streams.add(stream)
 
 
 def cursor(last_event_id: str) -> tuple[int, int | None]:

@@ -27,6 +27,10 @@ class UnknownJobError(StoreError):
     """There is no such job."""
 
 
+class MissingArtefactError(StoreError):
+    """The store answers, and what is looked for is not in it."""
+
+
 class JobStore:
     """The jobs of one MLflow store."""
 
@@ -98,25 +102,31 @@ class JobStore:
         """What was asked for, and what it came to.
 
         Raises:
-            StoreError: it is not stored whole.
+            StoreError: it is not there, or not as it was stored.
         """
-        whole = json.loads(self.artefact(job_id, words.REQUEST_FILE))
-        return JobRequest.model_validate(whole["request"]), Order(**whole["order"])
+        text = self.artefact(job_id, words.REQUEST_FILE)
+        try:
+            whole = json.loads(text)
+            return JobRequest.model_validate(whole["request"]), Order(**whole["order"])
+        except (ValueError, TypeError, KeyError):
+            raise StoreError(f"{words.REQUEST_FILE} of job {job_id} is not whole") from None
 
     def artefact(self, job_id: str, path: str) -> bytes:
         """A file of a job's run.
 
         Raises:
-            StoreError: it is not there.
+            MissingArtefactError: it is not there.
+            Exception: of whatever kind the artefact store raises that does not answer.
         """
-        from mlflow.exceptions import MlflowException
-
+        client = self.store.client()
         with TemporaryDirectory() as folder:
             try:
-                found = self.store.client().download_artifacts(job_id, path, folder)
-            except (MlflowException, OSError) as error:
-                raise StoreError(f"job {job_id} has no {path}") from error
-            return Path(found).read_bytes()
+                return Path(client.download_artifacts(job_id, path, folder)).read_bytes()
+            except Exception as error:
+                there = client.list_artifacts(job_id, Path(path).parent.as_posix())
+                if path in {file.path for file in there}:
+                    raise
+                raise MissingArtefactError(f"job {job_id} has no {path}") from error
 
     def search(
         self,

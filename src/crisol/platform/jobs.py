@@ -57,7 +57,7 @@ class Jobs:
                 keep_s=settings.job_keep_s,
             ),
         )
-        self._progress = ProgressReader(self.store)
+        self._progress = ProgressReader(self.store, self._orders.shares)
         self._logs = Logs(self.store, folder)
 
     def start(self) -> None:

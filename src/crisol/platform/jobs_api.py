@@ -13,6 +13,7 @@ from crisol.platform.idempotency import Once
 from crisol.platform.job import Job, JobDetails, JobRequest, Status
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
 from crisol.platform.logs import LogPart
+from crisol.platform.orders import without_paths
 from crisol.platform.progress import Progress, Snapshot
 from crisol.serving.asgi import Call, Reply, StreamReply
 from crisol.serving.endpoints import Endpoint, Notes, Question
@@ -117,7 +118,8 @@ def _now_ms() -> int:
 def _get(app: Any, question: Question) -> JobDetails:
     job = app.jobs.get(question.parameters["job_id"])
     _, order = app.jobs.asked(job.id)
-    return JobDetails(**job.model_dump(), parameters={order.family: order.parameters})
+    parameters = without_paths(order.parameters)
+    return JobDetails(**job.model_dump(), parameters={order.family: parameters})
 
 
 def _start(app: Any, question: Question) -> Job:
@@ -168,7 +170,9 @@ async def _events(app: Any, question: Question, call: Call) -> StreamReply:
     source = _Threads(app)
     await source.snapshot(job_id)  # 404 before the stream begins
     last = call.headers.get(b"last-event-id", b"").decode("ascii", "replace")
-    return events_reply(follow(source, job_id, last, app.stopping), _HEARTBEAT_S)
+    events = follow(source, job_id, last, app.stopping)
+    app.streams.add(events)
+    return events_reply(events, _HEARTBEAT_S)
 
 
 def _example() -> JobRequest:
@@ -244,7 +248,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         "over. Last-Event-ID goes on from there.",
         response=Job,
         scope="viewer",
-        notes=Notes(errors=(404,), answers=MEDIA_TYPE),
+        notes=Notes(errors=(404, 503), answers=MEDIA_TYPE),
     ),
     Handle(
         "/v1/jobs/{job_id}/logs",

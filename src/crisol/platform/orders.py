@@ -36,6 +36,8 @@ OPERATORS = ("data.file", "model.auto.storage")
 """What names files and databases of the machine: set by datasets and configuration, not by
 clients."""
 DEFAULT_ENVIRONMENT = "base"
+TRAINING = 0.8
+"""Of a job's bar, what the nodes tagged ``train`` have; the others share the rest."""
 _DEEPEST = 20
 """Levels of objects and lists; what reads configurations goes down by recursion."""
 
@@ -106,6 +108,19 @@ class Orders:
                 given = _with_defaults(given, kinds["model"])
         self._validate(family, environment, given, kinds)
         return Order(family, model, environment, given)
+
+    def shares(self, family: str) -> tuple[float, ...]:
+        """How much of a job's bar each node of a family has, in the order in which they run.
+
+        Training takes nearly all the time, so its nodes share :data:`TRAINING` of the bar.
+        """
+        if family not in pipelines:  # of a job that was made when there was one
+            return ()
+        trains = ["train" in node.tags for node in pipelines[family].nodes]
+        training, others = trains.count(True), trains.count(False)
+        if not training or not others:
+            return (1 / len(trains),) * len(trains)
+        return tuple(TRAINING / training if t else (1 - TRAINING) / others for t in trains)
 
     def _checked_environment(self, name: str | None) -> str:
         name = name or self._environment
@@ -302,6 +317,19 @@ def _has(values: Any, path: list[str]) -> bool:
     if not path:
         return values is not None
     return isinstance(values, Mapping) and path[0] in values and _has(values[path[0]], path[1:])
+
+
+def without_paths(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """An order's parameters for clients to see: nothing that names files of this machine.
+
+    >>> without_paths({"data": {"file": "/srv/adult", "target": "income"}})
+    {'data': {'target': 'income'}}
+    """
+    return {
+        name: without_paths(value, f"{prefix}{name}.") if isinstance(value, Mapping) else value
+        for name, value in values.items()
+        if f"{prefix}{name}" not in OPERATORS
+    }
 
 
 def _depth(value: Any) -> int:

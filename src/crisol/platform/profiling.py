@@ -10,10 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
 import psutil
 
@@ -29,7 +30,7 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_
 
 
 class Profiler:
-    """Makes datasets whose files are there ready, or refuses them.
+    """Makes datasets whose files are there ready, or refuses them; owners take turns.
 
     Args:
         datasets: the store.
@@ -42,10 +43,24 @@ class Profiler:
         self._root = settings.state_dir / "profiling"
         self._pool = ThreadPoolExecutor(settings.profile_workers, "profiler")
         self._stopping = Event()
+        self._waiting: dict[str, deque[str]] = {}
+        """By owner, whose turn it is first; a turn taken is at the end again."""
+        self._lock = Lock()
 
-    def submit(self, dataset_id: str) -> None:
+    def submit(self, dataset: Dataset) -> None:
         """Profile a dataset when its turn comes."""
-        self._pool.submit(self._work, dataset_id)
+        with self._lock:
+            self._waiting.setdefault(dataset.owner, deque()).append(dataset.id)
+        self._pool.submit(self._work_next)
+
+    def _work_next(self) -> None:
+        with self._lock:
+            owner = next(iter(self._waiting))
+            theirs = self._waiting.pop(owner)
+            dataset_id = theirs.popleft()
+            if theirs:
+                self._waiting[owner] = theirs
+        self._work(dataset_id)
 
     def close(self) -> None:
         """Stop; what was not finished is done anew at the next start."""
@@ -86,7 +101,8 @@ class Profiler:
     def _run(self, data: Path, options: Path, out: Path) -> str:
         """Why the process did not come to its end; empty: it did."""
         command = [sys.executable, "-m", "crisol.platform.profiling_worker", data.name,
-                   str(options), str(out), str(os.getpid())]  # fmt: skip
+                   str(options), str(out), str(os.getpid()),
+                   str(self._settings.max_columns)]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k in _KEPT}
         with (out / "log").open("wb") as log:
             process = subprocess.Popen(

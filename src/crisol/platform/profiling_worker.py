@@ -16,12 +16,12 @@ REFUSED = 3
 """Exit code when the file cannot be used; ``refused.txt`` says why."""
 
 
-def main(data: Path, options: Path, out: Path) -> int:
+def main(data: Path, options: Path, out: Path, max_columns: int) -> int:
     """Read, infer and profile; write ``schema.json``, ``profile.json`` and ``facts.json``."""
     from crisol.core.errors import MendableError
 
     try:
-        profile(data, json.loads(options.read_bytes()), out)
+        profile(data, json.loads(options.read_bytes()), out, max_columns)
     except MendableError as error:
         return _refuse(out, str(error))
     except MemoryError:
@@ -31,12 +31,13 @@ def main(data: Path, options: Path, out: Path) -> int:
     return 0
 
 
-def profile(data: Path, options: dict[str, Any], out: Path) -> None:
+def profile(data: Path, options: dict[str, Any], out: Path, max_columns: int) -> None:
     """The schema, profile and facts of a dataset, as files.
 
     Raises:
-        MendableError: it cannot be read, or the options do not fit it.
+        MendableError: it cannot be read, has too many columns, or the options do not fit it.
     """
+    from crisol.core.errors import MendableError
     from crisol.models.tabular import leakage
     from crisol.models.tabular.inference import infer
     from crisol.models.tabular.params import DataParams
@@ -45,6 +46,11 @@ def profile(data: Path, options: dict[str, Any], out: Path) -> None:
 
     params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))
     table = read(data, params.read)
+    if len(table.columns) > max_columns:
+        raise MendableError(
+            f"it has {len(table.columns)} columns, and the platform allows {max_columns}: "
+            "leave out what no model needs"
+        )
     schema = infer(table, params)
     warnings = [*schema.warnings, *leakage.leaks(table, schema, params)]
     shown = {
@@ -82,4 +88,4 @@ def _die_with_parent(parent: int) -> None:
 
 if __name__ == "__main__":
     _die_with_parent(int(sys.argv[4]))
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])))
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[5])))

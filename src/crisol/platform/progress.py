@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ _MAX_POINTS = 2000
 BEST = "auto.best"
 """The metric by which a search tells the value of its best trial so far."""
 _CURVES = ("loss", "accuracy", "f1", "auc", "rmse", "mae", "best")
+Shares = Callable[[str], Sequence[float]]
 _NOT_CURVES = (PREFIX, "seconds.", "system/")
 
 
@@ -124,10 +125,15 @@ class ProgressReader:
     """Reads how far jobs are. However many ask, a job is read twice a second.
 
     Safe to use from several threads.
+
+    Args:
+        jobs: where they are.
+        shares: of the bar, for each node of a family in the order in which they run; of a pipeline
+            of another length, all nodes have the same.
     """
 
-    def __init__(self, jobs: JobStore) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: JobStore, shares: Shares = lambda _: ()) -> None:
+        self._jobs, self._shares = jobs, shares
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -203,7 +209,7 @@ class ProgressReader:
     ) -> Progress:
         metrics = run.data.metrics
         told = {k.removeprefix(PREFIX): v for k, v in metrics.items() if k.startswith(PREFIX)}
-        known.fraction = max(known.fraction, _fraction(job, told))
+        known.fraction = max(known.fraction, _fraction(job, told, self._shares(job.family)))
         results = {k: v for k, v in metrics.items() if not k.startswith(_NOT_CURVES)}
         curves = [k for k in sorted(results) if k.lower().endswith(_CURVES)][:_MAX_CURVES]
         history = self._read_curves(job, known, {name: results[name] for name in curves})
@@ -248,16 +254,19 @@ _COUNTS = ("nodes_done", "nodes", "unit", "epoch", "epochs", "batch", "batches")
 _MEASURES = ("loss", "learning_rate", "samples_per_second")
 
 
-def _fraction(job: Job, told: Mapping[str, float]) -> float:
+def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> float:
     """How much of the pipeline is done: whole nodes, and of the one that runs what it tells."""
     if job.status == "completed":
         return 1.0
-    nodes = told.get("nodes")
+    nodes = int(told.get("nodes", 0))
     if not nodes:
         return 0.0
-    of_node = told.get("fraction") or _of_epochs(told)
-    done = min(told.get("nodes_done", 0.0) + min(max(of_node, 0.0), 1.0), nodes)
-    return min(done / nodes, 0.999)  # 1 is for what has gone well
+    if len(shares) != nodes:
+        shares = [1 / nodes] * nodes
+    of_node = min(max(told.get("fraction") or _of_epochs(told), 0.0), 1.0)
+    ended = int(told.get("nodes_done", 0))
+    done = sum(shares[:ended]) + of_node * sum(shares[ended : ended + 1])
+    return min(done, 0.999)  # 1 is for what has gone well
 
 
 def _of_epochs(told: Mapping[str, float]) -> float:

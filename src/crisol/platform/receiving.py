@@ -155,7 +155,7 @@ def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
     if digest is not None and digest != bytes.fromhex(file.sha256):
         raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
     if app.datasets.attach(dataset, file, path).state == "profiling":
-        app.profiler.submit(dataset.id)
+        app.profiler.submit(dataset)
 
 
 async def drain(call: Call) -> None:

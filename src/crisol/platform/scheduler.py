@@ -171,9 +171,9 @@ class Scheduler:
         if now - self._cleaned > _CLEAN_S:
             self._cleaned = now
             self._clean()
-        self._begin_waiting()
-        self.trouble = f"{len(stumbled)} jobs cannot be attended; see the log" if stumbled else ""
-        return _BUSY_S if self._running and not stumbled else _IDLE_S
+        put_off = self._begin_waiting()
+        self.trouble = _trouble(len(stumbled), put_off)
+        return _BUSY_S if self._running and not self.trouble else _IDLE_S
 
     def _take_over(self) -> bool:
         """Become the folder's scheduler, if none is, and find what the last one left."""
@@ -248,16 +248,29 @@ class Scheduler:
 
     # -- beginning ---------------------------------------------------------------------------------
 
-    def _begin_waiting(self) -> None:
+    def _begin_waiting(self) -> int:
+        """Begin what there is room for; how many had to be put off."""
+        put_off = 0
         for waiting in sorted(self._waiting.values()):
             if len(self._running) >= self._bounds.workers or self._stopping.is_set():
-                return
+                break
             if self._executor.problems():
-                return
-            del self._waiting[waiting.job_id]
-            self._begin(waiting.job_id)
+                break
+            try:
+                self._begin(waiting.job_id)
+            except Exception:  # noqa: BLE001 - a store or a disk: the next round tries again
+                put_off += 1
+                self._waiting[waiting.job_id] = waiting
+                fields = {"fields": {"job": waiting.job_id}}
+                _log.exception("a job cannot be begun yet", extra=fields)
+        return put_off
 
     def _begin(self, job_id: str) -> None:
+        """Begin a job that waits, or end it when it never can be.
+
+        Raises:
+            Exception: of whatever does not answer or has no room now; the job still waits.
+        """
         run = self._jobs.run(job_id)
         self._consider(run)  # it may have been cancelled meanwhile
         if self._waiting.pop(job_id, None) is None:
@@ -274,9 +287,8 @@ class Scheduler:
                 job_id, {words.ATTEMPT: str(attempt), words.EXECUTOR: self._executor.name}
             )
             self._executor.submit(work)
-        except (ExecutorError, StoreError, OSError) as error:
-            said = error.strerror if isinstance(error, OSError) else str(error)
-            self._end(work, Verdict("failed", f"it could not be begun: {said}"))
+        except (ExecutorError, StoreError) as error:
+            self._end(work, Verdict("failed", f"it could not be begun: {error}"))
             return
         self._running[job_id] = _Running(work)
         _log.info("job begun", extra={"fields": {"job": job_id, "attempt": attempt}})
@@ -369,6 +381,13 @@ class Scheduler:
 
     def _work(self, job_id: str, attempt: int) -> Work:
         return Work(job_id, attempt, self._folder / job_id)
+
+
+def _trouble(stumbled: int, put_off: int) -> str:
+    """What is wrong, as health tells it; empty: nothing."""
+    said = [f"{stumbled} jobs cannot be attended"] if stumbled else []
+    said += [f"{put_off} jobs cannot be begun yet"] if put_off else []
+    return "; ".join([*said, "see the log"]) if said else ""
 
 
 def _least(wished: NumberT | None, allowed: NumberT | None) -> NumberT | None:

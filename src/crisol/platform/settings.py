@@ -36,6 +36,8 @@ class PlatformSettings(BaseModel):
     """A dataset whose files have not arrived by then is refused, and what arrived is removed."""
     max_open_datasets: int = Field(default=20, ge=1)
     """Datasets of one caller that wait for files; beyond it a further one gets 429."""
+    max_columns: int = Field(default=5000, ge=2)
+    """Of a dataset; one that has more is refused before it is profiled."""
     profile_time_s: float = Field(default=600.0, gt=0)
     """How long reading and profiling one dataset may take."""
     profile_memory_mb: int = Field(default=6 * 1024, ge=256)
@@ -60,6 +62,8 @@ class PlatformSettings(BaseModel):
     """How long the folder of a job that failed is kept; one that went well loses it at once."""
     max_open_jobs: int = Field(default=100, ge=1)
     """Jobs of one caller that have not ended; beyond it a further one gets 429."""
+    max_streams: int = Field(default=500, ge=1)
+    """Streams of events that are open at once; beyond it a further one gets 503."""
     max_log_bytes: int = Field(default=16 * _MIB, ge=1024)
     """What is kept of what one job prints."""
 

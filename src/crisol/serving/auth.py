@@ -110,7 +110,7 @@ class TokenRule:
         if self.scope is not None and self.scope not in scopes:
             raise ApiError(403, f"The token's scope does not contain {self.scope!r}.")
         subject = str(claims.get("sub", ""))
-        name = "jwt:" + hashlib.sha256(subject.encode()).hexdigest()[:12]
+        name = "jwt:" + _digest(subject)
         return Identity(name, with_included(scopes), subject[:MAX_SUBJECT])
 
 
@@ -176,7 +176,12 @@ class Authenticator:
 
 
 def _key_name(key: str) -> str:
-    return "key:" + hashlib.sha256(key.encode()).hexdigest()[:12]
+    return "key:" + _digest(key)
+
+
+def _digest(secret: str) -> str:
+    """96 bits, so that nobody who chooses a subject can make it another's."""
+    return hashlib.sha256(secret.encode()).hexdigest()[:24]
 
 
 def _read_keys(settings: Settings) -> list[tuple[str, frozenset[str]]]:
