@@ -173,6 +173,7 @@ def test_out_of_fold_answers_stand_beside_the_held_out_ones():
         forecasts[f"p_{code}"] = [0.8, 0.1, 0.1][code]
     evaluation = evaluated(predictor, rows, schema, forecasts=forecasts)
     shown = evaluation.report.tables["Training rows out of fold, and held-out rows"]
+    assert shown[0]["rows"].startswith("out of fold (a little too good")
     assert shown[0]["accuracy"] == pytest.approx(1 / 3, abs=1e-3)
     assert shown[1]["accuracy"] == pytest.approx(evaluation.metrics["accuracy"], abs=1e-3)
 

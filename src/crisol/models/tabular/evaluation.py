@@ -121,6 +121,7 @@ def evaluate(
         ),
         limits=[
             *leakage.across(rows, parts, schema),
+            *report.made_do(leaderboard),
             *report.limits(judged, left_out, answers.champion_silent),
         ],
         synthetic=data.is_synthetic,
@@ -281,7 +282,7 @@ def _optimism(judged: Judged, forecasts: pd.DataFrame) -> dict[str, list[dict[st
         outside, names = judged.scored[MODEL], report.CLASS_COLUMNS
     return {
         "Training rows out of fold, and held-out rows": [
-            {"rows": "out of fold", **report.rounded(inside.metrics, names)},
+            {"rows": report.OUT_OF_FOLD, **report.rounded(inside.metrics, names)},
             {"rows": "held out", **report.rounded(outside.metrics, names)},
         ]
     }

@@ -21,6 +21,7 @@ FEW_ROWS = 20
 """Held-out rows of a class below which its figures are unsure."""
 FEW_GROUPS = 10
 """Held-out groups below which a bootstrap over them knows too little of how they differ."""
+OUT_OF_FOLD = "out of fold (a little too good: boosters and networks stopped on these rows)"
 MISCALIBRATED = 0.05
 CLASS_COLUMNS = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss", "brier", "ece")
 NUMBER_COLUMNS = ("rmse", "mae", "median_absolute_error", "r2")
@@ -170,6 +171,19 @@ def leaderboard_rows(leaderboard: "pd.DataFrame") -> list[dict[str, Any]]:
     return [
         {str(name): _short(value) for name, value in row.items()}
         for row in leaderboard.head(LEADERBOARD_ROWS).to_dict("records")
+    ]
+
+
+def made_do(leaderboard: "pd.DataFrame") -> list[str]:
+    """What had to do, because the search had too little time for a whole trial."""
+    if not len(leaderboard):
+        return []
+    used = leaderboard[(leaderboard["weight"] > 0) & (leaderboard["trial"] >= 0)]
+    return [
+        f"The search was too short for a whole trial ({row.algorithm}: {row.reason}). Give it more "
+        "time: model.auto.time_budget_s."
+        for row in used.itertuples()
+        if row.reason
     ]
 
 

@@ -28,6 +28,7 @@ from crisol.models.tabular.auto.automl import clear, settle
 from crisol.models.tabular.auto.fitting import RESULT
 from crisol.models.tabular.folds import divide
 from crisol.models.tabular.params import TrainParams
+from crisol.models.tabular.report import made_do
 from crisol.models.tabular.settings import LinearSettings
 
 
@@ -51,6 +52,7 @@ def test_a_search_gives_an_ensemble_and_a_leaderboard(
     assert shares[-1] == 1.0
     assert answers(found).shape == (40, 2)
     assert found.chosen.loss < 0.5
+    assert made_do(table) == []
     assert np.isfinite(found.chosen.answers).all()
 
 
@@ -101,8 +103,8 @@ def test_what_does_not_stop_is_killed_in_time(
     make_stubborn(tmp_path / "site", monkeypatch)
     started = time.monotonic()
     entries = [QUICK, ("linear", {"c": 1.0})]
-    found = run(tmp_path / "fits", monkeypatch, entries, time_budget_s=8.0, workers=2)
-    assert time.monotonic() - started < 8.0 + 2.0
+    found = run(tmp_path / "fits", monkeypatch, entries, time_budget_s=12.0, workers=2)
+    assert time.monotonic() - started < 12.0 + 2.0
     assert states(found) == ["complete", "timeout"]
     assert found.trials[1].reason
     assert not workers_of(tmp_path)
@@ -133,19 +135,42 @@ def test_no_time_at_all_names_the_budget(tmp_path: Path, monkeypatch: pytest.Mon
     assert not workers_of(tmp_path)
 
 
-def test_little_time_gives_the_small_model_of_few_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_little_time_gives_a_small_model_of_few_rows_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_stubborn(tmp_path / "site", monkeypatch)
-    entries = [
-        ("linear", {"c": 1.0}),
-        ("lightgbm", {"max_iterations": 10**6, "stopping_rounds": 10**6}),
-    ]
-    found = run(
-        tmp_path / "fits", monkeypatch, entries, time_budget_s=6.0, workers=1, max_trials=None
-    )
-    assert found.chosen.ensemble.members[0].algorithm == "lightgbm"
+    started = time.monotonic()
+    found = run(tmp_path / "fits", monkeypatch, [("linear", {"c": 1.0})], time_budget_s=3.0)
+    assert time.monotonic() - started < 3.0 + 2.0
+    assert found.chosen.ensemble.members[0].algorithm == "linear"
     assert answers(found).shape == (40, 2)
+    table = found.leaderboard.set_index("trial")
+    assert table["state"].to_dict() == {0: "timeout", 1: "complete"}
+    assert table["weight"].to_dict() == {0: 0.0, 1: 1.0}
+    assert table.loc[1, "reason"].startswith("a quick first model of 2,000 rows or fewer")
+    assert "linear-1: a quick first model" in caplog.text
+    assert any(
+        "too short for a whole trial (linear: a quick" in t for t in made_do(found.leaderboard)
+    )
+
+
+def test_where_linear_models_are_not_allowed_a_worker_makes_the_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = ("lightgbm", {"max_iterations": 10**6, "stopping_rounds": 10**6})
+    found = run(tmp_path, monkeypatch, [endless], time_budget_s=8.0, workers=1)
+    assert [member.algorithm for member in found.chosen.ensemble.members] == ["lightgbm"]
+
+
+def test_some_folds_are_better_than_none_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_stubborn(tmp_path / "site", monkeypatch)
+    entries = [("linear", {"c": 4.0})]
+    found = run(tmp_path / "fits", monkeypatch, entries, time_budget_s=8.0, workers=1)
+    assert len(found.chosen.ensemble.members[0].models) == 1
+    assert "linear-0: 1 of 3 folds ended in time" in caplog.text
+    assert any("1 of 3 folds ended" in text for text in made_do(found.leaderboard))
 
 
 def test_a_latency_limit_is_kept_and_an_impossible_one_refused(

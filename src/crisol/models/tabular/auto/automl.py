@@ -18,6 +18,7 @@ import pandas as pd
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.choosing import Choice, Chosen
+from crisol.models.tabular.auto.first_answer import LINEAR, first_answer
 from crisol.models.tabular.auto.fitting import RESULT, Bench, Brief, Order
 from crisol.models.tabular.auto.leaderboard import leaderboard
 from crisol.models.tabular.auto.metrics import Metric, metric_of
@@ -97,8 +98,12 @@ def search(
     budget = Budget(auto.time_budget_s, workers, started)
     metric = metric_of(problem.task, auto.metric)
     brief = Brief(problem.task, problem.classes, metric, train)
-    Bench(brief, problem.part, problem.folds, folder / "fits").write(folder)
+    bench = Bench(brief, problem.part, problem.folds, folder / "fits")
+    bench.write(folder)
     entries = in_time(portfolio(problem.task, auto.algorithms, len(problem.part)), budget)
+    first = None
+    if budget.is_short and LINEAR in {name for name, _ in entries}:
+        first = first_answer(bench, budget, problem.seed)
     threading.Thread(target=_load, args=(entries,), daemon=True).start()
     plan = Plan(
         folder, problem.fits, metric, entries, auto, problem.seed, workers, len(problem.part)
@@ -117,7 +122,7 @@ def search(
 
     if auto.storage is None:
         (folder / "study.sqlite").unlink(missing_ok=True)  # its trials are asked for again
-    running = Search(plan, open_study, budget)
+    running = Search(plan, open_study, budget, first)
     trials = running.run()
     choice = Choice(
         problem.task,

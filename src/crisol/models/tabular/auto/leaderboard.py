@@ -25,8 +25,9 @@ COLUMNS = {
     "state": "str",
     "reason": "str",
 }
-"""Name and type of each column. ``score`` is on rows held out from the fit, ``latency_ms`` of one
-row through all fold models; the ensemble is trial -1."""
+"""Name and type of each column. ``score`` is on rows held out from the fit, a little too good
+where it was stopped early on them; ``latency_ms`` of one row through all fold models; the ensemble
+is trial -1."""
 
 
 def leaderboard(

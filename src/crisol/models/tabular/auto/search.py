@@ -17,6 +17,7 @@ from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.crew import Crew, Reply
+from crisol.models.tabular.auto.first_answer import ROWS as FIRST_ROWS
 from crisol.models.tabular.auto.fitting import RESULT, FitResult, Order
 from crisol.models.tabular.auto.portfolio import Entry, pace
 from crisol.models.tabular.auto.study import Study
@@ -33,7 +34,6 @@ STUDY_MARGIN = 0.02
 NO_GAIN_TRIALS = 12
 LEAST_GAIN = 2e-3
 """The search ends when so many trials in a row did not lower the best loss by this share."""
-FIRST_ROWS = 2000
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,23 @@ class Search:
         plan: what to search.
         study: proposes trials after the portfolio; called when the portfolio is done.
         budget: the time there is.
+        first: a small model that is there already, for want of a better one.
     """
 
-    def __init__(self, plan: Plan, study: Callable[[], Study], budget: Budget) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        study: Callable[[], Study],
+        budget: Budget,
+        first: Trial | None = None,
+    ) -> None:
         self._plan, self._open_study, self._budget = plan, study, budget
         self._results = plan.folder / "fits"
         self.trials: list[Trial] = []
         self._round: list[Trial] = []
         self._best: Trial | None = None
         self._told = 0
-        self._fallback: Trial | None = None
+        self._stop_gaps = [] if first is None else [first]
         self._given: dict[str, Trial] = {}
 
     def run(self) -> list[Trial]:
@@ -92,20 +99,40 @@ class Search:
             self._fit_round(crew, [self._trial(*entry) for entry in self._portfolio()])
             if not self._is_over():
                 self._search(crew)
+        self._make_do()
         self._check()
         return self.trials
 
     @property
     def usable(self) -> list[Trial]:
-        """Complete trials; if there is none the one that came furthest, or the quick first one."""
+        """Complete trials; if there is none, the one that came furthest."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         if complete:
             return complete
         begun = [trial for trial in self.trials if trial.fits and trial.state != "failed"]
         if begun:
             return [max(begun, key=lambda trial: (len(trial.fits), -trial.number))]
-        fallback = self._fallback
-        return [fallback] if fallback is not None and fallback.fits else []
+        return []
+
+    def _make_do(self) -> None:
+        """Where no trial is complete, take what there is, and tell it."""
+        for trial in self.usable:
+            if trial.state != "complete":
+                trial.reason = (
+                    f"{len(trial.fits)} of {trial.folds} folds ended in time: the model is of these"
+                )
+                logger.warning("no trial was complete; %s: %s", trial.name, trial.reason)
+            return
+        ready = [trial for trial in self._stop_gaps if trial.fits]
+        if ready:
+            chosen = min(ready, key=self._loss)
+            chosen.number, chosen.state = len(self.trials), "complete"
+            chosen.reason = (
+                f"a quick first model of {FIRST_ROWS:,} rows or fewer: nothing else ended in time"
+            )
+            logger.warning("%s: %s", chosen.name, chosen.reason)
+            self.trials.append(chosen)
+            self._tell(chosen)
 
     def _portfolio(self) -> Sequence[Entry]:
         most = self._plan.auto.max_trials
@@ -115,15 +142,15 @@ class Search:
         """Where time is short, a small model of few rows comes first: then there is something."""
         if not self._budget.is_short or self._plan.metric == "silhouette":
             return
-        names = [name for name, _ in self._plan.entries]
+        names = {name for name, _ in self._plan.entries} - {t.algorithm for t in self._stop_gaps}
         for name, settings in (
             ("lightgbm", {"max_iterations": 30, "learning_rate": 0.2, "stopping_rounds": 5}),
             ("linear", {}),
         ):
             if name in names:
                 trial = Trial(-1, name, settings, self._plan.seed, 1)
+                self._stop_gaps.append(trial)
                 self._give(crew, trial, sample=FIRST_ROWS)
-                self._fallback = trial
                 while trial.state == "waiting" and not trial.fits and self._budget.left > 0:
                     for reply in crew.wait(self._budget.end):
                         self._hear(reply)
