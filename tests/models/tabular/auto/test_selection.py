@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from crisol.models.tabular.auto.choosing import CANDIDATES, _candidates
 from crisol.models.tabular.auto.selection import nested_loss, nested_parts, select, weighting
 from crisol.models.tabular.auto.stacking import better_stack, fit_stack
+from crisol.models.tabular.auto.trial import Trial
 from crisol.models.tabular.ensemble import weighted_mean
 from crisol.models.tabular.folds import divide
 
@@ -103,3 +105,12 @@ def test_rows_of_one_fold_are_divided_at_random() -> None:
     parts = nested_parts(folds, np.flatnonzero(folds.judged), 0)
     assert np.bincount(parts).tolist() == [6] * 5
     assert (parts == nested_parts(folds, np.flatnonzero(folds.judged), 0)).all()
+
+
+def test_of_many_rows_and_classes_fewer_trials_are_looked_at() -> None:
+    names = ["lightgbm"] * 30 + ["linear", "xgboost"]
+    ranked = [Trial(at, name, {}, 0, 1) for at, name in enumerate(names)]
+    usual = [trial.number for trial in _candidates(ranked, CANDIDATES)]
+    assert usual == [*range(CANDIDATES), 30, 31]
+    assert [trial.number for trial in _candidates(ranked, 4)] == [0, 1, 30, 31]
+    assert [trial.number for trial in _candidates(ranked, 0)] == [0]

@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 CANDIDATES = 24
 """Trials that selection looks at: the best, whatever else was tried."""
+MOST_NUMBERS = 50_000_000
+"""Of the candidates' answers together (400 MB, and copies of them): of many rows and classes there
+are fewer candidates."""
 LATENCY_ROWS = 40
 WARM_ROWS = 5
 
@@ -86,12 +89,14 @@ class Choice:
         if self.metric == "silhouette":
             return self._cluster(trials)
         ranked = sorted(trials, key=lambda t: (_mean(t.losses.values()), t.number))
-        candidates = _with_every_algorithm(ranked)
+        outputs = int(np.prod(next(iter(ranked[0].fits.values())).answers.shape[1:], dtype=int))
+        candidates = _candidates(ranked, MOST_NUMBERS // (len(self.part) * outputs))
         answers = [trial.answers(self.folds) for trial in candidates]
         judged = np.flatnonzero(
             np.all([np.isfinite(a).reshape(len(a), -1).all(axis=1) for a in answers], axis=0)
         )
         stacked = np.stack([a[judged] for a in answers])
+        del answers
         if self.latency_limit_ms is None:
             return self._of(candidates, stacked, judged)
         return self._within_limit(candidates, stacked, judged, self.latency_limit_ms)
@@ -215,15 +220,17 @@ def one_row_p95_ms(ensemble: Ensemble, features: Features) -> float:
     return float(np.percentile(taken[WARM_ROWS:], 95))
 
 
-def _with_every_algorithm(ranked: Sequence[Trial]) -> list[Trial]:
-    """The best candidates, and of each algorithm its best."""
-    chosen = list(ranked[:CANDIDATES])
-    seen = {trial.algorithm for trial in chosen}
-    for trial in ranked[CANDIDATES:]:
-        if trial.algorithm not in seen:
-            seen.add(trial.algorithm)
-            chosen.append(trial)
-    return chosen
+def _candidates(ranked: Sequence[Trial], most: int) -> list[Trial]:
+    """The best trials, and of each algorithm its best; where memory is short at most so many."""
+    first: dict[str, Trial] = {}
+    for trial in ranked:
+        first.setdefault(trial.algorithm, trial)
+    best = list(first.values())
+    if most < CANDIDATES:
+        others = [trial for trial in ranked if trial not in best]
+        chosen = [*best, *others][: max(1, most)]
+        return [trial for trial in ranked if trial in chosen]
+    return [*ranked[:CANDIDATES], *(trial for trial in best if trial not in ranked[:CANDIDATES])]
 
 
 def _mean(values: object) -> float:
