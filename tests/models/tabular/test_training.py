@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from crisol.core.errors import MendableError
+from crisol.models.tabular import training
 from crisol.models.tabular.auto.leaderboard import COLUMNS
 from crisol.models.tabular.data import clean
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
@@ -84,6 +85,18 @@ def test_a_search_learns_numbers(tmp_path: Path) -> None:
     assert "rmse" in set(made.leaderboard["metric"])
     errors = made.forecasts["answer"] - made.forecasts["truth"]
     assert errors.std() < 0.4 * made.forecasts["truth"].std()
+
+
+def test_a_latency_limit_counts_the_encoding_of_the_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = {"algorithms": ["linear"], "max_trials": 1, "folds": 2, "workers": 1}
+    made = learn(tmp_path, customers(), {"target": "stays"}, auto=auto | {"latency_limit_ms": 2000})
+    assert 0 < made.leaderboard.loc[0, "latency_ms"] < 2000
+    slow = training.encode_rows
+    monkeypatch.setattr(training, "encode_rows", lambda *a: (time.sleep(0.03), slow(*a))[1])
+    with pytest.raises(MendableError, match=r"latency_limit_ms: .* in 25 ms .*fastest took 3"):
+        learn(tmp_path, customers(), {"target": "stays"}, auto=auto | {"latency_limit_ms": 25})
 
 
 def test_a_search_finds_clusters(tmp_path: Path) -> None:

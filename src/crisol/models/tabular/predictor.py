@@ -66,6 +66,31 @@ class Output:
     shares: tuple[Shares, ...] | None
 
 
+def encode_rows(encoder: Encoder, rows: Sequence[Mapping[str, Any]]) -> Features:
+    """Rows as they are sent to what the ensemble sees.
+
+    Raises:
+        FieldError: a picture that cannot be read.
+    """
+    pictures = [c.name for c in encoder.schema.of_kind("image")]
+    if pictures:
+        rows = [_with_pixels(row, at, pictures, encoder.image_size) for at, row in enumerate(rows)]
+    return encoder.transform_rows(rows)
+
+
+def _with_pixels(
+    row: Mapping[str, Any], at: int, pictures: Sequence[str], size: int
+) -> dict[str, Any]:
+    from crisol.core.pictures import decode_base64
+
+    pixels = {
+        name: decode_base64(row[name], size, f"rows.{at}.{name}").pixels
+        for name in pictures
+        if row.get(name) is not None
+    }
+    return {**row, **pixels}
+
+
 class TabularPredictor(Predictor[Any, Any]):
     """Answers rows of the columns it was trained on.
 
@@ -132,21 +157,7 @@ class TabularPredictor(Predictor[Any, Any]):
         if explain and len(request.rows) > MAX_EXPLAINED:
             message = f"explains at most {MAX_EXPLAINED} rows; there are {len(request.rows)}"
             raise FieldError("explain", message, "too_many_rows")
-        rows = request.rows
-        if self._pictures:
-            rows = [self._with_pixels(row, at) for at, row in enumerate(rows)]
-        return Encoded(self.encoder.transform_rows(rows), explain)
-
-    def _with_pixels(self, row: Mapping[str, Any], at: int) -> dict[str, Any]:
-        from crisol.core.pictures import decode_base64
-
-        size = self.encoder.image_size
-        pixels = {
-            name: decode_base64(row[name], size, f"rows.{at}.{name}").pixels
-            for name in self._pictures
-            if row.get(name) is not None
-        }
-        return {**row, **pixels}
+        return Encoded(encode_rows(self.encoder, request.rows), explain)
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
         """All rows of all requests in one pass; explanations one by one."""

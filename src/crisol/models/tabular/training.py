@@ -8,7 +8,7 @@
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from crisol.models.tabular.auto.portfolio import BY_TASK
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.folds import Folds, divide
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
-from crisol.models.tabular.predictor import BACKGROUND_ROWS, TabularPredictor
+from crisol.models.tabular.predictor import BACKGROUND_ROWS, TabularPredictor, encode_rows
 from crisol.models.tabular.reading import ROW
 from crisol.models.tabular.schema import Schema
 from crisol.models.tabular.tables import schema_of, select
@@ -39,6 +39,7 @@ from crisol.models.tabular.tables import schema_of, select
 logger = logging.getLogger(__name__)
 
 GOLDEN_ROWS = 4
+LATENCY_ROWS = 20
 SMALL_ROWS = 1000
 """Training parts below it are divided into folds twice: one division is a matter of luck."""
 MANY_ROWS, HUGE_ROWS = 200_000, 1_000_000
@@ -98,6 +99,8 @@ def fit(
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
     folder = settle(Path(checkpoints), fingerprint(problem, model, train))
     if model.algorithm == "auto":
+        if model.auto.latency_limit_ms is not None:
+            problem = replace(problem, encoding_ms=encoding_p95_ms(encoder, chosen, images))
         found = search(problem, model.auto, train, folder, started)
     else:
         found = fit_one(problem, model.algorithm, model.settings, train, folder)
@@ -112,6 +115,17 @@ def fit(
     return Fitted(
         predictor, found.history, found.leaderboard, _forecasts(chosen, schema, encoder, found)
     )
+
+
+def encoding_p95_ms(encoder: Encoder, rows: pd.DataFrame, images: pd.DataFrame) -> float:
+    """95th percentile of the milliseconds that turn one row, as it is sent, into features."""
+    sent = encoder.requests(rows.head(LATENCY_ROWS).reset_index(drop=True), images)
+    taken = []
+    for at in range(2 * LATENCY_ROWS):
+        began = time.perf_counter()
+        encode_rows(encoder, [sent[at % len(sent)]])
+        taken.append(1000 * (time.perf_counter() - began))
+    return float(np.percentile(taken[LATENCY_ROWS:], 95))
 
 
 def _record_golden(predictor: TabularPredictor, rows: pd.DataFrame, images: pd.DataFrame) -> None:

@@ -65,6 +65,7 @@ class Problem:
         part: the training rows.
         folds: their division.
         seed: of everything random.
+        encoding_ms: what turning a row into features takes, where latency is limited.
     """
 
     task: Task
@@ -72,6 +73,7 @@ class Problem:
     part: Part
     folds: Folds
     seed: int
+    encoding_ms: float = 0.0
 
     @property
     def fits(self) -> int:
@@ -133,6 +135,7 @@ def search(
         problem.seed,
         auto.stack,
         auto.latency_limit_ms,
+        problem.encoding_ms,
     )
     chosen = choice.best(running.usable)
     logger.info(
