@@ -83,6 +83,16 @@ def _own_logging() -> Iterator[None]:
             logging.root.removeHandler(handler)
 
 
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty MLflow database: making one takes seconds, copying it none."""
+    from crisol.registry.store import Store
+
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    Store(tracking_uri=f"sqlite:///{path}").client().search_experiments()
+    return path
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project."""
@@ -93,8 +103,12 @@ LONGEST_FIRST = (
     "tests/conformance",
     "tests/test_new_family_page.py",
     "tests/notebooks",
+    "tests/platform/test_walkthrough.py",
+    "tests/platform/test_jobs.py",
+    "tests/platform/test_ray_executor.py",
     "tests/serving",
     "tests/registry",
+    "tests/platform",
     "tests/core/test_processes.py",
 )
 """What takes longest: begun at the end, it would keep one process busy while the others wait."""

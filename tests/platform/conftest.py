@@ -17,16 +17,6 @@ FAMILY = Path(__file__).parent / "family"
 BURDENS = "burdens:\n  train: {}\n"
 
 
-@pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: making one takes seconds, copying it none."""
-    from crisol.registry.store import Store
-
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    Store(tracking_uri=f"sqlite:///{path}").client().search_experiments()
-    return path
-
-
 def job_project(folder: Path, database: Path) -> Project:
     """A project of its own."""
     made = Project(folder, database)

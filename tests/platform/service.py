@@ -12,6 +12,8 @@ from tests.platform.conftest import job_process_environment
 
 BOSS, TRAINER, OTHER, VIEWER = ("b" * 24, "t" * 24, "o" * 24, "v" * 24)
 KEYS = f"{BOSS},{TRAINER}=trainer,{OTHER}=trainer,{VIEWER}=viewer"
+READY = "data/06_models/burdens/checkpoints/ready"
+"""In a job's folder: a job of `burdens` has come to its node."""
 OVER = ("completed", "failed", "cancelled")
 
 
@@ -96,4 +98,4 @@ class Service:
 
     def is_at_work(self, job_id: str) -> bool:
         """Whether a job of `burdens` has come to its node."""
-        return (self.folder(job_id) / "data/06_models/burdens/checkpoints/ready").exists()
+        return (self.folder(job_id) / READY).exists()

@@ -1,12 +1,16 @@
-"""Jobs of a real service: carried out, ended, held to limits, refused."""
+"""Jobs of a real service: carried out, ended, held to limits, refused; what a kill leaves."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import pytest
 from tests.platform.conftest import job_project, until
-from tests.platform.service import BOSS, OTHER, OVER, TRAINER, VIEWER, Service
+from tests.platform.service import BOSS, OTHER, OVER, READY, TRAINER, VIEWER, Service
 
 from crisol.platform import processes
 from crisol.platform.jobs_api import JobQuery
@@ -16,43 +20,129 @@ from crisol.platform.listing import encode_token
 @pytest.fixture(scope="module")
 def service(families, tmp_path_factory, template_database) -> Iterator[Service]:
     project = job_project(tmp_path_factory.mktemp("jobs") / "project", template_database)
-    made = Service(project.folder, CRISOL_PLATFORM_WORKERS="2").wait()
+    made = Service(
+        project.folder, CRISOL_PLATFORM_WORKERS="1", CRISOL_PLATFORM_MAX_STREAMS="1"
+    ).wait()
     yield made
     made.stop()
 
 
+@dataclass
+class Story:
+    """What happened while one service, killed once, carried out jobs of every kind of end.
+
+    Attributes:
+        jobs: by name, as they were when they were over.
+        peak: most that ran at once.
+        put_off: what the service said of itself while a job's folder could not be made.
+        pids: of the stubborn job before the service was killed, after it, and after its restart.
+        found_again: the stubborn and the last job after the restart.
+        second: the stubborn job in its second attempt.
+        carriers: processes of that attempt.
+    """
+
+    jobs: dict[str, dict[str, Any]]
+    peak: int
+    put_off: str
+    pids: list[set[int]]
+    found_again: tuple[dict[str, Any], dict[str, Any]]
+    second: dict[str, Any]
+    carriers: int
+
+
 @pytest.fixture(scope="module")
-def jobs(service: Service) -> dict[str, dict[str, Any]]:
-    """Every kind of end, begun together; two at a time have room."""
-    made = {
-        "trained": service.make("linear", {"epochs": 4}, name="a line", priority=9),
-        "stubborn": service.make("burdens", {"pause_s": 600, "child": True, "deaf": True}),
-        "slow": service.make("burdens", {}, limits={"time_s": 0.5}),
-        "large": service.make("burdens", {}, limits={"memory_mb": 64}),
-    }
+def story(service: Service) -> Story:
+    """Starts are what costs: every test asks about the same few jobs."""
+    client, peak = service.client(), 0
+    trained = service.make("linear", {"epochs": 4}, name="a line", priority=9, start=False)
+    put_off = blocked(service, trained)
+    burden = {"pause_s": 600, "child": True, "deaf": True}
+    stubborn = service.make("burdens", burden, retries=1, priority=8)
+    late = service.make("burdens", {}, limits={"time_s": 0.5})
+    large = service.make("burdens", {}, limits={"memory_mb": 64}, priority=5)
     held = service.make("linear", {}, start=False)
     assert service.job(held)["detail"] == "held"
-    peak = 0
 
     def working() -> bool:
         nonlocal peak
-        now = service.client().get("/v1/health").json()["jobs"]["running"]
-        peak = max(peak, now)
-        return service.is_at_work(made["stubborn"])
+        peak = max(peak, client.get("/v1/health").json()["jobs"]["running"])
+        return service.is_at_work(stubborn)
 
     until(working)
-    assert len(processes.of_job(made["stubborn"])) == 3, "worker, kedro run, orphan"
-    cancel = f"/v1/jobs/{made['stubborn']}/cancel"
-    assert service.client().post(cancel).json()["detail"] == "cancelling"
-    assert service.client().post(cancel).status_code in (202, 409), "twice does no harm"
-    assert service.client().post(f"/v1/jobs/{held}/cancel").status_code == 202
-    made["held"] = held
-    found = {}
+    pids = [pids_of(stubborn)]
+    service.kill()
+    pids.append(pids_of(stubborn))
+    service.begin_again()
+    client = service.client()
+    until(lambda: client.get("/v1/health").json()["jobs"]["running"] == 1)
+    pids.append(pids_of(stubborn))
+    found_again = service.job(stubborn), service.job(late)
+
+    (service.folder(stubborn) / READY).unlink()
+    os.kill(int((service.folder(stubborn) / "lock").read_text()), signal.SIGKILL)
+    until(working)
+    second, carriers = service.job(stubborn), len(processes.of_job(stubborn))
+    cancel = f"/v1/jobs/{stubborn}/cancel"
+    assert client.post(cancel).json()["detail"] == "cancelling"
+    assert client.post(cancel).status_code in (202, 409), "twice does no harm"
+    assert client.post(f"/v1/jobs/{held}/cancel").status_code == 202
+    made = {"trained": trained, "stubborn": stubborn, "large": large, "slow": late, "held": held}
+    jobs = {}
     for name, job_id in made.items():
         until(lambda job_id=job_id: service.job(job_id)["status"] in OVER)
-        found[name] = service.job(job_id)
-    found["peak"] = {"running": peak}
-    return found
+        jobs[name] = service.job(job_id)
+    return Story(jobs, peak, put_off, pids, found_again, second, carriers)
+
+
+def blocked(service: Service, job_id: str) -> str:
+    """Start a held job whose folder cannot be made, as on a full disk; then let it be made."""
+    service.folder(job_id).touch()
+    assert service.client().post(f"/v1/jobs/{job_id}/start").status_code == 200
+
+    def told() -> str:
+        answer = service.client().get("/v1/health")
+        return answer.json()["details"][0]["message"] if answer.status_code == 503 else ""
+
+    said: str = until(told)
+    assert service.job(job_id)["status"] == "pending"
+    service.folder(job_id).unlink()
+    until(lambda: service.client().get("/v1/health").status_code == 200)
+    return said
+
+
+def pids_of(job_id: str) -> set[int]:
+    return {process.pid for process in processes.of_job(job_id)}
+
+
+@pytest.fixture(scope="module")
+def jobs(story: Story) -> dict[str, dict[str, Any]]:
+    """The jobs of the story, when they were over."""
+    return story.jobs
+
+
+def test_what_cannot_be_begun_now_waits(story: Story) -> None:
+    assert story.put_off == "1 jobs cannot be begun yet; see the log"
+    assert story.jobs["trained"]["attempts"] == 1
+
+
+def test_jobs_outlive_the_service_and_are_not_begun_twice(service: Service, story: Story) -> None:
+    before, alone, after = story.pids
+    assert len(before) == 3, "worker, kedro run, orphan"
+    assert before == alone == after
+    running, late = story.found_again
+    assert (running["status"], running["attempts"]) == ("running", 1)
+    assert late["detail"] == "queued"
+    log = [json.loads(line) for line in service.log.read_text().splitlines() if line[:1] == "{"]
+    begun = [(line["job"], line["attempt"]) for line in log if line["event"] == "job begun"]
+    expected = ("trained", 1), ("stubborn", 1), ("large", 1), ("stubborn", 2), ("slow", 1)
+    assert begun == [(story.jobs[name]["id"], attempt) for name, attempt in expected]
+
+
+def test_another_attempt_follows_a_worker_that_was_killed(story: Story) -> None:
+    assert (story.second["status"], story.second["attempts"]) == ("running", 2)
+    assert story.second["reason"].startswith("attempt 1 was lost: its worker ended without a word")
+    assert not any(psutil.pid_exists(pid) for pid in story.pids[0]), "nothing of the first is left"
+    assert story.carriers == 3
 
 
 def test_a_job_is_a_kedro_run_that_registers_a_version(service: Service, jobs) -> None:
@@ -116,8 +206,8 @@ def test_limits_end_a_job_with_the_reason(service: Service, jobs) -> None:
     assert service.folder(jobs["slow"]["id"]).is_dir(), "kept for whoever looks for the cause"
 
 
-def test_no_more_run_at_once_than_there_are_workers(jobs) -> None:
-    assert jobs["peak"]["running"] == 2
+def test_no_more_run_at_once_than_there_are_workers(story: Story) -> None:
+    assert story.peak == 1
 
 
 def test_a_job_that_waits_can_be_cancelled(service: Service, jobs) -> None:
@@ -205,10 +295,26 @@ def test_listing_filters_and_goes_from_page_to_page(service: Service, jobs) -> N
 
 def test_a_job_knows_no_key_of_the_service(service: Service, jobs) -> None:
     text = service.client().get(f"/v1/jobs/{jobs['stubborn']['id']}/logs").json()["text"]
-    [said] = [line for line in text.splitlines() if line.startswith("carrying, with")]
-    assert "CRISOL_JOB" in said
-    assert "KEY" not in said
+    said = [line for line in text.splitlines() if line.startswith("carrying, with")]
+    assert len(said) == 2, "both attempts"
+    assert all("CRISOL_JOB" in line and "KEY" not in line for line in said)
     assert TRAINER not in text
+
+
+def test_streams_of_events_are_bounded(service: Service) -> None:
+    client = service.client()
+    job_id = service.make("linear", {}, start=False)
+    with client.stream("GET", f"/v1/jobs/{job_id}/events") as first:
+        pieces = first.iter_raw()  # kept: with it the connection would go
+        next(pieces)
+        with client.stream("GET", f"/v1/jobs/{job_id}/events") as refused:
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+
+    def freed() -> bool:
+        with client.stream("GET", f"/v1/jobs/{job_id}/events") as again:
+            return again.status_code == 200
+
+    until(freed, 10)
 
 
 def test_an_unknown_job_is_404(service: Service) -> None:

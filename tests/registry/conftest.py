@@ -68,14 +68,6 @@ def _temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
-@pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty MLflow database: making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    Store(tracking_uri=f"sqlite:///{path}").client().search_experiments()
-    return path
-
-
 class Project:
     """The temporary project, and what a user does in it."""
 

@@ -13,5 +13,3 @@ class TrainParams(Params):
     """Do not listen to SIGTERM."""
     exit_code: int | None = None
     """End the process at once, without a word to Kedro."""
-    once: bool = False
-    """Do all that only the first time."""

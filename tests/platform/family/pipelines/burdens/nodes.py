@@ -14,12 +14,6 @@ _HOARDER = "import sys, time\nheld = b'x' * (int(sys.argv[1]) << 20)\ntime.sleep
 def carry(train: TrainParams, checkpoints: Path) -> dict[str, float]:
     mine = sorted(name for name in os.environ if name.startswith("CRISOL_"))
     sys.stdout.write(f"carrying, with {' '.join(mine)}\n")
-    times = checkpoints / "times"
-    again = times.exists()
-    with times.open("a") as file:
-        file.write(f"{os.getpid()}\n")
-    if again and train.once:
-        return {"again": 1.0}
     if train.deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if train.child:
@@ -30,4 +24,4 @@ def carry(train: TrainParams, checkpoints: Path) -> dict[str, float]:
     if train.exit_code is not None:
         os._exit(train.exit_code)
     time.sleep(train.pause_s)
-    return {"again": 0.0}
+    return {"carried": 1.0}
