@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from tests.platform.answering import (
 from tests.platform.conftest import job_process_environment, job_project, until
 
 from crisol.platform.dataset import NewDataset, StoredFile
-from crisol.platform.uploads import UploadError, kept_name
+from crisol.platform.uploads import UploadError, _alone, kept_name
 
 pytestmark = pytest.mark.usefixtures("_no_store")
 
@@ -279,6 +280,21 @@ def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering
     assert (kept.state, kept.files) == ("profiling", (stored,))
     assert datasets.attach(dataset, stored, path).files == kept.files
     assert not {dataset.id, deleted.id} & {there for there, _ in uploads.begun()}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists what a process has open")
+def test_a_file_is_free_when_its_request_ends_whatever_is_being_started(tmp_path: Path) -> None:
+    """A process that is being started has copies of all that is open, until it runs its program."""
+    with _alone(tmp_path):
+        copies = [os.dup(int(n.name)) for n in Path("/proc/self/fd").iterdir() if is_lock(n)]
+    with _alone(tmp_path):
+        assert copies
+    for copy in copies:
+        os.close(copy)
+
+
+def is_lock(descriptor: Path) -> bool:
+    return descriptor.exists() and descriptor.readlink().name == "lock"
 
 
 def test_the_kept_name_says_the_part_and_the_format() -> None:

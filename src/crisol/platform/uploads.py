@@ -308,7 +308,11 @@ def _alone(folder: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BusyError("another request is uploading this file") from None
-        yield
+        try:
+            yield
+        finally:
+            # Closing alone would not do: a process that is just being started holds a copy.
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
     finally:
         os.close(descriptor)
 
