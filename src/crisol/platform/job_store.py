@@ -56,7 +56,7 @@ class JobStore:
                 order.family,
                 order.model,
                 _tags(request, order, owner, idempotency),
-                request.name,
+                request.name or order.model,
             )
         client = self.store.client()
         if client.get_run(run_id).data.tags[words.HELD] == "new":

@@ -213,7 +213,6 @@ class ProgressReader:
         results = {k: v for k, v in metrics.items() if not k.startswith(_NOT_CURVES)}
         curves = [k for k in sorted(results) if k.lower().endswith(_CURVES)][:_MAX_CURVES]
         history = self._read_curves(job, known, {name: results[name] for name in curves})
-        accuracy = [v for k, v in sorted(results.items()) if k.endswith("accuracy")]
         return Progress(
             id=job.id,
             status=job.status,
@@ -222,7 +221,7 @@ class ProgressReader:
             fraction=round(known.fraction, 4),
             **{name: _whole(told.get(name)) for name in _COUNTS},
             **{name: told.get(name) for name in _MEASURES},
-            accuracy=accuracy[-1] if accuracy else None,
+            accuracy=_accuracy(results),
             seconds=job.seconds,
             seconds_left=None if job.over else _seconds_left(told),
             trials=_trials_view(trials, metrics) if trials else None,
@@ -297,6 +296,21 @@ def _trial(child: "Run") -> TrialView:
         seconds=child.data.metrics.get("seconds", 0.0),
         settings=params,
     )
+
+
+def _accuracy(results: Mapping[str, float]) -> float | None:
+    """The model's own accuracy: of the held-out rows, else of validation, else of training.
+
+    >>> _accuracy({"accuracy": 0.9, "linear.accuracy": 0.8, "net.valid_accuracy": 0.7})
+    0.9
+    >>> _accuracy({"net.train_accuracy": 0.8, "net.valid_accuracy": 0.7})
+    0.7
+    """
+    for end in ("accuracy", "valid_accuracy", "train_accuracy", ".accuracy"):
+        found = [k for k in sorted(results) if k == end or (end != "accuracy" and k.endswith(end))]
+        if found:
+            return results[found[-1]]
+    return None
 
 
 def _whole(value: float | None) -> int | None:

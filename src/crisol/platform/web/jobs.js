@@ -103,7 +103,7 @@ function card(id) {
 
 function words(p) {
   const of = (part, whole) => (whole ? `${number(part)} of ${number(whole)}` : null);
-  const pairs = [["step", of(p.nodes_done, p.nodes)], ["epoch", of(p.epoch, p.epochs)],
+  const pairs = [["steps done:", of(p.nodes_done, p.nodes)], ["epoch", of(p.epoch, p.epochs)],
     ["batch", of(p.batch, p.batches)], ["loss", number(p.loss)],
     ["accuracy", number(p.accuracy)], ["learning rate", number(p.learning_rate)],
     ["samples/s", number(p.samples_per_second, 3)], ["trials", number(p.trials?.ended)], ["best", number(p.trials?.best)],
