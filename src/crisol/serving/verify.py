@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import crisol
-from crisol.core.predictor import compare_answers
+from crisol.core.predictor import compare_answers, read_manifest
 from crisol.models import family
 from crisol.serving.local_server import LocalServer, ServerError, serving
 
@@ -71,7 +71,7 @@ def verify(tag: str, work: Path, install_options: Sequence[str] = ()) -> Verifie
     python, packages = _install(bento, work / "venv", install_options)
     install_seconds = time.perf_counter() - started
     _check_clean(python)
-    start_seconds, resident, version = _serve_and_ask(tag.partition(":")[0], bento, python, work)
+    start_seconds, resident, version = _serve_and_ask(bento, python, work)
     site = next((work / "venv" / "lib").glob("python*/site-packages"))
     size = sum(p.stat().st_size for p in site.rglob("*") if p.is_file() and not p.is_symlink())
     return Verified(tag, size, packages, install_seconds, start_seconds, resident, version)
@@ -130,7 +130,7 @@ def _environment(**extra: str) -> dict[str, str]:
     return {**kept, **crisol.QUIET, **extra}
 
 
-def _serve_and_ask(name: str, bento: Path, python: Path, work: Path) -> tuple[float, int, str]:
+def _serve_and_ask(bento: Path, python: Path, work: Path) -> tuple[float, int, str]:
     try:
         with serving(
             str(bento.resolve()),
@@ -139,16 +139,17 @@ def _serve_and_ask(name: str, bento: Path, python: Path, work: Path) -> tuple[fl
             environment=_environment(BENTOML_HOME=str(work / "home")),
             log=work / "serve.log",
         ) as server:
-            version = _ask(name, bento, server)
+            version = _ask(bento, server)
             return server.start_seconds, _resident(server.pid), version
     except ServerError as error:
         raise VerificationError(str(error)) from error
 
 
-def _ask(name: str, bento: Path, server: LocalServer) -> str:
+def _ask(bento: Path, server: LocalServer) -> str:
     """Send the first golden request to the first endpoint; the version the answer names."""
     golden_file = next((bento / "models").glob("*/*/golden.json"))
     golden = json.loads(golden_file.read_text(encoding="utf-8"))[0]
+    name = read_manifest(golden_file.parent)["family"]
     path = server.first_route()
     answer = server.post(path, golden["request"])
     differences = compare_answers(
