@@ -167,10 +167,14 @@ def importance_rows(
 
 
 def leaderboard_rows(leaderboard: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The best of what was tried, numbers shortened."""
+    """The best of what was tried, numbers shortened.
+
+    Settings stay in the leaderboard itself and in the trials' runs: no table is wide enough.
+    """
+    shown = leaderboard.drop(columns="settings", errors="ignore").head(LEADERBOARD_ROWS)
     return [
         {str(name): _short(value) for name, value in row.items()}
-        for row in leaderboard.head(LEADERBOARD_ROWS).to_dict("records")
+        for row in shown.to_dict("records")
     ]
 
 
