@@ -289,7 +289,9 @@ class Search:
             if reference is trial or len(reference.fits) < reference.folds:
                 continue
             margin = STUDY_MARGIN if trial.searched else PORTFOLIO_MARGIN
-            if falls_behind(trial, reference.losses, margin):
+            judged = falls_behind(trial, reference.losses, margin)
+            if judged:
+                trial.judged = judged
                 trial.state, trial.reason = "pruned", "its first folds were clearly worse"
 
     def _settle(self, trials: list[Trial], best: Trial | None) -> None:

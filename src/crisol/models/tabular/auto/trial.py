@@ -32,6 +32,7 @@ class Trial:
         state: how it ended.
         reason: why it did not end well.
         seconds_a_fold: what one fit may take; ``None``: what is left.
+        judged: how many first folds showed that it falls behind; ``None``: they did not.
     """
 
     number: int
@@ -45,6 +46,7 @@ class Trial:
     state: State = "waiting"
     reason: str = ""
     seconds_a_fold: float | None = None
+    judged: int | None = None
 
     @property
     def name(self) -> str:
@@ -80,8 +82,12 @@ class Trial:
 
     @property
     def losses(self) -> dict[int, float]:
-        """The loss of each finished fold, in order."""
-        return {fold: self.fits[fold].loss for fold in sorted(self.fits)}
+        """The loss of each finished fold, in order; of a pruned trial those that decided it.
+
+        Which others were already under way then is a matter of speed, and no result.
+        """
+        known = sorted(self.fits) if self.judged is None else range(self.judged)
+        return {fold: self.fits[fold].loss for fold in known}
 
     def answers(self, folds: Folds) -> NDArray[np.float64]:
         """Out-of-fold answers [N, K] or [N], means over the repeats; NaN where there is none."""
@@ -99,8 +105,8 @@ class Trial:
             return total / (counts if total.ndim == 1 else counts[:, None])
 
 
-def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> bool:
-    """Whether a trial's first folds are clearly worse than the best's, on the same folds.
+def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> int:
+    """How many of a trial's first folds show that it is clearly worse than the best; 0: none do.
 
     Looks at each beginning of the folds, so that the answer does not depend on which fold was
     finished first.
@@ -114,11 +120,11 @@ def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> bool
     spread = float(np.std(list(best.values())))
     for fold in range(trial.folds - 1):
         if fold not in trial.fits or fold not in best:
-            return False
+            return 0
         own.append(trial.fits[fold].loss)
         other.append(best[fold])
         behind = float(np.mean(own)) - float(np.mean(other))
         noise = NOISE * spread / math.sqrt(len(own))
         if behind > margin * abs(float(np.mean(other))) + noise:
-            return True
-    return False
+            return len(own)
+    return 0
