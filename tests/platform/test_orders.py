@@ -30,6 +30,7 @@ def test_a_dataset_takes_the_place_of_the_sample_and_its_settings() -> None:
     defaults = AutoParams()
     assert model["auto"]["time_budget_s"] == 30
     assert (model["auto"]["folds"], model["auto"]["max_trials"]) == (defaults.folds, None)
+    assert order.parameters["train"] == {}, "what nobody sets is the networks' to choose"
 
 
 def test_training_has_the_most_of_a_jobs_bar() -> None:

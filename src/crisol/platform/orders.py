@@ -103,9 +103,8 @@ class Orders:
         if dataset is not None:
             given = _with_dataset(given, kinds.get("data"), family, dataset)
             if environment == DEFAULT_ENVIRONMENT:
-                given = _without_the_sample(given, kinds)
-            if environment == DEFAULT_ENVIRONMENT and "model" in kinds:
-                given = _with_defaults(given, kinds["model"])
+                configured = self._load(environment, {}).get(family, {})
+                given = _without_the_sample(given, kinds, configured)
         self._validate(family, environment, given, kinds)
         return Order(family, model, environment, given)
 
@@ -164,9 +163,8 @@ class Orders:
         try:
             merged = self._load(environment, {family: given})
             refuse_unknown(merged, [family])
-        except (OmegaConfBaseException, MissingConfigException, StoreError, YAMLError) as error:
-            said = f"the configuration cannot be loaded: {str(error).splitlines()[0]}"
-            raise refusal("environment", said) from None
+        except StoreError as error:
+            raise _unloadable(error) from None
         problems = [
             problem
             for section, kind in kinds.items()
@@ -188,7 +186,10 @@ class Orders:
             runtime_params=dict(runtime),
             **settings.CONFIG_LOADER_ARGS,
         )
-        loaded: dict[str, Any] = loader["parameters"]
+        try:
+            loaded: dict[str, Any] = loader["parameters"]
+        except (OmegaConfBaseException, MissingConfigException, YAMLError) as error:
+            raise _unloadable(error) from None
         return loaded
 
     def write(self, work: Work, order: Order, given: "WorkerTerms") -> None:
@@ -246,6 +247,11 @@ def refusal(field: str, message: str) -> ApiError:
     return ApiError(422, "1 field is wrong; see details.", details=[detail])
 
 
+def _unloadable(error: Exception) -> ApiError:
+    said = f"the configuration cannot be loaded: {str(error).splitlines()[0]}"
+    return refusal("environment", said)
+
+
 def _kedro_environment(name: str) -> str | None:
     return None if name == DEFAULT_ENVIRONMENT else name
 
@@ -279,24 +285,36 @@ def _with_dataset(
     return {**given, "data": own}
 
 
-def _with_defaults(given: Mapping[str, Any], kind: type[BaseModel]) -> dict[str, Any]:
-    """The parameters with the family's own defaults of ``model`` under what the client says.
-
-    Those of ``conf/base`` are the sample's, such as a search of few trials.
-    """
-    defaults = kind().model_dump(mode="json")
-    return {**given, "model": _merged(defaults, given.get("model", {}))}
-
-
 def _without_the_sample(
-    given: Mapping[str, Any], kinds: Mapping[str, type[BaseModel]]
+    given: Mapping[str, Any],
+    kinds: Mapping[str, type[BaseModel]],
+    configured: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The parameters over the family's own defaults: what ``conf/base`` says suits its sample."""
+    """The parameters with defaults in place of what ``conf/base`` says to suit its sample.
+
+    What neither names stays unset: networks choose the rest of their loop themselves.
+    """
     whole = dict(given)
     for section, kind in kinds.items():
         if section != "data":
-            whole[section] = _merged(kind().model_dump(mode="json"), given.get(section, {}))
+            defaults = _named(kind().model_dump(mode="json"), configured.get(section, {}))
+            whole[section] = _merged(defaults, given.get(section, {}))
     return whole
+
+
+def _named(defaults: Mapping[str, Any], by: Mapping[str, Any]) -> dict[str, Any]:
+    """Of the defaults those that are named elsewhere.
+
+    >>> _named({"epochs": 10, "auto": {"folds": 5, "prune": True}}, {"auto": {"folds": 3}})
+    {'auto': {'folds': 5}}
+    """
+    return {
+        name: _named(value, by[name])
+        if isinstance(value, Mapping) and isinstance(by[name], Mapping)
+        else value
+        for name, value in defaults.items()
+        if name in by
+    }
 
 
 def _merged(under: Mapping[str, Any], over: Any) -> dict[str, Any]:
