@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from crisol.serving.config import ConfigurationError
+from crisol.serving.config import given, validated
 
 PREFIX = "CRISOL_PLATFORM_"
 _MIB = 1024**2
@@ -74,18 +74,7 @@ class PlatformSettings(BaseModel):
         Raises:
             ConfigurationError: a value that does not fit, named by its variable, never quoted.
         """
-        values: dict[str, object] = {
-            name: environment[PREFIX + name.upper()]
-            for name in cls.model_fields
-            if environment.get(PREFIX + name.upper())
-        }
+        values = given(cls, environment, PREFIX)
         folder = Path(str(values.get("state_dir", "data/platform")))
         values["state_dir"] = folder if folder.is_absolute() else project / folder
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}"
-                for e in error.errors(include_input=False, include_url=False)
-            )
-            raise ConfigurationError(problems) from None
+        return validated(cls, values, PREFIX)

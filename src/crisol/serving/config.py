@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "CRISOL_"
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
 STATE_FOLDER = "crisol-state"
 """Where a state is kept unless ``CRISOL_STATE_DIR`` says otherwise, in BentoML's home: a bundle's
 own folder is replaced by the next build."""
@@ -87,19 +88,32 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: a value that does not fit, named by its variable, never quoted.
         """
-        values = {
-            name: environment[PREFIX + name.upper()]
-            for name in cls.model_fields
-            if environment.get(PREFIX + name.upper())
-        }
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            problems = "; ".join(
-                f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}"
-                for e in error.errors(include_input=False, include_url=False)
-            )
-            raise ConfigurationError(problems) from None
+        return validated(cls, given(cls, environment, PREFIX), PREFIX)
+
+
+def given(kind: type[BaseModel], environment: Mapping[str, str], prefix: str) -> dict[str, object]:
+    """The variables that are set, by the fields of ``kind``."""
+    return {
+        name: environment[prefix + name.upper()]
+        for name in kind.model_fields
+        if environment.get(prefix + name.upper())
+    }
+
+
+def validated(kind: type[SettingsT], values: Mapping[str, object], prefix: str) -> SettingsT:
+    """The settings of these values.
+
+    Raises:
+        ConfigurationError: a value that does not fit, named by its variable, never quoted.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{prefix}{str(e['loc'][0]).upper()}: {e['msg']}"
+            for e in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(problems) from None
 
 
 def read_secret_file(path: Path, variable: str) -> str:
