@@ -32,7 +32,7 @@ run: install ## the whole road of one family: train, promote, bundle, serve, ask
 	$(BIN)/kedro run --pipelines $(family)
 	$(BIN)/kedro promote $(family)
 	$(BIN)/kedro bundle $(family)
-	$(BIN)/python -m crisol.serving.trial $(family)
+	$(BIN)/python -m crisol.serving.bundle.trial $(family)
 
 test: install ## every test
 	$(BIN)/python -m pytest -n 2

@@ -6,8 +6,8 @@ Made up by code and fit for measuring speed alone: nothing is to be learned abou
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.catalogue import Catalogue
-from crisol.models.recommender.histories import Histories, Interactions
+from crisol.models.recommender.data.catalogue import Catalogue
+from crisol.models.recommender.data.histories import Histories, Interactions
 
 SHARES = (0.55, 0.25, 0.1, 0.1)
 """Of a user's events: from the first, second and third community, and from anywhere."""

@@ -27,13 +27,13 @@ from torch import Tensor
 from torch.nn.functional import softplus
 from torch_geometric.nn.models import LightGCN as PygLightGCN
 
-from crisol.core.seeding import seeded
-from crisol.core.training import LoopParams, TensorBatches, train
-from crisol.models.recommender.histories import Histories, Interactions
-from crisol.models.recommender.lightgcn_training import LightGCN, bpr_loss
+from crisol.core.training.loop import LoopParams, TensorBatches, train
+from crisol.core.training.seeding import seeded
+from crisol.models.recommender.answers.ranking import measure, top_k
+from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.data.sources import read_gowalla
 from crisol.models.recommender.method_params import LightGCNParams
-from crisol.models.recommender.ranking import measure, top_k
-from crisol.models.recommender.sources import read_gowalla
+from crisol.models.recommender.networks.lightgcn_training import LightGCN, bpr_loss
 
 BATCH_PAIRS, LEARNING_RATE, REGULARISATION = 8192, 1e-3, 1e-4
 PARAMS = LightGCNParams(
@@ -83,7 +83,7 @@ def load(path: Path) -> tuple[Interactions, Histories]:
 
 
 def crisol(interactions: Interactions) -> Contestant:
-    """Crisol's network under :func:`crisol.core.training.train`, its set-up included."""
+    """Crisol's network under :func:`crisol.core.training.loop.train`, its set-up included."""
     with seeded(0, "network"):
         network = LightGCN(interactions, PARAMS)
 

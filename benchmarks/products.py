@@ -115,7 +115,7 @@ def _picture(rng: np.random.Generator, size: tuple[int, int]) -> bytes:
 def measure(arguments: argparse.Namespace) -> Found:
     """Build, serve, ask; then the bare loop, when nothing else runs."""
     from crisol.core.predictor import predictor_digest
-    from crisol.serving import package
+    from crisol.serving.bundle import package
 
     predictor = arguments.predictor.resolve()
     found = Found(sum(p.stat().st_size for p in predictor.rglob("*") if p.is_file()) / 1e6)
@@ -140,7 +140,7 @@ def measure(arguments: argparse.Namespace) -> Found:
 
 @contextmanager
 def _served(tag: str, folder: Path) -> Iterator[Any]:
-    from crisol.serving.local_server import serving
+    from crisol.serving.bundle.local_server import serving
 
     environment = {**os.environ, "CRISOL_RATE_PER_S": "0", "CRISOL_TIMEOUT_S": "60"}
     with serving(
@@ -202,7 +202,7 @@ def bare(arguments: argparse.Namespace) -> list[dict[str, float]]:
 
     from crisol.models.products.contract import Product
     from crisol.models.products.predictor import ProductsPredictor
-    from crisol.serving.job_runner import LOT
+    from crisol.serving.state.job_runner import LOT
 
     torch.set_num_threads(1)
     predictor = ProductsPredictor.load(arguments.predictor)

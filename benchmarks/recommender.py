@@ -114,10 +114,10 @@ def _arguments() -> argparse.Namespace:
 def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     """Draw the events, fit the methods and the hybrid, save the predictor."""
     from community_events import draw, hold_out
+    from crisol.models.recommender.answers.hybrid import fit_hybrid
     from crisol.models.recommender.contract import RecommendationRequest
-    from crisol.models.recommender.hybrid import fit_hybrid
+    from crisol.models.recommender.fitting import Task, fit_method
     from crisol.models.recommender.method_params import FilterParams, HybridParams
-    from crisol.models.recommender.methods import Task, fit_method
     from crisol.models.recommender.params import MethodsParams, NetworkLoop
     from crisol.models.recommender.predictor import RecommenderPredictor
 
@@ -162,7 +162,7 @@ def make_questions(interactions: Any, seed: int, count: int = 400) -> list[dict[
 
 def check(_: argparse.Namespace, folder: Path) -> dict[str, float]:
     """Load the predictor; compare what the bundle answered with brute force."""
-    from crisol.models.recommender.histories import Histories
+    from crisol.models.recommender.data.histories import Histories
     from crisol.models.recommender.predictor import RecommenderPredictor
 
     began = time.perf_counter()
@@ -201,7 +201,7 @@ def _brute_force(predictor: Any, history: Any, cut: int) -> list[str]:
 
 def _filter_difference(predictor: Any, history: Any) -> float:
     """Between the filter's scores and its definition in float64, relative to the largest score."""
-    from crisol.models.recommender.counting import recent
+    from crisol.models.recommender.methods.counting import recent
 
     scorer = predictor.hybrid.scorers["filter"]
     arrays, settings = scorer.state()
@@ -232,7 +232,7 @@ def _peak_mb() -> float:
 def measure(arguments: argparse.Namespace, items: int, folder: Path) -> Size:
     """Everything about one number of items."""
     from crisol.core.predictor import predictor_digest
-    from crisol.serving import package
+    from crisol.serving.bundle import package
 
     size = Size(arguments.users, items, arguments.events)
     _update(size, _stage("fit", arguments, items, folder))
@@ -270,7 +270,7 @@ def _stage(name: str, arguments: argparse.Namespace, items: int, folder: Path) -
 
 @contextmanager
 def _served(tag: str, folder: Path, workers: int) -> Iterator[Any]:
-    from crisol.serving.local_server import serving
+    from crisol.serving.bundle.local_server import serving
 
     environment = {
         **os.environ,
@@ -415,7 +415,7 @@ def draw_figure(sizes: list[Size]) -> Any:
     """Time, memory and latency over the number of items."""
     from matplotlib.figure import Figure
 
-    from crisol.core.figures import COLOURS, DPI, INK, MUTED
+    from crisol.core.drawing.figures import COLOURS, DPI, INK, MUTED
 
     figure = Figure(figsize=(10.5, 3.4), dpi=DPI, facecolor="white", layout="constrained")
     panels = [

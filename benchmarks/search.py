@@ -114,7 +114,7 @@ def draw(count: int, arguments: argparse.Namespace) -> tuple[Any, Any]:
 
 def build(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Draw products and queries, build the index, save both."""
-    from crisol.models.products.search_index import ProductIndex
+    from crisol.models.products.search.search_index import ProductIndex
 
     count, queries = arguments.products, arguments.queries
     vectors, mains = draw(count + queries, arguments)
@@ -153,7 +153,7 @@ def build(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def ask(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Map the index, ask every query with every filter, compare with comparing all."""
-    from crisol.models.products.search_index import ProductIndex
+    from crisol.models.products.search.search_index import ProductIndex
 
     began = time.perf_counter()
     index = ProductIndex.load(folder / "index", "synthetic")

@@ -81,8 +81,8 @@ def make_predictor(directory: Path, hidden: int) -> Path:
     import torch
 
     from crisol.models.signals import example_request
+    from crisol.models.signals.answers.familiarity import fit_familiarity
     from crisol.models.signals.export import export
-    from crisol.models.signals.familiarity import fit_familiarity
     from crisol.models.signals.network import SignalNetwork
     from crisol.models.signals.params import NetworkParams
     from crisol.models.signals.predictor import SignalsPredictor
@@ -104,7 +104,7 @@ def bundle_service(predictor: Path, work: Path, key: str, runtime: str) -> Itera
     home = work / "bentoml"
     os.environ["BENTOML_HOME"] = str(home)
     from crisol.core.predictor import predictor_digest
-    from crisol.serving import package
+    from crisol.serving.bundle import package
 
     stamp = dict.fromkeys(package.STAMP_KEYS, "benchmark")
     stamp["predictor_digest"] = predictor_digest(predictor)

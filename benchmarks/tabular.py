@@ -27,14 +27,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from crisol.models.tabular import sources
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.baselines import guess
-from crisol.models.tabular.data import clean
+from crisol.models.tabular.data import sources
+from crisol.models.tabular.data.parts import split
+from crisol.models.tabular.data.prepare import clean
+from crisol.models.tabular.data.sources import ADULT_COLUMNS
+from crisol.models.tabular.data.tables import select
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
-from crisol.models.tabular.parts import split
-from crisol.models.tabular.sources import ADULT_COLUMNS
-from crisol.models.tabular.tables import select
+from crisol.models.tabular.report.baselines import guess
 from crisol.models.tabular.training import Fitted, fit
 
 SMALL = ("breast_cancer", "wine", "digits", "diabetes")

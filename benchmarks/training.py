@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from crisol.core.seeding import seeded
-from crisol.core.training import LoopParams, TensorBatches, train
+from crisol.core.training.loop import LoopParams, TensorBatches, train
+from crisol.core.training.seeding import seeded
 
 STEPS_T, FEATURES_F, HIDDEN, CLASSES = 60, 5, 128, 3
 BATCH_SIZE, LEARNING_RATE, CLIP = 64, 1e-3, 1.0
@@ -52,7 +52,7 @@ def bare(network: nn.Module, bars: Tensor, labels: Tensor, epochs: int) -> None:
 
 
 def crisol(network: nn.Module, bars: Tensor, labels: Tensor, epochs: int) -> None:
-    """The same by :func:`crisol.core.training.train`, its set-up included."""
+    """The same by :func:`crisol.core.training.loop.train`, its set-up included."""
     params = LoopParams(
         epochs=epochs,
         batch_size=BATCH_SIZE,

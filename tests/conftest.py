@@ -104,12 +104,12 @@ LONGEST_FIRST = (
     "tests/test_new_family_page.py",
     "tests/notebooks",
     "tests/platform/test_walkthrough.py",
-    "tests/platform/test_jobs.py",
-    "tests/platform/test_ray_executor.py",
+    "tests/platform/jobs/test_jobs.py",
+    "tests/platform/jobs/test_ray_executor.py",
     "tests/serving",
     "tests/registry",
     "tests/platform",
-    "tests/core/test_processes.py",
+    "tests/core/training/test_processes.py",
 )
 """What takes longest: begun at the end, it would keep one process busy while the others wait."""
 

@@ -32,7 +32,7 @@ def cli() -> None:
 def _one_line_errors() -> Iterator[None]:
     """Turn the errors a user can mend into one line; every other keeps its traceback."""
     from crisol.core.predictor import PredictorError
-    from crisol.registry.gate import GateError
+    from crisol.registry.release.gate import GateError
     from crisol.registry.store import StoreError
 
     try:
@@ -81,7 +81,7 @@ def _open(project: Path, env: str | None) -> Any:
 
     from crisol.registry import display, recovery
     from crisol.registry.store import Store
-    from crisol.serving import building
+    from crisol.serving.bundle import building
 
     loader = settings.CONFIG_LOADER_CLASS(
         conf_source=str(project / settings.CONF_SOURCE),
@@ -115,7 +115,8 @@ def promote(
     REFERENCE is a model (its candidate), such as signals or tabular.adult, or signals/2, or
     signals@candidate.
     """
-    from crisol.registry import display, promotion, versions
+    from crisol.registry import display
+    from crisol.registry.release import promotion, versions
 
     chosen = versions.Reference.parse(reference, version)
     outcome = promotion.promote(store, chosen, force=force, reason=reason)
@@ -128,7 +129,8 @@ def promote(
 @_command
 def rollback(store: Any, model: str, reason: str | None) -> _Answer:
     """Return to the previous champion of MODEL; the two change places."""
-    from crisol.registry import display, promotion, versions
+    from crisol.registry import display
+    from crisol.registry.release import promotion, versions
 
     versions.family_of(model)
     outcome = promotion.rollback(store, model, reason)
@@ -145,7 +147,8 @@ def archive(store: Any, reference: str, undo: bool, reason: str | None) -> _Answ
 
     The champion cannot be archived.
     """
-    from crisol.registry import archiving, display, versions
+    from crisol.registry import display
+    from crisol.registry.release import archiving, versions
 
     chosen = versions.Reference.parse(reference)
     if undo:
@@ -164,7 +167,7 @@ def lineage(store: Any, reference: str) -> _Answer:
     REFERENCE is signals@champion, signals/2, or a Bento tag such as signals:v2-1f2e3d4c.
     """
     from crisol.registry import display
-    from crisol.registry import lineage as chain
+    from crisol.registry.release import lineage as chain
 
     found = chain.lineage(store, reference)
     return _Answer(found.to_json(), lambda: display.lineage(found))
@@ -178,8 +181,9 @@ def reproduce(store: Any, version: str) -> _Answer:
 
     Nothing is registered, and nothing under the working data folder is written.
     """
-    from crisol.registry import display, versions
-    from crisol.registry import reproduce as again
+    from crisol.registry import display
+    from crisol.registry.release import reproduce as again
+    from crisol.registry.release import versions
 
     found = versions.find(store, versions.Reference.parse(version))
     result = again.reproduce(store, found)
@@ -196,7 +200,8 @@ def models(store: Any, model: str | None) -> _Answer:
     MODEL is a family, with all of its lines, or one line such as tabular.adult.
     """
     from crisol import models as families
-    from crisol.registry import display, versions
+    from crisol.registry import display
+    from crisol.registry.release import versions
 
     asked = [model] if model else list(families.family_names())
     if model is not None and versions.family_of(model) != model:
@@ -218,9 +223,10 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
     REFERENCE is a model (its champion), such as signals or tabular.adult, or signals/2, or
     signals@candidate.
     """
-    from crisol.registry import display, promotion, versions
-    from crisol.registry.lineage import stamp
-    from crisol.serving import package
+    from crisol.registry import display
+    from crisol.registry.release import promotion, versions
+    from crisol.registry.release.lineage import stamp
+    from crisol.serving.bundle import package
 
     chosen = versions.Reference.parse(reference, version)
     found = versions.find(store, chosen)
@@ -254,8 +260,8 @@ def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str 
     The downloads are the same in every environment.
     """
     from crisol import models as families
-    from crisol.core.sources import SourceError
-    from crisol.registry import versions
+    from crisol.core.data.sources import SourceError
+    from crisol.registry.release import versions
 
     target = metadata.project_path / "data" / "01_raw" / family
     with _one_line_errors():
@@ -291,7 +297,7 @@ def platform(
     from kedro.config import MissingConfigException
 
     from crisol.platform.app import serve
-    from crisol.serving.config import ConfigurationError
+    from crisol.serving.http.config import ConfigurationError
 
     with _one_line_errors():
         try:
@@ -312,9 +318,9 @@ class _Run(click.Command):
 
         from crisol.core.errors import MendableError
         from crisol.registry import display
-        from crisol.registry.parameters import RUN_ID, refuse_references
         from crisol.registry.store import StoreError
-        from crisol.serving import building
+        from crisol.registry.tracking.parameters import RUN_ID, refuse_references
+        from crisol.serving.bundle import building
 
         unknown = sorted(set(ctx.params.get("pipelines") or ()) - set(pipelines))
         if unknown:
@@ -360,7 +366,7 @@ def _cause(
 
 def _explain(error: Exception) -> str:
     from crisol.registry.hooks import RunHook
-    from crisol.registry.parameters import problems
+    from crisol.registry.tracking.parameters import problems
 
     hook = next(h for h in settings.HOOKS if isinstance(h, RunHook))
     said = problems(hook.context) if hook.context is not None else []

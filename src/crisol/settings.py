@@ -5,7 +5,7 @@ import warnings
 
 from omegaconf.resolvers import oc
 
-from crisol.registry.configuration import ConfigLoader, if_given
+from crisol.catalog.configuration import ConfigLoader, if_given
 from crisol.registry.hooks import RunHook
 
 # What concerns usage reports is set by importing crisol. Here: models are code and safetensors, and

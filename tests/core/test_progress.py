@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from crisol.core import pace, progress
+from crisol.core import progress
 from crisol.core.progress import Trial, emit, listening, next_unit, tell_trial
+from crisol.core.training import pace
 
 
 @pytest.fixture

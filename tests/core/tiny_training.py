@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from crisol.core.training import LoopParams, TensorBatches, TrainResult, seeded, train
+from crisol.core.training.loop import LoopParams, TensorBatches, TrainResult, seeded, train
 
 ROWS, STEPS_T, FEATURES_F, CLASSES = 96, 5, 3, 3
 VOLATILE = ["seconds", "samples_per_second"]

@@ -7,10 +7,10 @@ import pytest
 import yaml
 from tests.registry.conftest import Project
 
-from crisol.registry import versions
-from crisol.registry.lineage import stamp
-from crisol.registry.versions import Reference
-from crisol.serving.package import STAMP_KEYS
+from crisol.registry.release import versions
+from crisol.registry.release.lineage import stamp
+from crisol.registry.release.versions import Reference
+from crisol.serving.bundle.package import STAMP_KEYS
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,11 @@ from kedro.runner import ThreadRunner
 from matplotlib.figure import Figure
 from tests.registry.conftest import Project, environment
 
+from crisol.catalog.results import FiguresDataset
 from crisol.core import progress
 from crisol.core.predictor import file_sha256
-from crisol.registry import exclusive, results, runs, versions
-from crisol.registry.files import FiguresDataset
+from crisol.registry.release import versions
+from crisol.registry.tracking import exclusive, results, runs
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 import yaml
 from tests.registry.conftest import Project
-from tests.registry.test_registration import candidate
+from tests.registry.release.test_registration import candidate
 
-from crisol.registry import promotion, recovery, runs, versions
+from crisol.registry import recovery
 from crisol.registry.datasets import RegisteredPredictor
+from crisol.registry.release import promotion, versions
+from crisol.registry.release.versions import Reference
 from crisol.registry.store import URI_VARIABLE, Store, StoreError
-from crisol.registry.versions import Reference
+from crisol.registry.tracking import runs
 
 LINE = "linear.shop_1"
 

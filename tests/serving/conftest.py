@@ -30,7 +30,7 @@ def build_predictor(seed: int = 0, hidden: int = 8) -> Any:
     import torch
 
     from crisol.models.signals import example_request
-    from crisol.models.signals.familiarity import fit_familiarity
+    from crisol.models.signals.answers.familiarity import fit_familiarity
     from crisol.models.signals.features import NAMES
     from crisol.models.signals.network import SignalNetwork
     from crisol.models.signals.params import NetworkParams
@@ -70,19 +70,19 @@ def build_recommender() -> Any:
     """A predictor of `recommender`: items 0-19 are red, 20-39 blue, a user has one colour."""
     from scipy.sparse import csr_matrix
 
-    from crisol.models.recommender.catalogue import Catalogue
-    from crisol.models.recommender.content import fit_content
+    from crisol.models.recommender.answers.hybrid import fit_hybrid
     from crisol.models.recommender.contract import RecommendationRequest
-    from crisol.models.recommender.histories import Histories, Interactions
-    from crisol.models.recommender.hybrid import fit_hybrid
+    from crisol.models.recommender.data.catalogue import Catalogue
+    from crisol.models.recommender.data.histories import Histories, Interactions
     from crisol.models.recommender.method_params import (
         ContentParams,
         HybridParams,
         TransitionParams,
     )
-    from crisol.models.recommender.popularity import fit_popularity
+    from crisol.models.recommender.methods.content import fit_content
+    from crisol.models.recommender.methods.popularity import fit_popularity
+    from crisol.models.recommender.methods.transitions import fit_transitions
     from crisol.models.recommender.predictor import RecommenderPredictor
-    from crisol.models.recommender.transitions import fit_transitions
 
     rng = np.random.default_rng(0)
     colours = ["red"] * 20 + ["blue"] * 20
@@ -135,9 +135,9 @@ def market_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A predictor of `products` with its index, trained on the sample as `conf/ci` says."""
     import yaml
 
+    from crisol.catalog.raw_files import RawTableDataset
     from crisol.models import products
     from crisol.models.products.params import DataParams, ModelParams, TrainParams
-    from crisol.registry.raw_files import RawTableDataset
 
     root = Path(__file__).resolve().parents[2]
     sample = root / "data" / "01_raw" / "products"
@@ -164,7 +164,8 @@ def example() -> dict[str, Any]:
 @pytest.fixture
 def app() -> Any:
     """A fresh application of `signals`, not opened yet."""
-    from crisol.serving import common, signals
+    from crisol.serving.families import signals
+    from crisol.serving.service import app as common
 
     return common.ServiceApp(
         "signals", title="Crisol signals", description="test", endpoints=signals.app.endpoints

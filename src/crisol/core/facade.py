@@ -11,9 +11,9 @@ def lazy(
     """The ``__getattr__`` and ``__dir__`` of a package whose names live in its modules.
 
     Listing a family's parameters must not load torch, so a family's ``__init__.py`` says only where
-    each name lives: ``{"Predictor": "predictor.IrisPredictor", "fit": "training"}``.
+    each name lives: ``{"Predictor": "predictor:IrisPredictor", "fit": "training"}``.
 
-    >>> getattr_, dir_ = lazy("crisol.core", {"Params": "params", "Base": "params.Params"})
+    >>> getattr_, dir_ = lazy("crisol.core", {"Params": "params", "Base": "params:Params"})
     >>> getattr_("Base") is getattr_("Params")
     True
     >>> dir_()
@@ -23,7 +23,7 @@ def lazy(
     def get(name: str) -> Any:
         if name not in where:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        module, _, attribute = where[name].partition(".")
+        module, _, attribute = where[name].partition(":")
         return getattr(import_module(f"{package}.{module}"), attribute or name)
 
     return get, lambda: sorted(where)

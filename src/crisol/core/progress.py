@@ -5,7 +5,7 @@ hook, a notebook, a test) listens with :func:`listening`. Listeners are bound to
 context, so that two families training in two threads do not hear one another.
 
 Names that begin with ``progress.`` say how far the run is and are no result: they are heard
-apart. The training loop tells those of :class:`crisol.core.pace.Pace`, the run hook
+apart. The training loop tells those of :class:`crisol.core.training.pace.Pace`, the run hook
 ``progress.nodes_done`` and ``progress.nodes``; anyone may emit ``progress.fraction`` (0 to 1, of
 the node that runs) and ``progress.seconds_left``.
 """

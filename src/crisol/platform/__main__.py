@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from crisol.platform.app import serve
-from crisol.serving.config import ConfigurationError
+from crisol.serving.http.config import ConfigurationError
 
 
 def main() -> None:

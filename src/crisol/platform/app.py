@@ -13,22 +13,23 @@ from typing import Any
 
 import uvicorn
 
-from crisol.platform import dataset_api, health, jobs, jobs_api, models_api, upload_api
-from crisol.platform.dataset import UnknownDatasetError
-from crisol.platform.datasets import DatasetStore
-from crisol.platform.events import Streams
-from crisol.platform.idempotency import Answers
-from crisol.platform.profiling import Profiler
-from crisol.platform.refusals import refusal
+from crisol.platform.api import dataset_api, health, jobs_api, models_api, upload_api
+from crisol.platform.api.idempotency import Answers
+from crisol.platform.api.refusals import refusal
+from crisol.platform.api.web_pages import web_pages
+from crisol.platform.datasets.dataset import UnknownDatasetError
+from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.profiling import Profiler
+from crisol.platform.datasets.uploads import BusyError, Uploads
+from crisol.platform.jobs import jobs
+from crisol.platform.jobs.events import Streams
 from crisol.platform.settings import PlatformSettings
-from crisol.platform.uploads import BusyError, Uploads
-from crisol.platform.web_pages import web_pages
 from crisol.registry import recovery
 from crisol.registry.store import Store
-from crisol.serving.application import Application
-from crisol.serving.asgi import Call
-from crisol.serving.config import ConfigurationError
-from crisol.serving.errors import ApiError
+from crisol.serving.http.application import Application
+from crisol.serving.http.asgi import Call
+from crisol.serving.http.config import ConfigurationError
+from crisol.serving.http.errors import ApiError
 
 _log = logging.getLogger("crisol.serving.platform")
 _TIDY_S = 600.0

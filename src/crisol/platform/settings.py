@@ -7,7 +7,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crisol.serving.config import given, validated
+from crisol.serving.http.config import given, validated
 
 PREFIX = "CRISOL_PLATFORM_"
 _MIB = 1024**2
@@ -18,7 +18,8 @@ class PlatformSettings(BaseModel):
 
     The fields are the variables in lower case: ``workers`` is ``CRISOL_PLATFORM_WORKERS``.
 
-    Keys, tokens, rates and the size of JSON bodies are :class:`crisol.serving.config.Settings`.
+    Keys, tokens, rates and the size of JSON bodies are
+    :class:`crisol.serving.http.config.Settings`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

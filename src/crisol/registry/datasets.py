@@ -12,8 +12,9 @@ from kedro.io import AbstractDataset, DatasetError
 from crisol import models
 from crisol.core.candidate import Candidate
 from crisol.core.predictor import Predictor
-from crisol.registry import registration, runs, versions
+from crisol.registry.release import registration, versions
 from crisol.registry.store import Store, StoreError, current
+from crisol.registry.tracking import runs
 
 AnyPredictor = Predictor[Any, Any]
 

@@ -11,14 +11,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from crisol.core.candidate import Report
-from crisol.registry import versions
-from crisol.registry.cards import cell
-from crisol.registry.gate import Decision
-from crisol.registry.lineage import Lineage
-from crisol.registry.promotion import Outcome
-from crisol.registry.reproduce import Reproduction
-from crisol.registry.runs import RunLog
-from crisol.registry.versions import Version
+from crisol.registry.release import versions
+from crisol.registry.release.cards import cell
+from crisol.registry.release.gate import Decision
+from crisol.registry.release.lineage import Lineage
+from crisol.registry.release.promotion import Outcome
+from crisol.registry.release.reproduce import Reproduction
+from crisol.registry.release.versions import Version
+from crisol.registry.tracking.runs import RunLog
 
 
 def console() -> Console:

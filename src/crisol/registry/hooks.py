@@ -26,12 +26,12 @@ from kedro.pipeline.node import Node
 from pydantic import BaseModel
 
 from crisol.core import progress
-from crisol.registry import exclusive, parameters, provenance, runs, trials
-from crisol.registry.interruption import Interruption
 from crisol.registry.naming import family_of as family_of_model
-from crisol.registry.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
-from crisol.registry.runs import RunLog
 from crisol.registry.store import Store, StoreError, current
+from crisol.registry.tracking import exclusive, parameters, provenance, runs, trials
+from crisol.registry.tracking.interruption import Interruption
+from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
+from crisol.registry.tracking.runs import RunLog
 
 # Kedro's settings import this module for every command, `kedro --help` included: what loads pandas
 # or MLflow is imported where a run needs it.
@@ -77,7 +77,7 @@ class RunHook:
         if not provenance.is_launched():
             self._open_runs(run_params, pipeline, catalog)
             return
-        from crisol.core.processes import first_process_first
+        from crisol.core.training.processes import first_process_first
 
         with first_process_first():  # a new store is created once, and read by the others after
             if provenance.is_worker():
@@ -159,7 +159,7 @@ class RunHook:
         """Log results by the kind in their catalog name."""
         log = self._log(node)
         if log is not None:
-            from crisol.registry import results
+            from crisol.registry.tracking import results
 
             results.log_result(log, dataset_name, data, self._here.catalog.get(dataset_name))
             with self._lock:
@@ -294,9 +294,9 @@ def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[
 
 def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:
     """Compare with the champion of that time, and keep the new predictor in memory."""
-    from crisol.registry import versions
     from crisol.registry.datasets import ChampionPredictor
-    from crisol.registry.registration import CHAMPION_TAG
+    from crisol.registry.release import versions
+    from crisol.registry.release.registration import CHAMPION_TAG
 
     version = versions.find(store, versions.Reference.parse(reproduced))
     family = version.family

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from crisol.registry import promotion, registration, runs, scratch, versions
+from crisol.registry.release import promotion, registration, versions
 from crisol.registry.store import Store
+from crisol.registry.tracking import runs, scratch
 
 
 def recover(store: Store, only: Iterable[str] | None = None) -> list[str]:

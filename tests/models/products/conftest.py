@@ -8,10 +8,10 @@ import pytest
 import yaml
 from tests.conftest import ROOT
 
+from crisol.catalog.raw_files import RawTableDataset
 from crisol.models import products as family
 from crisol.models.products.params import DataParams, ModelParams, TrainParams
 from crisol.models.products.training import Fit
-from crisol.registry.raw_files import RawTableDataset
 
 RAW = ROOT / "data" / "01_raw" / "products"
 

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from crisol.models.products import contract
+from crisol.models.products.answers.rules import RULES
 from crisol.models.products.params import DataParams, ModelParams, TrainParams
-from crisol.models.products.rules import RULES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "products.md").read_text()
 ROUTES = {

@@ -5,15 +5,16 @@ from tests.models.products.conftest import Sections, Shop
 
 from crisol.core.errors import MendableError
 from crisol.models import products as family
-from crisol.models.products import evaluation, views
-from crisol.models.products.data import records_of
+from crisol.models.products import evaluation
+from crisol.models.products.data.prepare import records_of
+from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.folds import FoldTraining, StudyTraining
-from crisol.models.products.member import Forecast, Targets
-from crisol.models.products.results import study_results, truth_of
+from crisol.models.products.methods.member import Forecast, Targets
+from crisol.models.products.report import views
+from crisol.models.products.report.results import study_results, truth_of
+from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.study_params import CrossValidation, StudyParams
-from crisol.models.products.taxonomy import Taxonomy
 from crisol.models.products.training import Fit
-from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
 
 
 def of(fitted: Fit, method: str, view: str = WHOLE) -> pd.DataFrame:

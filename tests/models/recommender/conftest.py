@@ -9,20 +9,20 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.catalogue import Catalogue
-from crisol.models.recommender.content import fit_content
-from crisol.models.recommender.filters import fit_filter
-from crisol.models.recommender.histories import Histories, Interactions
-from crisol.models.recommender.hybrid import Hybrid, fit_hybrid
+from crisol.models.recommender.answers.hybrid import Hybrid, fit_hybrid
+from crisol.models.recommender.data.catalogue import Catalogue
+from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import (
     ContentParams,
     FilterParams,
     HybridParams,
     TransitionParams,
 )
-from crisol.models.recommender.popularity import fit_popularity
+from crisol.models.recommender.methods.content import fit_content
+from crisol.models.recommender.methods.filters import fit_filter
+from crisol.models.recommender.methods.popularity import fit_popularity
+from crisol.models.recommender.methods.transitions import fit_transitions
 from crisol.models.recommender.predictor import RecommenderPredictor
-from crisol.models.recommender.transitions import fit_transitions
 
 COMMUNITIES, PER_COMMUNITY, USERS, EVENTS = 5, 24, 240, 14
 ITEMS = COMMUNITIES * PER_COMMUNITY

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from crisol.models.recommender import contract
+from crisol.models.recommender.data.validation import validate_events
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
-from crisol.models.recommender.validation import validate_events
-from crisol.serving.events import EventStore, NewEvent
+from crisol.serving.state.events import EventStore, NewEvent
 
 DOCS = Path(__file__).parents[3] / "docs"
 ROUTES = {

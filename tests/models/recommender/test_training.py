@@ -3,16 +3,18 @@ import pandas as pd
 import pytest
 
 from crisol.core.errors import MendableError
-from crisol.models.recommender import data, sample, training
-from crisol.models.recommender.data import histories_before
+from crisol.models.recommender import training
+from crisol.models.recommender.data import prepare as data
+from crisol.models.recommender.data import sample
+from crisol.models.recommender.data.histories import VISITOR, Histories
+from crisol.models.recommender.data.prepare import histories_before
 from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
-from crisol.models.recommender.histories import VISITOR, Histories
+from crisol.models.recommender.methods.transitions import fit_transitions
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
-from crisol.models.recommender.results import study_results
+from crisol.models.recommender.report.results import study_results
 from crisol.models.recommender.study_params import StudyParams
 from crisol.models.recommender.training import HYBRID
-from crisol.models.recommender.transitions import fit_transitions
 
 METHODS = ("popularity", "filter", "transitions", "content", "attention")
 

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from crisol.models.signals import baselines, data, sample, training
+from crisol.models.signals import baselines, training
 from crisol.models.signals.architecture import NetworkParams
+from crisol.models.signals.data import prepare as data
+from crisol.models.signals.data import sample
+from crisol.models.signals.data.validation import validate_bars
 from crisol.models.signals.evaluation import Evaluation, evaluate
 from crisol.models.signals.params import (
     DataParams,
@@ -17,7 +20,6 @@ from crisol.models.signals.params import (
     TrainParams,
     WalkForward,
 )
-from crisol.models.signals.validation import validate_bars
 
 FEATURES = ("return", "body", "close_in_range", "volume_z20", "volume_48")
 

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from crisol.models.signals import backtest, calibration, data, evaluation
+from crisol.models.signals import calibration, evaluation
+from crisol.models.signals.data import prepare as data
 from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, PROBABILITIES
 from crisol.models.signals.params import StudyParams
+from crisol.models.signals.report import backtest
 
 STUDY = StudyParams(name="s", exchanges=("binance",), cost_bps=10.0)
 

@@ -7,7 +7,8 @@ import torch
 from pydantic import ValidationError
 
 from crisol.core import progress
-from crisol.models.signals import data, training
+from crisol.models.signals import training
+from crisol.models.signals.data import prepare as data
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import ModelParams, ServeParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor

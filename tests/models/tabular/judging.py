@@ -4,14 +4,14 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.tabular.algorithm import FitContext, algorithm
+from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.tables import schema_table, select
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.ensemble import Ensemble, Member
 from crisol.models.tabular.params import DataParams, TrainParams
 from crisol.models.tabular.predictor import TabularPredictor
-from crisol.models.tabular.reading import PART, ROW
 from crisol.models.tabular.schema import Column, Schema
 from crisol.models.tabular.settings import SETTINGS
-from crisol.models.tabular.tables import schema_table, select
 
 IMAGES = pd.DataFrame({"image": pd.Series(dtype="str"), "pixels": pd.Series(dtype=object)})
 QUICK = {"max_iterations": 60, "learning_rate": 0.15}

@@ -9,11 +9,11 @@ from tests.models.tabular import served
 
 from crisol.core.contract import ModelContract
 from crisol.models.tabular.contract import MAX_ROWS, contract_of, example_request
-from crisol.models.tabular.data import clean
+from crisol.models.tabular.data.prepare import clean
+from crisol.models.tabular.data.tables import schema_of
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
-from crisol.models.tabular.tables import schema_of
 
 SAMPLE = Path(__file__).parents[3] / "data" / "01_raw" / "tabular" / "sample_customers.csv"
 FITTED = Encoder.fit(served.table(), served.schema())
@@ -175,7 +175,7 @@ def test_a_picture_column_takes_base64() -> None:
     contract = contract_of(Schema(task="image", columns=PICTURES, rows=1))
     body = contract.example().model_dump(mode="json")
     assert not problems(contract, body)
-    from crisol.core.pictures import decode_base64
+    from crisol.core.data.pictures import decode_base64
 
     assert decode_base64(body["rows"][0]["picture"], 8).pixels.min() == 255
 

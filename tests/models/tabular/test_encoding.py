@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crisol.core.pictures import decode_base64
+from crisol.core.data.pictures import decode_base64
 from crisol.models.tabular.encoding import FEW_ROWS, Encoder
 from crisol.models.tabular.features import MISSING, UNSEEN, Features
 from crisol.models.tabular.schema import Column, Schema

@@ -8,11 +8,11 @@ import pytest
 from tests.models.tabular.judging import QUICK, evaluated, parts_of, table, trained
 
 from crisol.core.candidate import GateRule
+from crisol.models.tabular.data.reading import PART, ROW
 from crisol.models.tabular.evaluation import gate_rule
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.reading import PART, ROW
 from crisol.models.tabular.schema import Column, Schema
-from crisol.registry.gate import decide
+from crisol.registry.release.gate import decide
 
 BOOSTER = {"booster": ("lightgbm", QUICK)}
 PAIR = {"lightgbm-0": ("lightgbm", QUICK), "xgboost-1": ("xgboost", {"max_iterations": 40})}

@@ -11,12 +11,12 @@ import pytest
 from crisol.core.errors import MendableError
 from crisol.models.tabular import training
 from crisol.models.tabular.auto.leaderboard import COLUMNS
-from crisol.models.tabular.data import clean
+from crisol.models.tabular.data.parts import split
+from crisol.models.tabular.data.prepare import clean
+from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
-from crisol.models.tabular.parts import split
 from crisol.models.tabular.predictor import TabularPredictor
 from crisol.models.tabular.schema import Column, Schema
-from crisol.models.tabular.tables import schema_of, select
 from crisol.models.tabular.training import Fitted, fit, fold_rows
 
 RANDOM = np.random.default_rng(0)

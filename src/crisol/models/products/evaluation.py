@@ -10,17 +10,17 @@ from matplotlib.figure import Figure
 
 from crisol.core.candidate import Report
 from crisol.core.errors import MendableError
-from crisol.models.products import plots, tables
-from crisol.models.products.data import records_of
-from crisol.models.products.drivers import deletion_test
-from crisol.models.products.gating import gate_head
-from crisol.models.products.matching import match_products
+from crisol.models.products.answers.drivers import deletion_test
+from crisol.models.products.data.prepare import records_of
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
-from crisol.models.products.records import Record
-from crisol.models.products.results import StudyResult, study_results
-from crisol.models.products.taxonomy import Taxonomy
-from crisol.models.products.views import BASELINE, ENSEMBLE, WHOLE
+from crisol.models.products.report import plots, tables
+from crisol.models.products.report.gating import gate_head
+from crisol.models.products.report.matching import match_products
+from crisol.models.products.report.results import StudyResult, study_results
+from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 
 EXPLAINED = 40
 """Test products whose drivers are tested by deleting them."""

@@ -11,13 +11,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.products import views
-from crisol.models.products.blend import Blend, fit_blend
-from crisol.models.products.data import records_of
-from crisol.models.products.intervals import PriceIntervals
-from crisol.models.products.linear import fit_baseline, fit_linear
-from crisol.models.products.member import Forecast, Member, Targets
-from crisol.models.products.neighbours import fit_neighbours
+from crisol.models.products.answers.quality import Habits
+from crisol.models.products.data.prepare import records_of
+from crisol.models.products.data.records import Record
+from crisol.models.products.methods.blend import Blend, fit_blend
+from crisol.models.products.methods.intervals import PriceIntervals
+from crisol.models.products.methods.linear import fit_baseline, fit_linear
+from crisol.models.products.methods.member import Forecast, Member, Targets
+from crisol.models.products.methods.neighbours import fit_neighbours
+from crisol.models.products.methods.targets import (
+    currency_of,
+    labels_of,
+    priced,
+    rating_scale,
+    taxonomy_of,
+)
+from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import (
     DataParams,
     MembersParams,
@@ -26,19 +36,9 @@ from crisol.models.products.params import (
     TrainParams,
 )
 from crisol.models.products.predictor import Description, ProductsPredictor
-from crisol.models.products.quality import Habits
-from crisol.models.products.records import Record
-from crisol.models.products.retrieval import ranks
+from crisol.models.products.report import views
+from crisol.models.products.report.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
-from crisol.models.products.targets import (
-    currency_of,
-    labels_of,
-    priced,
-    rating_scale,
-    taxonomy_of,
-)
-from crisol.models.products.transformer import Transformer
-from crisol.models.products.transformer_training import fit_transformer
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
 from crisol.core.studies import StudiesParams, part_of
+from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
 from crisol.models.products.study_params import Names, StudyParams
 

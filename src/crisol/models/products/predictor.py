@@ -12,11 +12,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from pydantic import Field
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
-from crisol.models.products.answering import Answerer
-from crisol.models.products.blend import Blend
+from crisol.models.products.answers.answering import Answerer
+from crisol.models.products.answers.drivers import drivers
+from crisol.models.products.answers.quality import Habits
 from crisol.models.products.contract import (
     Analysis,
     Driver,
@@ -25,19 +27,18 @@ from crisol.models.products.contract import (
     SearchResponse,
     Task,
 )
-from crisol.models.products.drivers import drivers
-from crisol.models.products.intervals import PriceIntervals
-from crisol.models.products.linear import Linear
-from crisol.models.products.member import Floats, Forecast, Member
+from crisol.models.products.data.reading import record_of
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.members import MEMBERS
-from crisol.models.products.quality import Habits
-from crisol.models.products.reading import record_of
-from crisol.models.products.records import Record
-from crisol.models.products.search import Searcher
-from crisol.models.products.search_index import ProductIndex
-from crisol.models.products.taxonomy import Taxonomy
-from crisol.models.products.transformer import Encoded as NetworkInput
-from crisol.models.products.transformer import Look, Transformer
+from crisol.models.products.methods.blend import Blend
+from crisol.models.products.methods.intervals import PriceIntervals
+from crisol.models.products.methods.linear import Linear
+from crisol.models.products.methods.member import Forecast, Member
+from crisol.models.products.networks.transformer import Encoded as NetworkInput
+from crisol.models.products.networks.transformer import Look, Transformer
+from crisol.models.products.search.search import Searcher
+from crisol.models.products.search.search_index import ProductIndex
 
 Runtime = Literal["torch", "transformers"]
 INDEX, STATE = "index", "state.json"

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from crisol.core.checkpoints import clear
 from crisol.core.errors import MendableError
+from crisol.core.training.checkpoints import clear
+from crisol.models.products.answers.golden import golden_requests
 from crisol.models.products.folds import FINAL, StudyTraining
-from crisol.models.products.gating import gate_head
-from crisol.models.products.golden import golden_requests
 from crisol.models.products.params import (
     DataParams,
     ModelParams,
     TrainParams,
 )
 from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report.gating import gate_head
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Fit:
         predictor: the registered study's, with golden examples and without an index.
         history: one row per transformer and epoch.
         forecasts: what every method answered of every test row; see
-            :mod:`crisol.models.products.views`.
+            :mod:`crisol.models.products.report.views`.
         ranks: one row per study, method and test product with text and picture: at which rank its
             picture is found by its words.
     """
@@ -59,9 +59,10 @@ def fit(
     """Train every study and build the predictor of the registered one.
 
     Args:
-        products: the canonical table, see :func:`crisol.models.products.data.clean`.
+        products: the canonical table, see :func:`crisol.models.products.data.prepare.clean`.
         images: its pictures.
-        parts: which product is what in which fold, see :func:`crisol.models.products.data.split`.
+        parts: which product is what in which fold, see
+            :func:`crisol.models.products.data.prepare.split`.
         data: the studies.
         model: the members.
         train: the transformer's loop.

@@ -38,7 +38,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_kept_id(value: str) -> str:
-    """What :mod:`crisol.models.recommender.validation` asks of the ids of raw events."""
+    """What :mod:`crisol.models.recommender.data.validation` asks of the ids of raw events."""
     if value != value.strip():
         raise ValueError("begins or ends with white space")
     if re.search(r"[\x00-\x1f\x7f]", value):

@@ -9,17 +9,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from crisol.core.candidate import Report
-from crisol.models.recommender import plots, tables
+from crisol.models.recommender.answers.diversity import diversify
+from crisol.models.recommender.answers.hybrid import Ranked
+from crisol.models.recommender.answers.ranking import Items, list_diversity
 from crisol.models.recommender.contract import RecommendationRequest
-from crisol.models.recommender.deletion import deletion_test
-from crisol.models.recommender.diversity import diversify
-from crisol.models.recommender.histories import VISITOR, Histories
-from crisol.models.recommender.hybrid import Ranked
+from crisol.models.recommender.data.histories import VISITOR, Histories
+from crisol.models.recommender.methods.scorer import Floats
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
-from crisol.models.recommender.ranking import Items, list_diversity
-from crisol.models.recommender.results import StudyResult, measured_lists, study_results
-from crisol.models.recommender.scorer import Floats
+from crisol.models.recommender.report import plots, tables
+from crisol.models.recommender.report.deletion import deletion_test
+from crisol.models.recommender.report.results import StudyResult, measured_lists, study_results
 from crisol.models.recommender.training import HYBRID
 
 BATCH_USERS = 512
@@ -143,7 +143,8 @@ def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> lis
     """Accuracy and variety of the first users' lists at several values of ``diversity``.
 
     ``diversity`` is measured twice: by the predictor's own vectors, along which it diversifies, and
-    by the study's (:func:`crisol.models.recommender.results.taste_vectors`), which it never saw.
+    by the study's (:func:`crisol.models.recommender.report.results.taste_vectors`), which it never
+    saw.
     """
     rows = np.arange(min(DIVERSITY_USERS, len(result.histories)))
     histories, targets = result.histories.take(rows), result.targets.take(rows)

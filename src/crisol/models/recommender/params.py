@@ -5,9 +5,9 @@ from typing import Annotated, Any, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
 from crisol.core.studies import StudiesParams, part_of
+from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.method_params import (
     AttentionParams,
     ContentParams,

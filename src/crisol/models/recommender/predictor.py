@@ -15,7 +15,12 @@ from pydantic import Field
 
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
-from crisol.models.recommender.catalogue import Catalogue
+from crisol.models.recommender.answers.diversity import diversify_list, intra_list_diversity
+from crisol.models.recommender.answers.encoding import Encoded, Encoder, stacked, together
+from crisol.models.recommender.answers.explanation import Explainer, carried_most
+from crisol.models.recommender.answers.hybrid import Hybrid
+from crisol.models.recommender.answers.ranking import surprise, top_k
+from crisol.models.recommender.answers.space import Spaces
 from crisol.models.recommender.contract import (
     Explanation,
     Filters,
@@ -26,14 +31,9 @@ from crisol.models.recommender.contract import (
     SimilarItemsRequest,
     SimilarItemsResponse,
 )
-from crisol.models.recommender.diversity import diversify_list, intra_list_diversity
-from crisol.models.recommender.encoding import Encoded, Encoder, stacked, together
-from crisol.models.recommender.explanation import Explainer, carried_most
-from crisol.models.recommender.histories import Interactions
-from crisol.models.recommender.hybrid import Hybrid
-from crisol.models.recommender.ranking import surprise, top_k
-from crisol.models.recommender.scorer import Floats
-from crisol.models.recommender.space import Spaces
+from crisol.models.recommender.data.catalogue import Catalogue
+from crisol.models.recommender.data.histories import Interactions
+from crisol.models.recommender.methods.scorer import Floats
 from crisol.models.recommender.storage import read_all, write_all
 
 

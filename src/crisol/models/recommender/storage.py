@@ -9,11 +9,11 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.catalogue import Catalogue
-from crisol.models.recommender.histories import Histories, Interactions
-from crisol.models.recommender.hybrid import Hybrid
-from crisol.models.recommender.scorer import Arrays
-from crisol.models.recommender.scorers import SCORERS
+from crisol.models.recommender.answers.hybrid import Hybrid
+from crisol.models.recommender.data.catalogue import Catalogue
+from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.methods.scorer import Arrays
+from crisol.models.recommender.methods.scorers import SCORERS
 
 CATALOGUE = "catalogue.json"
 USERS = "users.json"

@@ -16,20 +16,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crisol.core.checkpoints import clear
 from crisol.core.errors import MendableError
+from crisol.core.training.checkpoints import clear
+from crisol.models.recommender.answers.hybrid import Hybrid, Lesson, log_share, rank_together
+from crisol.models.recommender.answers.ranking import Items, top_k
+from crisol.models.recommender.answers.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.contract import Context, RecommendationRequest
-from crisol.models.recommender.data import histories_before, interactions, user_ids
-from crisol.models.recommender.histories import Histories, Interactions
-from crisol.models.recommender.hybrid import Hybrid, Lesson, log_share, rank_together
-from crisol.models.recommender.methods import Task, fit_method
+from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.data.prepare import histories_before, interactions, user_ids
+from crisol.models.recommender.data.tags import catalogue
+from crisol.models.recommender.fitting import Task, fit_method
+from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.params import DataParams, MethodsParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
-from crisol.models.recommender.ranking import Items, top_k
-from crisol.models.recommender.scorer import Scorer
-from crisol.models.recommender.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.study_params import StudyParams
-from crisol.models.recommender.tags import catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -66,8 +66,9 @@ def fit(
     """Train every study and build the predictor of the registered one.
 
     Args:
-        events: of every study, each in its part; see :func:`crisol.models.recommender.data.split`.
-        items: see :func:`crisol.models.recommender.data.clean`.
+        events: of every study, each in its part; see
+            :func:`crisol.models.recommender.data.prepare.split`.
+        items: see :func:`crisol.models.recommender.data.prepare.clean`.
         data: the studies.
         model: the methods.
         train: their loops.

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 
 from crisol.core.candidate import Report
 from crisol.core.metrics import macro_f1, mcc
-from crisol.models.signals import runtimes, tables
-from crisol.models.signals.data import windows
+from crisol.models.signals.data.prepare import windows
 from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import DataParams
-from crisol.models.signals.plots import draw
 from crisol.models.signals.predictor import SignalsPredictor
-from crisol.models.signals.results import METRICS, StudyResult, study_result
+from crisol.models.signals.report import runtimes, tables
+from crisol.models.signals.report.plots import draw
+from crisol.models.signals.report.results import METRICS, StudyResult, study_result
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
 from crisol.core.studies import StudiesParams, Study, part_of
+from crisol.core.training.loop_params import LoopParams
 from crisol.models.signals.architecture import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]

@@ -18,6 +18,8 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.models.signals.answers.familiarity import Familiarity
+from crisol.models.signals.answers.risk import assess
 from crisol.models.signals.architecture import NetworkParams, Runtime
 from crisol.models.signals.contract import (
     SIGNALS,
@@ -26,9 +28,7 @@ from crisol.models.signals.contract import (
     PredictionResponse,
     Probabilities,
 )
-from crisol.models.signals.familiarity import Familiarity
 from crisol.models.signals.features import columns, features
-from crisol.models.signals.risk import assess
 
 if TYPE_CHECKING:
     from crisol.models.signals.network import Ensemble, SignalNetwork

@@ -12,9 +12,10 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, smooth_l1_loss
 
-from crisol.core.checkpoints import clear, fingerprint
-from crisol.core.seeding import seed_everything
-from crisol.core.training import Loss, TensorBatches, train
+from crisol.core.training.checkpoints import clear, fingerprint
+from crisol.core.training.loop import Loss, TensorBatches, train
+from crisol.core.training.seeding import seed_everything
+from crisol.models.signals.answers.familiarity import fit_familiarity
 from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.calibration import (
     Offset,
@@ -24,9 +25,8 @@ from crisol.models.signals.calibration import (
     weighted_log_loss,
 )
 from crisol.models.signals.contract import SEQUENCE_BARS, PredictionRequest
-from crisol.models.signals.data import Fold, split, windows
+from crisol.models.signals.data.prepare import Fold, split, windows
 from crisol.models.signals.export import export
-from crisol.models.signals.familiarity import fit_familiarity
 from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
 from crisol.models.signals.network import CLASSES, Ensemble, SignalNetwork, freeze
 from crisol.models.signals.params import (
@@ -106,8 +106,8 @@ def fit(
     """Train every study and build the predictor of the registered one.
 
     Args:
-        bars: see :func:`crisol.models.signals.data.clean`.
-        samples: see :func:`crisol.models.signals.data.label`.
+        bars: see :func:`crisol.models.signals.data.prepare.clean`.
+        samples: see :func:`crisol.models.signals.data.prepare.label`.
         data: the studies.
         model: the networks.
         train: how they are trained.

@@ -21,8 +21,8 @@ from pydantic import (
 from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
 
 from crisol.core.contract import Contract, ModelContract
+from crisol.models.tabular.data.text_cells import microseconds, same_words
 from crisol.models.tabular.schema import Column, Schema, Task
-from crisol.models.tabular.text_cells import microseconds, same_words
 
 MAX_ROWS = 1000
 MAX_EXPLAINED = 20

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.models.tabular.data.text_cells import DATE_PARTS, date_parts, microseconds, same_words
 from crisol.models.tabular.features import MISSING, UNSEEN, Features, Part
 from crisol.models.tabular.schema import Column, Schema
-from crisol.models.tabular.text_cells import DATE_PARTS, date_parts, microseconds, same_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +82,7 @@ class Encoder:
                 (:class:`crisol.models.tabular.params.ReadParams`); one that stands in a cell all
                 the same, as it may in Parquet, is a word.
         """
-        from crisol.models.tabular.columns import statistics
+        from crisol.models.tabular.data.columns import statistics
 
         columns, words, parts, none = [], {}, {}, set(missing)
         fewest = MIN_COUNT if len(rows) >= FEW_ROWS else 1
@@ -141,7 +141,7 @@ class Encoder:
         return found
 
     def transform(self, rows: "pd.DataFrame", images: "pd.DataFrame | None" = None) -> Features:
-        """Rows of a table, as :func:`crisol.models.tabular.data.clean` types them.
+        """Rows of a table, as :func:`crisol.models.tabular.data.prepare.clean` types them.
 
         Args:
             rows: N rows.
@@ -323,7 +323,7 @@ class Encoder:
     def _decoded(self, cell: Any, name: str) -> NDArray[np.uint8]:
         if isinstance(cell, np.ndarray):
             return cell
-        from crisol.core import pictures
+        from crisol.core.data import pictures
 
         return pictures.decode(cell, self.image_size, name).pixels
 

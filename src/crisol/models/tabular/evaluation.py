@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from crisol.core.candidate import GateRule, Report
-from crisol.models.tabular import cluster_evaluation, importance, leakage, plots, report
-from crisol.models.tabular.answers import Answers, ask
+from crisol.models.tabular.data import leakage
+from crisol.models.tabular.data.parts import TEST, TRAIN
+from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.features import Part
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.parts import TEST, TRAIN
-from crisol.models.tabular.reading import PART, ROW
-from crisol.models.tabular.report import CHAMPION, GUESSING, LINEAR, MODEL, Judged
+from crisol.models.tabular.report import cluster_evaluation, importance, plots, report
+from crisol.models.tabular.report.report import CHAMPION, GUESSING, LINEAR, MODEL, Judged
+from crisol.models.tabular.report.rivals import Answers, ask
+from crisol.models.tabular.report.scoring import Scored, row_log_loss, score_classes, score_numbers
 from crisol.models.tabular.schema import Schema
-from crisol.models.tabular.scoring import Scored, row_log_loss, score_classes, score_numbers
-from crisol.models.tabular.tables import schema_of, select
 
 if TYPE_CHECKING:
     from crisol.models.tabular.predictor import TabularPredictor

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.loop_params import LoopParams
 from crisol.core.params import Params
+from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.schema import Kind, Role, Task, Words
 from crisol.models.tabular.settings import SETTINGS
 

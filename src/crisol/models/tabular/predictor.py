@@ -17,6 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.errors import FieldError
 from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.models.tabular.answers.explanation import Explainer, Shares
+from crisol.models.tabular.answers.notices import notices
 from crisol.models.tabular.contract import (
     MAX_EXPLAINED,
     ClassPrediction,
@@ -30,9 +32,7 @@ from crisol.models.tabular.contract import (
 )
 from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.ensemble import Ensemble
-from crisol.models.tabular.explanation import Explainer, Shares
 from crisol.models.tabular.features import Features
-from crisol.models.tabular.notices import notices
 from crisol.models.tabular.schema import Schema
 
 BACKGROUND_ROWS = 64
@@ -81,7 +81,7 @@ def encode_rows(encoder: Encoder, rows: Sequence[Mapping[str, Any]]) -> Features
 def _with_pixels(
     row: Mapping[str, Any], at: int, pictures: Sequence[str], size: int
 ) -> dict[str, Any]:
-    from crisol.core.pictures import decode_base64
+    from crisol.core.data.pictures import decode_base64
 
     pixels = {
         name: decode_base64(row[name], size, f"rows.{at}.{name}").pixels

@@ -19,9 +19,9 @@ from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 from torch import Tensor, nn
 
-from crisol.core.device import choose_device, cpu_threads
 from crisol.core.errors import MendableError
-from crisol.core.loop_params import LoopParams
+from crisol.core.training.device import choose_device, cpu_threads
+from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.features import Features, Part
 from crisol.models.tabular.settings import NetworkSettings
@@ -97,14 +97,14 @@ class Network(Algorithm):
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
         """See :meth:`Algorithm.fit`."""
-        from crisol.core.training import (
+        from crisol.core.training.loop import (
             NonFiniteLossError,
             StoppedTooSoonError,
             TensorBatches,
             fingerprint,
             seeded,
         )
-        from crisol.core.training import train as run
+        from crisol.core.training.loop import train as run
 
         if train.target is None or len(train) == 0:
             raise MendableError(f"{cls.name}: needs rows with a target to learn from")

@@ -1,0 +1,1 @@
+"""The Kedro datasets that know no MLflow: results, raw files, configuration."""

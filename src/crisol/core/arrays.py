@@ -1,0 +1,9 @@
+"""Array types that every room may name."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating[Any]]
+"""Numbers of single or double precision; the docstrings give their shape."""

@@ -1,0 +1,1 @@
+"""Texts as numbers: TF-IDF columns and byte-pair tokens."""

@@ -1,0 +1,189 @@
+"""TF-IDF of words and of character n-grams in plain Python and NumPy.
+
+What scikit-learn's ``TfidfVectorizer(sublinear_tf=True)`` computes, ``analyzer`` ``word`` or
+``char_wb``, without needing it where products are answered: a term that occurs ``t`` times weighs
+``(1 + ln t) (1 + ln((1 + n) / (1 + d)))`` for ``d`` of ``n`` texts, and a text has length one.
+
+Legend: T terms.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from crisol.core.arrays import Floats
+
+Kind = Literal["word", "char", "line"]
+
+_WORD = re.compile(r"\b\w\w+\b")
+_MARKS = "()[]{}<>.,;:!?|/\\\"'*-+&"
+
+Sparse = tuple[NDArray[np.int64], Floats]
+"""The columns that are not 0, and their values."""
+Gram = tuple[str, tuple[int, ...]]
+"""A term, and the positions of the words that it is made of."""
+
+
+def words(text: str) -> list[str]:
+    """The words of two characters and more, in small letters.
+
+    >>> words("Pack of 3 T-Shirts")
+    ['pack', 'of', 'shirts']
+    """
+    return _WORD.findall(text.lower())
+
+
+def word_grams(text: str, shortest: int, longest: int) -> Iterator[Gram]:
+    """Words that follow each other, joined by a space.
+
+    >>> [term for term, _ in word_grams("Red cotton sari", 1, 2)]
+    ['red', 'cotton', 'sari', 'red cotton', 'cotton sari']
+    """
+    found = words(text)
+    for size in range(shortest, longest + 1):
+        for start in range(len(found) - size + 1):
+            yield " ".join(found[start : start + size]), tuple(range(start, start + size))
+
+
+def char_grams(text: str, shortest: int, longest: int) -> Iterator[Gram]:
+    """Characters that follow each other within a word, which has a space at both ends.
+
+    >>> [term for term, _ in char_grams("Kurta", 6, 7)]
+    [' kurta', 'kurta ', ' kurta ']
+    """
+    for place, word in enumerate(text.lower().split()):
+        padded = f" {word} "
+        for size in range(shortest, longest + 1):
+            yield padded[:size], (place,)
+            if size >= len(padded):
+                break  # the whole word, counted once
+            for start in range(1, len(padded) - size + 1):
+                yield padded[start : start + size], (place,)
+
+
+def lines(text: str, shortest: int, longest: int) -> Iterator[Gram]:  # noqa: ARG001
+    r"""Every line that is not empty.
+
+    >>> [term for term, _ in lines("colour\ncolour=red", 1, 1)]
+    ['colour', 'colour=red']
+    """
+    place = 0
+    for line in text.splitlines():
+        size = len(words(line))
+        if line:
+            yield line, tuple(range(place, place + size))
+        place += size
+
+
+@dataclass(frozen=True)
+class Terms:
+    """A vocabulary with the weight of each term.
+
+    Attributes:
+        kind: ``word``, ``char`` or ``line``.
+        shortest: length of the n-grams, in words or characters.
+        longest: likewise.
+        names: [T] the terms, sorted.
+        idf: [T] their weights.
+    """
+
+    kind: Kind
+    shortest: int
+    longest: int
+    names: tuple[str, ...]
+    idf: Floats
+
+    @classmethod
+    def of(
+        cls,
+        texts: Iterable[str],
+        kind: Kind,
+        lengths: tuple[int, int],
+        *,
+        min_rows: int = 1,
+        most: int | None = None,
+    ) -> Self:
+        """Count the terms of texts.
+
+        Args:
+            texts: N of them.
+            kind: ``word``, ``char`` or ``line``.
+            lengths: of the n-grams, the shortest and the longest.
+            min_rows: a term counts when so many texts have it.
+            most: keep so many terms, those that occur most often; of equals the first by name.
+        """
+        total: Counter[str] = Counter()
+        rows: Counter[str] = Counter()
+        count = 0
+        grams = _GRAMS[kind]
+        for text in texts:
+            found = Counter(term for term, _ in grams(text, *lengths))
+            total.update(found)
+            rows.update(found.keys())
+            count += 1
+        kept = [term for term, known in rows.items() if known >= min_rows]
+        if most is not None and len(kept) > most:
+            kept = sorted(kept, key=lambda term: (-total[term], term))[:most]
+        names = tuple(sorted(kept))
+        known = np.array([rows[term] for term in names], np.float64)
+        return cls(kind, *lengths, names, np.log((1 + count) / (1 + known)) + 1)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {term: place for place, term in enumerate(self.names)}
+
+    def weigh(self, text: str) -> Sparse:
+        """The known terms of a text, ascending, and their weights: of length one, if any."""
+        places = self._places
+        grams = (term for term, _ in _GRAMS[self.kind](text, self.shortest, self.longest))
+        counts = Counter(places[term] for term in grams if term in places)
+        columns = np.array(sorted(counts), np.int64)
+        times = np.array([counts[column] for column in columns.tolist()], np.float64)
+        weights = (1 + np.log(times)) * self.idf[columns]
+        length = np.sqrt((weights**2).sum())
+        return columns, weights / length if length > 0 else weights
+
+    def trace(self, text: str) -> tuple[NDArray[np.int64], Floats, list[dict[str, float]]]:
+        """What each known term of a text weighs, and which words it is made of.
+
+        Returns:
+            The terms [K], ascending; their weights [K]; for each what part every word has in its
+            occurrences, 1 in all.
+        """
+        columns, weights = self.weigh(text)
+        spelled = text.lower().split() if self.kind == "char" else words(text)
+        parts: dict[int, Counter[str]] = {column: Counter() for column in columns.tolist()}
+        for term, made_of in _GRAMS[self.kind](text, self.shortest, self.longest):
+            if term in self._places:
+                parts[self._places[term]].update(spelled[place].strip(_MARKS) for place in made_of)
+        shares = [
+            {word: count / part.total() for word, count in part.items()}
+            for part in (parts[column] for column in columns.tolist())
+        ]
+        return columns, weights, shares
+
+    def state(self) -> dict[str, Any]:
+        """JSON: all but :attr:`idf`."""
+        return {
+            "kind": self.kind,
+            "shortest": self.shortest,
+            "longest": self.longest,
+            "names": list(self.names),
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any], idf: Floats) -> Self:
+        """The inverse of :meth:`state`."""
+        return cls(state["kind"], state["shortest"], state["longest"], tuple(state["names"]), idf)
+
+
+_GRAMS = {"word": word_grams, "char": char_grams, "line": lines}

@@ -1,0 +1,210 @@
+"""One product's answer, put together from what the models say and what the rules ask."""
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from crisol.models.products.answers.facts import Facts
+from crisol.models.products.answers.quality import assess
+from crisol.models.products.answers.sentiment import sentiment
+from crisol.models.products.contract import (
+    Categories,
+    CategoryGuess,
+    Driver,
+    PriceEstimate,
+    Product,
+    Quality,
+    Sentiment,
+    Task,
+)
+from crisol.models.products.data.taxonomy import SEPARATOR, Taxonomy
+
+if TYPE_CHECKING:
+    from crisol.models.products.predictor import Output, ProductsPredictor
+
+GUESSES = 5
+
+
+def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
+    """Whether a given category is the answered leaf, or the main category above it.
+
+    ``None`` where none was given, or one that the taxonomy does not hold at either level: two shops
+    name things differently, and that is no mistake of either.
+
+    >>> taxonomy = Taxonomy((("Home", "Curtains"), ("Home", "Rugs")))
+    >>> [agrees(taxonomy, 0, given) for given in ("home > curtains", "Home", "Rugs", "Toys")]
+    [True, True, False, None]
+    """
+    said = given.casefold()
+    if not said:
+        return None
+    whole = SEPARATOR.join(part for part in taxonomy.leaves[leaf] if part).casefold()
+    if said in {whole, *(part.casefold() for part in taxonomy.leaves[leaf] if part)}:
+        return True
+    known = {name.casefold() for name in taxonomy.names}
+    known |= {part.casefold() for pair in taxonomy.leaves for part in pair}
+    return False if said in known else None
+
+
+class Answerer:
+    """The parts of one :class:`~crisol.models.products.contract.Analysis`."""
+
+    def __init__(self, request: Product, output: "Output", predictor: "ProductsPredictor") -> None:
+        self._request, self._output, self._predictor = request, output, predictor
+        self._record, self._taxonomy = output.record, predictor.taxonomy
+
+    def answers(self, task: Task) -> dict[str, Any]:
+        """What the task asks for, by the names of the answer's fields."""
+        every = task == "all"
+        said: dict[str, Any] = {}
+        if every or task == "classify":
+            said["categories"] = self._categories()
+        if every or task == "quality":
+            said["quality"] = self._quality()
+        if every or task == "price":
+            said["price"] = self._price
+        if every or task == "embed":
+            said["embedding"] = tuple(self._output.embedding.tolist()) if self._embedded else None
+        if every or task == "quality":
+            said["sentiment"] = self._sentiment()
+        return said
+
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the answer."""
+        notes = []
+        if not self._embedded:
+            notes.append("The texts hold no words beside prices, which are not read.")
+        if self._taxonomy is None:
+            notes.append("The model has learned no categories.")
+        if self._predictor.intervals is None:
+            notes.append("The model has learned no prices.")
+        if self._record.image is not None and not self._predictor.description.pictures:
+            notes.append("The model has seen no pictures in training: this one does not count.")
+        return tuple(notes)
+
+    @cached_property
+    def _embedded(self) -> bool:
+        """Whether anything was left of the product to embed."""
+        return bool(self._output.embedding.any())
+
+    @cached_property
+    def _leaves(self) -> np.ndarray:
+        """[C] probabilities."""
+        assert self._output.forecast.leaf is not None
+        return np.exp(self._output.forecast.leaf[0].astype(np.float64))
+
+    @cached_property
+    def _leaf(self) -> int:
+        """The answered one."""
+        assert self._taxonomy is not None
+        return int(self._taxonomy.best(self._leaves[None])[0])
+
+    @cached_property
+    def _mains(self) -> np.ndarray:
+        assert self._taxonomy is not None
+        mains: np.ndarray = self._taxonomy.main_probabilities(self._leaves[None])[0]
+        return mains
+
+    def _categories(self) -> Categories | None:
+        if self._taxonomy is None:
+            return None
+        taxonomy, leaf = self._taxonomy, self._leaf
+        main, sub = taxonomy.leaves[leaf]
+        best = np.argsort(-self._leaves, kind="stable")[:GUESSES]
+        drivers: tuple[Driver, ...] = self._predictor.drivers_of(self._record, leaf)
+        return Categories(
+            main=main,
+            main_probability=_share(self._mains.max()),
+            sub=sub or None,
+            sub_probability=_share(self._leaves[leaf]) if sub else None,
+            guesses=tuple(
+                CategoryGuess(category=taxonomy.names[at], probability=_share(self._leaves[at]))
+                for at in best
+            ),
+            drivers=drivers,
+            agrees=agrees(taxonomy, leaf, self._record.category),
+        )
+
+    def _quality(self) -> Quality:
+        rating = self._output.forecast.rating
+        return assess(self._facts(), None if rating is None else _share(rating[0]))
+
+    def _facts(self) -> Facts:
+        habits, taxonomy = self._predictor.habits, self._taxonomy
+        known: dict[str, Any] = {}
+        if taxonomy is not None:
+            name = taxonomy.names[self._leaf]
+            known = {
+                "category": name,
+                "category_probability": _share(self._leaves[self._leaf]),
+                "category_agrees": agrees(taxonomy, self._leaf, self._record.category),
+                "usual_attributes": habits.attributes.get(name),
+            }
+        return Facts(
+            self._record,
+            parts=habits.parts,
+            usual_prices=self._usual_prices,
+            usual_share=self._usual_share,
+            agreement=habits.rank(self._output.agreement),
+            **known,
+        )
+
+    @cached_property
+    def _comparable(self) -> bool:
+        """Whether the given price is in the model's currency, as far as both are said."""
+        mine, given = self._predictor.description.currency, self._record.currency
+        return not mine or not given or mine == given
+
+    @cached_property
+    def _usual_prices(self) -> tuple[float, float] | None:
+        """Between which almost all prices of such a product lie; ``None``: that is not known."""
+        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        if log_price is None or intervals is None or not self._comparable:
+            return None
+        if not intervals.tells_outliers:
+            return None
+        low, high = intervals.outer_bounds(log_price)
+        return math.exp(low[0]), math.exp(high[0])
+
+    @property
+    def _usual_share(self) -> float:
+        intervals = self._predictor.intervals
+        return intervals.outer.coverage if intervals is not None else 0.0
+
+    @cached_property
+    def _price(self) -> PriceEstimate | None:
+        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        if log_price is None or intervals is None:
+            return None
+        low, high = intervals.bounds(log_price)
+        given = None if math.isnan(self._record.price) else self._record.price
+        note, outlier = None, None
+        if given is not None and not intervals.tells_outliers:
+            note = "Too few prices were held out in training to call one unusual."
+        elif given is not None and self._usual_prices is None:
+            note = (
+                f"The given price is in {self._record.currency}, the estimate in "
+                f"{self._predictor.description.currency}: they are not compared."
+            )
+        elif given is not None and self._usual_prices is not None:
+            lowest, highest = self._usual_prices
+            outlier = not lowest <= given <= highest
+        return PriceEstimate(
+            estimate=math.exp(log_price[0]),
+            low=math.exp(low[0]),
+            high=math.exp(high[0]),
+            coverage=intervals.coverage,
+            currency=self._predictor.description.currency or None,
+            given=given,
+            outlier=outlier,
+            note=note,
+        )
+
+    def _sentiment(self) -> Sentiment | None:
+        return sentiment(self._record.description) if self._record.description else None
+
+
+def _share(value: float) -> float:
+    return min(max(float(value), 0.0), 1.0)

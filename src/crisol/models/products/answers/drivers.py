@@ -1,0 +1,204 @@
+"""What drove the category: the answer again, without each part and without the words that count.
+
+Occlusion (arXiv:1311.2901, there of pixels): the effect of a part is the log-probability that the
+category loses without it. The words are proposed by the linear member, whose contributions are
+exact; their effects are measured like those of the parts, on the whole model, so that all effects
+have one unit. A deletion test (:func:`deletion_test`) says whether the proposed words are the ones
+that matter.
+
+Legend: V variants of a record, C leaves.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from crisol.core.arrays import Floats
+from crisol.core.metrics import bootstrap_interval
+from crisol.models.products.answers.facts import has
+from crisol.models.products.contract import Driver
+from crisol.models.products.data.records import PARTS, Record
+from crisol.models.products.methods.member import Forecast
+
+Ask = Callable[[Sequence[Record]], Forecast]
+"""Answers records; only ``leaf`` of the answer is looked at."""
+Words = Sequence[tuple[str, float]]
+"""Words or runs of words and what each adds to the log-odds of a leaf in the linear member."""
+
+MOST_WORDS = 3
+"""Words whose effect is measured, those that add or take most."""
+DRAWS = 3
+"""Random deletions that a case's named one is compared with."""
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict[str, Record]:
+    """The record without each of its parts, and without each of the words that add or take most.
+
+    The category is no part of it: no leaf looks at the one that was given.
+
+    Returns:
+        By the name under which a driver is reported.
+    """
+    parts = [part for part in PARTS if part != "category" and has(record, part)]
+    without: dict[str, Record] = {part: record.without(part) for part in parts}
+    strongest = sorted(words, key=lambda word: -abs(word[1]))
+    for word, _ in strongest:
+        changed = without_words(record, [word])
+        if changed != record and len(without) < len(parts) + most_words:
+            without[f"word: {word}"] = changed
+    return without
+
+
+def drivers(
+    record: Record, leaf: int, forecast: Ask, words: Words = (), most_words: int = MOST_WORDS
+) -> tuple[Driver, ...]:
+    """What moved the probability of a leaf.
+
+    Args:
+        record: the product.
+        leaf: which category; the answered one.
+        forecast: the model; it is asked once, for all variants.
+        words: what the linear member says of the record's words for this leaf.
+        most_words: how many of them are looked at.
+
+    Returns:
+        Strongest first. What is 0 to the last bit is left out: the model does not look at it.
+    """
+    without = variants(record, words, most_words)
+    leaves_VC = _leaves(forecast([record, *without.values()]))
+    effects = leaves_VC[0, leaf] - leaves_VC[1:, leaf]
+    found = [
+        Driver(part=name, effect=float(effect))
+        for name, effect in zip(without, effects, strict=True)
+        if effect != 0
+    ]
+    return tuple(sorted(found, key=lambda driver: -abs(driver.effect)))
+
+
+def without_words(record: Record, words: Sequence[str]) -> Record:
+    """The record without some words, in whatever case, in any of its texts.
+
+    >>> without_words(Record("Red bag, red strap", brand="Redstone"), ["red"]).title
+    'bag, strap'
+    """
+    if not words:
+        return record
+    longest_first = sorted(words, key=len, reverse=True)
+    runs = (r"[\W_]+".join(map(re.escape, word.split())) for word in longest_first)
+    pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(runs)})(?![^\W_])", re.IGNORECASE)
+
+    def cut(text: str) -> str:
+        return " ".join(pattern.sub(" ", text).split()) if pattern.search(text) else text
+
+    return replace(
+        record,
+        title=cut(record.title),
+        description=cut(record.description),
+        brand=cut(record.brand),
+        attributes={name: cut(value) for name, value in record.attributes.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """One product.
+
+    Attributes:
+        named: log-probability that its category loses without the words that are named.
+        random: the mean loss without as many other words of it.
+    """
+
+    named: float
+    random: float
+
+
+def deletions(
+    records: Sequence[Record],
+    leaves: Sequence[int],
+    forecast: Ask,
+    words: Callable[[Record, int], Words],
+    count: int = 3,
+    seed: int = 0,
+) -> list[Deletion]:
+    """Delete the words that speak most for each product's category, and as many others at random.
+
+    Args:
+        records: products.
+        leaves: the category that is explained, of each.
+        forecast: the model; asked once, for everything.
+        words: what the linear member says of a record's words for a leaf.
+        count: words that are deleted.
+        seed: of the random deletions.
+
+    Returns:
+        Of the products that have so many words that speak for the category, and as many others.
+    """
+    rng = np.random.default_rng(seed)
+    asked: list[Record] = []
+    asked_leaves: list[int] = []
+    for record, leaf in zip(records, leaves, strict=True):
+        present = sorted(set(_WORD.findall(_text(record).lower())))
+        weights = dict(words(record, leaf))
+        speaking = [word for word in present if weights.get(word, 0.0) > 0]
+        named = sorted(speaking, key=lambda word: -weights[word])[:count]
+        others = [word for word in present if word not in named]
+        if len(named) < count or len(others) < count:
+            continue
+        draws = [rng.choice(others, count, replace=False).tolist() for _ in range(DRAWS)]
+        asked += [record, *(without_words(record, deleted) for deleted in (named, *draws))]
+        asked_leaves += [leaf] * (DRAWS + 2)
+    if not asked:
+        return []
+    values = _leaves(forecast(asked))[np.arange(len(asked)), asked_leaves]
+    falls = values.reshape(-1, DRAWS + 2)[:, :1] - values.reshape(-1, DRAWS + 2)[:, 1:]
+    return [Deletion(float(one[0]), float(one[1:].mean())) for one in falls]
+
+
+def deletion_test(
+    records: Sequence[Record],
+    leaves: Sequence[int],
+    forecast: Ask,
+    words: Callable[[Record, int], Words],
+    count: int = 3,
+    seed: int = 0,
+) -> Mapping[str, float] | None:
+    """The deletion test in figures; nothing where no product has enough words.
+
+    Args: as of :func:`deletions`.
+
+    Returns:
+        ``cases``: products examined; ``fall_named`` and ``fall_random``: mean loss of
+        log-probability; ``difference`` with ``difference_low`` and ``difference_high``: its mean
+        and 95 % interval; ``share_larger``: in which share of the cases the named words weighed
+        more than the random ones.
+    """
+    cases = deletions(records, leaves, forecast, words, count, seed)
+    if not cases:
+        return None
+    named = np.array([case.named for case in cases])
+    random = np.array([case.random for case in cases])
+    interval = bootstrap_interval(named - random, named - random, metric="mean")
+    return {
+        "cases": float(len(cases)),
+        "fall_named": float(named.mean()),
+        "fall_random": float(random.mean()),
+        "difference": interval.value,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "share_larger": float((named > random).mean()),
+    }
+
+
+def _text(record: Record) -> str:
+    return f"{record.title}\n{record.description}"
+
+
+def _leaves(forecast: Forecast) -> Floats:
+    """[V, C] log-probabilities of an answer."""
+    if forecast.leaf is None:
+        raise ValueError("drivers of a category: the model answers none")
+    return forecast.leaf

@@ -1,0 +1,101 @@
+"""The rules of a product's quality: completeness and consistency, each named and weighed.
+
+A rule looks at the product as it is told (:class:`Facts`) and says nothing, or what is wrong and
+what to do (:mod:`crisol.models.products.answers.findings`). The weights are a choice, not learned:
+how much a customer misses. Two things about them are no choice, and tested: a part that is missing
+weighs at least as much as all that the rules can hold against it once it is there, so that leaving
+a bad part out never raises the score; and what cannot be judged is no rule for that product.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from crisol.models.products.answers import findings
+from crisol.models.products.answers.facts import Facts, has
+from crisol.models.products.answers.findings import Finding
+from crisol.models.products.data.records import Part
+
+
+def _always(_: Facts) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        weight: how much a customer misses where it is broken.
+        part: what it judges; it is left out where the catalogue has no such part.
+        check: what breaks it, ``None`` if it holds.
+        applies: whether it can be judged: its part is there, the model has learned enough.
+    """
+
+    weight: int
+    part: Part
+    check: Callable[[Facts], Finding | None]
+    applies: Callable[[Facts], bool] = _always
+
+    @property
+    def name(self) -> str:
+        """As it stands in answers."""
+        return self.check.__name__
+
+    @property
+    def about(self) -> str:
+        """What a product keeps that keeps the rule, in a sentence."""
+        return self.check.__doc__ or ""
+
+    def judges(self, facts: Facts) -> bool:
+        """Whether the rule is one for this product."""
+        return self.part in facts.parts and self.applies(facts)
+
+
+def _with(part: Part) -> Callable[[Facts], bool]:
+    def applies(facts: Facts) -> bool:
+        return has(facts.record, part)
+
+    return applies
+
+
+def _price_is_judged(facts: Facts) -> bool:
+    return facts.usual_prices is not None and has(facts.record, "price")
+
+
+def _category_is_judged(facts: Facts) -> bool:
+    return facts.category_agrees is not None and has(facts.record, "category")
+
+
+def _agreement_is_judged(facts: Facts) -> bool:
+    return facts.agreement is not None and has(facts.record, "image")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(3, "title", findings.title_length),
+    Rule(1, "title", findings.title_shouting),
+    Rule(1, "title", findings.title_repetition),
+    Rule(1, "title", findings.title_promotion),
+    Rule(2, "title", findings.contact_in_text),
+    Rule(5, "description", findings.missing_description),
+    Rule(2, "description", findings.short_description, _with("description")),
+    Rule(1, "description", findings.description_repeats, _with("description")),
+    Rule(2, "brand", findings.missing_brand),
+    Rule(3, "attributes", findings.few_attributes),
+    Rule(3, "price", findings.missing_price),
+    Rule(3, "price", findings.price_outlier, _price_is_judged),
+    Rule(2, "category", findings.missing_category),
+    Rule(2, "category", findings.category_disagrees, _category_is_judged),
+    Rule(7, "image", findings.missing_image),
+    Rule(2, "image", findings.image_resolution, _with("image")),
+    Rule(2, "image", findings.image_blank, _with("image")),
+    Rule(1, "image", findings.image_shape, _with("image")),
+    Rule(2, "image", findings.text_image_agreement, _agreement_is_judged),
+)
+"""In the order in which a seller fills in the form."""
+
+
+def judged(facts: Facts) -> Iterator[tuple[Rule, Finding | None]]:
+    """The rules that can be judged, each with what breaks it."""
+    for rule in RULES:
+        if rule.judges(facts):
+            yield rule, rule.check(facts)

@@ -1,0 +1,112 @@
+"""The public files of :mod:`~crisol.models.products.data.sources` as raw products and pairs."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from crisol.models.products.contract import MAX_ATTRIBUTES
+from crisol.models.products.data.validation import number_of
+
+_FIELD = re.compile(r"COL (\w+) VAL ?")
+
+
+def read_flipkart(path: Path, pictures: Path) -> pd.DataFrame:
+    """Flipkart as raw products: the discounted price, the tree's first two levels."""
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    trees = [json.loads(tree)[0].split(" >> ") for tree in rows["product_category_tree"]]
+    return pd.DataFrame(
+        {
+            "id": rows["uniq_id"],
+            "source": "flipkart",
+            "title": rows["product_name"],
+            "description": rows["description"],
+            "brand": rows["brand"],
+            "category": [" > ".join(tree[:2]) for tree in trees],
+            "attributes": [specifications(text) for text in rows["product_specifications"]],
+            "price": rows["discounted_price"],
+            "currency": "INR",
+            "image": [_path_if_there(pictures, name) for name in rows["uniq_id"]],
+        }
+    )
+
+
+def read_amazon(path: Path) -> pd.DataFrame:
+    """Amazon as raw products: the discounted price; cells such as ``Get`` are no ratings."""
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rated = rows["ratings"].str.fullmatch(r"[0-5](?:\.\d)?")
+    return pd.DataFrame(
+        {
+            "id": [str(row + 1) for row in range(len(rows))],
+            "source": "amazon",
+            "title": rows["name"],
+            "category": rows["main_category"] + " > " + rows["sub_category"],
+            "price": rows["discount_price"],
+            "currency": "INR",
+            "rating": rows["ratings"].where(rated, ""),
+            "votes": rows["no_of_ratings"].where(rated, ""),
+        }
+    )
+
+
+def read_myntra(path: Path, pictures: Path) -> pd.DataFrame:
+    """Myntra as raw products: the article type in its main category, what else is told of it."""
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    told = {"gender": "Gender", "baseColour": "Colour", "season": "Season", "usage": "Usage"}
+    attributes = rows[list(told)].rename(columns=told).to_dict("records")
+    return pd.DataFrame(
+        {
+            "id": rows["id"],
+            "source": "myntra",
+            "title": rows["productDisplayName"],
+            "category": rows["masterCategory"] + " > " + rows["articleType"],
+            "attributes": [json.dumps(pairs, ensure_ascii=False) for pairs in attributes],
+            "image": [_path_if_there(pictures, name) for name in rows["id"]],
+        }
+    )
+
+
+def read_pairs(path: Path) -> pd.DataFrame:
+    """One part of a matching task as raw pairs; a model number stands in the description."""
+    source, _, part = path.stem.rpartition("_")
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        left, right, match = line.split("\t")
+        rows.append({"source": source, "part": part, "match": match, **_side("left", left),
+                     **_side("right", right)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def specifications(text: str) -> str:
+    """Flipkart's specifications, which are written in Ruby, as a JSON object of attributes.
+
+    >>> specifications('{"product_specification"=>[{"key"=>"Color", "value"=>"Red"}]}')
+    '{"Color": "Red"}'
+    """
+    if not text or text.endswith("=>nil}"):
+        return ""
+    found = json.loads(text.replace('"=>', '":'))["product_specification"]
+    pairs: dict[str, str] = {}
+    for entry in found if isinstance(found, list) else [found]:
+        name, value = entry.get("key", "Details"), entry.get("value", "")
+        pairs[name] = f"{pairs[name]}; {value}" if name in pairs else value
+    return json.dumps(dict(list(pairs.items())[:MAX_ATTRIBUTES]), ensure_ascii=False)
+
+
+def _side(side: str, text: str) -> dict[str, str]:
+    _, *parts = _FIELD.split(text)
+    told = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
+    price = number_of(told.get("price", ""))
+    return {
+        f"{side}_title": told.get("title", "") or told.get("name", ""),
+        f"{side}_description": told.get("description", "") or told.get("modelno", ""),
+        f"{side}_brand": told.get("brand", "") or told.get("manufacturer", ""),
+        f"{side}_category": told.get("category", ""),
+        # A price of nought says that none is known.
+        f"{side}_price": f"{price:.10g}" if price is not None and price > 0 else "",
+    }
+
+
+def _path_if_there(pictures: Path, name: str) -> str:
+    return f"{pictures.name}/{name}.jpg" if (pictures / f"{name}.jpg").is_file() else ""

@@ -1,0 +1,98 @@
+"""Between which bounds prices lie, by split conformal prediction.
+
+The residuals of products that trained nothing are ranked; the k-th smallest and the k-th largest,
+added to an estimate, hold a new product's price between them with a chance of at least
+``1 - 2 k / (n + 1)``, whatever the distribution, when it comes from where the n products came from
+(Vovk et al., 2005; Lei et al., arXiv:1604.04173, with a tail on each side because prices are
+skewed even in logarithms).
+
+Legend: N products.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from crisol.core.arrays import Floats
+
+INNER, OUTER = 0.8, 0.98
+"""Shares of the prices that the two intervals are made to hold."""
+LEAST_OUTER = 0.9
+"""Of fewer than some twenty products no interval holds so many: no price is called unusual."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """What is added to an estimate.
+
+    Attributes:
+        low: logarithm of price, below zero as a rule.
+        high: likewise.
+        coverage: share of new products that lie between both, at least, on average over the
+            products it was calibrated on.
+    """
+
+    low: float
+    high: float
+    coverage: float
+
+
+@dataclass(frozen=True)
+class PriceIntervals:
+    """An interval in which most prices lie, and one outside which a price is unusual."""
+
+    inner: Interval
+    outer: Interval
+
+    @classmethod
+    def fit(cls, estimates: Floats, log_prices: Floats) -> Self:
+        """Calibrate on products that the members had not seen when they gave the estimates.
+
+        Args:
+            estimates: [N] of the logarithm of the price.
+            log_prices: [N] what it was.
+
+        Raises:
+            ValueError: no products, or numbers that are not finite.
+        """
+        residuals = np.sort(np.asarray(log_prices, np.float64) - np.asarray(estimates, np.float64))
+        if not len(residuals) or not np.isfinite(residuals).all():
+            raise ValueError("intervals: need the finite estimates and prices of some products")
+        return cls(_between(residuals, INNER), _between(residuals, OUTER))
+
+    @property
+    def coverage(self) -> float:
+        """Share of the prices between :meth:`bounds`."""
+        return self.inner.coverage
+
+    @property
+    def tells_outliers(self) -> bool:
+        """Whether there were enough products to call what lies outside unusual."""
+        return self.outer.coverage >= LEAST_OUTER
+
+    def bounds(self, log_price: Floats) -> tuple[Floats, Floats]:
+        """[N], [N]: between which logarithms 80 of 100 prices lie."""
+        return log_price + self.inner.low, log_price + self.inner.high
+
+    def outer_bounds(self, log_price: Floats) -> tuple[Floats, Floats]:
+        """[N], [N]: outside which logarithms a price is an outlier."""
+        return log_price + self.outer.low, log_price + self.outer.high
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers by name."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, state: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`to_json`."""
+        return cls(Interval(**state["inner"]), Interval(**state["outer"]))
+
+
+def _between(sorted_residuals: Floats, share: float) -> Interval:
+    """The interval that holds ``share``; of too few products: all that there are."""
+    count = len(sorted_residuals)
+    rank = max(1, int((1 - share) / 2 * (count + 1) + 1e-9))
+    low, high = sorted_residuals[rank - 1], sorted_residuals[count - rank]
+    return Interval(float(low), float(high), max(0.0, 1 - 2 * rank / (count + 1)))

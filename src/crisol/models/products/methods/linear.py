@@ -1,0 +1,269 @@
+"""Linear models on sparse features of a product: the strong baseline, and a member.
+
+Categories: a logistic regression per leaf, the leaf against all others, whose probabilities are
+divided by their sum. Price and rating: ridge regressions. With a few thousand products this is
+what networks have to beat.
+
+Legend: N records, C leaves, F columns.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix, hstack
+from scipy.special import log_expit, log_softmax
+
+from crisol.core.arrays import Floats
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.linear_params import LinearParams
+from crisol.models.products.methods.linear_features import LinearFeatures, Row
+from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
+from crisol.models.products.methods.member import Forecast, Member, Targets
+
+ARRAYS = "linear.safetensors"
+STATE = "linear.json"
+
+STRENGTHS = (3.0, 30.0, 100.0)
+CHOOSING_ROWS = 3000
+"""Training products on which one of :data:`STRENGTHS` is chosen."""
+
+Weights = tuple[Floats, Floats]
+"""[F, outputs] and the intercepts [outputs], float32."""
+
+
+class Linear(Member):
+    """Answers by one sparse product per head.
+
+    Args:
+        features: turns records into columns.
+        heads: the weights of every head that was learned.
+    """
+
+    name: ClassVar[str] = "linear"
+
+    def __init__(self, features: LinearFeatures, heads: Mapping[Head, Weights]) -> None:
+        self.features = features
+        self.heads = dict(heads)
+
+    def forecast(self, records: Sequence[Record]) -> Forecast:
+        """See :class:`Member`."""
+        rows = self.features.of_records(records)
+        said = {head: self._said(head, rows) for head in self.heads}
+        leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
+        return Forecast(
+            None if leaf is None else log_softmax(log_expit(leaf), axis=1),
+            regressed(said, "log_price", rows),
+            None if rating is None else np.clip(rating, 0, 1),
+        )
+
+    def _said(self, head: Head, rows: Sequence[Row]) -> Floats:
+        """[N, outputs]; each row by itself, so that no other one changes a bit of it."""
+        weights, intercepts = self.heads[head]
+        starts, start = {}, 0
+        for block in SEES[head]:
+            starts[block] = start
+            start += self.features.sizes.get(block, 0)
+        said = np.empty((len(rows), len(intercepts)))
+        for row, blocks in enumerate(rows):
+            there = [block for block in SEES[head] if block in blocks]
+            columns = np.concatenate([blocks[block][0] + starts[block] for block in there])
+            values = np.concatenate([blocks[block][1] for block in there])
+            said[row] = values.astype(np.float32) @ weights[columns] + intercepts
+        return said
+
+    def contributions(self, record: Record, leaf: int) -> list[tuple[str, float]]:
+        """What each word of a record adds to the log-odds of a leaf against all others.
+
+        Exact: with what price and picture add, and the intercept, the contributions sum to the
+        log-odds of the leaf's own regression. A term of several words is shared among them.
+
+        Returns:
+            Words in small letters, the largest effect first, whatever its sign.
+
+        Raises:
+            KeyError: it has learned no categories.
+        """
+        weights, _ = self.heads["leaf"]
+        there = [block for block in SEES["leaf"] if block in self.features.sizes]
+        effects: Counter[str] = Counter()
+        for column, value, word, share in self.features.word_shares(record, there):
+            effects[word] += value * share * float(weights[column, leaf])  # type: ignore[assignment]
+        return sorted(effects.items(), key=lambda effect: (-abs(effect[1]), effect[0]))
+
+    def write(self, directory: Path) -> dict[str, Any]:
+        """See :class:`Member`."""
+        arrays, state = self.features.state()
+        for head, (weights, intercepts) in self.heads.items():
+            arrays |= {f"{head}.weights": weights, f"{head}.intercepts": intercepts}
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            directory / ARRAYS,
+        )
+        (directory / STATE).write_text(json.dumps(state))
+        return {"columns": sum(self.features.sizes.values()), "heads": list(self.heads)}
+
+    @classmethod
+    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> Self:
+        """See :class:`Member`."""
+        arrays = load_file(directory / ARRAYS)
+        features = LinearFeatures.restore(arrays, json.loads((directory / STATE).read_text()))
+        heads: dict[Head, Weights] = {
+            head: (arrays[f"{head}.weights"], arrays[f"{head}.intercepts"])
+            for head in manifest["heads"]
+        }
+        return cls(features, heads)
+
+
+class Baseline(Linear):
+    """TF-IDF of title and description under the same heads: what everything is measured against."""
+
+    name: ClassVar[str] = "baseline"
+
+    def forecast(self, records: Sequence[Record]) -> Forecast:
+        """See :class:`Member`; of the title and the description alone."""
+        return super().forecast(_plain(records))
+
+
+BASELINE_PARAMS = LinearParams(
+    max_characters=0,
+    names=0.0,
+    attributes=0.0,
+    quantities=0.0,
+    category=0.0,
+    price=0.0,
+    image_components=0,
+    inverse_regularisation=10.0,
+    price_ridge=1.0,
+    rating_ridge=1.0,
+)
+
+
+def fit_baseline(
+    records: Sequence[Record], targets: Targets, taxonomy: Taxonomy | None, *, seed: int = 0
+) -> Baseline:
+    """The plain baseline; see :func:`fit_linear`."""
+    fitted = fit_linear(_plain(records), targets, taxonomy, BASELINE_PARAMS, seed=seed)
+    return Baseline(fitted.features, fitted.heads)
+
+
+def _plain(records: Sequence[Record]) -> list[Record]:
+    return [record.without("brand", "attributes", "image") for record in records]
+
+
+def fit_linear(
+    records: Sequence[Record],
+    targets: Targets,
+    taxonomy: Taxonomy | None,
+    params: LinearParams,
+    *,
+    helper: tuple[Sequence[Record], Targets] | None = None,
+    seed: int = 0,
+) -> Linear:
+    """Fit every head of which enough is known.
+
+    Args:
+        records: N training products.
+        targets: what they are.
+        taxonomy: the leaves; ``None``: no categories are learned.
+        params: see :class:`LinearParams`.
+        helper: products of other sources; their prices and ratings teach, above a level of their
+            own, and their words count.
+        seed: of the order in which the logistic regressions see the products.
+    """
+    more = helper[0] if helper is not None else ()
+    every = [*records, *more]
+    features = LinearFeatures.of(every, params)
+    rows = features.of_records(every)
+    of_helper = np.arange(len(every)) >= len(records)
+    heads: dict[Head, Weights] = {}
+    if taxonomy is not None and (targets.leaf >= 0).any():
+        columns = features.matrix(rows[: len(records)], SEES["leaf"])
+        known = np.flatnonzero(targets.leaf >= 0)
+        heads["leaf"] = _fit_leaves(
+            columns[known], targets.leaf[known], len(taxonomy.leaves), params, seed
+        )
+    ridges = {"log_price": params.price_ridge, "rating": params.rating_ridge}
+    for target, ridge in ridges.items():
+        truth = np.concatenate([getattr(part, target) for part in _targets(targets, helper)])
+        known = np.flatnonzero(np.isfinite(truth))
+        if np.isfinite(getattr(targets, target)).sum() < 2:
+            continue
+        for head in HEADS_OF[target] if "category" in features.sizes else HEADS_OF[target][1:]:
+            columns = features.matrix(rows, SEES[head])
+            heads[head] = _fit_ridge(columns[known], truth[known], of_helper[known], ridge)
+    return Linear(features, heads)
+
+
+def _targets(
+    targets: Targets, helper: tuple[Sequence[Record], Targets] | None
+) -> tuple[Targets, ...]:
+    return (targets,) if helper is None else (targets, helper[1])
+
+
+def _fit_leaves(
+    columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, params: LinearParams, seed: int
+) -> Weights:
+    """A logistic regression per leaf."""
+    strength = params.inverse_regularisation
+    if strength is None:
+        some = np.random.default_rng(seed).permutation(len(leaf))[:CHOOSING_ROWS]
+        strength = _best_strength(columns[some], leaf[some], leaves, seed)
+    return _regressions(columns, leaf, leaves, strength, seed)
+
+
+def _best_strength(columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, seed: int) -> float:
+    """The regularisation of the least log-loss of every third row, at its best temperature."""
+    held = np.arange(len(leaf)) % 3 == 0
+    losses = []
+    for strength in STRENGTHS:
+        weights, intercepts = _regressions(columns[~held], leaf[~held], leaves, strength, seed)
+        said = log_expit(columns[held] @ weights + intercepts)
+        losses.append(
+            min(
+                -log_softmax(said * sharpness, axis=1)[np.arange(len(said)), leaf[held]].mean()
+                for sharpness in (0.7, 1.0, 1.5, 2.0)
+            )
+        )
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _regressions(
+    columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, strength: float, seed: int
+) -> Weights:
+    """Each leaf against all others; one without products is as good as impossible."""
+    from sklearn.linear_model import LogisticRegression
+
+    weights = np.zeros((columns.shape[1], leaves), np.float32)
+    intercepts = np.full(leaves, -20.0, np.float32)
+    for index in np.unique(leaf).tolist():
+        mine = leaf == index
+        if mine.all():
+            intercepts[index] = 0.0
+            continue
+        one = LogisticRegression(
+            C=strength, solver="liblinear", dual=True, tol=1e-2, max_iter=1000, random_state=seed
+        ).fit(columns, mine)
+        weights[:, index], intercepts[index] = one.coef_[0], one.intercept_[0]
+    return weights, intercepts
+
+
+def _fit_ridge(
+    columns: csr_matrix, truth: Floats, of_helper: NDArray[np.bool_], ridge: float
+) -> Weights:
+    """Ridge regression; the helper's level is a column that is not asked later."""
+    from sklearn.linear_model import Ridge
+
+    level = csr_matrix(of_helper[:, None].astype(np.float64))
+    wide = hstack([columns, level], format="csr")
+    fitted = Ridge(alpha=ridge, solver="sparse_cg", tol=1e-4).fit(wide, truth)
+    return (
+        fitted.coef_[:-1, None].astype(np.float32),
+        np.array([fitted.intercept_], np.float32),
+    )

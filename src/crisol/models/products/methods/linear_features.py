@@ -1,0 +1,287 @@
+"""What the linear members see of a product, as blocks of sparse columns.
+
+Legend: N records, F columns.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+
+from crisol.core.arrays import Floats
+from crisol.core.text.terms import Sparse, Terms, words
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.linear_params import FeatureParams
+from crisol.models.products.methods.columns import Indicators, PriceFeatures, QuantityFeatures
+from crisol.models.products.methods.picture_features import PictureFeatures
+from crisol.models.products.methods.topics import Topics
+
+Block = Literal[
+    "words", "characters", "names", "attributes", "topics", "quantities", "picture", "category",
+    "price",
+]  # fmt: skip
+
+Row = Mapping[Block, Sparse]
+"""A record: its columns in every block."""
+WordShare = tuple[int, float, str, float]
+
+MIN_QUANTITIES = 20
+"""An amount counts when so many products name it."""
+
+
+def all_text(record: Record) -> str:
+    """Everything that is written, a line each."""
+    attributes = (f"{name} {value}" for name, value in record.attributes.items())
+    return "\n".join((record.title, record.description, record.brand, *attributes))
+
+
+def attribute_lines(record: Record) -> str:
+    """What is said of the attributes, a line each, and which ones there are."""
+    lines = (f"{name}\n{name}={value}" for name, value in record.attributes.items())
+    return "\n".join(lines).lower()
+
+
+def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The brand and the first words of the title, each with the words it is made of."""
+    if record.brand:
+        yield f"brand {record.brand.lower()}", tuple(words(record.brand))
+    first = tuple(record.title.lower().split()[:2])
+    for size in range(1, len(first) + 1):
+        yield f"first {' '.join(first[:size])}", tuple(w for p in first[:size] for w in words(p))
+
+
+def categories_of(record: Record) -> Iterator[str]:
+    """The given category, and its first level."""
+    levels = tuple(record.category.split(SEPARATOR)) if record.category else ()
+    for size in range(1, len(levels) + 1):
+        yield SEPARATOR.join(levels[:size])
+
+
+@dataclass(frozen=True)
+class LinearFeatures:
+    """Turns records into columns; everything it counts is counted on training products.
+
+    Attributes:
+        params: the weights of the blocks.
+        words: of all texts.
+        characters: of the title; ``None``: left out.
+        names: brands and first words.
+        attributes: their names, and names with values; ``None``: left out.
+        topics: of all texts; ``None``: left out.
+        amounts: likewise.
+        categories: what the shop says.
+        prices: ``None`` where no price is known.
+        pictures: ``None`` where there are none.
+    """
+
+    params: FeatureParams
+    words: Terms
+    characters: Terms | None
+    names: Indicators
+    attributes: Terms | None
+    topics: Topics | None
+    amounts: QuantityFeatures | None
+    categories: Indicators
+    prices: PriceFeatures | None
+    pictures: PictureFeatures | None
+
+    @classmethod
+    def of(cls, records: Sequence[Record], params: FeatureParams) -> Self:
+        """Count on training records."""
+        least = params.min_rows
+        pixels = [record.image.pixels for record in records if record.image is not None]
+        components = params.image_components if len(pixels) > 1 else 0
+        texts = [all_text(record) for record in records]
+        logs = np.log([record.price for record in records if record.price > 0])
+        return cls(
+            params,
+            Terms.of(texts, "word", (1, 2), min_rows=least, most=params.max_features),
+            Terms.of(
+                (record.title for record in records),
+                "char",
+                (3, 5),
+                min_rows=least,
+                most=params.max_characters,
+            )
+            if params.max_characters
+            else None,
+            Indicators.of(([name for name, _ in names_of(record)] for record in records), least),
+            Terms.of(map(attribute_lines, records), "line", (1, 1), min_rows=least)
+            if params.attributes
+            else None,
+            Topics.of(texts, params.topics, params.max_features) if params.topics else None,
+            QuantityFeatures.of(texts, MIN_QUANTITIES) if params.quantities else None,
+            Indicators.of(map(categories_of, records), least),
+            PriceFeatures.of(logs) if len(logs) and params.price else None,
+            PictureFeatures.fit(pixels, components) if components else None,
+        )
+
+    @cached_property
+    def sizes(self) -> dict[Block, int]:
+        """How many columns every block has, of those that there are."""
+        params = self.params
+        sizes: dict[Block, int] = {
+            "words": len(self.words),
+            "characters": 0 if self.characters is None else len(self.characters),
+            "names": len(self.names.names) if params.names else 0,
+            "attributes": 0 if self.attributes is None else len(self.attributes),
+            "topics": 0 if self.topics is None else self.topics.directions.shape[1],
+            "quantities": 0 if self.amounts is None else len(self.amounts.means),
+            "picture": 0 if self.pictures is None else self.pictures.axes.shape[1],
+            "category": len(self.categories.names) if params.category else 0,
+            "price": 0 if self.prices is None else self.prices.size,
+        }
+        return {block: size for block, size in sizes.items() if size}
+
+    def of_records(
+        self, records: Iterable[Record], wanted: Iterable[Block] | None = None
+    ) -> list[dict[Block, Sparse]]:
+        """The columns of each record in every block, or in the wanted ones.
+
+        What several records share, such as the picture of one product's variants, is read once.
+        """
+        blocks = self.sizes if wanted is None else tuple(wanted)
+        read: dict[tuple[Block, object], Sparse] = {}
+        rows: list[dict[Block, Sparse]] = []
+        for record in records:
+            text = all_text(record)
+            keys: dict[Block, object] = {
+                "words": text,
+                "topics": text,
+                "quantities": text,
+                "characters": record.title,
+                "picture": id(record.image),
+            }
+            row: dict[Block, Sparse] = {}
+            for block in blocks:
+                if block not in keys:
+                    row[block] = self._block(block, record)
+                    continue
+                key = block, keys[block]
+                if key not in read:
+                    read[key] = self._block(block, record)
+                row[block] = read[key]
+            rows.append(row)
+        return rows
+
+    def _block(self, block: Block, record: Record) -> Sparse:
+        params = self.params
+        if block == "words":
+            return self.words.weigh(all_text(record))
+        if block == "characters" and self.characters is not None:
+            return self.characters.weigh(record.title)
+        if block == "names":
+            return self.names.mark((name for name, _ in names_of(record)), params.names)
+        if block == "attributes" and self.attributes is not None:
+            columns, values = self.attributes.weigh(attribute_lines(record))
+            return columns, values * params.attributes
+        if block == "topics" and self.topics is not None:
+            found = self.topics.of_text(all_text(record))
+            return np.arange(len(found)), found * params.topic_weight
+        if block == "quantities" and self.amounts is not None:
+            return self.amounts.mark(all_text(record), params.quantities)
+        if block == "category":
+            return self.categories.mark(categories_of(record), params.category)
+        if block == "price" and self.prices is not None:
+            return self.prices.mark(record.price, params.price)
+        if block == "picture" and self.pictures is not None and record.image is not None:
+            values = self.pictures.transform(record.image.pixels)
+            return np.arange(len(values)), values * (params.image / np.sqrt(len(values)))
+        return np.zeros(0, np.int64), np.zeros(0)
+
+    def matrix(self, rows: Sequence[Row], wanted: Sequence[Block]) -> csr_matrix:
+        """[N, F] float64: those of the wanted blocks that there are, side by side."""
+        there = [block for block in wanted if block in self.sizes]
+        return hstack([_stacked([r[b] for r in rows], self.sizes[b]) for b in there], format="csr")
+
+    def word_shares(self, record: Record, blocks: Sequence[Block]) -> Iterator[WordShare]:
+        """How much of a record's columns each of its words has, in the columns of these blocks.
+
+        Yields:
+            A column of the blocks side by side, its value, and a word's share of it.
+        """
+        start = 0
+        for block in blocks:
+            terms, text, weight = {
+                "words": (self.words, all_text(record), 1.0),
+                "characters": (self.characters, record.title, 1.0),
+                "attributes": (self.attributes, attribute_lines(record), self.params.attributes),
+            }.get(block, (None, "", 0.0))
+            if terms is not None:
+                for column, value, share in zip(*terms.trace(text), strict=True):
+                    for word, part in share.items():
+                        yield start + int(column), float(value) * weight, word, part
+            elif block == "names":
+                for name, made_of in names_of(record):
+                    column = self.names.place(name)
+                    if column is not None and made_of:
+                        for word in made_of:
+                            yield start + column, self.params.names, word, 1 / len(made_of)
+            start += self.sizes[block]
+
+    def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
+        """Arrays, and JSON."""
+        arrays = {"words.idf": self.words.idf}
+        json: dict[str, Any] = {
+            "params": {name: getattr(self.params, name) for name in FeatureParams.model_fields},
+            "words": self.words.state(),
+            "characters": None,
+            "names": list(self.names.names),
+            "attributes": None,
+            "topics": None,
+            "categories": list(self.categories.names),
+            "prices": None,
+        }
+        if self.characters is not None:
+            arrays["characters.idf"] = self.characters.idf
+            json["characters"] = self.characters.state()
+        if self.attributes is not None:
+            arrays["attributes.idf"] = self.attributes.idf
+            json["attributes"] = self.attributes.state()
+        if self.topics is not None:
+            found, json["topics"] = self.topics.state()
+            arrays |= {f"topics.{name}": array for name, array in found.items()}
+        if self.amounts is not None:
+            arrays["amounts.means"] = self.amounts.means
+            arrays["amounts.spreads"] = self.amounts.spreads
+        if self.prices is not None:
+            arrays["prices.edges"] = self.prices.edges
+            json["prices"] = {"mean": self.prices.mean, "spread": self.prices.spread}
+        if self.pictures is not None:
+            arrays["pictures.mean"] = self.pictures.mean
+            arrays["pictures.axes"] = self.pictures.axes
+        return arrays, json
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, Floats], json: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`state`."""
+        characters, prices, attributes = json["characters"], json["prices"], json["attributes"]
+        topics = {
+            name: arrays[f"topics.{name}"] for name in ("idf", "directions") if json["topics"]
+        }
+        return cls(
+            FeatureParams.model_validate(json["params"]),
+            Terms.restore(json["words"], arrays["words.idf"]),
+            None if characters is None else Terms.restore(characters, arrays["characters.idf"]),
+            Indicators(tuple(json["names"])),
+            None if attributes is None else Terms.restore(attributes, arrays["attributes.idf"]),
+            Topics.restore(topics, json["topics"]) if topics else None,
+            QuantityFeatures(arrays["amounts.means"], arrays["amounts.spreads"])
+            if "amounts.means" in arrays
+            else None,
+            Indicators(tuple(json["categories"])),
+            None if prices is None else PriceFeatures(**prices, edges=arrays["prices.edges"]),
+            PictureFeatures(arrays["pictures.mean"], arrays["pictures.axes"])
+            if "pictures.mean" in arrays
+            else None,
+        )
+
+
+def _stacked(rows: Sequence[Sparse], size: int) -> csr_matrix:
+    starts = np.concatenate([[0], np.cumsum([len(columns) for columns, _ in rows])])
+    columns, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
+    return csr_matrix((values, columns, starts), shape=(len(rows), size))

@@ -1,0 +1,44 @@
+"""The heads of the members that see sparse columns, and what each of them may see."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Literal
+
+import numpy as np
+
+from crisol.core.arrays import Floats
+from crisol.models.products.methods.linear_features import Block, Row
+
+Head = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
+_CONTENT: tuple[Block, ...] = (
+    "words", "characters", "names", "attributes", "topics", "quantities", "picture",
+)  # fmt: skip
+SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
+    {
+        "leaf": (*_CONTENT, "price"),
+        "log_price": (*_CONTENT, "category"),
+        "log_price_alone": _CONTENT,
+        "rating": (*_CONTENT, "category", "price"),
+        "rating_alone": (*_CONTENT, "price"),
+    }
+)
+"""The leaf never sees the category, the price never the price. The heads ``…_alone`` answer for
+products whose category is not said, or not known."""
+HEADS_OF: Mapping[str, tuple[Head, Head]] = MappingProxyType(
+    {"log_price": ("log_price", "log_price_alone"), "rating": ("rating", "rating_alone")}
+)
+
+
+def regressed(said: Mapping[Head, Floats], target: str, rows: Sequence[Row]) -> Floats | None:
+    """[N]: with the category where it is known, else without it.
+
+    Args:
+        said: [N, 1] of the heads that were learned.
+        target: ``log_price`` or ``rating``.
+        rows: the columns of the N records.
+    """
+    within, without = (said.get(head) for head in HEADS_OF[target])
+    if without is None or within is None:
+        return None if without is None else without[:, 0]
+    placed = np.array([len(row["category"][0]) > 0 for row in rows], bool)
+    return np.where(placed, within[:, 0], without[:, 0])

@@ -1,0 +1,252 @@
+"""What like products are and cost: kernel ridge regression on the linear members' columns.
+
+The likeness of two products is ``exp(-Σ_b s_b |x_b - y_b|²)`` over the blocks of their columns. An
+answer is a weighted sum of the likenesses with the training products; the weights solve
+``(K + r) a = y``, which is the mean of a Gaussian process. Unlike a linear model it bends: a word
+may mean another price beside another word, and near-duplicates count almost alone. The ``s_b`` and
+``r`` are found by leaving one out, see :mod:`crisol.models.products.methods.likeness`. Of more than
+``max_rows`` products a drawn part teaches: time and memory grow with the cube and the square.
+
+Legend: N records, T training products that are compared with.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse import csr_matrix
+from scipy.special import log_softmax
+
+from crisol.core.arrays import Floats
+from crisol.core.text.terms import Sparse
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.linear_params import NeighboursParams
+from crisol.models.products.methods.likeness import ROUNDS, Likeness, Weights, search
+from crisol.models.products.methods.linear_features import Block, LinearFeatures, Row
+from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
+from crisol.models.products.methods.member import Forecast, Member, Targets
+
+ARRAYS = "neighbours.safetensors"
+STATE = "neighbours.json"
+LEAST_SHARE = 1e-3
+"""Of a leaf: the regression of its share may come out at or below nothing."""
+SEARCHED_OF_EACH = 50
+"""So many products of each leaf, on average, it takes to search how much blocks count for them."""
+
+Target = Literal["leaf", "log_price", "rating"]
+TARGETS: tuple[Target, ...] = ("leaf", "log_price", "rating")
+Solved = tuple[Floats, Floats]
+"""Weights [T, outputs] and what is added [outputs]."""
+
+
+Distances = dict[Block, tuple[Sparse, Floats]]
+"""A record's columns of each block, and its squared distances [T] in it."""
+
+
+class Neighbours(Member):
+    """Answers by likeness with training products.
+
+    Args:
+        features: turns records into columns.
+        likeness: with the training products.
+        counts: how much every block counts, for each target.
+        heads: weights and level of every head that was learned.
+    """
+
+    name: ClassVar[str] = "neighbours"
+
+    def __init__(
+        self,
+        features: LinearFeatures,
+        likeness: Likeness,
+        counts: Mapping[Target, Weights],
+        heads: Mapping[Head, Solved],
+    ) -> None:
+        self.features, self.likeness = features, likeness
+        self.counts, self.heads = dict(counts), dict(heads)
+        placed: set[Block] = {"category"} & set(features.sizes)
+        self._read = tuple(dict.fromkeys((*likeness.stored, *placed)))
+
+    def forecast(self, records: Sequence[Record]) -> Forecast:
+        """See :class:`Member`."""
+        rows = self.features.of_records(records, self._read)
+        said = {head: np.zeros((len(rows), len(level))) for head, (_, level) in self.heads.items()}
+        first: Distances = {}
+        for place, row in enumerate(rows):
+            apart = self._apart(row, first)
+            first = first or apart
+            for head, answer in self._of_distances(apart).items():
+                said[head][place] = answer
+        leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
+        return Forecast(
+            None if leaf is None else log_softmax(np.log(np.maximum(leaf, LEAST_SHARE)), axis=1),
+            regressed(said, "log_price", rows),
+            None if rating is None else np.clip(rating, 0, 1),
+        )
+
+    def _apart(self, row: Row, first: Distances) -> Distances:
+        """The distances of one record; taken from the first one's where its columns are the same.
+
+        The variants of a product differ from it in one part.
+        """
+        found: Distances = {}
+        for block in self.likeness.stored:
+            known = first.get(block)
+            same = known is not None and all(map(np.array_equal, known[0], row[block]))
+            found[block] = (
+                known
+                if known is not None and same
+                else (row[block], self.likeness.apart(block, row[block]))
+            )
+        return found
+
+    def _of_distances(self, found: Distances) -> dict[Head, Floats]:
+        """What every head says of one record, so that no other one changes a bit of it."""
+        apart = {block: values for block, (_, values) in found.items()}
+        return {
+            head: np.exp(-_sum(apart, self.counts[_target(head)], head)) @ weights + level
+            for head, (weights, level) in self.heads.items()
+        }
+
+    def write(self, directory: Path) -> dict[str, Any]:
+        """See :class:`Member`."""
+        arrays, state = self.features.state()
+        for block, matrix in self.likeness.stored.items():
+            for name in ("data", "indices", "indptr"):
+                arrays[f"stored.{block}.{name}"] = getattr(matrix, name)
+        for head, (weights, level) in self.heads.items():
+            arrays |= {f"{head}.weights": weights, f"{head}.level": level}
+        save_file(
+            {name: np.ascontiguousarray(array) for name, array in arrays.items()},
+            directory / ARRAYS,
+        )
+        (directory / STATE).write_text(json.dumps(state))
+        return {
+            "products": self.likeness.size,
+            "counts": {target: dict(counts) for target, counts in self.counts.items()},
+            "blocks": list(self.likeness.stored),
+            "heads": list(self.heads),
+        }
+
+    @classmethod
+    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> Self:
+        """See :class:`Member`."""
+        arrays = load_file(directory / ARRAYS)
+        features = LinearFeatures.restore(arrays, json.loads((directory / STATE).read_text()))
+        stored = {}
+        for block in manifest["blocks"]:
+            data, indices, starts = (
+                arrays[f"stored.{block}.{name}"] for name in ("data", "indices", "indptr")
+            )
+            shape = (manifest["products"], features.sizes[block])
+            stored[block] = csr_matrix((data, indices, starts), shape=shape)
+        heads: dict[Head, Solved] = {
+            head: (arrays[f"{head}.weights"], arrays[f"{head}.level"]) for head in manifest["heads"]
+        }
+        return cls(features, Likeness(stored), manifest["counts"], heads)
+
+
+def fit_neighbours(
+    records: Sequence[Record],
+    targets: Targets,
+    taxonomy: Taxonomy | None,
+    params: NeighboursParams,
+    *,
+    helper: tuple[Sequence[Record], Targets] | None = None,
+    seed: int = 0,
+) -> Neighbours:
+    """Solve for the weights of every head of which enough is known.
+
+    Args:
+        records: N training products.
+        targets: what they are.
+        taxonomy: the leaves; ``None``: no categories are learned.
+        params: see :class:`NeighboursParams`.
+        helper: products of other sources: their words count in the columns, nothing else.
+        seed: of the drawing, where there are more than ``params.max_rows`` products.
+    """
+    if len(records) > params.max_rows:
+        drawn = np.random.default_rng(seed).permutation(len(records))[: params.max_rows]
+        records, targets = [records[row] for row in drawn], targets.take(drawn)
+    features = LinearFeatures.of([*records, *(helper[0] if helper is not None else ())], params)
+    rows = features.of_records(records)
+    columns = {block: features.matrix(rows, [block]).astype(np.float32) for block in features.sizes}
+    likeness = Likeness(columns)
+    order = np.random.default_rng(seed).permutation(len(records))
+    counts: dict[Target, Weights] = {}
+    heads: dict[Head, Solved] = {}
+    for target in TARGETS:
+        truth, known = _truth(targets, target, taxonomy)
+        if known.sum() < 2:
+            continue
+        some = order[known[order]][: params.search_rows or 2]
+        enough = len(some) >= SEARCHED_OF_EACH * truth.shape[1]
+        counts[target], ridge = search(
+            {block: matrix[some] for block, matrix in columns.items()},
+            SEES[target],
+            truth[some],
+            rounds=ROUNDS if params.search_rows and enough else 0,
+        )
+        for head in _heads(target, features):
+            seen = {block: counts[target].get(block, 0.0) for block in SEES[head]}
+            heads[head] = _solve(likeness.among(seen), truth, known, ridge)
+    return Neighbours(features, _needed(likeness, counts), counts, heads)
+
+
+def _truth(
+    targets: Targets, target: Target, taxonomy: Taxonomy | None
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """[N, outputs] what is to be answered, and [N] of which products it is known."""
+    if target == "leaf":
+        leaves = 0 if taxonomy is None else len(taxonomy.leaves)
+        shares = (targets.leaf[:, None] == np.arange(leaves)).astype(np.float64)
+        return shares, (targets.leaf >= 0) & (leaves > 0)
+    truth = np.asarray(getattr(targets, target), np.float64)[:, None]
+    return truth, np.isfinite(truth[:, 0])
+
+
+def _heads(target: Target, features: LinearFeatures) -> tuple[Head, ...]:
+    if target == "leaf":
+        return ("leaf",)
+    return HEADS_OF[target] if "category" in features.sizes else HEADS_OF[target][1:]
+
+
+def _target(head: Head) -> Target:
+    return next(target for target in TARGETS if head.startswith(target))
+
+
+def _needed(likeness: Likeness, counts: Mapping[Target, Weights]) -> Likeness:
+    """Without the blocks that count nowhere; one is kept, that there are products."""
+    every = list(likeness.stored)
+    kept = [b for b in every if any(weights.get(b) for weights in counts.values())] or every[:1]
+    return Likeness({block: likeness.stored[block] for block in kept})
+
+
+def _sum(apart: Mapping[Block, Floats], weights: Weights, head: Head) -> Floats:
+    """[T]: the distances that a head may see."""
+    seen = [
+        np.float32(weights[block]) * apart[block]
+        for block in SEES[head]
+        if weights.get(block) and block in apart
+    ]
+    return sum(seen[1:], seen[0]) if seen else np.zeros_like(next(iter(apart.values())))
+
+
+def _solve(apart: Floats, truth: Floats, known: NDArray[np.bool_], ridge: float) -> Solved:
+    """The weights of every product, of which those count that are known."""
+    rows = np.flatnonzero(known)
+    system = apart if known.all() else apart[np.ix_(rows, rows)]
+    np.exp(np.negative(system, out=system), out=system)
+    system[np.diag_indices(len(rows))] += np.float32(ridge)
+    level = truth[rows].mean(axis=0)
+    factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+    solved = cho_solve(factor, (truth[rows] - level).astype(np.float32), check_finite=False)
+    weights = np.zeros((len(known), truth.shape[1]), np.float32)
+    weights[rows] = solved
+    return weights, level

@@ -1,0 +1,198 @@
+"""Pre-trained encoders of text and pictures in place of the network's own first layers.
+
+Named on the Hugging Face hub or as a local directory. What a predictor stores is the encoder's
+configuration, tokenizer and weights: it is loaded again without the hub.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crisol.core.errors import MendableError
+from crisol.models.products.networks.encoding import Inputs
+from crisol.models.products.networks.patches import places
+
+TEXT, IMAGE = "text_encoder", "image_encoder"
+_PREPROCESSING = "preprocessor_config.json"
+_MEAN, _SPREAD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+_MISSING = (
+    "is neither a model that can be loaded from the Hugging Face hub nor a directory of one; "
+    "name one that is there, or leave it out for the network's own layers"
+)
+
+
+class PretrainedWords:
+    """The tokenizer of a text encoder, as :class:`crisol.models.products.networks.tokens.Words`."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def load(cls, name: str | Path) -> "PretrainedWords":
+        """By name or from a directory.
+
+        Raises:
+            MendableError: there is no such tokenizer.
+        """
+        from transformers import AutoTokenizer
+
+        try:
+            return cls(AutoTokenizer.from_pretrained(str(name)))
+        except (OSError, ValueError) as error:
+            raise MendableError(f"model.network.{TEXT}: {str(name)!r} {_MISSING}") from error
+
+    @property
+    def size(self) -> int:
+        """Tokens there are."""
+        return len(self._tokenizer)
+
+    def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
+        """Every text's tokens, between the tokenizer's marks where it has them."""
+        tokens, fields, words = [], [], []
+        for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
+            if not text or not limit:
+                continue
+            encoding = self._tokenizer(
+                text[: 40 * limit], add_special_tokens=False, truncation=True, max_length=limit
+            )
+            first = words[-1] + 1 if words else 0
+            tokens += encoding["input_ids"]
+            fields += [field] * len(encoding["input_ids"])
+            words += [first + (word or 0) for word in encoding.word_ids()]
+        marks = (self._tokenizer.cls_token_id, self._tokenizer.sep_token_id)
+        if tokens and None not in marks:
+            tokens = [marks[0], *tokens, marks[1]]
+            fields = [fields[0], *fields, fields[-1]]
+            words = [0, *(word + 1 for word in words), words[-1] + 2]
+        return tokens, fields, words
+
+    def write(self, directory: Path) -> None:
+        """Write what ``AutoTokenizer`` reads."""
+        self._tokenizer.save_pretrained(directory / TEXT)
+
+    def digest(self) -> str:
+        """See :class:`~crisol.models.products.networks.tokens.Words`."""
+        vocabulary = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        return hashlib.sha256(vocabulary.encode()).hexdigest()
+
+
+class PretrainedWordReader(nn.Module):
+    """A text encoder whose states are mapped to the network's dimensions.
+
+    Args:
+        model: what ``AutoModel`` gives.
+        dimensions: D.
+        frozen: leave its weights as they are.
+    """
+
+    def __init__(self, model: Any, dimensions: int, *, frozen: bool) -> None:
+        super().__init__()
+        self.model, self.frozen = model.requires_grad_(not frozen), frozen
+        self.project = nn.Linear(model.config.hidden_size, dimensions)
+
+    def forward(self, inputs: Inputs, first_ND: Tensor) -> tuple[Tensor, Tensor]:
+        """States [N, 1 + T, D] and which of them there are [N, 1 + T]."""
+        present = inputs["present"]
+        # A product without words is read as one token that is then left out.
+        seen = present.clone()
+        seen[:, 0] |= ~present.any(1)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            found = self.model(input_ids=inputs["tokens"].long(), attention_mask=seen.long())
+        states = torch.cat([first_ND[:, None], self.project(found.last_hidden_state)], dim=1)
+        return states, F.pad(present, (1, 0), value=True)
+
+    def train(self, mode: bool = True) -> "PretrainedWordReader":
+        """A frozen encoder stays in evaluation mode: without dropout it is always the same."""
+        super().train(mode)
+        self.model.train(mode and not self.frozen)
+        return self
+
+
+class PretrainedPatchReader(nn.Module):
+    """An image encoder whose states are mapped to the network's dimensions.
+
+    Args:
+        model: what ``AutoModel`` gives.
+        dimensions: D.
+        preprocessing: ``image_mean`` and ``image_std`` of the pixels in [0, 1] it wants.
+        frozen: leave its weights as they are.
+    """
+
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(
+        self, model: Any, dimensions: int, preprocessing: dict[str, Any], *, frozen: bool
+    ) -> None:
+        super().__init__()
+        self.model, self.frozen = model.requires_grad_(not frozen), frozen
+        self.preprocessing = preprocessing
+        self.project = nn.Linear(model.config.hidden_size, dimensions)
+        mean = torch.tensor(preprocessing.get("image_mean") or _MEAN)
+        spread = torch.tensor(preprocessing.get("image_std") or _SPREAD)
+        self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
+        self.register_buffer("spread", spread.view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures [N, 3, S, S] in [-1, 1] to states [N, P, D] and the places [P, 2]."""
+        size = self.model.config.image_size
+        pixels = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+        pixels = ((pixels + 1) / 2 - self.mean) / self.spread
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
+            states = self.model(pixel_values=pixels).last_hidden_state
+        side = size // self.model.config.patch_size
+        patches = self.project(states[:, -side * side :])  # a class token comes before the patches
+        return patches, places(side, side, images.device)
+
+    def train(self, mode: bool = True) -> "PretrainedPatchReader":
+        """See :meth:`PretrainedWordReader.train`."""
+        super().train(mode)
+        self.model.train(mode and not self.frozen)
+        return self
+
+
+def load_encoder(name: str | Path, field: str) -> Any:
+    """A pre-trained model by name or directory.
+
+    Raises:
+        MendableError: there is none; names the parameter.
+    """
+    from transformers import AutoModel
+
+    try:
+        return AutoModel.from_pretrained(str(name))
+    except (OSError, ValueError) as error:
+        raise MendableError(f"model.network.{field}: {str(name)!r} {_MISSING}") from error
+
+
+def load_preprocessing(name: str | Path) -> dict[str, Any]:
+    """The settings an image encoder's pictures were prepared with; empty where it brings none."""
+    from transformers.utils import cached_file
+
+    path = cached_file(
+        str(name), _PREPROCESSING, _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )  # fmt: skip
+    return dict(json.loads(Path(path).read_text())) if path else {}
+
+
+def write_encoder(model: Any, directory: Path, preprocessing: dict[str, Any] | None = None) -> None:
+    """Write what :func:`empty_encoder` builds it from; the weights are kept with the network's."""
+    model.config.save_pretrained(directory)
+    if preprocessing is not None:
+        (directory / _PREPROCESSING).write_text(json.dumps(preprocessing))
+
+
+def empty_encoder(directory: Path) -> tuple[Any, dict[str, Any]]:
+    """A stored encoder before its weights are filled in, and its preprocessing."""
+    from transformers import AutoConfig, AutoModel
+
+    path = directory / _PREPROCESSING
+    preprocessing = json.loads(path.read_text()) if path.is_file() else {}
+    return AutoModel.from_config(AutoConfig.from_pretrained(directory)), preprocessing

@@ -1,0 +1,267 @@
+"""A product as the network's numbers: tokens, terms, pixels, price, brand and category.
+
+Everything that is learned here (byte pairs, frequencies, names, the scale of prices) is learned
+from training products.
+
+Legend: N products, T tokens of the longest one, G terms of the longest one, S sides of a picture.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from crisol.core.arrays import Floats
+from crisol.core.data.pictures import Pixels
+from crisol.models.products.data.records import Record
+from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.networks.bag import counted_terms, rarity, weights
+from crisol.models.products.networks.tokens import TITLE, BytePairs, Words, texts_of
+from crisol.models.products.params import NetworkParams
+
+Inputs = dict[str, Tensor]
+"""What the network takes, see :func:`inputs_of`."""
+
+BRAND_TOKENS = 8
+ABSENT, UNKNOWN = 0, 1
+"""Numbers of a name that is not there, and of one that no two training products had."""
+TERM_SHARES = (1.0, 0.5, 0.5, 0.7)
+"""The weights of each field's terms (order: :data:`crisol.models.products.networks.tokens.TEXTS`):
+a title is written more carefully than a description."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One product, encoded.
+
+    Attributes:
+        tokens: [T].
+        fields: [T] which text each comes from.
+        words: [T] number of the word it is part of.
+        terms: [G] buckets.
+        weights: [G] TF-IDF.
+        term_fields: [G] which text each comes from.
+        pixels: [S, S, 3], or nothing.
+        price: standardised logarithm; NaN unknown.
+        names: numbers of brand, category, main category and currency.
+    """
+
+    tokens: NDArray[np.int32]
+    fields: NDArray[np.int8]
+    words: NDArray[np.int16]
+    terms: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    term_fields: NDArray[np.int8]
+    pixels: Pixels | None
+    price: float
+    names: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Numbers of the brands, categories and currencies that training products had."""
+
+    brands: Mapping[str, int]
+    categories: Mapping[str, int]
+    currencies: Mapping[str, int]
+
+    @classmethod
+    def of(cls, records: Sequence[Record]) -> "Names":
+        """Number every name that two products have."""
+        categories = [key for record in records for key in _levels(record.category) if key]
+        return cls(
+            _numbered(_key(record.brand) for record in records),
+            _numbered(categories),
+            _numbered(record.currency for record in records),
+        )
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """Rows that tables of brands, categories and currencies need."""
+        return tuple(2 + len(part) for part in (self.brands, self.categories, self.currencies))  # type: ignore[return-value]
+
+    def numbers(self, record: Record) -> tuple[int, int, int, int]:
+        """Of brand, category, main category and currency."""
+        whole, main = _levels(record.category)
+        return (
+            _number(self.brands, _key(record.brand)),
+            _number(self.categories, whole),
+            _number(self.categories, main),
+            _number(self.currencies, record.currency),
+        )
+
+
+class Encoder:
+    """Reads products.
+
+    Args:
+        words: cuts texts into tokens.
+        names: numbers names.
+        idf: [buckets] of the bag of terms.
+        scale: mean and spread of the training products' log-prices.
+        limits: tokens of each text, in the order of the texts.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        names: Names,
+        idf: NDArray[np.float32],
+        scale: tuple[float, float],
+        limits: Sequence[int],
+    ) -> None:
+        self.words, self.names, self.idf = words, names, idf
+        self.scale, self.limits = scale, tuple(limits)
+
+    @classmethod
+    def fit(
+        cls,
+        records: Sequence[Record],
+        log_prices: Floats,
+        params: NetworkParams,
+        buckets: int,
+        words: Words | None = None,
+    ) -> "Encoder":
+        """Learn from training products.
+
+        Args:
+            records: N of them.
+            log_prices: [N]; NaN unknown.
+            params: how many tokens to read.
+            buckets: of the bag of terms.
+            words: what cuts texts; nothing: byte pairs are learned.
+        """
+        if words is None:
+            texts = (text for record in records for text in texts_of(record) if text)
+            words = BytePairs.train(texts, params.vocabulary)
+        idf = rarity((_all_terms(record, buckets) for record in records), buckets)
+        known = log_prices[~np.isnan(log_prices)]
+        spread = float(known.std()) if len(known) > 1 else 0.0
+        scale = (float(known.mean()) if len(known) else 0.0, spread or 1.0)
+        limits = (
+            params.title_tokens, BRAND_TOKENS, params.attribute_tokens, params.description_tokens,
+        )  # fmt: skip
+        return cls(words, Names.of(records), idf, scale, limits)
+
+    def __call__(self, record: Record) -> Encoded:
+        """Encode one product."""
+        texts = texts_of(record)
+        tokens, fields, words = self.words.read(texts, self.limits)
+        found = [
+            (field, counts)
+            for field, text in enumerate(texts)
+            if text and (counts := _field_terms(field, text, len(self.idf)))
+        ]
+        shares = [TERM_SHARES[field] * weights(counts, self.idf) for field, counts in found]
+        log_price = math.log(record.price) if record.price > 0 else math.nan
+        return Encoded(
+            np.array(tokens, np.int32),
+            np.array(fields, np.int8),
+            np.array(words, np.int16),
+            np.array([bucket for _, counts in found for bucket in counts], np.int32),
+            np.concatenate([*shares, np.zeros(0, np.float32)]),
+            np.array([field for field, counts in found for _ in counts], np.int8),
+            None if record.image is None else record.image.pixels,
+            (log_price - self.scale[0]) / self.scale[1],
+            self.names.numbers(record),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What JSON keeps of it; ``words`` and ``idf`` are kept in files of their own."""
+        names = self.names
+        return {
+            "brands": dict(names.brands),
+            "categories": dict(names.categories),
+            "currencies": dict(names.currencies),
+            "scale": list(self.scale),
+            "limits": list(self.limits),
+        }
+
+    @classmethod
+    def restore(cls, state: Mapping[str, Any], words: Words, idf: NDArray[np.float32]) -> "Encoder":
+        """The inverse of :meth:`state`."""
+        names = Names(state["brands"], state["categories"], state["currencies"])
+        return cls(words, names, idf, tuple(state["scale"]), state["limits"])
+
+
+def inputs_of(encoded: Sequence[Encoded], step: int = 1) -> Inputs:
+    """N products as tensors.
+
+    Args:
+        encoded: the products.
+        step: T is a multiple of it, so that few different shapes occur.
+
+    Returns:
+        ``tokens, fields, words`` [N, T], ``present`` [N, T] (not filled up), ``terms, weights,
+        term_fields`` [N, G], ``price`` [N] (0 where unknown), ``has_price`` [N], ``names`` [N, 4],
+        ``image_row`` [N]: place of a product's picture among those of :func:`pictures_of`; -1: it
+        has none.
+    """
+    length = step * -(-max(1, *(len(one.tokens) for one in encoded)) // step)
+    terms = max(1, *(len(one.terms) for one in encoded))
+    has_image = np.array([one.pixels is not None for one in encoded])
+    prices = torch.tensor([one.price for one in encoded], dtype=torch.float32)
+    return {
+        "tokens": _filled([one.tokens for one in encoded], length, np.int32),
+        "fields": _filled([one.fields for one in encoded], length, np.int32),
+        "words": _filled([one.words for one in encoded], length, np.int64),
+        "present": _filled([np.ones(len(one.tokens)) for one in encoded], length, np.bool_),
+        "terms": _filled([one.terms for one in encoded], terms, np.int32),
+        "weights": _filled([one.weights for one in encoded], terms, np.float32),
+        "term_fields": _filled([one.term_fields for one in encoded], terms, np.int32),
+        "price": prices.nan_to_num(),
+        "has_price": ~prices.isnan(),
+        "names": torch.tensor([one.names for one in encoded]),
+        "image_row": torch.from_numpy(np.where(has_image, has_image.cumsum() - 1, -1)),
+    }
+
+
+def pictures_of(encoded: Sequence[Encoded]) -> Tensor:
+    """[M, S, S, 3] bytes of the products that have a picture."""
+    found = [one.pixels for one in encoded if one.pixels is not None]
+    return torch.from_numpy(np.stack(found)) if found else torch.zeros(0, 1, 1, 3).byte()
+
+
+def _filled(rows: Sequence[NDArray[Any]], length: int, kind: type) -> Tensor:
+    filled = np.zeros((len(rows), length), kind)
+    for target, row in zip(filled, rows, strict=True):
+        target[: len(row)] = row
+    return torch.from_numpy(filled)
+
+
+def _field_terms(field: int, text: str, buckets: int) -> dict[int, int]:
+    """Pieces of words only of the title: of long texts they would be most of the terms."""
+    return counted_terms(text, buckets, pieces=field == TITLE)
+
+
+def _all_terms(record: Record, buckets: int) -> dict[int, int]:
+    found: dict[int, int] = {}
+    for field, text in enumerate(texts_of(record)):
+        found |= _field_terms(field, text, buckets)
+    return found
+
+
+def _key(name: str) -> str:
+    return " ".join(name.lower().split())
+
+
+def _levels(category: str) -> tuple[str, str]:
+    """``main > sub`` and ``main``, as keys; the same one twice where there is one level."""
+    parts = [_key(part) for part in category.split(SEPARATOR.strip())]
+    return SEPARATOR.join(parts), parts[0]
+
+
+def _numbered(names: Iterable[str]) -> dict[str, int]:
+    counts = Counter(name for name in names if name)
+    often = sorted(name for name, count in counts.items() if count > 1)
+    return {name: number for number, name in enumerate(often, start=2)}
+
+
+def _number(numbers: Mapping[str, int], name: str) -> int:
+    return numbers.get(name, UNKNOWN) if name else ABSENT

@@ -1,0 +1,64 @@
+"""The network's own first layers: words among words, patches among patches.
+
+A pre-trained encoder may take the place of either
+(:mod:`crisol.models.products.networks.encoders`).
+
+Legend: N products, T words, P patches, S pixels, D dimensions.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from crisol.core.layers.attention import Stack
+from crisol.models.products.networks.encoding import Inputs
+from crisol.models.products.networks.patches import Patches
+from crisol.models.products.networks.presets import Sizes
+from crisol.models.products.networks.tokens import TEXTS
+
+
+class WordReader(nn.Module):
+    """Words in layers of their own, the first token standing for the whole text."""
+
+    def __init__(self, vocabulary: int, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
+        super().__init__()
+        self.tokens = nn.Embedding(vocabulary, sizes.dimensions)
+        self.fields = nn.Embedding(len(TEXTS), sizes.dimensions)
+        self.stack = Stack(
+            sizes.own_layers, sizes.dimensions, sizes.heads, sizes.feedforward, dropout,
+            gradient_checkpointing=checkpointing,
+        )  # fmt: skip
+
+    def forward(self, inputs: Inputs, first_ND: Tensor) -> tuple[Tensor, Tensor]:
+        """States [N, 1 + T, D] and which of them there are [N, 1 + T]."""
+        x_NTD = self.tokens(inputs["tokens"]) + self.fields(inputs["fields"])
+        x_NTD = torch.cat([first_ND[:, None], x_NTD], dim=1)
+        present = F.pad(inputs["present"], (1, 0), value=True)
+        return self.stack(x_NTD, line(x_NTD.shape[1], x_NTD.device), seeing(present)), present
+
+
+class PatchReader(nn.Module):
+    """Patches in layers of their own."""
+
+    def __init__(self, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
+        super().__init__()
+        self.patches = Patches(sizes.patch, sizes.dimensions)
+        self.stack = Stack(
+            sizes.own_layers, sizes.dimensions, sizes.heads, sizes.feedforward, dropout,
+            gradient_checkpointing=checkpointing,
+        )  # fmt: skip
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures [N, 3, S, S] to states [N, P, D] and the places [P, 2] of the patches."""
+        x_NPD, where = self.patches(images)
+        return self.stack(x_NPD, where), where
+
+
+def seeing(present: Tensor) -> Tensor:
+    """[N, T, T]: every token may look at those that are there, and at itself."""
+    return present[:, None] | torch.eye(present.shape[1], dtype=torch.bool, device=present.device)
+
+
+def line(length: int, device: torch.device) -> Tensor:
+    """[length, 2] places of words."""
+    return torch.arange(length, device=device)[:, None].expand(-1, 2)

@@ -1,0 +1,104 @@
+"""Byte-pair encoding of a product's texts, learned from the training products.
+
+Sennrich et al., arXiv:1508.07909; on bytes, so that no character is unknown.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+from crisol.models.products.data.records import Record
+
+FILE = "tokenizer.json"
+TEXTS = ("title", "brand", "attributes", "description")
+"""The fields of a product that are words, in the order in which they are read."""
+TITLE, BRAND, ATTRIBUTES, DESCRIPTION = range(len(TEXTS))
+
+
+class Words(Protocol):
+    """Anything that cuts texts into numbered tokens."""
+
+    @property
+    def size(self) -> int:
+        """Tokens there are."""
+
+    def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
+        """Tokens, their field (position in ``texts``) and their word, all fields in one row.
+
+        Of the i-th text at most ``limits[i]`` tokens are read.
+        """
+
+    def write(self, directory: Path) -> None:
+        """Write what :meth:`read` needs."""
+
+    def digest(self) -> str:
+        """The same for the same tokens."""
+
+
+def texts_of(record: Record) -> tuple[str, str, str, str]:
+    """The texts of a product in the order of :data:`TEXTS`."""
+    attributes = ", ".join(f"{name} {value}" for name, value in record.attributes.items())
+    return record.title, record.brand, attributes, record.description
+
+
+class BytePairs:
+    """A trained byte-pair encoding, blind to case and accents."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def train(cls, texts: Iterable[str], size: int) -> "BytePairs":
+        """Learn the most frequent pairs; the same texts give the same tokens."""
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.normalizer = normalizers.Sequence(
+            [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=size,
+            min_frequency=2,
+            show_progress=False,
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        )
+        tokenizer.train_from_iterator(texts, trainer)
+        return cls(tokenizer)
+
+    @classmethod
+    def load(cls, directory: Path) -> "BytePairs":
+        """The inverse of :meth:`write`."""
+        return cls(Tokenizer.from_file(str(directory / FILE)))
+
+    @property
+    def size(self) -> int:
+        """Tokens there are."""
+        return int(self._tokenizer.get_vocab_size())
+
+    def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
+        """See :class:`Words`."""
+        tokens: list[int] = []
+        fields: list[int] = []
+        words: list[int] = []
+        for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
+            if not text or not limit:
+                continue
+            # A token has a byte at least, so that longer texts need no reading to their end.
+            encoding = self._tokenizer.encode(text[: 40 * limit])
+            first = words[-1] + 1 if words else 0
+            ids = encoding.ids[:limit]
+            tokens += ids
+            fields += [field] * len(ids)
+            words += [first + (word or 0) for word in encoding.word_ids[:limit]]
+        return tokens, fields, words
+
+    def write(self, directory: Path) -> None:
+        """Write ``tokenizer.json``."""
+        self._tokenizer.save(str(directory / FILE))
+
+    def digest(self) -> str:
+        """See :class:`Words`."""
+        return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()

@@ -1,0 +1,280 @@
+"""The transformer as a member of the ensemble: records in, answers and embeddings out."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from crisol.core.arrays import Floats
+from crisol.models.products.data.records import Record
+from crisol.models.products.methods.member import Forecast, Member
+from crisol.models.products.networks.encoders import (
+    IMAGE,
+    TEXT,
+    PretrainedPatchReader,
+    PretrainedWordReader,
+    PretrainedWords,
+    empty_encoder,
+    write_encoder,
+)
+from crisol.models.products.networks.encoding import (
+    Encoded,
+    Encoder,
+    Inputs,
+    inputs_of,
+    pictures_of,
+)
+from crisol.models.products.networks.network import ProductNetwork
+from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.readers import PatchReader, WordReader
+from crisol.models.products.networks.tokens import BytePairs
+from crisol.models.products.params import NetworkParams
+
+__all__ = ["Encoded", "Look", "Transformer", "build"]
+
+ENCODER, WEIGHTS, IDF = "encoder.json", "network.safetensors", "idf"
+BATCH = 64
+STEP = 8
+"""Batches are as long as their longest text, rounded up to this."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one look at N products says.
+
+    Attributes:
+        forecast: the answers.
+        embedding: [N, E] of length 1: the mean of text and picture, of those there are; zeros
+            where there is neither.
+        text: [N, E] of length 1; zeros without a text.
+        has_text: [N].
+        image: [N, E] of length 1; zeros without a picture.
+        has_image: [N].
+        agreement: [N] cosine of text and picture; NaN where one of them is missing.
+    """
+
+    forecast: Forecast
+    embedding: Floats
+    text: Floats
+    has_text: NDArray[np.bool_]
+    image: Floats
+    has_image: NDArray[np.bool_]
+    agreement: Floats
+
+
+class Transformer(Member):
+    """A trained network with what reads products for it.
+
+    Args:
+        network: in evaluation mode.
+        encoder: reads records.
+        params: what the network was built from.
+    """
+
+    name: ClassVar[str] = "transformer"
+
+    def __init__(self, network: ProductNetwork, encoder: Encoder, params: NetworkParams) -> None:
+        self.network, self.encoder, self.params = network.eval(), encoder, params
+        self.embedding_id = self._digest()
+
+    @property
+    def embedding_size(self) -> int:
+        """E."""
+        return int(self.network.text.out_features)
+
+    # -- answering -------------------------------------------------------------------------------
+
+    def encode_one(self, record: Record) -> Encoded:
+        """Read one product; needs no network and may run in another thread than it."""
+        return self.encoder(record)
+
+    def look(self, records: Sequence[Record]) -> Look:
+        """Look at N products."""
+        return self.look_encoded([self.encoder(record) for record in records])
+
+    def look_encoded(self, encoded: Sequence[Encoded]) -> Look:
+        """Look at N products that :meth:`encode_one` has read.
+
+        Products with and without pictures and of like lengths go through the network together.
+        """
+        found = self._run(encoded, self.network)
+        has_text, has_image = _there(encoded)
+        text, image = found["text"] * has_text[:, None], found["image"]
+        agreement = np.where(has_text & has_image, (text * image).sum(1), np.nan)
+        return Look(
+            self._forecast(found), _mean(text, image), text, has_text, image, has_image, agreement
+        )
+
+    def forecast(self, records: Sequence[Record]) -> Forecast:
+        """See :class:`~crisol.models.products.methods.member.Member`."""
+        return self.look(records).forecast
+
+    def embed(self, records: Sequence[Record]) -> Floats:
+        """[N, E] the embeddings alone: what :meth:`look` says of them, in a third of its time."""
+        return self.embed_encoded([self.encoder(record) for record in records])
+
+    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
+        """[N, E] the embeddings of products that :meth:`encode_one` has read."""
+        found = self._run(encoded, self.network.embed)
+        return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
+
+    def _run(
+        self, encoded: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+    ) -> dict[str, Floats]:
+        """What the network says, in batches of like products, put back into their order."""
+        found: dict[str, Floats] = {}
+        for rows in _batches(encoded) or [np.zeros(0, np.int64)]:
+            batch = [encoded[row] for row in rows] or [_NOTHING]
+            for name, values in self._run_batch(batch, network).items():
+                shape = (len(encoded), *values.shape[1:])
+                found.setdefault(name, np.zeros(shape, values.dtype))[rows] = values[: len(rows)]
+        return found
+
+    def _run_batch(
+        self, batch: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+    ) -> dict[str, Floats]:
+        device = self.network.start.device
+        # A picture that several products share, as the variants of one do, is looked at once.
+        distinct = {id(one.pixels): one for one in batch if one.pixels is not None}
+        place = {key: row for row, key in enumerate(distinct)}
+        inputs = inputs_of(batch, STEP)
+        inputs["image_row"] = torch.tensor([place.get(id(one.pixels), -1) for one in batch])
+        inputs = {name: part.to(device) for name, part in inputs.items()}
+        with torch.inference_mode():
+            out = network(inputs, to_unit(pictures_of(list(distinct.values())).to(device)))
+        return {name: part.float().cpu().numpy() for name, part in out.items()}
+
+    def _forecast(self, found: Mapping[str, Floats]) -> Forecast:
+        tasks = self.network.tasks
+        mean, spread = self.encoder.scale
+        leaf = torch.from_numpy(found["leaf"]).double().log_softmax(1).numpy()
+        rating = torch.from_numpy(found["rating"]).double().sigmoid().numpy()
+        return Forecast(
+            leaf if "leaf" in tasks else None,
+            found["log_price"].astype(np.float64) * spread + mean if "log_price" in tasks else None,
+            rating if "rating" in tasks else None,
+        )
+
+    # -- storing ---------------------------------------------------------------------------------
+
+    def write(self, directory: Path) -> dict[str, Any]:
+        """Write ``network.safetensors``, ``encoder.json`` and the tokenizer."""
+        weights = {name: part.contiguous() for name, part in self.network.state_dict().items()}
+        save_file({**weights, IDF: torch.from_numpy(self.encoder.idf)}, directory / WEIGHTS)
+        (directory / ENCODER).write_text(json.dumps(self.encoder.state()))
+        self.encoder.words.write(directory)
+        words, patches = self.network.words, self.network.patches
+        if isinstance(words, PretrainedWordReader):
+            write_encoder(words.model, directory / TEXT)
+        if isinstance(patches, PretrainedPatchReader):
+            write_encoder(patches.model, directory / IMAGE, patches.preprocessing)
+        return {
+            # Written out: a preset may be another one tomorrow.
+            "params": {**self.params.model_dump(mode="json"), **asdict(sizes(self.params))},
+            "mains": self.network.main_of_C.tolist(),
+            "tasks": list(self.network.tasks),
+        }
+
+    @classmethod
+    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> "Transformer":
+        """The inverse of :meth:`write`."""
+        params = NetworkParams.model_validate(manifest["params"])
+        weights = load_file(directory / WEIGHTS)
+        text = None if params.text_encoder is None else empty_encoder(directory / TEXT)[0]
+        image = None if params.image_encoder is None else empty_encoder(directory / IMAGE)
+        words = (
+            BytePairs.load(directory) if text is None else PretrainedWords.load(directory / TEXT)
+        )
+        state = json.loads((directory / ENCODER).read_text())
+        encoder = Encoder.restore(state, words, weights.pop(IDF).numpy())
+        mains = torch.tensor(manifest["mains"], dtype=torch.long)
+        network = build(params, encoder, mains, manifest["tasks"], text=text, image=image)
+        network.load_state_dict(weights)
+        return cls(network, encoder, params)
+
+    def _digest(self) -> str:
+        """Names the embedding space: of weights and of what reads products for them."""
+        digest = hashlib.sha256()
+        for name, part in sorted(self.network.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(part.detach().cpu().contiguous().numpy().tobytes())
+        digest.update(self.encoder.idf.tobytes())
+        digest.update(json.dumps(self.encoder.state(), sort_keys=True).encode())
+        digest.update(self.encoder.words.digest().encode())
+        return digest.hexdigest()[:16]
+
+
+def build(
+    params: NetworkParams,
+    encoder: Encoder,
+    main_of_C: Tensor,
+    tasks: Sequence[str],
+    *,
+    text: Any = None,
+    image: tuple[Any, dict[str, Any]] | None = None,
+) -> ProductNetwork:
+    """A network before training.
+
+    Args:
+        params: its sizes.
+        encoder: whose tokens and names it reads.
+        main_of_C: see :class:`~crisol.models.products.networks.network.ProductNetwork`.
+        tasks: likewise.
+        text: a pre-trained text encoder in place of the own word layers.
+        image: a pre-trained image encoder and its preprocessing, likewise.
+    """
+    chosen, checkpointing = sizes(params), params.gradient_checkpointing
+    words: nn.Module = (
+        WordReader(encoder.words.size, chosen, params.dropout, checkpointing)
+        if text is None
+        else PretrainedWordReader(text, chosen.dimensions, frozen=params.frozen_encoders)
+    )
+    patches: nn.Module = (
+        PatchReader(chosen, params.dropout, checkpointing)
+        if image is None
+        else PretrainedPatchReader(
+            image[0], chosen.dimensions, image[1], frozen=params.frozen_encoders
+        )
+    )
+    return ProductNetwork(
+        chosen, words, patches, encoder.names.sizes, main_of_C, tasks,
+        dropout=params.dropout, gradient_checkpointing=checkpointing,
+    )  # fmt: skip
+
+
+def _there(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """[N] which products have a text, and which have a picture."""
+    has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
+    return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
+
+
+def _mean(text: Floats, image: Floats) -> Floats:
+    """[N, E] of length 1; zeros where both are."""
+    both = text + image
+    length = np.linalg.norm(both, axis=1, keepdims=True)
+    return both / np.where(length > 0, length, 1)
+
+
+def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
+    """Rows of every batch: first those without a picture, each sorted by length."""
+    _, has_image = _there(encoded)
+    lengths = np.array([len(one.tokens) for one in encoded], np.int64)
+    order = np.lexsort((lengths, has_image))
+    parts = order[~has_image[order]], order[has_image[order]]
+    return [part[at : at + BATCH] for part in parts for at in range(0, len(part), BATCH)]
+
+
+_EMPTY = np.zeros(0, np.int32)
+_NOTHING = Encoded(
+    _EMPTY, _EMPTY.astype(np.int8), _EMPTY.astype(np.int16), _EMPTY, _EMPTY.astype(np.float32),
+    _EMPTY.astype(np.int8), None, float("nan"), (0, 0, 0, 0),
+)  # fmt: skip

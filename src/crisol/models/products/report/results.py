@@ -1,0 +1,219 @@
+"""What every method answered of one study's test products, measured head by head."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from crisol.core import metrics
+from crisol.core.arrays import Floats
+from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.methods.targets import currency_of, labels_of
+from crisol.models.products.params import DataParams
+from crisol.models.products.report.views import ENSEMBLE, WHOLE
+from crisol.models.products.study_params import StudyParams
+
+Head = Literal["category", "main category", "price", "rating"]
+HEADS: tuple[Head, ...] = ("category", "main category", "price", "rating")
+METRIC: dict[Head, str] = {
+    "category": "accuracy",
+    "main category": "accuracy",
+    "price": "R² of the log-price",
+    "rating": "Spearman's rank correlation",
+}
+RESAMPLES = 500
+SMALLEST = 5
+"""Of fewer test products nothing is measured."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One method's figure for one head, on the test products whose answer is known."""
+
+    value: float
+    low: float
+    high: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """The answers of one study beside the truth.
+
+    Attributes:
+        study: the study.
+        answers: see :func:`crisol.models.products.report.views.answers`, with the truth beside it:
+            ``true_leaf, true_main, true_log_price, true_rating``.
+        ranks: at which rank pictures are found by words: ``method, row, rank, of``.
+        currency: of the prices.
+        trained: products of the first fold's training part.
+        guesses: what guesses the most frequent leaf and main category of the training products.
+    """
+
+    study: StudyParams
+    answers: pd.DataFrame
+    ranks: pd.DataFrame
+    currency: str
+    trained: int
+    guesses: dict[Head, float]
+    found: dict[tuple[str, str, str], Measured | None] = field(default_factory=dict, repr=False)
+    """What :meth:`measured` has measured: several tables and figures show the same."""
+
+    def methods(self) -> list[tuple[str, str]]:
+        """Every method and view, in the order of the table."""
+        pairs = self.answers[["method", "view"]].drop_duplicates()
+        return list(pairs.itertuples(index=False, name=None))
+
+    def of(self, method: str, view: str = WHOLE) -> pd.DataFrame:
+        """One method's answers in one view, by row."""
+        table = self.answers
+        chosen = table[(table["method"] == method) & (table["view"] == view)]
+        return chosen.set_index("row").sort_index()
+
+    def measured(self, head: Head, method: str, view: str = WHOLE) -> Measured | None:
+        """The head's metric; ``None`` where the method says nothing, or too little is known."""
+        key = head, method, view
+        if key not in self.found:
+            self.found[key] = self._measure(head, method, view)
+        return self.found[key]
+
+    def _measure(self, head: Head, method: str, view: str) -> Measured | None:
+        pair = truth_and_answer(self.of(method, view), head)
+        if pair is None:
+            return None
+        truth, answer = pair
+        if head in ("price", "rating") and np.ptp(truth) == 0:
+            return None  # nothing to be explained, nothing to be ranked
+        if head in ("category", "main category"):
+            found = metrics.bootstrap_interval(truth, answer, resamples=RESAMPLES)
+        elif head == "price":
+            found = metrics.bootstrap_interval(truth, answer, metric="r2", resamples=RESAMPLES)
+        else:
+            return _spearman(truth, answer)
+        return Measured(found.value, found.low, found.high, len(truth))
+
+    def heads(self) -> list[Head]:
+        """What the ensemble has learned to answer and what can be measured."""
+        two = self.study.category_levels == 2
+        asked = [head for head in HEADS if head != "main category" or two]
+        return [head for head in asked if self.measured(head, ENSEMBLE) is not None]
+
+
+def truth_and_answer(table: pd.DataFrame, head: Head) -> tuple[np.ndarray, np.ndarray] | None:
+    """The rows whose truth is known: truth and answer; ``None`` where there are too few."""
+    columns = {
+        "category": ("true_leaf", "leaf"),
+        "main category": ("true_main", "main"),
+        "price": ("true_log_price", "log_price"),
+        "rating": ("true_rating", "rating"),
+    }
+    true, said = columns[head]
+    if head in ("category", "main category"):
+        known = table[(table[true] != "")]
+        if known.empty or (known[said] == "").all():
+            return None
+    else:
+        known = table[table[true].notna()]
+        if known[said].isna().any():
+            return None
+    if len(known) < SMALLEST:
+        return None
+    return known[true].to_numpy(), known[said].to_numpy()
+
+
+def study_results(
+    products: pd.DataFrame,
+    parts: pd.DataFrame,
+    answers: pd.DataFrame,
+    ranks: pd.DataFrame,
+    data: DataParams,
+) -> list[StudyResult]:
+    """Every study's answers beside the truth."""
+    return [
+        _study_result(
+            study,
+            products,
+            parts[parts["study"] == study.name],
+            answers[answers["study"] == study.name],
+            ranks[ranks["study"] == study.name],
+        )
+        for study in data.studies
+    ]
+
+
+def _study_result(
+    study: StudyParams,
+    products: pd.DataFrame,
+    parts: pd.DataFrame,
+    answers: pd.DataFrame,
+    ranks: pd.DataFrame,
+) -> StudyResult:
+    own = products.iloc[np.sort(parts.loc[parts["role"] != "helper", "row"].unique())]
+    truth = truth_of(own, study)
+    first = parts[(parts["fold"] == 0) & (parts["role"] == "train")]["row"].to_numpy()
+    joined = answers.join(truth, on="row").reset_index(drop=True)
+    tested = truth.loc[np.sort(joined["row"].unique())]
+    return StudyResult(
+        study,
+        joined,
+        ranks,
+        currency_of(own),
+        len(first),
+        {
+            "category": _most_frequent(truth["true_leaf"].loc[first], tested["true_leaf"]),
+            "main category": _most_frequent(truth["true_main"].loc[first], tested["true_main"]),
+        },
+    )
+
+
+def truth_of(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
+    """What products of the canonical table are, by their position in it."""
+    labels = labels_of(products, study)
+    leaves = [
+        SEPARATOR.join(part for part in leaf if part)
+        for leaf in zip(labels.main, labels.sub, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "true_leaf": leaves,
+            "true_main": labels.main,
+            "true_log_price": labels.log_price,
+            "true_rating": labels.rating,
+        },
+        index=products.index,
+    )
+
+
+def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
+    known = pd.Series([name for name in trained if name], dtype=object)
+    tested = tested[tested != ""]
+    if known.empty or tested.empty:
+        return float("nan")
+    return float((tested == known.mode().iloc[0]).mean())
+
+
+def _spearman(truth: Floats, answer: Floats) -> Measured:
+    """Spearman's rank correlation with a bootstrap percentile interval over products.
+
+    Resampled products keep the ranks that they have among all. An answer that is the same for all
+    of them ranks nothing: its correlation is 0.
+    """
+    ranks = [rankdata(values) - (len(truth) + 1) / 2 for values in (truth, answer)]
+    both = np.stack([ranks[0] * ranks[1], ranks[0] ** 2, ranks[1] ** 2, *ranks], axis=1)
+    drawn = np.random.default_rng(0).multinomial(
+        len(truth), np.full(len(truth), 1 / len(truth)), size=RESAMPLES
+    )
+    low, high = np.quantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
+    value = float(_correlation(both.mean(axis=0)))
+    return Measured(value, float(low), float(high), len(truth))
+
+
+def _correlation(means: Floats) -> Floats:
+    """[...] correlations of the means [..., 5] of xy, x², y², x and y; 0 where one is constant."""
+    xy, xx, yy, x, y = np.moveaxis(means, -1, 0)
+    spread = np.sqrt(np.maximum((xx - x**2) * (yy - y**2), 0.0))
+    correlation: Floats = np.divide(xy - x * y, spread, out=np.zeros_like(spread), where=spread > 0)
+    return correlation

@@ -1,0 +1,98 @@
+"""Finding a product's picture by its words: the embedding, and two ways of doing without."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from crisol.core.arrays import Floats
+from crisol.models.products.data.records import Record
+from crisol.models.products.predictor import ProductsPredictor
+
+COMPONENTS = 64
+RIDGE = 1.0
+EMBEDDING, LINEAR = "embedding", "TF-IDF to picture components"
+_NONE = pd.DataFrame({"method": [], "row": [], "rank": [], "of": []}).astype(
+    {"method": str, "row": int, "rank": float, "of": int}
+)
+
+
+def ranks(
+    predictor: ProductsPredictor, train: Sequence[Record], test: Sequence[Record]
+) -> pd.DataFrame:
+    """At which rank the picture of each test product is found by its title and description.
+
+    Args:
+        predictor: whose embedding is tested.
+        train: what the linear way may learn from.
+        test: products; those without words or without a picture are left out.
+
+    Returns:
+        ``method, row`` (position in ``test``)``, rank`` (from 1; pictures that fit equally well
+        count half)``, of`` (pictures searched). Empty where fewer than two can be tested.
+    """
+    rows = np.array([at for at, record in enumerate(test) if _both(record)], np.int64)
+    if len(rows) < 2:
+        return _NONE.copy()
+    tested = [test[row] for row in rows]
+    words = [record.without("image") for record in tested]
+    look = predictor.transformer.look(
+        [record.without("brand", "attributes", "price", "category") for record in tested]
+    )
+    found = {EMBEDDING: rank_of_own(look.text @ look.image.T)}
+    taught = [record for record in train if _both(record)]
+    if len(taught) >= 2:
+        found[LINEAR] = rank_of_own(_linear(taught, words, tested))
+    return pd.concat(
+        [
+            pd.DataFrame({"method": method, "row": rows, "rank": places, "of": len(rows)})
+            for method, places in found.items()
+        ],
+        ignore_index=True,
+    )
+
+
+def rank_of_own(similarity_NN: Floats) -> Floats:
+    """[N] rank of the diagonal in its row, from 1; ties count half."""
+    own = np.diag(similarity_NN)[:, None]
+    better = (similarity_NN > own).sum(axis=1)
+    equal = (similarity_NN == own).sum(axis=1) - 1
+    ranks_N: Floats = 1 + better + equal / 2
+    return ranks_N
+
+
+def _both(record: Record) -> bool:
+    return record.image is not None and bool(record.title or record.description)
+
+
+def _linear(taught: Sequence[Record], words: Sequence[Record], tested: Sequence[Record]) -> Floats:
+    """[N, N] cosines of pictures' principal components and those expected by TF-IDF and ridge."""
+    from sklearn.decomposition import PCA
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import Ridge
+
+    pixels = _pixels(taught)
+    components = min(COMPONENTS, len(taught) - 1, pixels.shape[1])
+    pca = PCA(components, svd_solver="randomized", random_state=0).fit(pixels)
+    tfidf = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, 2)).fit(_texts(taught))
+    ridge = Ridge(RIDGE).fit(tfidf.transform(_texts(taught)), pca.transform(pixels))
+    expected = ridge.predict(tfidf.transform(_texts(words)))
+    return _unit(expected.reshape(len(words), -1)) @ _unit(pca.transform(_pixels(tested))).T
+
+
+def _texts(records: Sequence[Record]) -> list[str]:
+    return [f"{record.title} {record.description}" for record in records]
+
+
+def _pixels(records: Sequence[Record]) -> Floats:
+    """[N, pixels] of at most 32 x 32 places, from 0 to 1."""
+    stacked = np.stack([record.image.pixels for record in records if record.image is not None])
+    step = max(1, stacked.shape[1] // 32)
+    small: Floats = stacked[:, ::step, ::step].reshape(len(stacked), -1) / np.float32(255)
+    return small
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    scaled: Floats = vectors / np.maximum(lengths, 1e-12)
+    return scaled

@@ -1,0 +1,103 @@
+"""What every method says of test products: as they are, and with parts of them taken away."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from crisol.models.products.answers.facts import has
+from crisol.models.products.data.records import Part, Record
+from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.methods.member import Forecast, Member
+from crisol.models.products.predictor import ProductsPredictor
+
+ENSEMBLE, BASELINE = "ensemble", "baseline"
+WITHOUT = "ensemble without "
+WHOLE = "whole"
+VIEWS: Mapping[str, tuple[Part, ...]] = {
+    "without image": ("image",),
+    "without category": ("category",),
+    "without price": ("price",),
+    "title alone": ("description", "image", "brand", "attributes", "price", "category"),
+}
+"""What is taken away in each view but :data:`WHOLE`."""
+
+
+def changing(records: Sequence[Record]) -> dict[str, tuple[Part, ...]]:
+    """The views in which anything is taken away from any of the records."""
+    return {
+        view: parts
+        for view, parts in VIEWS.items()
+        if any(has(record, part) for record in records for part in parts)
+    }
+
+
+def answers(
+    predictor: ProductsPredictor,
+    baseline: Member,
+    records: Sequence[Record],
+    views: Mapping[str, tuple[Part, ...]],
+) -> pd.DataFrame:
+    """One row per method, view and record.
+
+    Args:
+        predictor: the ensemble and its members.
+        baseline: answers in the whole view alone.
+        records: test products.
+        views: those of :func:`changing`, the same for every fold of a study: figures of different
+            views are compared, and so must be of the same products.
+
+    Returns:
+        ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
+        nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
+        last two of the ensemble), ``rating``; NaN where a method says nothing.
+    """
+    tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
+    for view, parts in {WHOLE: (), **views}.items():
+        seen = [record.without(*parts) for record in records]
+        said = predictor.forecasts(seen)
+        methods = {ENSEMBLE: predictor.blend.combine(said), **said}
+        if view == WHOLE and len(said) > 1:
+            methods |= {
+                WITHOUT + name: predictor.blend.without(name).combine(
+                    {other: forecast for other, forecast in said.items() if other != name}
+                )
+                for name in said
+            }
+        tables += [_table(predictor, name, view, given) for name, given in methods.items()]
+    return pd.concat(tables, ignore_index=True)
+
+
+def _table(
+    predictor: ProductsPredictor, method: str, view: str, forecast: Forecast
+) -> pd.DataFrame:
+    columns = _category(predictor.taxonomy, forecast)
+    if forecast.log_price is not None:
+        columns["log_price"] = forecast.log_price
+        if method == ENSEMBLE and predictor.intervals is not None:
+            columns["low"], columns["high"] = predictor.intervals.bounds(forecast.log_price)
+    if forecast.rating is not None:
+        columns["rating"] = forecast.rating
+    size = max((len(values) for values in columns.values()), default=0)
+    table = pd.DataFrame({"method": method, "view": view, "row": np.arange(size), **columns})
+    for name in ("leaf", "main"):
+        if name not in table:
+            table[name] = ""
+    for name in ("confidence", "main_confidence", "log_price", "low", "high", "rating"):
+        if name not in table:
+            table[name] = np.nan
+    return table
+
+
+def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, np.ndarray]:
+    if taxonomy is None or forecast.leaf is None:
+        return {}
+    leaves = np.exp(forecast.leaf.astype(np.float64))
+    mains = taxonomy.main_probabilities(leaves)
+    best = taxonomy.best(leaves)
+    return {
+        "leaf": np.array(taxonomy.names, object)[best],
+        "main": np.array(taxonomy.mains, object)[taxonomy.main_of[best]],
+        "confidence": leaves[np.arange(len(best)), best],
+        "main_confidence": mains.max(axis=1),
+    }

@@ -1,0 +1,1 @@
+"""Raw data to the canonical tables: sources, samples, checks, cleaning, splits."""

@@ -1,0 +1,423 @@
+"""Raw data as people have it: CSV, JSON, JSON lines, Parquet, pictures; a file, a folder or a zip.
+
+What a file is, is found out and told; nothing is guessed silently. A folder or zip with ``train.*``
+and ``test.*`` is an official split; one of class folders holds pictures.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.data.archives import Files, FolderFiles, files
+from crisol.models.tabular.params import Format, ReadParams
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+ROW, PART = "__row__", "__part__"
+"""Columns that reading adds: the number of the row in its source, from 1, and the part that the
+source's files put it in (train, test; missing where they say nothing)."""
+PICTURE, LABEL = "image", "label"
+"""Columns of pictures in class folders."""
+TABLES: dict[str, Format] = {
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".json": "json",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_PARTS = {
+    "train": "train", "training": "train", "valid": "train", "validation": "train",
+    "val": "train", "test": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found out of a source; shown to the person who brought it."""
+
+    format: Format
+    encoding: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    parts: tuple[str, ...] = ()
+    """Parts its files name, such as train and test."""
+    notes: tuple[str, ...] = ()
+
+    def tell(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "format": self.format,
+            "encoding": self.encoding,
+            "delimiter": self.delimiter,
+            "header": self.header,
+            "parts": list(self.parts),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A source as it was read.
+
+    Attributes:
+        frame: the source's columns (text tables: all text; others: as typed), and :data:`ROW` and
+            :data:`PART`.
+        found: what was found out.
+        files: what picture names in cells refer to, where there can be any.
+        folder: of the table within ``files``; names are relative to it.
+        where: what errors call the source.
+    """
+
+    frame: "pd.DataFrame"
+    found: Found
+    where: str
+    files: Files | None = field(default=None, compare=False)
+    folder: str = ""
+    read_as: "dict[tuple[str, ...], pd.Series[Any]]" = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Columns in the types they were tried in, kept for the next who asks."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The source's own columns, in order."""
+        return [str(name) for name in self.frame.columns if name not in (ROW, PART)]
+
+
+def read(path: Path, params: ReadParams = ReadParams()) -> RawTable:  # noqa: B008 - frozen
+    """Read a source.
+
+    Args:
+        path: a table file, or a folder or zip with tables or pictures.
+        params: what a person knows better.
+
+    Raises:
+        MendableError: there is nothing there, or it cannot be read; names the file, the line where
+            there is one, and the way out.
+    """
+    path = Path(path)
+    shown = _shown(path)
+    if not path.exists():
+        raise MendableError(f"{shown}: there is no such file or folder")
+    if path.is_dir() or _is_zip(path):
+        return _read_many(files(path), params, shown)
+    if params.format == "images":
+        raise MendableError(f"{shown}: pictures come as a folder or zip of class folders")
+    raw = _read_table(path, params, shown)
+    return replace(raw, files=FolderFiles(path.parent) if _names_pictures(raw) else None)
+
+
+def _shown(path: Path) -> str:
+    here = Path.cwd()
+    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+
+
+def _read_many(found: Files, params: ReadParams, shown: str) -> RawTable:
+    """What lies in a folder or a zip."""
+    tables = [name for name in found.names if PurePosixPath(name).suffix.lower() in TABLES]
+    pictures = [name for name in found.names if PurePosixPath(name).suffix.lower() in PICTURES]
+    if params.format == "images" or (pictures and not tables):
+        return _pictures(found, pictures, shown)
+    parts = {
+        _PARTS[PurePosixPath(name).stem.lower()]: name
+        for name in sorted(tables, reverse=True)
+        if PurePosixPath(name).stem.lower() in ("train", "training", "test", "testing")
+    }
+    if set(parts) == {"train", "test"}:
+        return _official(found, parts, params, shown)
+    if len(tables) == 1:
+        with found.local(tables[0]) as path:
+            raw = _read_table(path, params, f"{shown}/{tables[0]}")
+        folder = PurePosixPath(tables[0]).parent.as_posix()
+        return replace(raw, files=found, folder="" if folder == "." else folder)
+    listed = ", ".join(found.names[:5]) or "nothing"
+    raise MendableError(
+        f"{shown}: holds {listed}{'…' if len(found.names) > 5 else ''}; needed: one table, or "
+        "train.* and test.*, or pictures (PNG, JPEG, WebP) in a folder a class"
+    )
+
+
+def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: str) -> RawTable:
+    """Two files of the same columns: an official split."""
+    import pandas as pd
+
+    read_parts = {}
+    for part in ("train", "test"):
+        with found.local(parts[part]) as path:
+            read_parts[part] = _read_table(path, params, f"{shown}/{parts[part]}")
+    train, test = read_parts["train"], read_parts["test"]
+    if set(train.columns) != set(test.columns):
+        odd = sorted(set(train.columns) ^ set(test.columns))
+        raise MendableError(
+            f"{shown}: column {odd[0]!r} is in one of {parts['train']} and {parts['test']} alone; "
+            "both need the same columns (read.names and read.header tell them where the files do "
+            "not)"
+        )
+    frames = [raw.frame.assign(**{PART: part}) for part, raw in read_parts.items()]
+    frame = pd.concat(frames, ignore_index=True)
+    frame[ROW] = range(1, len(frame) + 1)
+    notes = [*train.found.notes, *(n for n in test.found.notes if n not in train.found.notes)]
+    told = replace(train.found, parts=("train", "test"), notes=tuple(notes))
+    return RawTable(frame, told, shown, found)
+
+
+def _pictures(found: Files, pictures: Sequence[str], shown: str) -> RawTable:
+    """Pictures in class folders, perhaps below train and test."""
+    import pandas as pd
+
+    if not pictures:
+        raise MendableError(f"{shown}: holds no pictures (PNG, JPEG, WebP)")
+    split = [PurePosixPath(name).parts for name in pictures]
+    # A folder around everything is how zips are packed; a class alone is no task either way.
+    while len({parts[0] for parts in split}) == 1 and all(len(parts) > 2 for parts in split):
+        split = [parts[1:] for parts in split]
+    tops = {parts[0].lower() for parts in split}
+    given = tops <= set(_PARTS) and "train" in {_PARTS[top] for top in tops}
+    labels = [parts[int(given) : -1] for parts in split]
+    flat = next((name for name, label in zip(pictures, labels, strict=True) if not label), None)
+    if flat is not None:
+        raise MendableError(
+            f"{shown}: {flat} lies in no class folder; each picture lies in a folder named after "
+            "its class (cats/1.jpg), perhaps below train/ and test/"
+        )
+    parts = [_PARTS[p[0].lower()] if given else None for p in split]
+    frame = pd.DataFrame(
+        {
+            PICTURE: list(pictures),
+            LABEL: ["/".join(label) for label in labels],
+            ROW: range(1, len(pictures) + 1),
+            PART: pd.Series(parts, dtype="str"),
+        }
+    )
+    others = len(found.names) - len(pictures)
+    notes = (f"{others} file(s) that are no pictures are left out",) if others else ()
+    named = tuple(sorted({part for part in parts if part is not None}))
+    return RawTable(frame, Found("images", parts=named, notes=notes), shown, found)
+
+
+def _names_pictures(raw: RawTable) -> bool:
+    """Whether the first cells of a column name picture files."""
+    head = raw.frame.head(20)
+    return any(
+        head[name].notna().any()
+        and all(isinstance(c, str) and c.lower().endswith(PICTURES) for c in head[name].dropna())
+        for name in raw.columns
+    )
+
+
+def _read_table(path: Path, params: ReadParams, shown: str) -> RawTable:
+    """One table file."""
+    form = params.format if params.format != "auto" else _format(path, shown)
+    if form == "csv":
+        from crisol.models.tabular.data.delimited import read_delimited
+
+        cut = read_delimited(path, params, shown)
+        found = Found("csv", cut.encoding, cut.separator, cut.header, notes=cut.notes)
+        frame = _frame(cut.table)
+    else:
+        if form == "parquet":
+            frame = _frame(_parquet(path, shown))
+        elif form == "json":
+            form, frame = _json(path, params, shown)
+        else:
+            frame = _json_lines(path, params, shown)
+        frame = _renamed(frame, params, shown)
+        found = Found(form)
+    for name in (ROW, PART):
+        if name in frame.columns:
+            raise MendableError(f"{shown}: column {name!r} is Crisol's own; rename it")
+    if frame.empty:
+        raise MendableError(f"{shown}: holds no rows")
+    return RawTable(_marked(frame), found, shown)
+
+
+def _marked(frame: "pd.DataFrame") -> "pd.DataFrame":
+    import pandas as pd
+
+    extra = pd.DataFrame({ROW: range(1, len(frame) + 1)}, index=frame.index)
+    extra[PART] = pd.Series([None] * len(frame), dtype="str", index=frame.index)
+    return pd.concat([frame, extra], axis=1)
+
+
+def _format(path: Path, shown: str) -> Format:
+    """By the file's ending, else by its first bytes."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    ending = path.suffix.lower()
+    if ending in TABLES:
+        return TABLES[ending]
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x89HDF", b"\xd0\xcf\x11\xe0")):
+        raise MendableError(
+            f"{shown}: is packed or of a program's own format; give CSV, JSON, JSON lines, Parquet "
+            "or a zip"
+        )
+    return "json" if start.lstrip()[:1] in (b"{", b"[") else "csv"
+
+
+def _frame(table: "pa.Table") -> "pd.DataFrame":
+    """Arrow to pandas; nested values as JSON text, decimals as floats."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = []
+    for column in table.columns:
+        kind = column.type
+        if pa.types.is_dictionary(kind):
+            column = column.cast(kind.value_type)
+            kind = column.type
+        if pa.types.is_decimal(kind):
+            column = column.cast(pa.float64())
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
+            column = pa.array([_as_text(v) for v in column.to_pylist()], pa.string())
+        elif pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind):
+            column = column.cast(pa.string())
+        elif pa.types.is_integer(kind) and column.null_count:
+            column = _whole_with_gaps(column, pc)
+        columns.append(column)
+    return pa.table(columns, names=table.column_names).to_pandas(date_as_object=False)
+
+
+def _whole_with_gaps(column: "pa.ChunkedArray", pc: Any) -> "pa.ChunkedArray":
+    """Whole numbers with missing ones as floats; as text where floats would blur them."""
+    import pyarrow as pa
+
+    bounds = pc.min_max(column).as_py()
+    if max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) >= 2**53:
+        return column.cast(pa.string())
+    return column.cast(pa.float64())
+
+
+def _parquet(path: Path, shown: str) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise MendableError(f"{shown}: is no Parquet file that can be read: {error}") from error
+    return table
+
+
+def _json(path: Path, params: ReadParams, shown: str) -> tuple[Format, "pd.DataFrame"]:
+    """A list of objects, an object that holds one (``{"data": [...]}``), or JSON lines."""
+    text = _text(path, params, shown)
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        if "Extra data" in str(error):  # more than one document: JSON lines under another name
+            return "jsonl", _json_lines(path, params, shown)
+        raise MendableError(f"{shown}: is not JSON: {error}") from error
+    if isinstance(document, dict):
+        lists = [value for value in document.values() if isinstance(value, list)]
+        if len(lists) != 1:
+            raise MendableError(
+                f"{shown}: is an object that holds {len(lists)} lists; give a list of objects, "
+                '{"data": [...]}, or JSON lines'
+            )
+        document = lists[0]
+    if not isinstance(document, list):
+        raise MendableError(f"{shown}: is no list of objects")
+    return "json", _objects(enumerate(document, start=1), params, shown, "item")
+
+
+def _json_lines(path: Path, params: ReadParams, shown: str) -> "pd.DataFrame":
+    def parsed() -> Iterable[tuple[int, Any]]:
+        for number, line in enumerate(_text(path, params, shown).split("\n"), start=1):
+            if line.strip():
+                try:
+                    yield number, json.loads(line)
+                except (json.JSONDecodeError, RecursionError) as error:
+                    raise MendableError(f"{shown}, line {number}: is not JSON: {error}") from error
+
+    return _objects(parsed(), params, shown, "line")
+
+
+def _text(path: Path, params: ReadParams, shown: str) -> str:
+    data = path.read_bytes()
+    encoding = params.encoding or json.detect_encoding(data)
+    try:
+        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
+    except (UnicodeDecodeError, LookupError) as error:
+        raise MendableError(
+            f"{shown}: is not {encoding} text ({error}); save it as UTF-8, or name its encoding "
+            "(read.encoding)"
+        ) from error
+
+
+def _objects(
+    items: Iterable[tuple[int, Any]], params: ReadParams, shown: str, called: str
+) -> "pd.DataFrame":
+    """Objects to columns, one value a row; absent keys are missing."""
+    import pandas as pd
+
+    columns: dict[str, list[Any]] = {}
+    missing = set(params.missing)
+    for count, (number, item) in enumerate(items):
+        if not isinstance(item, dict):
+            raise MendableError(
+                f"{shown}, {called} {number}: is no object but {json.dumps(item)[:40]}; every row "
+                'is an object such as {"age": 39}'
+            )
+        for name in item:
+            if name not in columns:
+                columns[name] = [None] * count
+        for name, values in columns.items():
+            value = item.get(name)
+            if isinstance(value, str):
+                value = value.strip()
+                value = None if value in missing else value
+            values.append(value)
+    return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
+
+
+def _typed(values: list[Any]) -> "pd.Series[Any]":
+    """Values of one column in one type: booleans, numbers, or text."""
+    import pandas as pd
+
+    there = [v for v in values if v is not None and v == v]
+    if there and all(isinstance(v, bool) for v in there):
+        return pd.Series([v if isinstance(v, bool) else None for v in values], dtype="boolean")
+    if there and all(
+        isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 2**53 for v in there
+    ):
+        return pd.Series([float("nan") if v is None else float(v) for v in values])
+    return pd.Series([_as_text(v) for v in values], dtype="str")
+
+
+def _as_text(value: Any) -> str | None:
+    """A value as it would stand in a text table."""
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
+
+
+def _renamed(frame: "pd.DataFrame", params: ReadParams, shown: str) -> "pd.DataFrame":
+    from crisol.models.tabular.data.delimited import check_names
+
+    names = [str(name) for name in frame.columns]
+    if params.names:
+        if len(params.names) != len(names):
+            raise MendableError(
+                f"read.names: {len(params.names)} names for the {len(names)} columns of {shown}"
+            )
+        names = list(params.names)
+    check_names(names, shown)
+    return frame.set_axis(names, axis=1)

@@ -1,0 +1,189 @@
+"""Answers by ``Idempotency-Key``: asking again what was asked before gives the same answer.
+
+In the manner of draft-ietf-httpapi-idempotency-key-header. What a request made is in MLflow; only
+the answer is kept here, for as long as clients may ask again.
+"""
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+from pydantic_core import to_json
+
+from crisol.serving.http.asgi import Reply
+from crisol.serving.http.endpoints import Notes, Question
+from crisol.serving.http.errors import ApiError
+from crisol.serving.http.handlers import Answer, Handle
+from crisol.serving.state.state_file import StateFile
+
+HEADER = "Idempotency-Key"
+_SANE_KEY = re.compile(r"[\x20-\x7e]{1,200}")
+_SCHEMA = """
+CREATE TABLE answers (
+    mark TEXT PRIMARY KEY,
+    request TEXT NOT NULL,
+    process TEXT NOT NULL,
+    status INTEGER,
+    body BLOB,
+    headers TEXT,
+    at REAL NOT NULL
+) STRICT
+"""
+
+
+@dataclass(frozen=True)
+class KeptAnswer:
+    """What was answered."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+def mark_of(caller: str, route: str, key: str) -> str:
+    """What one caller's key on one route is kept under.
+
+    Raises:
+        ApiError: 400, the key is not 1 to 200 printable ASCII characters.
+    """
+    if _SANE_KEY.fullmatch(key) is None:
+        raise ApiError(400, "Idempotency-Key must be 1 to 200 printable ASCII characters.")
+    return hashlib.sha256(f"{caller}\n{route}\n{key}".encode()).hexdigest()
+
+
+class Answers(StateFile):
+    """The answers of the last hours. Every process of the service may read and write."""
+
+    file = "answers.sqlite3"
+    content = "answers"
+    application = 0x4352414E  # "CRAN"
+    schema = _SCHEMA
+
+    def begin(self, mark: str, request: str, keep_s: float) -> KeptAnswer | None:
+        """Claim a mark, or get what was answered under it.
+
+        A claim whose process has died is taken over: whoever carries it out looks for what the
+        first may have made (the mark is on it).
+
+        Args:
+            mark: see :func:`mark_of`.
+            request: digest of everything else the request says.
+            keep_s: how long answers are kept.
+
+        Raises:
+            ApiError: 422, the key was used for another request; 409, the first is being worked on.
+        """
+        now = time.time()
+        with self.write() as writer:
+            writer.execute("DELETE FROM answers WHERE at < ?", (now - keep_s,))
+            found = writer.execute(
+                "SELECT request, process, status, body, headers FROM answers WHERE mark = ?",
+                (mark,),
+            ).fetchone()
+            if found is None or (found[2] is None and _gone(found[1])):
+                writer.execute(
+                    "INSERT OR REPLACE INTO answers (mark, request, process, at) "
+                    "VALUES (?, ?, ?, ?)",
+                    (mark, request, _this_process(), now),
+                )
+                found = None
+        if found is None:
+            return None
+        if found[0] != request:
+            raise ApiError(
+                422,
+                "This Idempotency-Key was used for another request: take a new one.",
+                code="idempotency_key_reused",
+            )
+        if found[2] is None:
+            raise ApiError(
+                409,
+                "The first request with this Idempotency-Key is still being worked on.",
+                code="request_in_progress",
+                headers={"retry-after": "1"},
+            )
+        return KeptAnswer(found[2], found[3], json.loads(found[4]))
+
+    def end(self, mark: str, answer: KeptAnswer | None) -> None:
+        """Keep an answer; ``None``: it failed, and may be tried again."""
+        with self.write() as writer:
+            if answer is None:
+                writer.execute("DELETE FROM answers WHERE mark = ?", (mark,))
+            else:
+                writer.execute(
+                    "UPDATE answers SET status = ?, body = ?, headers = ? WHERE mark = ?",
+                    (answer.status, answer.body, json.dumps(dict(answer.headers)), mark),
+                )
+
+
+def _this_process() -> str:
+    process = psutil.Process()
+    return f"{process.pid} {process.create_time():.2f}"
+
+
+def _gone(process: str) -> bool:
+    pid, started = process.split()
+    try:
+        found = psutil.Process(int(pid))
+        if found.status() == psutil.STATUS_ZOMBIE:  # nobody has taken leave of it
+            return True
+        return abs(found.create_time() - float(started)) > 1.5
+    except psutil.NoSuchProcess:
+        return True
+
+
+class Once(Handle):
+    """A ``POST`` that makes something: with an ``Idempotency-Key`` it makes it once.
+
+    A request that was refused or failed made nothing, and may be sent again with its key.
+
+    Args:
+        path: where.
+        handle: takes the application, the question and the mark of its key (``None``: no key). It
+            stores the mark with what it makes, and looks for it before: after a crash between
+            making and answering, the same request finds what was made.
+        named: see :class:`crisol.serving.http.handlers.Handle`.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        handle: Callable[[Any, Question, str | None], Answer],
+        notes: Notes | None = None,
+        **named: Any,
+    ) -> None:
+        said = notes or Notes()
+        told = {**said.request_headers, HEADER: "Sent again with it, a request changes nothing."}
+        notes = Notes(
+            errors=tuple({*said.errors, 400, 409, 422}),
+            request_headers=told,
+            response_headers=said.response_headers,
+        )
+        super().__init__(path, handle=self._once, notes=notes, **named)
+        self._make = handle
+
+    def _once(self, app: Any, question: Question) -> Answer | Reply:
+        key = question.headers.get(HEADER.lower().encode())
+        if key is None:
+            return self._make(app, question, None)
+        mark = mark_of(question.caller, self.path, key.decode("ascii", "replace"))
+        said = to_json([dict(question.parameters), question.query, question.body])
+        answers, keep_s = app.answers, app.platform_settings.idempotency_s
+        kept = answers.begin(mark, hashlib.sha256(said).hexdigest(), keep_s)
+        if kept is None:
+            try:
+                made = self._make(app, question, mark)
+            except BaseException:
+                answers.end(mark, None)
+                raise
+            body = b"" if made.body is None else to_json(made.body)
+            kept = KeptAnswer(made.status or self.status, body, made.headers)
+            answers.end(mark, kept)
+            return made
+        return Reply(kept.status, kept.body, headers=kept.headers)

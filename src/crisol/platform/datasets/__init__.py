@@ -1,0 +1,1 @@
+"""Uploaded datasets: receiving, profiling, storing."""

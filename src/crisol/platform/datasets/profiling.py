@@ -1,0 +1,173 @@
+"""Reading and profiling datasets: each in a process of its own, held to time and memory."""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Lock
+
+import psutil
+
+from crisol.platform.datasets.dataset import Dataset
+from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.profiling_worker import REFUSED
+from crisol.platform.settings import PlatformSettings
+
+_log = logging.getLogger("crisol.serving.platform")
+_LOOK_S = 0.1
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+"""Of the environment, what the process gets: no key and no address."""
+
+
+class Profiler:
+    """Makes datasets whose files are there ready, or refuses them; owners take turns.
+
+    Args:
+        datasets: the store.
+        settings: how long and how large a process may grow, and how many at once.
+    """
+
+    def __init__(self, datasets: DatasetStore, settings: PlatformSettings) -> None:
+        self._datasets = datasets
+        self._settings = settings
+        self._root = settings.state_dir / "profiling"
+        self._pool = ThreadPoolExecutor(settings.profile_workers, "profiler")
+        self._stopping = Event()
+        self._waiting: dict[str, deque[str]] = {}
+        """By owner, whose turn it is first; a turn taken is at the end again."""
+        self._lock = Lock()
+
+    def submit(self, dataset: Dataset) -> None:
+        """Profile a dataset when its turn comes."""
+        with self._lock:
+            self._waiting.setdefault(dataset.owner, deque()).append(dataset.id)
+        self._pool.submit(self._work_next)
+
+    def _work_next(self) -> None:
+        with self._lock:
+            owner = next(iter(self._waiting))
+            theirs = self._waiting.pop(owner)
+            dataset_id = theirs.popleft()
+            if theirs:
+                self._waiting[owner] = theirs
+        self._work(dataset_id)
+
+    def close(self) -> None:
+        """Stop; what was not finished is done anew at the next start."""
+        self._stopping.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _work(self, dataset_id: str) -> None:
+        try:
+            with self._mine(dataset_id) as mine:
+                dataset = self._datasets.get(dataset_id)
+                if mine and dataset.state == "profiling":
+                    self._profile(dataset)
+        except Exception:  # noqa: BLE001 - the boundary: logged, and told with the dataset
+            _log.exception("profiling failed", extra={"fields": {"dataset": dataset_id}})
+            with contextlib.suppress(Exception):
+                self._datasets.refuse(
+                    self._datasets.get(dataset_id), "it could not be profiled; see the service log"
+                )
+
+    def _profile(self, dataset: Dataset) -> None:
+        out = self._root / dataset.id
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        try:
+            options = out / "options.json"
+            options.write_text(json.dumps(self._datasets.options(dataset)), encoding="utf-8")
+            reason = self._run(self._datasets.files(dataset), options, out)
+            if self._stopping.is_set() and reason:
+                return
+            if reason:
+                self._datasets.refuse(dataset, reason)
+            else:
+                facts = json.loads((out / "facts.json").read_bytes())
+                self._datasets.accept(dataset, out, facts)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    def _run(self, data: Path, options: Path, out: Path) -> str:
+        """Why the process did not come to its end; empty: it did."""
+        command = [sys.executable, "-m", "crisol.platform.datasets.profiling_worker", data.name,
+                   str(options), str(out), str(os.getpid()),
+                   str(self._settings.max_columns)]  # fmt: skip
+        environment = {k: v for k, v in os.environ.items() if k in _KEPT}
+        with (out / "log").open("wb") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=data.parent,  # so that messages name the file and nothing of this machine
+                env={**environment, "OMP_NUM_THREADS": "1"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            try:
+                reason = self._watch(process)
+            finally:
+                if process.poll() is None:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+        if reason or process.returncode == 0:
+            return reason
+        if process.returncode == REFUSED:
+            return (out / "refused.txt").read_text(encoding="utf-8")
+        tail = (out / "log").read_text(errors="replace")[-3000:]
+        _log.error("a profiling process failed", extra={"fields": {"log": tail}})
+        return f"reading it ended the process that did (exit code {process.returncode})"
+
+    def _watch(self, process: "subprocess.Popen[bytes]") -> str:
+        """Wait for a process; why it must not go on, or nothing."""
+        settings = self._settings
+        deadline = time.monotonic() + settings.profile_time_s
+        limit = settings.profile_memory_mb * 1024**2
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_LOOK_S)
+                return ""
+            if self._stopping.is_set():
+                return "the service is stopping"
+            if time.monotonic() > deadline:
+                return f"reading it took longer than {settings.profile_time_s:g} s"
+            if _resident_bytes(process.pid) > limit:
+                return f"reading it took more than {settings.profile_memory_mb} MB of memory"
+
+    @contextlib.contextmanager
+    def _mine(self, dataset_id: str) -> Iterator[bool]:
+        """Whether nobody else is profiling a dataset; nobody begins while the block lasts."""
+        self._root.mkdir(parents=True, exist_ok=True)
+        path = self._root / f"{dataset_id}.lock"
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+            path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory of a process and its descendants."""
+    total = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        for one in (process, *process.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += one.memory_info().rss
+    return total

@@ -1,0 +1,166 @@
+"""Taking the body of an upload: what the request says of it, its bytes to the disk, what then.
+
+The event loop takes the pieces; everything that touches the disk is done in a thread.
+"""
+
+import asyncio
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from crisol.core.errors import FieldError
+from crisol.platform.datasets.dataset import Dataset, Part, StoredFile
+from crisol.platform.datasets.uploads import OffsetError, UploadError, Writer
+from crisol.serving.http.asgi import Call
+from crisol.serving.http.errors import ApiError
+from crisol.serving.http.limits import ClientDisconnected
+
+_BUFFER = 1 << 20
+_DRAINED = 16 << 20
+"""How much of a refused body is read and thrown away: a client that is cut off mid-way may never
+see the answer."""
+_DRAIN_S = 5.0
+_DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a request says about its bytes.
+
+    Attributes:
+        offset: where they begin in the file.
+        length: of the whole file; ``None``: not said.
+        ends: whether the file ends with them.
+        digest: SHA-256 of the whole file; ``None``: not said.
+    """
+
+    offset: int
+    length: int | None
+    ends: bool
+    digest: bytes | None
+
+    @classmethod
+    def of(cls, headers: Mapping[bytes, bytes]) -> Self:
+        """Read the headers.
+
+        Raises:
+            FieldError: one of them makes no sense, or two contradict one another.
+        """
+        offset = _number(headers, b"upload-offset") or 0
+        complete = headers.get(b"upload-complete", b"?1")
+        if complete not in (b"?0", b"?1"):
+            raise FieldError("Upload-Complete", "must be ?0 or ?1", "header_invalid")
+        length, content = _number(headers, b"upload-length"), _number(headers, b"content-length")
+        ends = complete == b"?1"
+        if ends and content is not None:
+            end = offset + content
+            if length not in (None, end):
+                said = f"is not Upload-Offset + Content-Length ({end})"
+                raise FieldError("Upload-Length", said, "header_invalid")
+            length = end
+        return cls(offset, length, ends, _digest(headers))
+
+
+def _number(headers: Mapping[bytes, bytes], name: bytes) -> int | None:
+    text = headers.get(name)
+    if text is None:
+        return None
+    if not text.isdigit() or len(text) > 18:
+        raise FieldError(name.decode().title(), "must be a number of bytes", "header_invalid")
+    return int(text)
+
+
+def _digest(headers: Mapping[bytes, bytes]) -> bytes | None:
+    given = headers.get(b"repr-digest")
+    if given is None:
+        return None
+    found = _DIGEST.search(given.decode("latin-1"))
+    try:
+        digest = base64.b64decode(found[1], validate=True) if found else b""
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32:
+        raise FieldError("Repr-Digest", "must be sha-256=:<base64>:", "header_invalid")
+    return digest
+
+
+async def receive(
+    app: Any, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
+) -> None:
+    """Bring a body to the disk; a file that ends with it becomes the dataset's.
+
+    Raises:
+        ApiError: 408 or 413; what had arrived stays.
+        ClientDisconnected: the same.
+        UploadError: the file is not taken; when its content is to blame, what arrived is removed.
+    """
+    writing = app.uploads.writing(dataset.id, part, name, terms.offset, terms.length)
+    try:
+        writer: Writer = await asyncio.to_thread(writing.__enter__)
+    except UploadError:
+        await drain(call)
+        raise
+    gone = False
+    try:
+        await _write(app, call, writer, terms)
+        if terms.ends:
+            await asyncio.to_thread(_keep, app, dataset, part, terms.digest)
+            gone = True
+    except OffsetError:
+        raise
+    except UploadError:
+        gone = True
+        raise
+    finally:
+        await asyncio.to_thread(writing.__exit__, None, None, None)
+        if gone:
+            await asyncio.to_thread(app.uploads.forget, dataset.id, part)
+
+
+async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
+    """Write what arrives, and what had arrived when the client went away, too."""
+    settings = app.platform_settings
+    buffer = bytearray()
+
+    async def write() -> None:
+        piece = bytes(buffer)
+        buffer.clear()
+        if piece:
+            await asyncio.to_thread(writer.write, piece)
+
+    try:
+        most = max(0, settings.max_file_bytes - terms.offset)
+        async for chunk in call.stream(most, settings.upload_idle_s):
+            buffer += chunk
+            if len(buffer) >= _BUFFER:
+                try:
+                    await write()
+                except UploadError:
+                    await drain(call)
+                    raise
+    finally:
+        await write()
+        await asyncio.to_thread(writer.close)
+
+
+def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
+    """Make a file that is whole the dataset's; with the last one it is profiled."""
+    found: tuple[StoredFile, Path] = app.uploads.finish(dataset.id, part)
+    file, path = found
+    if digest is not None and digest != bytes.fromhex(file.sha256):
+        raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
+    if app.datasets.attach(dataset, file, path).state == "profiling":
+        app.profiler.submit(dataset)
+
+
+async def drain(call: Call) -> None:
+    """Let a refused client finish sending, within reason."""
+    with suppress(ApiError, ClientDisconnected, TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            async for _ in call.stream(_DRAINED, _DRAIN_S):
+                pass

@@ -1,0 +1,1 @@
+"""Training jobs: the queue, the processes, their progress."""

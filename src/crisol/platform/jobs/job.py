@@ -1,0 +1,227 @@
+"""What a job is: an MLflow run that was scheduled first, and how it is asked for.
+
+Its state is the run's: SCHEDULED, RUNNING, FINISHED, FAILED, KILLED. What MLflow has no field for
+is in the tags below. Parameters lie whole in the run's artefacts (:data:`REQUEST_FILE`).
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import ConfigDict, Field, JsonValue
+
+from crisol.core.contract import Contract
+from crisol.registry.release.versions import SEMVER_TAG
+from crisol.registry.tracking.runs import FAMILY_TAG, JOB_TAG, MODEL_TAG, STARTED_TAG
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+STATUSES: dict[str, Status] = {
+    "SCHEDULED": "pending",
+    "RUNNING": "running",
+    "FINISHED": "completed",
+    "FAILED": "failed",
+    "KILLED": "cancelled",
+}
+"""MLflow's words to ours."""
+ENDED = ("completed", "failed", "cancelled")
+REQUEST_FILE = "job/request.json"
+LOG_FILE = "job/log.txt"
+
+OWNER = "crisol.job.owner"
+ENVIRONMENT = "crisol.job.environment"
+DATASET = "crisol.job.dataset"
+HELD = "crisol.job.held"
+"""``new`` until the request is stored whole, ``true`` until it is started, then ``false``."""
+PRIORITY = "crisol.job.priority"
+RETRIES = "crisol.job.retries"
+ATTEMPT = "crisol.job.attempt"
+"""The attempt that was begun last."""
+EXECUTOR = "crisol.job.executor"
+LIMITS = "crisol.job.limits"
+CANCEL = "crisol.job.cancel"
+"""Who asked for it to be cancelled."""
+REASON = "crisol.job.reason"
+SETTLED = "crisol.job.settled"
+"""When nothing of it was left: from then on its status is final."""
+MEMORY = "crisol.job.peak_memory_mb"
+DIGEST = "crisol.job.request_digest"
+IDEMPOTENCY = "crisol.idempotency"
+VERSION = "crisol.version_registered"
+_NAME = r"[^\x00-\x1f\x7f]+"
+
+
+class Limits(Contract):
+    """What a job may use; unset: what the operator allows."""
+
+    time_s: float | None = Field(default=None, gt=0, description="Seconds from its start.")
+    memory_mb: int | None = Field(
+        default=None, ge=64, description="Resident memory of all its processes together."
+    )
+
+
+class JobRequest(Contract):
+    """A training to be run: what ``kedro run`` would be told."""
+
+    family: str = Field(description="Whose pipeline runs.", examples=["tabular"])
+    dataset: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Id of a dataset that is ready, for families that read a file.",
+    )
+    model: str | None = Field(
+        default=None,
+        max_length=100,
+        description="What the version is registered as: the family or a line of it, such as "
+        "tabular.adult; unset: the line called as the dataset, or the family.",
+    )
+    name: str | None = Field(default=None, max_length=100, pattern=_NAME, description="For people.")
+    environment: str | None = Field(
+        default=None,
+        max_length=40,
+        description="Folder of conf/ whose parameters are the defaults; unset: the platform's.",
+    )
+    parameters: dict[str, dict[str, JsonValue]] = Field(
+        default_factory=dict,
+        description="What differs from the environment, by family and section, as kedro run "
+        "--params takes it.",
+        examples=[{"tabular": {"model": {"algorithm": "lightgbm"}}}],
+    )
+    limits: Limits = Limits()
+    priority: int = Field(default=0, ge=-100, le=100, description="Higher ones start first.")
+    retries: int = Field(
+        default=0, ge=0, le=3, description="New attempts after a machine or a worker was lost."
+    )
+    start: bool = Field(default=True, description="False: wait for POST /jobs/{id}/start.")
+
+
+class JobVersion(Contract):
+    """What came of a job."""
+
+    model: str
+    number: str
+    semver: str | None
+
+
+class Job(Contract):
+    """A job and how it stands."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(description="Also the id of its MLflow run.")
+    name: str
+    family: str
+    model: str
+    environment: str
+    dataset: str | None
+    owner: str
+    status: Status
+    detail: str | None = Field(description="held, queued, starting, cancelling or ending.")
+    reason: str | None = Field(description="Why it failed, was cancelled or was begun again.")
+    priority: int
+    retries: int
+    attempts: int = Field(description="How often it was begun.")
+    limits: Limits
+    executor: str | None
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    seconds: float | None = Field(description="From its start to its end, or to now.")
+    peak_memory_mb: float | None
+    version: JobVersion | None
+
+    @property
+    def over(self) -> bool:
+        """Whether its status is final."""
+        return self.status in ENDED
+
+
+class JobDetails(Job):
+    """A job with what was asked for."""
+
+    parameters: dict[str, JsonValue]
+
+
+def job_of(run: "Run") -> Job:
+    """The job that an MLflow run is.
+
+    A run that has ended is still ``running`` here until its last process is gone and its reason is
+    known, so that nobody sees an end that is changed afterwards.
+    """
+    tags, info = run.data.tags, run.info
+    status = STATUSES[info.status]
+    if status in ENDED and SETTLED not in tags:
+        status = "running"
+    started = _moment(tags.get(STARTED_TAG))
+    ended = _from_ms(info.end_time) if status in ENDED else None
+    until = ended or datetime.now(tz=UTC)
+    number = tags.get(VERSION)
+    return Job(
+        id=info.run_id,
+        name=info.run_name or "",
+        family=tags[FAMILY_TAG],
+        model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
+        environment=tags.get(ENVIRONMENT, "base"),
+        dataset=tags.get(DATASET),
+        owner=tags.get(OWNER, ""),
+        status=status,
+        detail=_detail(status, info.status, tags),
+        reason=tags.get(REASON),
+        priority=int(tags.get(PRIORITY, 0)),
+        retries=int(tags.get(RETRIES, 0)),
+        attempts=int(tags.get(ATTEMPT, 0)),
+        limits=Limits(**json.loads(tags.get(LIMITS, "{}"))),
+        executor=tags.get(EXECUTOR),
+        created=_from_ms(info.start_time),
+        started=started,
+        ended=ended,
+        seconds=round((until - started).total_seconds(), 3) if started else None,
+        peak_memory_mb=float(tags[MEMORY]) if MEMORY in tags else None,
+        version=JobVersion(
+            model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
+            number=number,
+            semver=tags.get(SEMVER_TAG),
+        )
+        if number
+        else None,
+    )
+
+
+def _detail(status: Status, raw: str, tags: dict[str, str]) -> str | None:
+    if status in ENDED:
+        return None
+    if CANCEL in tags:
+        return "cancelling"
+    if status == "running":
+        return None if raw == "RUNNING" else "ending"
+    if tags.get(HELD) != "false":
+        return "held"
+    return "starting" if EXECUTOR in tags else "queued"
+
+
+def line_of(family: str, dataset_name: str) -> str:
+    """The line that is called as a dataset.
+
+    >>> line_of("tabular", "Adult (1996)"), line_of("tabular", "2026")
+    ('tabular.adult_1996', 'tabular.d2026')
+    """
+    words = re.sub(r"[^a-z0-9]+", "_", dataset_name.lower()).strip("_")
+    if not words[:1].isalpha():
+        words = f"d{words}"
+    return f"{family}.{words[:40].rstrip('_')}"
+
+
+def is_job(run: "Run") -> bool:
+    """Whether an MLflow run is a job."""
+    return bool(run.data.tags.get(JOB_TAG) == "true")
+
+
+def _from_ms(milliseconds: int | None) -> datetime:
+    return datetime.fromtimestamp((milliseconds or 0) / 1000, tz=UTC)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,228 @@
+"""Jobs, as the platform's endpoints use them: who may do what, and all that makes them go."""
+
+from pathlib import Path
+from typing import Any
+
+from crisol.platform.jobs import job as words
+from crisol.platform.jobs.executor import Executor
+from crisol.platform.jobs.job import Job, JobRequest, job_of
+from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.logs import LogPart, Logs
+from crisol.platform.jobs.orders import DatasetChoice, Order, Orders, refusal
+from crisol.platform.jobs.progress import ProgressReader, Snapshot
+from crisol.platform.jobs.scheduler import Bounds, Scheduler
+from crisol.platform.settings import PlatformSettings
+from crisol.registry.store import Store, StoreError
+from crisol.serving.http.auth import Identity
+from crisol.serving.http.errors import ApiError
+
+JOBS_FOLDER = "jobs"
+"""In the state folder: a folder for each job that goes on."""
+
+
+class Jobs:
+    """Everything about jobs. Methods may wait for the database: call them in threads.
+
+    Args:
+        store: where their runs are.
+        datasets: the platform's (:class:`crisol.platform.datasets.datasets.DatasetStore`).
+        settings: of the platform.
+        project: the project directory.
+        env: environment of jobs that name none.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        datasets: Any,
+        settings: PlatformSettings,
+        project: Path,
+        env: str | None,
+    ) -> None:
+        folder = settings.state_dir.absolute() / JOBS_FOLDER
+        self._datasets, self._settings = datasets, settings
+        self.store = JobStore(store)
+        self._orders = Orders(project.absolute(), env)
+        self._executor = open_executor(settings, project.absolute())
+        self._scheduler = Scheduler(
+            self.store,
+            self._executor,
+            self._orders,
+            folder,
+            Bounds(
+                workers=settings.workers,
+                time_s=settings.job_time_s,
+                memory_mb=settings.job_memory_mb,
+                max_log_bytes=settings.max_log_bytes,
+                keep_s=settings.job_keep_s,
+            ),
+        )
+        self._progress = ProgressReader(self.store, self._orders.shares)
+        self._logs = Logs(self.store, folder)
+
+    def start(self) -> None:
+        """Begin to carry out what waits, and find what goes on."""
+        self._scheduler.start()
+
+    def close(self) -> None:
+        """Stop looking after jobs; those that run go on."""
+        self._scheduler.close()
+
+    def health(self) -> dict[str, Any]:
+        """How busy it is, and what is wrong."""
+        scheduler = self._scheduler
+        trouble = [scheduler.trouble] if scheduler.trouble else []
+        return {
+            "queued": scheduler.waiting,
+            "running": scheduler.running,
+            "workers": self._settings.workers,
+            "executor": self._executor.name,
+            "dispatching": scheduler.dispatching,
+            "problems": trouble + self._executor.problems(),
+        }
+
+    # -- what clients ask --------------------------------------------------------------------------
+
+    def create(self, request: JobRequest, caller: Identity, mark: str | None) -> Job:
+        """Make a job for a caller.
+
+        Args:
+            request: what is to be run.
+            caller: who owns it from then on.
+            mark: of the request; asked for again with it, the same job is answered.
+
+        Raises:
+            ApiError: 403, 422 for what is wrong with it, 429.
+        """
+        if caller.name.startswith("jwt:") and not caller.subject:
+            raise ApiError(403, "The token names nobody (sub), so nobody could own the job.")
+        order = self._orders.check(request, self._choose(request, caller))
+        self._check_limits(request)
+        self._check_room(caller)
+        made = self.store.create(request, order, caller.name, mark)
+        self._scheduler.wake(made.id)
+        return made
+
+    def _choose(self, request: JobRequest, caller: Identity) -> DatasetChoice | None:
+        if request.dataset is None:
+            return None
+        try:
+            dataset = self._datasets.get_for(request.dataset, caller.name)
+        except StoreError as error:
+            raise refusal("dataset", str(error)) from None
+        if dataset.state != "ready":
+            why = f": {dataset.reason}" if dataset.reason else ""
+            raise refusal("dataset", f"it must be ready, and is {dataset.state}{why}")
+        return DatasetChoice(dataset.id, dataset.name, self._datasets.parameters(dataset))
+
+    def _check_limits(self, request: JobRequest) -> None:
+        """Refuse a limit beyond the operator's, rather than lower it in silence."""
+        allowed = {"time_s": self._settings.job_time_s, "memory_mb": self._settings.job_memory_mb}
+        for name, most in allowed.items():
+            wished = getattr(request.limits, name)
+            if wished is not None and most is not None and wished > most:
+                raise refusal(f"limits.{name}", f"the platform allows at most {most:g}")
+
+    def _check_room(self, caller: Identity) -> None:
+        most = self._settings.max_open_jobs
+        tags = {words.OWNER: caller.name}
+        open_now = sum(
+            len(self.store.search(statuses=[status], tags=tags, limit=most)[0])
+            for status in ("pending", "running")
+        )
+        if open_now >= most:
+            said = f"You have {open_now} jobs that are not over; wait for some, or cancel them."
+            raise ApiError(429, said, code="too_many_jobs", headers={"retry-after": "10"})
+
+    def release(self, job_id: str, caller: Identity) -> Job:
+        """Start a job that was made to wait; one that has been started stays as it is.
+
+        Raises:
+            ApiError: 403, 409.
+            StoreError: there is no such job.
+        """
+        job = self._changeable(job_id, caller)
+        if job.over or job.detail == "cancelling":
+            raise ApiError(409, f"The job is {job.detail or job.status}: make another one.")
+        if job.detail == "held":
+            self.store.tag(job_id, {words.HELD: "false"})
+            self._told(job_id)
+        return self.store.get(job_id)
+
+    def cancel(self, job_id: str, caller: Identity) -> Job:
+        """Ask a job to end; one that is being cancelled goes on being so.
+
+        Raises:
+            ApiError: 403, or 409 for one that is over.
+            StoreError: there is no such job.
+        """
+        job = self._changeable(job_id, caller)
+        if job.over:
+            raise ApiError(409, f"The job is over: it is {job.status}.")
+        if job.detail != "cancelling":
+            self.store.tag(job_id, {words.CANCEL: f"cancelled by {caller.subject or caller.name}"})
+            self._told(job_id)
+        return self.store.get(job_id)
+
+    def _changeable(self, job_id: str, caller: Identity) -> Job:
+        job = self.store.get(job_id)
+        own = job.owner == caller.name and caller.may("trainer")
+        if not (own or caller.may("promoter")):
+            caller.need("trainer")
+            raise ApiError(403, "It is another's job; that needs the scope 'promoter'.")
+        return job
+
+    def _told(self, job_id: str) -> None:
+        self._progress.forget(job_id)
+        self._scheduler.wake(job_id)
+
+    def get(self, job_id: str) -> Job:
+        """A job.
+
+        Raises:
+            StoreError: there is no such job.
+        """
+        return self.store.get(job_id)
+
+    def asked(self, job_id: str) -> tuple[JobRequest, Order]:
+        """What was asked for, and what it came to."""
+        return self.store.request(job_id)
+
+    def list(self, **asked: Any) -> tuple[list[Job], str | None]:
+        """A page of jobs; see :meth:`JobStore.search`."""
+        found, token = self.store.search(**asked)
+        return [job_of(run) for run in found], token
+
+    def snapshot(self, job_id: str) -> Snapshot:
+        """A job and how far it is, at most half a second ago.
+
+        Raises:
+            StoreError: there is no such job.
+        """
+        return self._progress.read(job_id)
+
+    def log(self, job: Job, offset: int, limit: int) -> LogPart:
+        """A part of what a job printed; a negative offset counts from the end."""
+        return self._logs.read(job, offset, limit)
+
+
+def open_executor(settings: PlatformSettings, project: Path) -> Executor:
+    """Where the settings say that jobs are carried out."""
+    if settings.executor == "ray":
+        from crisol.platform.jobs.ray_executor import RayExecutor
+
+        return RayExecutor(settings.ray_address, project, settings.grace_s)
+    from crisol.platform.jobs.local_executor import LocalExecutor
+
+    return LocalExecutor(project, settings.grace_s)
+
+
+def open_jobs(platform: Any) -> Jobs:
+    """The jobs of the platform's application."""
+    return Jobs(
+        platform.store,
+        platform.datasets,
+        platform.platform_settings,
+        platform.project,
+        platform.env,
+    )

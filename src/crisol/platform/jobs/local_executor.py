@@ -1,0 +1,79 @@
+"""Carries out jobs as processes of this machine."""
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from crisol.platform.jobs import processes
+from crisol.platform.jobs.executor import LOCK, ExecutorError, Work, is_locked
+
+_WORKER_LOG = "worker.log"
+
+
+class LocalExecutor:
+    """Workers in sessions of their own: they outlive the service that started them.
+
+    Args:
+        project: the directory they are started in.
+        grace_s: how long a job that is asked to stop may take before it is killed.
+    """
+
+    name = "local"
+
+    def __init__(self, project: Path, grace_s: float) -> None:
+        self.grace_s = grace_s
+        self._project = project
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def submit(self, work: Work) -> None:
+        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        command = [sys.executable, "-m", "crisol.platform.jobs.worker", str(work.folder)]
+        with (work.folder / _WORKER_LOG).open("ab") as log:
+            try:
+                self._children[work.job_id] = subprocess.Popen(
+                    [*command, str(work.attempt)],
+                    cwd=self._project,
+                    env=processes.job_environment(os.environ, work.job_id),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise ExecutorError(f"no process could be started: {error.strerror}") from error
+
+    def alive(self, work: Work) -> bool:
+        """Whether its worker lives: a child of ours, or whoever holds the lock."""
+        child = self._children.get(work.job_id)
+        if child is not None and child.poll() is None:
+            return True
+        self._children.pop(work.job_id, None)
+        return is_locked(work.folder / LOCK)
+
+    def stop(self, work: Work) -> None:
+        """Ask the worker; it asks the run."""
+        with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
+            process = psutil.Process(int((work.folder / LOCK).read_text()))
+            if process.environ().get(processes.JOB_VARIABLE) == work.job_id:
+                process.send_signal(signal.SIGTERM)
+
+    def kill(self, work: Work) -> bool:
+        """Kill every process that carries the job's mark, in whatever session."""
+        child = self._children.get(work.job_id)
+        gone = processes.kill_job(work.job_id)
+        if child is not None:
+            child.poll()
+        return gone
+
+    def problems(self) -> list[str]:
+        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        return []
+
+    def close(self) -> None:
+        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        self._children.clear()

@@ -1,0 +1,1 @@
+"""Registered versions: registration, gate, promotion, lineage, reproduction."""

@@ -1,0 +1,79 @@
+"""Putting versions away: an archived one stays in the registry and cannot be promoted."""
+
+import getpass
+import json
+from datetime import UTC, datetime
+
+from crisol.registry.release import versions
+from crisol.registry.release.versions import CHAMPION, Reference, Version
+from crisol.registry.store import Store, StoreError
+
+
+def archive(
+    store: Store, reference: Reference, reason: str | None = None, by: str | None = None
+) -> Version:
+    """Put a version away; doing it twice changes nothing.
+
+    Args:
+        store: where.
+        reference: names one version, by number or alias.
+        reason: why; recorded.
+        by: whose doing; default: the user of this process.
+
+    Returns:
+        The version as it is now.
+
+    Raises:
+        StoreError: there is no such version, or it is the champion.
+    """
+    version = _named(store, reference, "archive")
+    if CHAMPION in version.aliases:
+        raise StoreError(
+            f"{version} is the champion, and what is deployed is not archived: promote another "
+            f"version first, or return to the one before (kedro rollback {version.model})"
+        )
+    if versions.ARCHIVED_TAG not in version.tags:
+        record = {
+            "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
+            "by": by or getpass.getuser(),
+            "reason": reason,
+        }
+        client = store.client()
+        client.set_model_version_tag(
+            version.model, version.number, versions.ARCHIVED_TAG, json.dumps(record)
+        )
+    return versions.find(store, Reference(version.model, version.number))
+
+
+def unarchive(store: Store, reference: Reference) -> Version:
+    """Take a version out of the archive; one that is not in it stays as it is.
+
+    Raises:
+        StoreError: there is no such version.
+    """
+    version = _named(store, reference, "archive --undo")
+    if versions.ARCHIVED_TAG in version.tags:
+        client = store.client()
+        client.delete_model_version_tag(version.model, version.number, versions.ARCHIVED_TAG)
+    return versions.find(store, Reference(version.model, version.number))
+
+
+def refuse_archived(version: Version) -> None:
+    """Refuse to make an archived version the champion.
+
+    Raises:
+        StoreError: saying how to take it out of the archive.
+    """
+    if versions.ARCHIVED_TAG in version.tags:
+        raise StoreError(
+            f"{version} is archived; take it out of the archive first: "
+            f"kedro archive {version} --undo"
+        )
+
+
+def _named(store: Store, reference: Reference, command: str) -> Version:
+    if reference.version is None and reference.alias is None:
+        raise StoreError(
+            f"{reference} names no version; say which, such as kedro {command} {reference}/2"
+        )
+    return versions.find(store, reference)

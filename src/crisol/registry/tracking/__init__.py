@@ -1,0 +1,1 @@
+"""MLflow runs: logs, parameters, provenance, trials."""

@@ -1,0 +1,263 @@
+"""The open run of one family: parameters, metrics, tags and artefacts, written in batches."""
+
+import hashlib
+import json
+import logging
+import re
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from crisol.registry.store import Store, StoreError
+from crisol.registry.tracking import provenance
+
+MAX_VALUE = 6000
+"""Longest parameter value MLflow stores."""
+PARAMETERS_TAG = "crisol.parameters_digest"
+"""SHA-256 of the resolved parameters without their seeds."""
+_SEED = re.compile(r"(.*_)?seeds?")
+_TAG_CHARACTERS = 5000
+_BATCH = 500
+_INTERVAL_S = 3.0
+_PROGRESS_INTERVAL_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def dotted(value: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The leaves of nested parameters, dotted; lists and scalars as JSON-like text.
+
+    >>> dict(dotted({"train": {"epochs": 3, "sizes": [1, 2]}}))
+    {'train.epochs': '3', 'train.sizes': '[1, 2]'}
+    """
+    if isinstance(value, Mapping) and value:
+        for key, item in value.items():
+            yield from dotted(item, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, value if isinstance(value, str) else json.dumps(value)
+
+
+def parameters_digest(resolved: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) of parameters, whatever their seeds.
+
+    >>> a, b = {"train": {"seed": 1, "epochs": 3}}, {"train": {"seed": 2, "epochs": 3}}
+    >>> parameters_digest(a) == parameters_digest(b) != parameters_digest({})
+    True
+    """
+    leaves = {
+        name: value
+        for name, value in dotted(resolved)
+        if _SEED.fullmatch(name.rpartition(".")[2]) is None
+    }
+    return hashlib.sha256(json.dumps(leaves, sort_keys=True).encode()).hexdigest()
+
+
+def metric_name(name: str) -> str:
+    """A name MLflow accepts: what it refuses becomes an underscore.
+
+    >>> metric_name("btc[1h].macro_f1")
+    'btc_1h_.macro_f1'
+    """
+    return re.sub(r"[^\w\-. /]", "_", name)
+
+
+@dataclass
+class RunLog:
+    """The open run of one family, as one process sees it. Safe to use from several threads."""
+
+    store: Store
+    model: str
+    """The name its version is registered under: the family's, or that of one of its lines."""
+    run_id: str
+    emitted: set[tuple[str, int]] = field(default_factory=set)
+    """Live metrics already logged (name, step), so that a history table does not repeat them."""
+    began_ms: int = 0
+    """When MLflow began the run, in milliseconds since 1970; the steps of progress count from it,
+    so that they also grow over a resume."""
+    _pending: list[Any] = field(default_factory=list)
+    _ahead: dict[str, float] = field(default_factory=dict)
+    _told: dict[str, float] = field(default_factory=dict)
+    _told_at: float = field(default_factory=time.monotonic)
+    _timer: threading.Timer | None = None
+    _flushed_at: float = field(default_factory=time.monotonic)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def family(self) -> str:
+        """The family that runs."""
+        return self.model.partition(".")[0]
+
+    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics; written in batches, so call :meth:`flush` before they must be seen."""
+        from mlflow.entities import Metric
+
+        now = int(1000 * time.time())
+        with self._lock:
+            for name, value in values.items():
+                key = metric_name(name)
+                if isinstance(value, bool) or not isinstance(value, int | float):
+                    raise TypeError(
+                        f"metric {name!r} of {self.family!r} is {value!r}: not a number"
+                    )
+                self._pending.append(Metric(key, float(value), now, step))
+                self.emitted.add((key, step))
+            due = len(self._pending) >= _BATCH
+            due = due or time.monotonic() - self._flushed_at > _INTERVAL_S
+        if due:
+            self.flush()
+
+    def progress(self, values: Mapping[str, float]) -> None:
+        """Log how far the run is: the newest value of each name, in at most one write a second."""
+        with self._lock:
+            self._ahead.update(values)
+            wait = _PROGRESS_INTERVAL_S - (time.monotonic() - self._told_at)
+            if wait > 0 and self._timer is None:
+                self._timer = threading.Timer(wait, self._write_progress)
+                self._timer.daemon = True
+                self._timer.start()
+        if wait <= 0:
+            self._write_progress()
+
+    def rest(self) -> None:
+        """Log, at the end of a node, that nothing is left of it; the next one begins at 0."""
+        with self._lock:
+            told = self._told.keys() | self._ahead.keys()
+        of_node = [k for k in told if k.endswith("seconds_left") or k == "progress.fraction"]
+        self.progress(dict.fromkeys(of_node, 0.0))
+
+    def _write_progress(self) -> None:
+        """Write what changed. A store that is busy may not end a training: then it is told late."""
+        from mlflow.entities import Metric
+        from mlflow.exceptions import MlflowException
+
+        with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = None
+            self._told_at = time.monotonic()
+            changed = {k: v for k, v in self._ahead.items() if self._told.get(k) != v}
+            self._told |= changed
+            self._ahead = {}
+        if not changed:
+            return
+        now = int(1000 * time.time())
+        step = max(now - self.began_ms, 0)
+        metrics = [Metric(metric_name(k), float(v), now, step) for k, v in changed.items()]
+        try:
+            self.store.client().log_batch(self.run_id, metrics=metrics)
+        except MlflowException as error:
+            logger.warning("progress of run %s could not be written: %s", self.run_id, error)
+            with self._lock:
+                self._ahead = {**changed, **self._ahead}
+                for name in changed:
+                    self._told.pop(name, None)
+
+    def flush(self) -> None:
+        """Write what is pending."""
+        self._write_progress()
+        with self._lock:
+            pending, self._pending = self._pending, []
+            self._flushed_at = time.monotonic()
+        client = self.store.client()
+        for start in range(0, len(pending), 1000):
+            client.log_batch(self.run_id, metrics=pending[start : start + 1000])
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Set tags on the run; long values are cut (the full text belongs in an artefact)."""
+        from mlflow.entities import RunTag
+
+        self.store.client().log_batch(
+            self.run_id, tags=[RunTag(k, v[:_TAG_CHARACTERS]) for k, v in tags.items()]
+        )
+
+    def parameters(self, given: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
+        """Log parameters: as dotted leaves (with defaults), and both forms whole as JSON."""
+        from mlflow.entities import Param
+
+        client = self.store.client()
+        params: list[Param] = []
+        for name, value in dotted(resolved):
+            text = value
+            if len(value) > MAX_VALUE:
+                file = f"parameters/{metric_name(name)}.json"
+                client.log_text(self.run_id, value, file)
+                text = f"see artefact {file}"
+            params.append(Param(metric_name(name), text))
+        for start in range(0, len(params), 100):
+            self._params(params[start : start + 100])
+        self.tags({PARAMETERS_TAG: parameters_digest(resolved)})
+        client.log_dict(self.run_id, dict(given), "parameters/given.json")
+        client.log_dict(self.run_id, dict(resolved), "parameters/resolved.json")
+
+    def _params(self, params: list[Any]) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.store.client().log_batch(self.run_id, params=params)
+        except MlflowException as error:
+            if error.error_code != "INVALID_PARAMETER_VALUE":
+                raise
+            raise StoreError(
+                f"run {self.run_id} was begun with other parameters, and MLflow keeps those it has "
+                "(or it refuses one as it is): schedule a new run"
+            ) from error
+
+    def data(self, name: str, path: Path, table: Any) -> str:
+        """Record the digest of an input (tag and MLflow dataset); returns the SHA-256."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        digest = provenance.path_digest(path)
+        columns = getattr(table, "dtypes", None)
+        schema = profile = None
+        if columns is not None and hasattr(columns, "items"):
+            schema = json.dumps(
+                {
+                    "mlflow_colspec": [
+                        {"name": str(column), "type": str(kind), "required": True}
+                        for column, kind in columns.items()
+                    ]
+                }
+            )
+            profile = json.dumps({"num_rows": len(table)})
+        source = path.as_posix()
+        dataset = Dataset(
+            name,
+            # MLflow keeps at most 36 characters; the whole digest is in the tag.
+            digest[:32],
+            "local",
+            json.dumps({"uri": source}),
+            schema,
+            profile,
+        )
+        self.store.client().log_inputs(self.run_id, [DatasetInput(dataset)])
+        self.tags({f"crisol.data.{name}": digest})
+        return digest
+
+    def artifact(self, path: Path, folder: str | None = None) -> None:
+        """Copy a file, or everything in a folder, to the run's artefacts."""
+        client = self.store.client()
+        if path.is_dir():
+            client.log_artifacts(self.run_id, str(path), folder)
+        else:
+            client.log_artifact(self.run_id, str(path), folder)
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """Write what is pending and end the run."""
+        self.flush()
+        self.store.client().set_terminated(self.run_id, status)
+
+    def fail(self, error: BaseException) -> None:
+        """End the run as FAILED with its traceback."""
+        text = "".join(traceback.format_exception(error))
+        self.store.client().log_text(self.run_id, text, "error.txt")
+        self.tags({"crisol.error": f"{type(error).__name__}: {error}"})
+        self.finish("FAILED")
+
+    def kill(self, reason: str) -> None:
+        """End the run as KILLED, saying why."""
+        self.tags({"crisol.killed": reason})
+        self.finish("KILLED")

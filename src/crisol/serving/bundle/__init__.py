@@ -1,0 +1,1 @@
+"""Bundles: building, checking and trying a Bento."""

@@ -1,0 +1,171 @@
+"""The service of ``recommender``: what a user may want next, and why."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import bentoml
+
+from crisol.models.recommender import contract
+from crisol.serving.service import app as common
+from crisol.serving.state.events import EventStore, NewEvent
+
+_arguments = bentoml.use_arguments(common.BundleArguments)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def packages(runtime: str) -> tuple[str, ...]:  # noqa: ARG001 - whatever trained it, one way to run
+    """What this service installs beside :data:`crisol.serving.bundle.requirements.BASE`."""
+    return ("scipy",)
+
+
+def recommend(
+    app: common.ServiceApp, requests: Sequence[contract.RecommendationRequest]
+) -> list[contract.RecommendationResponse]:
+    """The predictor's answers, each from what its user did until now."""
+    return app.predictor.predict([with_events(app, request) for request in requests])
+
+
+def with_events(
+    app: common.ServiceApp, request: contract.RecommendationRequest
+) -> contract.RecommendationRequest:
+    """The request with what its user did since training before the history that it brings.
+
+    An item that the request names itself stands where the request put it. Items the model does not
+    know are left out: :func:`store_events` has told of them. So is what training had: events stay
+    in the store when they have become the next training's.
+    """
+    if request.user_id is None:
+        return request
+    events = app.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
+    given = request.history or ()
+    named, known = set(given), app.predictor.catalogue.index
+    learned = app.predictor.learned(
+        request.user_id,
+        [(event.item_id, _EPOCH + timedelta(microseconds=event.time_us)) for event in events],
+    )
+    stored = [
+        event.item_id
+        for event, old in zip(events, learned, strict=True)
+        if not old and event.item_id in known and event.item_id not in named
+    ]
+    if not stored:
+        return request
+    return request.model_copy(update={"history": (*stored, *given)[-contract.MAX_HISTORY :]})
+
+
+def store_events(
+    app: common.ServiceApp, requests: Sequence[contract.EventsRequest]
+) -> list[contract.EventsResponse]:
+    """Store the events of every request, in one commit."""
+    counts = app.resources["events"].append(
+        [[_new_event(event) for event in request.events] for request in requests]
+    )
+    known = app.predictor.catalogue.index
+    return [
+        contract.EventsResponse(
+            accepted=count,
+            duplicates=len(request.events) - count,
+            unknown_items=tuple(
+                dict.fromkeys(e.item_id for e in request.events if e.item_id not in known)
+            ),
+            model_version=app.model_version,
+        )
+        for request, count in zip(requests, counts, strict=True)
+    ]
+
+
+def _new_event(event: contract.Event) -> NewEvent:
+    at = event.timestamp
+    return NewEvent(
+        event.user_id,
+        event.item_id,
+        None if at is None else (at - _EPOCH) // timedelta(microseconds=1),
+        event.type or "",
+        1.0 if event.weight is None else event.weight,
+    )
+
+
+def similar(
+    app: common.ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
+) -> list[contract.SimilarItemsResponse]:
+    """The nearest items of every request's item."""
+    return [app.predictor.similar(request) for request in requests]
+
+
+def _example_batch() -> contract.BatchRequest:
+    return contract.BatchRequest(requests=(contract.example_request(),))
+
+
+def _example_similar() -> contract.SimilarItemsRequest:
+    return contract.SimilarItemsRequest(item_id="i012", num_items=5)
+
+
+def _example_events() -> contract.EventsRequest:
+    at = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    bought = contract.Event(user_id="u007", item_id="i012", timestamp=at, type="purchase")
+    return contract.EventsRequest(events=(bought,))
+
+
+app = common.ServiceApp(
+    "recommender",
+    title="Crisol recommender",
+    description="What a known user or a visitor may want next, with a reason for each item.",
+    endpoints=[
+        common.Ask(
+            "/recommendations",
+            request=contract.RecommendationRequest,
+            response=contract.RecommendationResponse,
+            example=contract.example_request,
+            summary="Items for one user or one history.",
+            answer_all=recommend,
+        ),
+        common.Ask(
+            "/recommendations/batch",
+            request=contract.BatchRequest,
+            response=contract.BatchResponse,
+            example=_example_batch,
+            summary="Up to 100 requests in one.",
+            unpack=lambda body: body.requests,
+            pack=lambda responses: contract.BatchResponse(responses=tuple(responses)),
+            answer_all=recommend,
+        ),
+        common.Ask(
+            "/similar-items",
+            request=contract.SimilarItemsRequest,
+            response=contract.SimilarItemsResponse,
+            example=_example_similar,
+            summary="The items that are most like one.",
+            answer_all=similar,
+        ),
+        common.Ask(
+            "/events",
+            request=contract.EventsRequest,
+            response=contract.EventsResponse,
+            example=_example_events,
+            summary="What users did: on disk when answered, part of their next recommendations.",
+            answer_all=store_events,
+        ),
+    ],
+    resources={"events": EventStore.of_family},
+)
+
+
+@bentoml.service(name="recommender", service_class=common.FrontedService)
+class Recommender:
+    """Serves the predictor of the bundle through :data:`app`."""
+
+    app = app
+    model = bentoml.models.BentoModel(_arguments.model or "recommender:latest")
+
+    def __init__(self) -> None:
+        app.open(self.model.path, self.model.info.metadata)
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Start the threads."""
+        await app.start()
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Finish what is queued."""
+        await app.stop()

@@ -1,0 +1,1 @@
+"""The HTTP application: routing, authentication, limits, errors, logs, metrics."""

@@ -1,0 +1,1 @@
+"""A predictor behind the HTTP application: answering, batching, the BentoML service."""

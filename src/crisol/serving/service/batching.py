@@ -1,0 +1,191 @@
+"""Micro-batching that never waits: whatever queued during one forward pass goes into the next.
+
+One thread runs the network, one batch at a time. The event loop keeps reading, checking and
+answering meanwhile. Under light load a request travels alone and waits for nobody; under heavy load
+batches grow by themselves. The same road serves whatever else blocks and costs less for many at
+once, such as a commit.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from crisol.serving.http.errors import ApiError
+
+Infer = Callable[[Sequence[Any]], Sequence[Any]]
+Observe = Callable[[int, float], None]
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    """The rows of one request on their way through the network."""
+
+    rows: Sequence[Any]
+    future: "asyncio.Future[tuple[list[Any], float]]"
+    outputs: list[Any] = field(default_factory=list)
+    taken: int = 0
+    inference_ms: float = 0.0
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Piece:
+    """The part of a job that fits into one batch."""
+
+    job: _Job
+    rows: Sequence[Any]
+
+
+class MicroBatcher:
+    """Runs ``infer`` for many requests at once.
+
+    Args:
+        infer: takes encoded rows, returns one output per row, in order. Called in one thread.
+        max_batch: rows in one call of ``infer``. A request with more is cut into several.
+        max_queue: rows that may be waiting or running before further requests get 503.
+        timeout_s: how long a request may wait for its outputs.
+        observe: told the rows and the seconds of every call of ``infer`` (in its thread).
+    """
+
+    def __init__(
+        self,
+        infer: Infer,
+        *,
+        max_batch: int,
+        max_queue: int,
+        timeout_s: float,
+        observe: Observe,
+    ) -> None:
+        self._infer = infer
+        self._max_batch = max_batch
+        self._max_queue = max_queue
+        self._timeout_s = timeout_s
+        self._observe = observe
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._pending = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def pending_rows(self) -> int:
+        """Rows that are waiting or in the network now."""
+        return self._pending
+
+    def start(self) -> None:
+        """Start the thread; called from the event loop that will submit."""
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
+        self._thread.start()
+
+    async def close(self) -> None:
+        """Finish what is queued, then end the thread."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._queue.put(None)
+            await asyncio.to_thread(thread.join)
+
+    async def submit(self, rows: Sequence[Any]) -> tuple[list[Any], float]:
+        """One output per row, in order, and the milliseconds the network took.
+
+        Raises:
+            ApiError: 503 when too much is waiting or the service stops, 504 after ``timeout_s``.
+            Exception: what ``infer`` raised for these rows; other requests are not touched by it.
+        """
+        loop = self._loop
+        if self._thread is None or loop is None:
+            raise ApiError(503, "The service is stopping.", headers={"retry-after": "1"})
+        if self._pending + len(rows) > self._max_queue:
+            raise ApiError(
+                503,
+                "The service has too much to do; try again later.",
+                code="overloaded",
+                headers={"retry-after": "1"},
+            )
+        if not rows:
+            return [], 0.0
+        job = _Job(rows, loop.create_future())
+        self._pending += len(rows)
+        timer = loop.call_later(self._timeout_s, _expire, job.future)
+        self._queue.put(job)
+        try:
+            return await job.future
+        finally:
+            timer.cancel()
+
+    def _work(self) -> None:
+        carried: _Job | None = None
+        while True:
+            job = carried if carried is not None else self._queue.get()
+            carried = None
+            pieces: list[_Piece] = []
+            room = self._max_batch
+            while job is not None and room:
+                rows = job.rows[job.taken : job.taken + room]
+                job.taken += len(rows)
+                room -= len(rows)
+                pieces.append(_Piece(job, rows))
+                if job.taken < len(job.rows):
+                    carried = job
+                    break
+                try:
+                    job = self._queue.get_nowait() if room else job
+                except Empty:
+                    break
+            self._run(pieces)
+            if job is None:
+                return
+
+    def _run(self, pieces: list[_Piece]) -> None:
+        """One forward pass, in the thread. A job nobody waits for any more is left out."""
+        wanted = [p for p in pieces if not p.job.future.done() and p.job.error is None]
+        rows = [row for piece in wanted for row in piece.rows]
+        if rows:
+            started = time.perf_counter()
+            try:
+                outputs = self._call(rows)
+            except Exception as error:  # noqa: BLE001 - handed to the request that waits for it
+                if len(wanted) > 1:
+                    # One request must not spoil the others: each runs again, alone.
+                    for piece in wanted:
+                        self._run([piece])
+                    wanted_ids = {id(piece) for piece in wanted}
+                    pieces = [piece for piece in pieces if id(piece) not in wanted_ids]
+                else:
+                    wanted[0].job.error = error
+            else:
+                seconds = time.perf_counter() - started
+                self._observe(len(rows), seconds)
+                at = 0
+                for piece in wanted:
+                    piece.job.outputs += outputs[at : at + len(piece.rows)]
+                    piece.job.inference_ms += 1000 * seconds
+                    at += len(piece.rows)
+        if pieces and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._deliver, pieces)
+
+    def _call(self, rows: list[Any]) -> Sequence[Any]:
+        outputs = self._infer(rows)
+        if len(outputs) != len(rows):
+            raise RuntimeError(f"infer answered {len(rows)} rows with {len(outputs)} outputs")
+        return outputs
+
+    def _deliver(self, pieces: list[_Piece]) -> None:
+        """Hand the outputs to the requests that wait, in the event loop."""
+        for piece in pieces:
+            job = piece.job
+            self._pending -= len(piece.rows)
+            if job.future.done():
+                continue
+            if job.error is not None:
+                job.future.set_exception(job.error)
+            elif len(job.outputs) == len(job.rows):
+                job.future.set_result((job.outputs, job.inference_ms))
+
+
+def _expire(future: "asyncio.Future[Any]") -> None:
+    if not future.done():
+        future.set_exception(ApiError(504, headers={"retry-after": "1"}))

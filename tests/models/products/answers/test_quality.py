@@ -1,0 +1,109 @@
+"""The score: what it is made of, and that mending pays and hiding does not."""
+
+import json
+import math
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from crisol.core.data.pictures import Image
+from crisol.models.products.answers.facts import Facts
+from crisol.models.products.answers.quality import Habits, assess
+from crisol.models.products.data.records import PARTS, Record
+
+NOISE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+POOR = Facts(
+    Record(
+        title="WATCH!!!",
+        description="WATCH call 0123 456 789",
+        brand="Tempus",
+        attributes={"Strap": "Leather"},
+        category="Shoes",
+        price=1.0,
+        image=Image(np.full_like(NOISE, 200), 300, 60),
+    ),
+    usual_prices=(100.0, 1000.0),
+    agreement=0.0,
+    category="Watches",
+    category_probability=0.9,
+    category_agrees=False,
+)
+
+
+def test_without_ratings_the_score_is_the_rules() -> None:
+    quality = assess(POOR, None)
+    assert quality.basis == "rules"
+    assert quality.expected_rating is None
+    assert quality.score == quality.rules_score
+    assert quality.score + sum(reason.weight for reason in quality.reasons) == pytest.approx(1)
+
+
+def test_with_ratings_half_is_each() -> None:
+    quality = assess(POOR, 0.9)
+    assert quality.basis == "rules and ratings"
+    assert quality.score == pytest.approx((quality.rules_score + 0.9) / 2)
+    assert assess(POOR, 0.2).score < quality.score
+
+
+def test_the_weightiest_reason_comes_first() -> None:
+    weights = [reason.weight for reason in assess(POOR, None).reasons]
+    assert weights == sorted(weights, reverse=True)
+
+
+@pytest.mark.parametrize("rating", [None, 0.4])
+def test_a_reason_weighs_what_mending_it_gains(rating: float | None) -> None:
+    before = assess(POOR, rating)
+    mended = replace(POOR, category_agrees=True)
+    reason = next(r for r in before.reasons if r.rule == "category_disagrees")
+    assert assess(mended, rating).score - before.score == pytest.approx(reason.weight)
+
+
+def test_leaving_a_bad_part_out_never_raises_the_score() -> None:
+    """Whatever else is there, and whatever the model can judge."""
+    knowledge = [(None, None, None), ((100.0, 1000.0), 0.0, False), (None, 0.0, None)]
+    for prices, agreement, agrees in knowledge:
+        facts = replace(POOR, usual_prices=prices, agreement=agreement, category_agrees=agrees)
+        for kept in product([True, False], repeat=6):
+            gone = [part for part, keep in zip(PARTS[1:], kept, strict=True) if not keep]
+            here = replace(facts, record=facts.record.without(*gone))
+            for part in set(PARTS[1:]) - set(gone):
+                without = replace(here, record=here.record.without(part))
+                assert assess(without, None).score <= assess(here, None).score
+
+
+def records(count: int = 20) -> list[Record]:
+    return [
+        Record(
+            f"Watch number {row}",
+            attributes={"Strap": "x", "Dial": "y", "Brand": "b", f"Only {row}": "z"}
+            if row % 2
+            else {},
+            brand="Tempus" if row == 0 else "",
+        )
+        for row in range(count)
+    ]
+
+
+def test_habits_are_what_most_products_state() -> None:
+    habits = Habits.learn(records(), ["Watches"] * 20, [math.nan, *np.linspace(0, 1, 101)])
+    assert habits.attributes == {"Watches": ("Dial", "Strap")}
+    assert habits.parts == {"title", "attributes", "brand"}
+    assert habits.rank(0.5) == pytest.approx(0.5, abs=0.01)
+    assert habits.rank(-1.0) == 0
+    assert habits.rank(2.0) == 1
+    assert habits.rank(None) is None
+    assert habits.rank(math.nan) is None
+
+
+def test_rare_parts_and_small_categories_are_no_habit() -> None:
+    habits = Habits.learn(records(50), ["Watches"] * 10 + [""] * 40)
+    assert habits.attributes == {}
+    assert "brand" not in habits.parts
+    assert habits.rank(0.5) is None
+
+
+def test_habits_survive_their_file() -> None:
+    habits = Habits.learn(records(), ["Watches"] * 20, [0.1, 0.2, 0.7])
+    assert Habits.of(json.loads(json.dumps(habits.state()))) == habits

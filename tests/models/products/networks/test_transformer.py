@@ -1,0 +1,95 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tests.models.products.little_shop import RECORDS, TARGETS, trained
+
+from crisol.models.products.data.records import Record
+from crisol.models.products.networks.presets import PRESETS
+from crisol.models.products.networks.transformer import Transformer
+
+PARTS = ("embedding", "text", "image")
+
+
+def flat(look):
+    said = look.forecast
+    return [*(getattr(look, part) for part in PARTS), said.leaf, said.log_price, said.rating]
+
+
+def test_stored_and_read_again_it_answers_bit_for_bit(tmp_path):
+    manifest = json.loads(json.dumps(trained().write(tmp_path)))
+    again = Transformer.read(tmp_path, manifest)
+    assert again.embedding_id == trained().embedding_id
+    for left, right in zip(flat(trained().look(RECORDS)), flat(again.look(RECORDS)), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_answers_do_not_depend_on_the_rest_of_the_batch():
+    together = flat(trained().look(RECORDS))
+    for row in (0, 3, 10, 17):
+        alone = flat(trained().look([RECORDS[row]]))
+        for left, right in zip(alone, together, strict=True):
+            np.testing.assert_allclose(left[0], right[row], atol=1e-6)
+    backwards = flat(trained().look(RECORDS[::-1]))
+    for left, right in zip(backwards, together, strict=True):
+        np.testing.assert_allclose(left[::-1], right, atol=1e-6)
+
+
+def test_encoding_beforehand_gives_the_same_answers():
+    encoded = [trained().encode_one(record) for record in RECORDS]
+    for left, right in zip(
+        flat(trained().look_encoded(encoded)), flat(trained().look(RECORDS)), strict=True
+    ):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_embeddings_alone_are_those_of_a_whole_look():
+    records = [*RECORDS, Record(title="")]
+    alone = trained().embed(records)
+    np.testing.assert_allclose(alone, trained().look(records).embedding, atol=1e-6)
+    assert trained().embed([]).shape == (0, alone.shape[1])
+
+
+def test_an_embedding_is_the_mean_of_what_there_is():
+    whole = RECORDS[1]
+    picture = whole.without("title", "description", "brand", "attributes")
+    look = trained().look([whole, whole.without("image"), picture, Record(title="")])
+    assert look.has_text.tolist() == [True, True, False, False]
+    assert look.has_image.tolist() == [True, False, True, False]
+    mean = look.text[0] + look.image[0]
+    np.testing.assert_allclose(look.embedding[0], mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(look.embedding[1], look.text[0], atol=1e-6)
+    np.testing.assert_allclose(look.embedding[2], look.image[0], atol=1e-6)
+    assert not look.embedding[3].any()
+    np.testing.assert_allclose(look.agreement[0], look.text[0] @ look.image[0], atol=1e-6)
+    assert np.isnan(look.agreement[1:]).all()
+    assert all(np.isfinite(part).all() for part in flat(look))
+
+
+def test_it_has_learned_the_shop():
+    forecast = trained().forecast(RECORDS)
+    assert (forecast.leaf.argmax(1) == TARGETS.leaf).mean() > 0.9
+    assert np.corrcoef(forecast.log_price, TARGETS.log_price)[0, 1] > 0.9
+    assert np.corrcoef(forecast.rating, TARGETS.rating)[0, 1] > 0.9
+    np.testing.assert_allclose(np.exp(forecast.leaf).sum(1), 1)
+
+
+def test_no_products_are_no_answers():
+    look = trained().look([])
+    assert look.embedding.shape == (0, trained().embedding_size)
+    assert look.forecast.leaf.shape == (0, 4)
+
+
+@pytest.mark.parametrize("change", [{"title": "Lamp"}, {"image": None}, {"description": "Soft"}])
+def test_words_and_pictures_move_the_embedding(change):
+    left, right = trained().embed([RECORDS[1], replace(RECORDS[1], **change)])
+    assert np.abs(left - right).max() > 1e-4
+
+
+def test_a_saved_transformer_keeps_its_sizes_when_a_preset_changes(tmp_path, monkeypatch):
+    made = trained()
+    written = made.write(tmp_path)
+    assert made.params.own_layers is None
+    monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], own_layers=3, dimensions=64))
+    assert Transformer.read(tmp_path, written).embedding_id == made.embedding_id

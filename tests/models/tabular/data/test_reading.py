@@ -1,0 +1,329 @@
+"""Files as people have them: what is found out, what is refused, and with which words."""
+
+import io
+import json
+import struct
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.data import archives
+from crisol.models.tabular.data.reading import LABEL, PART, PICTURE, ROW, read
+from crisol.models.tabular.params import ReadParams
+
+PLAIN = "name,age\nAna,31\nÉva,40\n"
+
+
+def _file(folder: Path, content: str | bytes, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def _cells(path: Path, **params) -> dict[str, list]:
+    table = read(path, ReadParams(**params))
+    frame = table.frame[table.columns].astype(object)
+    return frame.where(frame.notna(), None).to_dict("list")
+
+
+def _picture(colour: str = "red") -> bytes:
+    stream = io.BytesIO()
+    Image.new("RGB", (12, 8), colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def _zip(path: Path, files: dict[str, bytes], **kwargs) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, **kwargs) as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding"),
+    [
+        (PLAIN.encode(), "utf-8"),
+        (b"\xef\xbb\xbf" + PLAIN.encode(), "utf-8-sig"),
+        (PLAIN.encode("utf-16"), "utf-16"),
+        (PLAIN.encode("utf-32"), "utf-32"),
+        (PLAIN.encode("cp1252"), "cp1252"),
+        (PLAIN.replace("É", "\x81").encode("latin-1"), "latin-1"),
+        (PLAIN.replace("\n", "\r\n").encode(), "utf-8"),
+    ],
+    ids=["utf-8", "utf-8 mark", "utf-16", "utf-32", "cp1252", "latin-1", "crlf"],
+)
+def test_encodings_are_found_out(tmp_path: Path, data: bytes, encoding: str) -> None:
+    path = _file(tmp_path, data)
+    table = read(path)
+    assert table.found.encoding == encoding
+    assert table.columns == ["name", "age"]
+    wanted = "\x81va" if encoding == "latin-1" else "Éva"
+    assert table.frame["name"].tolist() == ["Ana", wanted]
+    told = " ".join(table.found.notes)
+    assert ("not UTF-8" in told) == (encoding in ("cp1252", "latin-1"))
+
+
+def test_an_encoding_can_be_told_and_is_checked(tmp_path: Path) -> None:
+    path = _file(tmp_path, "a,b\nü,1\n".encode("cp437"))
+    assert _cells(path, encoding="cp437")["a"] == ["ü"]
+    with pytest.raises(MendableError, match=r"is not ascii text .*at byte 4"):
+        read(path, ReadParams(encoding="ascii"))
+    with pytest.raises(MendableError, match=r"read\.encoding: there is no encoding 'utf-9'"):
+        read(path, ReadParams(encoding="utf-9"))
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+def test_separators_are_found_out(tmp_path: Path, mark: str) -> None:
+    rows = [["a", "b", "c"], ["1,5", "x", "2"], ["2,5", "y", "3"]] if mark != "," else [
+        ["a", "b", "c"], ["1.5", "x; z", "2"], ["2.5", "y; w", "3"]]  # fmt: skip
+    path = _file(tmp_path, "".join(mark.join(row) + "\n" for row in rows))
+    table = read(path)
+    assert table.found.delimiter == mark
+    assert table.columns == ["a", "b", "c"]
+    assert len(table.frame) == 2
+
+
+def test_columns_of_blanks_are_cut_where_nothing_else_fits(tmp_path: Path) -> None:
+    table = read(_file(tmp_path, '  18.0   8  307.0\t"chevy malibu"\n 15.5   4  98.0  "vw"  \n'))
+    assert table.found.delimiter == " "
+    assert table.frame[table.columns].to_numpy().tolist() == [
+        ["18.0", "8", "307.0", "chevy malibu"], ["15.5", "4", "98.0", "vw"],
+    ]  # fmt: skip
+    assert read(_file(tmp_path, "words\nof a kind\nof no kind\n")).columns == ["words"]
+
+
+def test_blanks_around_cells_are_no_part_of_them_and_question_marks_no_value(
+    tmp_path: Path,
+) -> None:
+    path = _file(tmp_path, "39, State-gov, ?\n50,  Private , 13\n")
+    assert _cells(path, names=["age", "work", "hours"], header=False) == {
+        "age": ["39", "50"], "work": ["State-gov", "Private"], "hours": [None, "13"],
+    }  # fmt: skip
+
+
+def test_ids_stay_as_they_are_written(tmp_path: Path) -> None:
+    assert _cells(_file(tmp_path, "id,x\n007,1\n010,2\n"))["id"] == ["007", "010"]
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("age,city\n31,Rome\n40,Oslo\n", True),
+        ("31,Rome\n40,Oslo\n52,Rome\n", False),
+        ("city,colour\nRome,red\nOslo,blue\n", True),
+        ("Rome,red\nOslo,red\nRome,blue\nOslo,blue\n", False),
+        ("city,2019,2020\nRome,5,6\nOslo,7,8\n", False),
+        ("only\n1\n2\n", True),
+        ("x,y\n", True),
+    ],
+)
+def test_headers_are_found_out(tmp_path: Path, text: str, header: bool) -> None:
+    path = _file(tmp_path, text)
+    if text == "x,y\n":
+        with pytest.raises(MendableError, match="column names and no rows"):
+            read(path)
+        return
+    table = read(path)
+    assert table.found.header is header
+    assert len(table.frame) == text.count("\n") - header
+    if not header:
+        assert table.columns[0] == "column_1"
+    told = read(path, ReadParams(header=not header))
+    assert len(told.frame) == len(table.frame) + (1 if header else -1)
+
+
+def test_quotes_hold_separators_line_breaks_and_quotes(tmp_path: Path) -> None:
+    path = _file(tmp_path, 'a,b\n"x, ""y""\nz",1\nw,2\n')
+    assert _cells(path) == {"a": ['x, "y"\nz', "w"], "b": ["1", "2"]}
+    spaced = _file(tmp_path, 'a, b\n1, "x, y"\n2, "z"\n', "spaced.csv")
+    assert _cells(spaced) == {"a": ["1", "2"], "b": ["x, y", "z"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a,b\n1,2\n\n3\n", r"line 4: has 1 cells where 2 are expected"),
+        ('a,b\n"x\ny",2\n3,4,5\n', r"line 4: has 3 cells where 2 are expected"),
+        ('a, b\n1, "x"\n2\n', r"line 3: has 1 cells where 2 are expected"),
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("a,b,a\nx,y,z\n", "column 'a' is there 2 times"),
+        ('a,b\n1,"x\n', "double quote"),
+        ("a,b\n1,\0\n", "zero bytes"),
+    ],
+    ids=["short", "long", "spaced", "empty", "blank", "twice", "open quote", "binary"],
+)
+def test_broken_tables_are_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(MendableError, match=said):
+        read(_file(tmp_path, text))
+
+
+def test_columns_without_a_name_get_one(tmp_path: Path) -> None:
+    table = read(_file(tmp_path, ",x\n0,red\n1,blue\n"))
+    assert table.columns == ["column_1", "x"]
+    assert "without a name" in " ".join(table.found.notes)
+
+
+def test_names_must_be_as_many_as_columns(tmp_path: Path) -> None:
+    with pytest.raises(MendableError, match=r"read\.names: 1 names for the 2 columns"):
+        read(_file(tmp_path, PLAIN), ReadParams(names=["x"]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("t.json", '[{"a": 1, "b": "x"}, {"a": null, "b": "y", "c": true}]'),
+        ("t.json", '{"count": 2, "data": [{"a": 1, "b": "x"}, {"b": "y", "c": true}]}'),
+        ("t.json", '{"a": 1, "b": "x"}\n{"b": "y", "c": true}\n'),
+        ("t.jsonl", '{"a": 1, "b": "x"}\n\n{"a": "?", "b": "y", "c": true}\n'),
+        ("unknown", '[{"a": 1, "b": "x"}, {"b": "y", "c": true}]'),
+    ],
+)
+def test_json_of_every_shape(tmp_path: Path, name: str, text: str) -> None:
+    found = _cells(_file(tmp_path, text, name))
+    assert found["b"] == ["x", "y"]
+    assert [str(value) for value in found["c"]] == ["None", "True"]
+    assert str(found["a"][0]) in ("1", "1.0")
+    assert found["a"][1] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("t.json", "[1, 2]", r"item 1: is no object but 1"),
+        ("t.jsonl", '{"a": 1}\n7\n', r"line 2: is no object but 7"),
+        ("t.jsonl", '{"a": 1}\n{"a"\n', r"line 2: is not JSON"),
+        ("t.json", "{", "is not JSON"),
+        ("t.json", '"text"', "is no list of objects"),
+        ("t.json", '{"a": [], "b": []}', "holds 2 lists"),
+        ("t.json", "[]", "holds no columns"),
+        ("t.parquet", "PAR1 nonsense", "no Parquet file"),
+        ("t.csv.gz", "\x1f\x8b\x08rest", "no text|packed"),
+    ],
+)
+def test_other_broken_files_are_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(MendableError, match=said):
+        read(_file(tmp_path, text.encode("latin-1"), name))
+
+
+def test_parquet_keeps_its_types(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2], "f": [0.5, None], "s": ["x", None], "b": [True, False],
+            "d": pd.to_datetime(["2024-01-01", None]), "l": [[1], [2]],
+            "c": pd.Categorical(["u", "v"]), "big": pd.array([2**60, None], dtype="Int64"),
+        }
+    )  # fmt: skip
+    frame.to_parquet(tmp_path / "t.parquet")
+    table = read(tmp_path / "t.parquet")
+    assert table.frame["n"].dtype == np.int64
+    assert table.frame["b"].dtype == bool
+    assert table.frame["d"].dtype.kind == "M"
+    assert table.frame["l"].tolist() == ["[1]", "[2]"]
+    assert table.frame["c"].tolist() == ["u", "v"]
+    assert table.frame["big"].iloc[0] == str(2**60), "an id must not be rounded"
+
+
+def test_a_folder_and_a_zip_may_hold_an_official_split(tmp_path: Path) -> None:
+    _file(tmp_path / "d", "a,y\n1,u\n2,v\n", "train.csv")
+    _file(tmp_path / "d", "a,y\n3,u\n", "test.csv")
+    _file(tmp_path / "d", "words", "README.md")
+    packed = _zip(tmp_path / "d.zip", {f"d/{p.name}": p.read_bytes()
+                                       for p in (tmp_path / "d").iterdir()})  # fmt: skip
+    for source in (tmp_path / "d", packed):
+        table = read(source)
+        assert table.frame[PART].tolist() == ["train", "train", "test"]
+        assert table.frame[ROW].tolist() == [1, 2, 3]
+        assert table.found.parts == ("train", "test")
+    _file(tmp_path / "d", "a,z\n3,u\n", "test.csv")
+    with pytest.raises(MendableError, match=r"column 'y' is in one of train.csv and test.csv"):
+        read(tmp_path / "d")
+
+
+def test_pictures_lie_in_class_folders(tmp_path: Path) -> None:
+    folders = [f"all/{part}/{kind}" for part in ("train", "test") for kind in ("cat", "dog")]
+    files = {f"{folder}/{i}.png": _picture() for folder in folders for i in range(2)}
+    files |= {"all/notes.md": b"x", "__MACOSX/all/._1.png": b"x"}
+    table = read(_zip(tmp_path / "p.zip", files))
+    assert table.found.format == "images"
+    assert sorted(set(table.frame[LABEL])) == ["cat", "dog"]
+    assert table.frame[PART].value_counts().to_dict() == {"train": 4, "test": 4}
+    assert table.frame[PICTURE].iloc[0].startswith("all/")
+    assert "1 file(s) that are no pictures" in " ".join(table.found.notes)
+    flat = _zip(tmp_path / "flat.zip", {"1.png": _picture(), "cat/2.png": _picture()})
+    with pytest.raises(MendableError, match=r"1\.png lies in no class folder"):
+        read(flat)
+
+
+def test_what_a_folder_does_not_say_is_asked(tmp_path: Path) -> None:
+    _file(tmp_path / "d", "a\n1\n", "one.csv")
+    _file(tmp_path / "d", "a\n1\n", "two.csv")
+    with pytest.raises(MendableError, match=r"holds one.csv, two.csv; needed: one table"):
+        read(tmp_path / "d")
+    with pytest.raises(MendableError, match="no such file or folder"):
+        read(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("name", ["../evil.csv", "/etc/evil.csv", "a\\..\\evil.csv", "C:/evil.csv"])
+def test_a_zip_names_nothing_outside_of_itself(tmp_path: Path, name: str) -> None:
+    packed = _zip(tmp_path / "evil.zip", {name: b"a\n1\n"})
+    with pytest.raises(MendableError, match="outside of itself"):
+        read(packed)
+
+
+def test_a_zip_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bomb = _zip(tmp_path / "bomb.zip", {"t.csv": b"a\n" + b"0\n" * 20_000_000})
+    with pytest.raises(MendableError, match="more than 200 times its packed size"):
+        read(bomb)
+    monkeypatch.setattr(archives, "MAX_FILES", 2)
+    many = _zip(tmp_path / "many.zip", {f"c/{i}.png": b"x" for i in range(3)})
+    with pytest.raises(MendableError, match="holds 3 files"):
+        read(many)
+
+
+def test_a_zip_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    path = _zip(tmp_path / "liar.zip", {"t.csv": b"a,b\n" + b"1,2\n" * 5000})
+    data = bytearray(path.read_bytes())
+    at = data.rfind(b"PK\x01\x02")
+    data[at + 24 : at + 28] = struct.pack("<I", 40)  # the directory promises 40 bytes
+    path.write_bytes(data)
+    with pytest.raises(MendableError):
+        read(path)
+
+
+def test_links_and_passwords_in_a_zip_are_refused(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "link.zip", "w") as packed:
+        entry = zipfile.ZipInfo("t.csv")
+        entry.external_attr = 0o120777 << 16
+        packed.writestr(entry, "/etc/passwd")
+    with pytest.raises(MendableError, match="is a link"):
+        read(tmp_path / "link.zip")
+    path = _zip(tmp_path / "secret.zip", {"t.csv": b"a\n1\n"})
+    data = bytearray(path.read_bytes())
+    data[data.rfind(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(data)
+    with pytest.raises(MendableError, match="is encrypted"):
+        read(path)
+
+
+def test_links_that_lead_out_of_a_folder_are_not_followed(tmp_path: Path) -> None:
+    _file(tmp_path / "secret", "a\n1\n", "t.csv")
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "t.csv").symlink_to(tmp_path / "secret" / "t.csv")
+    with pytest.raises(MendableError, match="holds nothing"):
+        read(tmp_path / "d")
+
+
+def test_what_was_found_is_json(tmp_path: Path) -> None:
+    told = json.loads(json.dumps(read(_file(tmp_path, PLAIN)).found.tell()))
+    assert told["format"] == "csv"
+    assert told["delimiter"] == ","
+    assert told["header"] is True

@@ -1,0 +1,377 @@
+"""An application without a predictor, behind a real server and in process."""
+
+import asyncio
+import hashlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from jsonschema import Draft202012Validator
+from pydantic import BaseModel, ConfigDict, Field
+
+from crisol.core.errors import MendableError
+from crisol.serving.http.application import Application
+from crisol.serving.http.asgi import Call, StreamReply, file_reply
+from crisol.serving.http.endpoints import Endpoint, Notes, Question
+from crisol.serving.http.errors import ApiError
+from crisol.serving.http.handlers import Answer, Converse, Handle
+from crisol.serving.http.sse import MEDIA_TYPE, Event, events_reply
+
+KEYS = {
+    "viewer": "key-of-a-viewer-aaaa",
+    "trainer": "key-of-a-trainer-aaa",
+    "promoter": "key-of-a-promoter-aa",
+    "all": "key-of-everything-aa",
+}
+WRITTEN = ",".join(f"{key}={who}" for who, key in KEYS.items() if who != "all")
+
+
+class Wish(BaseModel):
+    """What is wished for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1)
+    seconds: float = Field(default=0.0, ge=0)
+
+
+class Told(BaseModel):
+    """What is told."""
+
+    name: str
+
+
+def tell(_: Application, question: Question) -> Told:
+    return Told(name=question.parameters["name"])
+
+
+def make(_: Application, question: Question) -> Answer:
+    wish: Wish = question.body
+    time.sleep(wish.seconds)
+    if wish.name == "taken":
+        raise ApiError(409, "It is there already.")
+    if wish.name == "unmendable":
+        raise MendableError("nothing is called so")
+    if wish.name == "broken":
+        raise RuntimeError("the secret cause")
+    headers = {"location": f"/wishes/{wish.name}"}
+    return Answer(Told(name=wish.name), 201, headers, about=f"wish:{wish.name}")
+
+
+def forget(_: Application, __: Question) -> Answer:
+    return Answer(status=204)
+
+
+async def take(app: Application, _: Question, call: Call) -> Told:
+    digest = hashlib.sha256()
+    async for chunk in call.stream(1_000_000, 0.3):
+        await app.in_thread(digest.update, chunk)
+    return Told(name=digest.hexdigest())
+
+
+async def count(app: Any, _: Question, __: Call) -> StreamReply:
+    async def numbers() -> AsyncIterator[Event]:
+        try:
+            for number in range(3):
+                yield Event({"n": number}, "count", str(number))
+            await asyncio.sleep(60)
+        finally:
+            app.left.set()
+
+    return events_reply(numbers(), heartbeat_s=0.05)
+
+
+def translate(error: Exception) -> ApiError | None:
+    return ApiError(422, str(error)) if isinstance(error, MendableError) else None
+
+
+def endpoints(folder: Path) -> list[Endpoint]:
+    async def send(_: Any, __: Question, ___: Call) -> StreamReply:
+        return file_reply(folder / "large", "text/plain")
+
+    return [
+        Handle("/wishes", handle=make, request=Wish, response=Told, status=201, summary="Make.",
+               scope="trainer", audit="wish.make", timeout_s=0.5,
+               notes=Notes((409,), response_headers={"Location": "Where it is."})),
+        Handle("/wishes/{name}", handle=tell, method="GET", response=Told, summary="Tell.",
+               scope="viewer"),
+        Handle("/wishes/{name}", handle=forget, method="DELETE", status=204, summary="Forget.",
+               scope="promoter", audit="wish.forget"),
+        Converse("/files", converse=take, method="PUT", response=Told, summary="Take.",
+                 scope="trainer", audit="file.take", notes=Notes(takes=("text/csv",))),
+        Converse("/numbers", converse=count, method="GET", summary="Count.", scope="viewer",
+                 notes=Notes(answers=MEDIA_TYPE)),
+        Converse("/large", converse=send, method="GET", summary="Send.", public=True,
+                 notes=Notes(answers="text/plain")),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Application:
+    (tmp_path / "large").write_bytes(b"0123456789" * 30_000)
+    application: Any = Application(
+        "wishes",
+        title="Wishes",
+        description="Test.",
+        endpoints=endpoints(tmp_path),
+        threads=4,
+        translate=translate,
+    )
+    application.left = threading.Event()
+    return application
+
+
+def environment(tmp_path: Path, **more: str) -> dict[str, str]:
+    file = tmp_path / "keys"
+    file.write_text(KEYS["all"])
+    return {
+        "CRISOL_API_KEYS": WRITTEN,
+        "CRISOL_API_KEYS_FILE": str(file),
+        "CRISOL_AUDIT_FILE": str(tmp_path / "log" / "audit"),
+        **more,
+    }
+
+
+def ask(
+    app: Application, tmp_path: Path, body: Callable[[httpx.AsyncClient], Awaitable[None]]
+) -> None:
+    """Open, start, ask in process, stop."""
+
+    async def run() -> None:
+        app.open(environment(tmp_path))
+        await app.start()
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://wishes") as client:
+            await body(client)
+        await app.stop()
+
+    asyncio.run(run())
+
+
+def key(who: str) -> dict[str, str]:
+    return {"x-api-key": KEYS[who]}
+
+
+@contextmanager
+def served(app: Application, tmp_path: Path) -> Iterator[httpx.Client]:
+    """Behind a real server, in a thread."""
+    app.open(environment(tmp_path))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with httpx.Client(base_url=url, timeout=10) as client:
+            while not server.started:
+                time.sleep(0.01)
+            yield client
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("who", "statuses"),
+    [
+        ("viewer", (200, 403, 403)),
+        ("trainer", (200, 201, 403)),
+        ("promoter", (200, 403, 204)),
+        ("all", (200, 201, 204)),
+    ],
+)
+def test_each_scope_opens_its_endpoints(
+    app: Application, tmp_path: Path, who: str, statuses: tuple[int, ...]
+) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        answers = [
+            await client.get("/wishes/peace", headers=key(who)),
+            await client.post("/wishes", json={"name": "peace"}, headers=key(who)),
+            await client.delete("/wishes/peace", headers=key(who)),
+        ]
+        assert tuple(a.status_code for a in answers) == statuses
+        for answer in answers:
+            if answer.status_code == 403:
+                needed = "promoter" if answer.request.method == "DELETE" else "trainer"
+                assert f"'{needed}'" in answer.json()["error"]
+                assert answer.json()["code"] == "forbidden"
+        stranger = await client.get("/wishes/peace", headers={"x-api-key": WRITTEN.split(",")[0]})
+        assert stranger.status_code == 401
+
+    ask(app, tmp_path, body)
+
+
+def test_an_answer_has_its_own_status_headers_and_body(app: Application, tmp_path: Path) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        made = await client.post("/wishes", json={"name": "peace"}, headers=key("all"))
+        gone = await client.delete("/wishes/peace", headers=key("all"))
+        taken = await client.post("/wishes", json={"name": "taken"}, headers=key("all"))
+        known = await client.post("/wishes", json={"name": "unmendable"}, headers=key("all"))
+        broken = await client.post("/wishes", json={"name": "broken"}, headers=key("all"))
+        assert (made.status_code, made.headers["location"]) == (201, "/wishes/peace")
+        assert made.json() == {"name": "peace"}
+        assert "x-model-version" not in made.headers
+        assert (gone.status_code, gone.content) == (204, b"")
+        assert "content-length" not in gone.headers
+        assert (taken.status_code, taken.json()["code"]) == (409, "conflict")
+        assert (known.status_code, known.json()["error"]) == (422, "nothing is called so")
+        assert (broken.status_code, "secret" in broken.text) == (500, False)
+
+    ask(app, tmp_path, body)
+
+
+def test_what_waits_in_threads_holds_nobody_up(app: Application, tmp_path: Path) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        slow = [
+            asyncio.create_task(
+                client.post("/wishes", json={"name": "x", "seconds": 0.3}, headers=key("all"))
+            )
+            for _ in range(4)
+        ]
+        await asyncio.sleep(0.05)
+        started = time.perf_counter()
+        assert (await client.get("/livez")).status_code == 200
+        assert time.perf_counter() - started < 0.1
+        began = time.perf_counter()
+        assert {a.status_code for a in await asyncio.gather(*slow)} == {201}
+        assert time.perf_counter() - began < 0.6, "they wait side by side"
+        late = await client.post("/wishes", json={"name": "x", "seconds": 0.8}, headers=key("all"))
+        assert late.status_code == 504
+
+    ask(app, tmp_path, body)
+
+
+def test_every_change_is_told_in_the_audit_log(app: Application, tmp_path: Path) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        identified = {**key("trainer"), "x-request-id": "mine"}
+        await client.post("/wishes", json={"name": "peace"}, headers=identified)
+        await client.delete("/wishes/peace", headers=key("trainer"))
+        await client.post("/wishes", json={"name": "taken"}, headers=key("trainer"))
+        await client.delete("/wishes/tabular.adult", headers=key("promoter"))
+        await client.delete("/wishes/my secret", headers=key("promoter"))
+        await client.get("/wishes/peace", headers=key("trainer"))
+        await client.post("/wishes", json={"name": "peace"}, headers={"x-api-key": "stranger"})
+
+    ask(app, tmp_path, body)
+    text = (tmp_path / "log" / "audit").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(e["action"], e["object"], e["outcome"], e["status"]) for e in lines] == [
+        ("wish.make", "wish:peace", "done", 201),
+        ("wish.forget", "peace", "refused", 403),
+        ("wish.make", "", "refused", 409),
+        ("wish.forget", "tabular.adult", "done", 204),
+        ("wish.forget", "?", "done", 204),
+    ]
+    assert lines[0]["request_id"] == "mine"
+    assert lines[0]["caller"].startswith("key:")
+    assert not any(secret in text for secret in KEYS.values())
+
+
+def test_a_body_is_taken_piece_by_piece(app: Application, tmp_path: Path) -> None:
+    content = os.urandom(700_000)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(content), 100_000):
+            yield content[start : start + 100_000]
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 100_000
+
+    async def body(client: httpx.AsyncClient) -> None:
+        for sent in (content, pieces()):
+            taken = await client.put("/files", content=sent, headers=key("all"))
+            assert taken.json() == {"name": hashlib.sha256(content).hexdigest()}
+        large = await client.put("/files", content=endless(), headers=key("all"))
+        assert large.status_code == 413
+
+    ask(app, tmp_path, body)
+
+
+def test_streams_behind_a_real_server(app: Any, tmp_path: Path) -> None:
+    with served(app, tmp_path) as client:
+        with client.stream("GET", "/numbers", headers=key("viewer")) as reply:
+            assert reply.headers["content-type"].startswith(MEDIA_TYPE)
+            read = b""
+            for chunk in reply.iter_raw():
+                read += chunk
+                if read.count(b"data") == 3 and read.endswith(b":\n\n"):
+                    break
+        assert b'id: 2\nevent: count\ndata: {"n":2}\n\n' in read
+        assert app.left.wait(3), "the stream ends with its client"
+        whole = client.get("/large")
+        assert whole.content == b"0123456789" * 30_000
+        assert whole.headers["content-length"] == "300000"
+        head = client.head("/large")
+        assert (head.headers["content-length"], head.content) == ("300000", b"")
+        started = time.perf_counter()
+        with socket.create_connection((client.base_url.host, client.base_url.port)) as idle:
+            secret = KEYS["all"]
+            idle.sendall(
+                f"PUT /files HTTP/1.1\r\nHost: x\r\nX-API-Key: {secret}\r\n"
+                "Content-Length: 9\r\n\r\nabc".encode()
+            )
+            assert b"408" in idle.recv(4096)
+        assert 0.2 < time.perf_counter() - started < 2
+
+
+def test_open_streams_end_with_the_service(app: Any, tmp_path: Path) -> None:
+    with served(app, tmp_path) as client:
+        with client.stream("GET", "/numbers", headers=key("viewer")) as reply:
+            pieces = reply.iter_raw()
+            next(pieces)
+            app.stopping.set()
+            started = time.perf_counter()
+            for _ in pieces:
+                pass
+            assert time.perf_counter() - started < 2
+        assert app.left.wait(3)
+
+
+def test_the_api_page_tells_scopes_streams_and_statuses(app: Application, tmp_path: Path) -> None:
+    app.open(environment(tmp_path))
+    page = app.document
+    make, get = page["paths"]["/wishes"]["post"], page["paths"]["/wishes/{name}"]["get"]
+    assert "`trainer`" in make["description"]
+    assert {"201", "401", "403", "409", "422", "429"} <= set(make["responses"])
+    assert "Location" in make["responses"]["201"]["headers"]
+    assert "404" in get["responses"]
+    assert set(page["paths"]["/files"]["put"]["requestBody"]["content"]) == {"text/csv"}
+    numbers = page["paths"]["/numbers"]["get"]["responses"]["200"]
+    assert set(numbers["content"]) == {MEDIA_TYPE}
+    assert page["paths"]["/large"]["get"]["security"] == []
+    assert "/model" not in page["paths"]
+    assert "X-Model-Version" not in page["components"]["headers"]
+    request = make["requestBody"]["content"]["application/json"]["schema"]
+    schema = {**request, "components": page["components"]}
+    Draft202012Validator(schema).validate({"name": "peace"})
+
+
+def test_without_keys_it_is_not_ready_and_public_pages_answer(
+    app: Application, tmp_path: Path
+) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        app.open({})
+        assert (await client.get("/large")).status_code == 200
+        for path in ("/readyz", "/health", "/wishes/peace"):
+            answer = await client.get(path, headers=key("all"))
+            assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+        app.open(environment(tmp_path))
+        assert (await client.get("/health")).json()["status"] == "ready"
+
+    ask(app, tmp_path, body)
+
+
+def test_a_scope_that_nobody_can_carry_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="owner"):
+        Handle("/x", handle=tell, summary="x", scope="owner")
