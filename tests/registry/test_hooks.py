@@ -12,7 +12,7 @@ from tests.registry.conftest import Project, environment
 
 from crisol.catalog.results import FiguresDataset
 from crisol.core import progress
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256
 from crisol.registry.release import versions
 from crisol.registry.tracking import exclusive, results, runs
 

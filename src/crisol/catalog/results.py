@@ -5,18 +5,16 @@ or the new one, never half of one.
 """
 
 import json
-import os
-import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pandas as pd
 from kedro.io import AbstractDataset
 
 from crisol.core.candidate import Report
+from crisol.core.files import replacing_file, replacing_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,13 +32,8 @@ class _AtomicFile(AbstractDataset[Any, Any]):
         """Write ``data`` to the scratch ``path``."""
 
     def _store(self, data: Any) -> None:
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._filepath.with_name(f".{self._filepath.name}.{uuid4().hex[:8]}")
-        try:
+        with replacing_file(self._filepath) as scratch:
             self._write(data, scratch)
-            os.replace(scratch, self._filepath)  # noqa: PTH105 (one call for every platform)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._filepath.exists()
@@ -114,20 +107,10 @@ class FiguresDataset(AbstractDataset[Any, Any]):
 
     def save(self, data: "Mapping[str, Figure]") -> None:
         """Write every figure; those of an earlier run disappear."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._filepath.with_name(f".{self._filepath.name}.{uuid4().hex[:8]}")
-        scratch.mkdir()
-        try:
+        with replacing_folder(self._filepath) as scratch:
             for name, figure in data.items():
                 path = scratch / f"{name.replace('/', '_')}.png"
                 figure.savefig(path, dpi=self._dpi, bbox_inches="tight")
-            retired = scratch.with_name(f"{scratch.name}.old")
-            if self._filepath.exists():
-                self._filepath.rename(retired)
-            scratch.rename(self._filepath)
-            shutil.rmtree(retired, ignore_errors=True)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()

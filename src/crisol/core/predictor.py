@@ -9,9 +9,7 @@ A predictor directory holds::
 The same directory is registered in MLflow, copied into a bundle and loaded from a notebook.
 """
 
-import hashlib
 import json
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,11 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
-from uuid import uuid4
 
 from pydantic import BaseModel
 
 from crisol import __version__
+from crisol.core.files import file_sha256, replacing_folder
 
 MANIFEST = "predictor.json"
 GOLDEN = "golden.json"
@@ -143,10 +141,7 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     def save(self, directory: Path | str) -> Path:
         """Write the predictor directory in one step: it is whole or it is not there."""
         target = Path(directory)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-        scratch.mkdir()
-        try:
+        with replacing_folder(target) as scratch:
             extra = self.write(scratch)
             golden = [{"request": g.request, "response": g.response} for g in self.golden]
             (scratch / GOLDEN).write_text(json.dumps(golden))
@@ -162,15 +157,6 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
                 **extra,
             }
             (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
-            if target.exists():
-                retired = target.with_name(f".{target.name}.{uuid4().hex[:8]}.old")
-                target.rename(retired)
-                scratch.rename(target)
-                shutil.rmtree(retired)
-            else:
-                scratch.rename(target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return target
 
     @classmethod
@@ -222,12 +208,6 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
 def predictor_digest(directory: Path | str) -> str:
     """SHA-256 (hex) of the manifest, which names every other file by its own."""
     return file_sha256(Path(directory) / MANIFEST)
-
-
-def file_sha256(path: Path | str) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def compare_answers(

@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from crisol.core.data.sources import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, SourceError
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256, replacing_file, replacing_folder
 
 WORKERS = 8
 _TREE_URL = "https://api.github.com/repos/{repository}/git/trees/{commit}?recursive=1"
@@ -146,12 +145,8 @@ def save_all(
 
     def save(item: tuple[Path, GitFile]) -> None:
         path, file = item
-        scratch = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
-        try:
+        with replacing_file(path) as scratch:
             scratch.write_bytes(convert(commit.read(file)))
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     missing = [(path, file) for path, file in wanted.items() if not path.is_file()]
     logger.info("%d of %d files are to be downloaded", len(missing), len(wanted))
@@ -166,10 +161,8 @@ def save_all(
 
 
 def _copy_checked(copy: Path, target: Path, source: FolderSource) -> None:
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copytree(copy, scratch)
+    with replacing_folder(target) as scratch:
+        shutil.copytree(copy, scratch, dirs_exist_ok=True)
         digest = folder_sha256(scratch)
         if digest != source.sha256:
             raise SourceError(
@@ -178,11 +171,6 @@ def _copy_checked(copy: Path, target: Path, source: FolderSource) -> None:
             )
         for path in (scratch, *scratch.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        if target.is_dir():
-            shutil.rmtree(target)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _get(url: str) -> Any:

@@ -5,9 +5,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256, replacing_file
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -110,31 +109,26 @@ def _copy_checked(copy: Path, target: Path, source: Source) -> None:
             f"{copy} is not {source.name}: its SHA-256 is {digest}, expected {source.sha256}; "
             "repair the mirror or run without it"
         )
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
-    try:
+    with replacing_file(target) as scratch:
         shutil.copyfile(copy, scratch)
         # The copy is what will be used, so the copy is what must be right.
         if file_sha256(scratch) != source.sha256:
             raise SourceError(f"{copy} changed while it was copied; try again")
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _download(source: Source, target: Path) -> None:
     import pooch
     import requests
 
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
     try:
-        pooch.retrieve(
-            source.url,
-            known_hash=f"sha256:{source.sha256}",
-            fname=scratch.name,
-            path=scratch.parent,
-            downloader=_Resuming(target.with_name(f".{target.name}.part")),
-        )
-        scratch.replace(target)
+        with replacing_file(target) as scratch:
+            pooch.retrieve(
+                source.url,
+                known_hash=f"sha256:{source.sha256}",
+                fname=scratch.name,
+                path=scratch.parent,
+                downloader=_Resuming(target.with_name(f".{target.name}.part")),
+            )
     except requests.RequestException as error:
         wanted = source.mirror_path or source.name
         raise SourceError(
@@ -146,8 +140,6 @@ def _download(source: Source, target: Path) -> None:
         raise SourceError(
             f"{source.url} did not give {source.name} with SHA-256 {source.sha256}: {error}"
         ) from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 class _Resuming:

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -21,6 +20,8 @@ from pydantic import BaseModel
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from crisol.core.files import remove_scratch, replacing_file
 
 FORMAT = 1
 _SAFETENSORS_SCRATCH = ".tmp??????"
@@ -78,24 +79,17 @@ class Checkpoint:
         """Replace the file by ``state``: nested dicts and lists of tensors and JSON values."""
         tensors: dict[str, Tensor] = {}
         header = json.dumps({"format": FORMAT, "state": _split(state, tensors, "")})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.path.with_name(f".{self.path.name}.{uuid4().hex[:8]}.tmp")
-        try:
+        with replacing_file(self.path, fsync=True) as scratch:
             save_file(tensors, scratch, metadata={"crisol": header})
-            with scratch.open("rb") as stream:
-                os.fsync(stream.fileno())
-            scratch.replace(self.path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def load(self, expected_fingerprint: str) -> dict[str, Any] | None:
         """The saved state, or nothing when there is none that belongs to this training.
 
         A file of another fingerprint, or that is damaged, is deleted and a log line says so.
         """
-        for pattern in (f".{self.path.name}.*.tmp", _SAFETENSORS_SCRATCH):
-            for leftover in self.path.parent.glob(pattern):
-                leftover.unlink(missing_ok=True)
+        remove_scratch(self.path)
+        for leftover in self.path.parent.glob(_SAFETENSORS_SCRATCH):
+            leftover.unlink(missing_ok=True)
         if not self.path.is_file():
             return None
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
+from crisol.core.locks import FileLock
 from crisol.registry.tracking import exclusive, runs
 from crisol.registry.tracking.runs import RunLog
 
@@ -24,7 +25,7 @@ class Interruption:
     another thread marks the runs while this one unwinds.
     """
 
-    def __init__(self, logs: Mapping[str, RunLog], claims: list[int] | None = None) -> None:
+    def __init__(self, logs: Mapping[str, RunLog], claims: list[FileLock] | None = None) -> None:
         """Watch ``logs`` (may still be filled) until :meth:`settle` or :meth:`close`.
 
         Args:

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from crisol import __version__
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256
 
 LOCK_FILE = "requirements.lock"
 _VERSIONED = ("kedro", "mlflow", "torch", "numpy", "bentoml")
