@@ -91,7 +91,7 @@ def test_a_failed_node_fails_the_run_with_its_traceback(project: Project) -> Non
     path = Path(project.store.client().download_artifacts(run.info.run_id, "error.txt"))
     assert "in fit" in path.read_text()
     assert versions.registered(project.store, "linear") is None
-    assert progress._listeners.get() == ()
+    assert progress._registered.get() == ()
 
 
 def test_a_failing_load_fails_the_run(project: Project) -> None:

@@ -77,9 +77,9 @@ class RunHook:
         if not provenance.is_launched():
             self._open_runs(run_params, pipeline, catalog)
             return
-        from crisol.core.training.processes import first_process_first
+        from crisol.core.training.processes import main_process_first
 
-        with first_process_first():  # a new store is created once, and read by the others after
+        with main_process_first():  # a new store is created once, and read by the others after
             if provenance.is_worker():
                 _keep_in_memory(pipeline, catalog)
             else:
@@ -123,36 +123,36 @@ class RunHook:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
-        """Record what is read, start the clock, listen to the training."""
+        """Record the inputs, start the clock, log what the node emits."""
         log = self._log(node)
         if log is None:
             return
         self._here.catalog = catalog
         self._record_inputs(log, catalog, inputs)
-        self._stop_listening()
-        listening = progress.listening(
-            log.metrics, ahead=log.progress, trial=partial(trials.log_trial, log)
+        self._remove_callbacks()
+        callbacks = progress.callbacks(
+            log.metrics, on_progress=log.progress, on_trial=partial(trials.log_trial, log)
         )
-        listening.__enter__()
-        self._here.listening = listening
+        callbacks.__enter__()
+        self._here.callbacks = callbacks
         self._here.started = time.perf_counter()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Log the node's wall time and write what was heard."""
+        """Log the node's wall time and write the metrics it emitted."""
         log = self._log(node)
         if log is None:
             return
-        self._stop_listening()
+        self._remove_callbacks()
         log.metrics({f"seconds.{node.short_name}": time.perf_counter() - self._here.started})
         self._count(log)
         log.flush()
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
-        """Stop listening; the pipeline's error hook ends the run."""
+        """Remove the callbacks; the pipeline's error hook ends the run."""
         if self._log(node) is not None:
-            self._stop_listening()
+            self._remove_callbacks()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -218,11 +218,11 @@ class RunHook:
             done = self._nodes_done[log.family]
         log.progress({"progress.nodes_done": done})
 
-    def _stop_listening(self) -> None:
-        listening: AbstractContextManager[None] | None = getattr(self._here, "listening", None)
-        if listening is not None:
-            self._here.listening = None
-            listening.__exit__(None, None, None)
+    def _remove_callbacks(self) -> None:
+        callbacks: AbstractContextManager[None] | None = getattr(self._here, "callbacks", None)
+        if callbacks is not None:
+            self._here.callbacks = None
+            callbacks.__exit__(None, None, None)
 
     def _record_inputs(self, log: RunLog, catalog: DataCatalog, inputs: Mapping[str, Any]) -> None:
         free = json.loads(os.environ[INPUTS_VARIABLE])

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from crisol.core.classification import ReliabilityBin
 from crisol.core.drawing.style import COLOURS, INK, MUTED, SEQUENTIAL, canvas, legend, style
-from crisol.core.metrics import ReliabilityBin
 
 
 def learning_curves(
@@ -133,7 +133,7 @@ def reliability(
     """Accuracy against confidence, with the share of the predictions in each bin below.
 
     Args:
-        bins: name (such as ``calibrated``) to :func:`crisol.core.metrics.reliability_bins`.
+        bins: name (such as ``calibrated``) to :func:`crisol.core.classification.reliability_bins`.
         title: of the figure.
     """
     figure = canvas(5.6, 5.8)

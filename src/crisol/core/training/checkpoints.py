@@ -1,8 +1,8 @@
-"""Training state on disk: one file a unit, replaced in one step, safetensors and JSON only.
+"""Training state on disk: one file a training run, replaced in one step, safetensors and JSON only.
 
-A unit is one call of :func:`crisol.core.training.loop.train`, known by its label. Its file holds
-the tensors; the safetensors header holds everything else as JSON, so that there is no moment at
-which the two disagree.
+A training run is one call of :func:`crisol.core.training.loop.train`, known by its label. Its file
+holds the tensors; the safetensors header holds everything else as JSON, so that there is no moment
+at which the two disagree.
 """
 
 import hashlib
@@ -23,15 +23,15 @@ from torch import Tensor
 
 from crisol.core.files import remove_scratch, replacing_file
 
-FORMAT = 1
+FORMAT = 2
 _SAFETENSORS_SCRATCH = ".tmp??????"
-"""What safetensors writes before it renames: a kill may leave one behind."""
+"""The file that safetensors writes before it renames; a kill may leave one behind."""
 
 logger = logging.getLogger(__name__)
 
 
 def fingerprint(**parts: Any) -> str:
-    """SHA-256 (hex) of everything that decides what a training learns.
+    """SHA-256 (hex) of everything that decides the result of a training.
 
     Parts are JSON values, arrays, tensors, paths and pydantic models, also nested; of files give
     the digests. Their order does not matter.
@@ -66,10 +66,10 @@ def _plain(value: Any) -> Any:
 
 
 class Checkpoint:
-    """The file of one unit in a checkpoint folder."""
+    """The file of one training run in a checkpoint folder."""
 
     def __init__(self, folder: Path, label: str) -> None:
-        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.") or "unit"
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.") or "run"
         # Two labels may read the same once cleaned; the digest keeps them apart.
         digest = hashlib.sha256(label.encode()).hexdigest()[:8]
         self.path = folder / f"{readable}-{digest}.safetensors"
@@ -83,7 +83,7 @@ class Checkpoint:
             save_file(tensors, scratch, metadata={"crisol": header})
 
     def load(self, expected_fingerprint: str) -> dict[str, Any] | None:
-        """The saved state, or nothing when there is none that belongs to this training.
+        """The saved state, or ``None`` when there is none that belongs to this training run.
 
         A file of another fingerprint, or that is damaged, is deleted and a log line says so.
         """

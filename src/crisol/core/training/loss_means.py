@@ -1,4 +1,4 @@
-"""Losses added up without waiting for the device at every step."""
+"""Means of the losses of an epoch, without waiting for the device at every step."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,14 +10,14 @@ class NonFiniteLossError(FloatingPointError):
     """A loss became NaN or infinite; the weights after it are worthless and are not saved."""
 
 
-class Tally:
+class LossMeans:
     """Row-weighted means of the losses of one epoch.
 
     Values stay on the device until :meth:`flush` reads them back together.
 
     Args:
         what: ``training`` or ``validation``, for the error message.
-        where: names unit and epoch in the error message.
+        where: names training run and epoch in the error message.
     """
 
     def __init__(self, what: str, where: str) -> None:
@@ -45,7 +45,7 @@ class Tally:
         return parts["loss"]
 
     def flush(self) -> None:
-        """Read back what was added since the last time.
+        """Read back the losses that were added since the last call.
 
         Raises:
             NonFiniteLossError: one of the losses is NaN or infinite; names the batch.
