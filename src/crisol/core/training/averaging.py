@@ -1,7 +1,7 @@
 """The exponential moving average of a network's weights, on torch's ``AveragedModel``."""
 
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 
 class WeightAverage(AveragedModel):
@@ -18,7 +18,7 @@ class WeightAverage(AveragedModel):
         self.requires_grad_(False).eval()
         self.update_parameters(network)  # torch copies the weights at the first call, and counts it
 
-    def _follow(self, averages: list[Tensor], currents: list[Tensor], _: Tensor | int) -> None:
+    def _follow(self, averages: PARAM_LIST, currents: PARAM_LIST, _: Tensor | int) -> None:
         step = int(self.n_averaged)
         decay = min(self._decay, (1 + step) / (10 + step))
         get_ema_multi_avg_fn(decay)(averages, currents, step)

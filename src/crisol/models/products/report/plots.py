@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
-from crisol.core.drawing.galleries import Tile, gallery
+from crisol.core.drawing.picture_grid import Tile, picture_grid
 from crisol.core.drawing.style import COLOURS, MUTED, SEQUENTIAL, canvas, style
 from crisol.models.products.data.records import Record
 from crisol.models.products.predictor import ProductsPredictor
@@ -141,7 +141,7 @@ def mistakes(table: pd.DataFrame, tested: Sequence[Record]) -> Figure | None:
         for row in surest.itertuples()
     ]  # fmt: skip
     half = (len(tiles) + 1) // 2
-    return gallery(
+    return picture_grid(
         [tiles[:half], tiles[half:]] if len(tiles) > 2 else [tiles], title="The surest mistakes"
     )
 
@@ -176,7 +176,7 @@ def retrieval(predictor: ProductsPredictor, tested: Sequence[Record]) -> Figure 
         best = np.argsort(-(look.image @ look.text[at]), kind="stable")[:SHOWN]
         asked = Tile(None, [], text=pictured[at].title)
         rows.append([asked, *(_found(pictured[other], other == at) for other in best)])
-    return gallery(
+    return picture_grid(
         rows,
         title="Pictures found by a title",
         subtitle="left: the title; green: the picture that belongs to it",

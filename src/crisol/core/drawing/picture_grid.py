@@ -1,4 +1,4 @@
-"""Pictures with captions, in the house style."""
+"""Figures of pictures with captions, in the house style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ MIN_WIDTH = 5
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a gallery.
+    """One picture of a grid.
 
     Attributes:
         pixels: [H, W, 3] uint8; ``None`` where there is no picture.
@@ -33,8 +33,8 @@ class Tile:
     text: str = "no picture"
 
 
-def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -> Figure:
-    """Rows of pictures.
+def picture_grid(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -> Figure:
+    """A figure of pictures in rows.
 
     Args:
         rows: tiles of each row; shorter rows end in empty places.
@@ -46,7 +46,7 @@ def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -
     """
     width = max((len(row) for row in rows), default=0)
     if not width:
-        raise ValueError("gallery: there is no picture to show")
+        raise ValueError("picture_grid: there is no picture to show")
     figure = canvas(1.55 * max(width, MIN_WIDTH), 1.95 * len(rows) + 0.7)
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold", color=INK)
     if subtitle:
