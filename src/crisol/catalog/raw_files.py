@@ -15,7 +15,7 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     def __init__(
         self, *, filepath: str, encoding: str = "utf-8-sig", metadata: dict[str, Any] | None = None
     ) -> None:
-        """Read ``filepath``; ``encoding`` is that of its text, where it is one."""
+        """Read ``filepath``; ``encoding`` is that of its text, if it is a text file."""
         self._filepath = Path(filepath)
         self._encoding = encoding
         self.metadata = metadata
@@ -36,10 +36,10 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
 
 
 class RawFolderDataset(AbstractDataset[Any, Path]):
-    """A folder of raw files, such as pictures. It may be missing; who needs it says so."""
+    """A folder of raw files, such as pictures. It may be missing: nodes that need it refuse."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Give the folder ``filepath``."""
+        """Load the folder ``filepath``."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 

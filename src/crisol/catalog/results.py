@@ -1,7 +1,6 @@
-"""The catalog's own entries for plain results: tables, metrics, reports, figures, folders.
+"""Kedro datasets for plain results: tables, metrics, reports, figures, folders.
 
-Every one is written under a scratch name and moved into place, so that a kill leaves the old file
-or the new one, never half of one.
+Each is replaced in one step: a kill leaves the old file or the new one, never half of one.
 """
 
 import json
@@ -102,7 +101,7 @@ class FiguresDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
-        """Figure name to its PNG file."""
+        """The PNG files by the names of the figures."""
         return {path.stem: path for path in sorted(self._filepath.glob("*.png"))}
 
     def save(self, data: "Mapping[str, Figure]") -> None:
@@ -123,7 +122,7 @@ class FolderDataset(AbstractDataset[Any, Path]):
     """A folder that exists, for work in progress such as checkpoints."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Give the folder ``filepath``."""
+        """Load the folder ``filepath``."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 
@@ -133,7 +132,7 @@ class FolderDataset(AbstractDataset[Any, Path]):
         return self._filepath
 
     def save(self, data: Any) -> None:  # noqa: ARG002
-        """Refused: what lies in the folder is written by whoever was given it."""
+        """Refused: nodes write into the folder themselves."""
         raise TypeError(f"{self._filepath} is a folder to work in; nothing can be saved to it")
 
     def _exists(self) -> bool:

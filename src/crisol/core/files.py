@@ -79,7 +79,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_scratch(target: Path) -> None:
-    """Remove what killed writers of ``target`` left; nobody may be writing it."""
+    """Remove the scratch paths of killed writers of ``target``, which nobody may be writing."""
     for leftover in target.parent.glob(f".{escape(target.name)}.????????.tmp"):
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)

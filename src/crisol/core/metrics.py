@@ -165,8 +165,8 @@ PAIRED: Mapping[str, PairedMetric] = MappingProxyType(
         "mean": PairedMetric(True, lambda _, p: _with_count(_numbers(p)), _mean_value),
     }
 )
-"""What the gate may compare by. ``mean`` takes a score per row instead of a prediction (the truth
-is not looked at), which carries any other metric that is a mean: NDCG, log-likelihood, …"""
+"""The metrics that the gate may use. ``mean`` takes a score per row instead of a prediction and
+ignores the truth: it serves every other metric that is a mean, such as NDCG."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""The trained thing with everything prediction needs.
+"""A trained model with everything prediction needs.
 
 A predictor directory holds::
 
-    predictor.json     manifest: family, format, SHA-256 of every other file, what the family adds
+    predictor.json     manifest: family, format, SHA-256 of every other file, the family's entries
     golden.json        requests and the answers the predictor gave when it was made
     ...                weights as safetensors, preprocessing state as plain JSON (never pickle)
 
@@ -33,12 +33,12 @@ ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
 
 class PredictorError(ValueError):
-    """A predictor directory that cannot be trusted: missing, changed, or of another format."""
+    """A predictor directory that is missing, changed, or of another format."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """The circumstances of one call, which a response may report and which parity ignores."""
+    """Facts of one call that a response may report and that parity ignores."""
 
     model_version: str
     inference_time_ms: float
@@ -68,14 +68,14 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     """Names of response fields that two identical calls may answer differently (times, version)."""
 
     route: ClassVar[str] = "/predict"
-    """Where the family's service answers a request of ``request_type``."""
+    """The path of the family's service that answers a request of ``request_type``."""
 
     model_version: str = UNREGISTERED
     golden: tuple[Golden, ...] = ()
 
     @abstractmethod
     def encode(self, request: RequestT) -> Any:
-        """Turn one valid request into what :meth:`infer` takes."""
+        """Turn one valid request into an input of :meth:`infer`."""
 
     @abstractmethod
     def infer(self, encoded: Sequence[Any]) -> Sequence[Any]:
@@ -87,12 +87,12 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
 
     @abstractmethod
     def write(self, directory: Path) -> dict[str, Any]:
-        """Write weights and state into ``directory``; return what the manifest should carry."""
+        """Write weights and state into ``directory``; return further entries of the manifest."""
 
     @classmethod
     @abstractmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
-        """Build the predictor from what :meth:`write` wrote.
+        """Build the predictor from the files of :meth:`write`.
 
         ``runtime`` names how to run the network (family-specific, such as ``torch`` or ``onnx``);
         ``None`` takes the one the manifest carries.
@@ -121,7 +121,7 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         )
 
     def replay_golden(self, tolerance: float = 1e-4) -> list[str]:
-        """Answer the golden requests again; say where an answer differs (nothing: parity)."""
+        """Answer the golden requests again; returns the differences, none at parity."""
         if not self.golden:
             return ["this predictor carries no golden examples"]
         requests = [self.request_type.model_validate(g.request) for g in self.golden]
@@ -139,7 +139,7 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         return differences
 
     def save(self, directory: Path | str) -> Path:
-        """Write the predictor directory in one step: it is whole or it is not there."""
+        """Write the predictor directory in one step: it is complete or missing."""
         target = Path(directory)
         with replacing_folder(target) as scratch:
             extra = self.write(scratch)
@@ -218,10 +218,10 @@ def compare_answers(
     tolerance: float = 0.0,
     path: str = "$",
 ) -> list[str]:
-    """Where two JSON answers differ.
+    """The differences of two JSON answers, one sentence each.
 
-    Numbers may differ by ``tolerance``, or by that share of the expected one where it is above 1:
-    single precision knows no more of a price of thousands.
+    Numbers may differ by ``tolerance``, or by that share of the expected one where it is above 1,
+    because single precision has seven digits.
 
     >>> compare_answers({"p": 0.5, "t": 1}, {"p": 0.7, "t": 2}, ignore=frozenset({"t"}))
     ['$.p: 0.5 became 0.7']

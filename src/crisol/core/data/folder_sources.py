@@ -102,7 +102,7 @@ def fetch_folder(
     *,
     announce: Callable[[str], None] = print,
 ) -> Path:
-    """Have the folder in ``directory``: as it is, copied from the mirror, or downloaded.
+    """Fetch a folder into ``directory`` unless it is there: from the mirror, or by download.
 
     Args:
         source: which folder.
@@ -111,7 +111,7 @@ def fetch_folder(
         download: fills the folder it is given with what is not yet there. What it makes may differ
             from the mirror's in its bytes, as pictures do that were made smaller elsewhere; it
             checks what it downloads.
-        announce: told what was done.
+        announce: called with a line about what was done.
 
     Raises:
         SourceError: the mirror's folder is another one, or what ``download`` raises.

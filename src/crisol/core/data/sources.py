@@ -52,7 +52,7 @@ def fetch(
     *,
     announce: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Have every source in ``directory``: what is there stays, the rest is copied or downloaded.
+    """Fetch every source into ``directory`` that is not there: from the mirror, or by download.
 
     Files appear whole and checked, or not at all; an interrupted download goes on where it
     stopped. A file in ``directory`` that differs from its digest is replaced.
@@ -61,7 +61,7 @@ def fetch(
         sources: what to fetch.
         directory: made if missing.
         mirror: a folder with local copies, looked into before the network is.
-        announce: told the licences before anything is fetched, and what was done afterwards.
+        announce: called with the licences before, and with what was done afterwards.
 
     Returns:
         The paths, in the order of ``sources``.

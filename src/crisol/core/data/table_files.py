@@ -119,7 +119,7 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 
 def _check_names(path: Path, names: list[str]) -> None:
-    """Refuse columns that are none or cannot be told apart."""
+    """Refuse a table without columns, or with two columns of one name."""
     if not names:
         raise MendableError(f"{path}: holds no columns")
     twice = [name for name in names if names.count(name) > 1]
@@ -128,7 +128,7 @@ def _check_names(path: Path, names: list[str]) -> None:
 
 
 def _as_text(value: Any) -> str:
-    """A cell as it would stand in a CSV."""
+    """The text of a cell as in a CSV file."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""Figures in one house style, for reports, model cards and notebooks.
+"""Charts in one house style, for reports, model cards and notebooks.
 
 Every function returns a new :class:`matplotlib.figure.Figure`; pyplot's global state and
 matplotlib's settings are left alone, so figures can be made in any thread.
@@ -23,7 +23,7 @@ def learning_curves(
 ) -> Figure:
     """Training and validation curves of a history (:class:`crisol.core.training.loop.TrainResult`).
 
-    One unit: its two curves. Several (labels): each thin, the mean of those still
+    One training run: its two curves. Several (labels): each thin, the mean of those still
     training thick, as long as they are at least half.
 
     Args:
@@ -39,13 +39,13 @@ def learning_curves(
         raise ValueError(f"history: has neither train_{value} nor valid_{value}")
     figure = canvas()
     axes = figure.subplots()
-    units = list(history.groupby("label", sort=False)) if "label" in history else [("", history)]
+    runs = list(history.groupby("label", sort=False)) if "label" in history else [("", history)]
     names = {"train": "training", "valid": "validation"}
     for column, colour in zip(columns, COLOURS, strict=False):
-        for _, unit in units if len(units) > 1 else []:
-            axes.plot(unit["epoch"], unit[column], color=colour, alpha=0.22, linewidth=0.9)
+        for _, run in runs if len(runs) > 1 else []:
+            axes.plot(run["epoch"], run[column], color=colour, alpha=0.22, linewidth=0.9)
         by_epoch = history.groupby("epoch")[column]
-        mean = by_epoch.mean()[by_epoch.count() * 2 >= len(units)]
+        mean = by_epoch.mean()[by_epoch.count() * 2 >= len(runs)]
         name = names[column.split("_", 1)[0]]
         axes.plot(
             mean.index,
@@ -53,9 +53,9 @@ def learning_curves(
             color=colour,
             linewidth=2,
             marker="o" if len(mean) == 1 else None,
-            label=f"{name} (mean of {len(units)})" if len(units) > 1 else name,
+            label=f"{name} (mean of {len(runs)})" if len(runs) > 1 else name,
         )
-    if len(units) == 1 and f"valid_{value}" in columns:
+    if len(runs) == 1 and f"valid_{value}" in columns:
         _mark_best(axes, history, f"valid_{value}", lower_is_better="loss" in value)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style(axes, title=title, x="epoch", y=value.replace("_", " "))
@@ -173,7 +173,7 @@ def equity_curve(
     title: str = "Equity after costs",
     subtitle: str = "",
 ) -> Figure:
-    """Growth of one unit of money, and how far below its highest point each curve is.
+    """Growth of an amount of 1, and the distance of each curve from its highest point.
 
     Args:
         times: (T,) dates or numbers.
@@ -447,7 +447,7 @@ def scatter(
 
 
 def _largest(groups: Sequence[str]) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Group and its rows, the largest first; those beyond the colours together."""
+    """The groups with their rows, largest first; groups beyond the colours are one."""
     names = np.asarray(groups, dtype=str)
     distinct, count = np.unique(names, return_counts=True)
     order = distinct[np.argsort(-count, kind="stable")]

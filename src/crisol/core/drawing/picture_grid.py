@@ -22,9 +22,9 @@ class Tile:
 
     Attributes:
         pixels: [H, W, 3] uint8; ``None`` where there is no picture.
-        caption: what stands below it, in lines; long ones are cut.
+        caption: the lines below it; long ones are cut.
         mark: its frame: ``good``, ``bad``, or none.
-        text: what stands where there is no picture; long ones are cut.
+        text: shown where there is no picture; long ones are cut.
     """
 
     pixels: NDArray[np.uint8] | None
@@ -39,7 +39,7 @@ def picture_grid(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = 
     Args:
         rows: tiles of each row; shorter rows end in empty places.
         title: of the figure.
-        subtitle: what has to be known to read it.
+        subtitle: what a reader must know.
 
     Raises:
         ValueError: there is no tile.

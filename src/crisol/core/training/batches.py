@@ -10,7 +10,7 @@ from crisol.core.training.seeding import derive_seed
 
 
 class TensorBatches:
-    """Aligned tensors, cut into batches; the fast road when the data fits into memory.
+    """Aligned tensors, cut into batches; faster than a ``DataLoader`` for data in memory.
 
     Iterating yields what was given, row-sliced: a mapping of tensors or a tuple of tensors. Without
     ``shuffle`` the batches are views. Under several processes ``batch_size`` rows is the *whole*
@@ -70,7 +70,7 @@ class TensorBatches:
         return full if self.drop_last or not rest else full + 1
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of this epoch at the next iteration."""
+        """Use the order of this epoch at the next iteration."""
         self._epoch = epoch
 
     def to(self, device: torch.device) -> Self:

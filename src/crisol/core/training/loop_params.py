@@ -1,4 +1,4 @@
-"""What the training loop can be told. Light: importing it loads no torch."""
+"""Parameters of the training loop. Importing them loads no torch."""
 
 from typing import Literal, Self
 
@@ -45,7 +45,7 @@ class LoopParams(Params):
     seed: int = Field(default=0, ge=0)
     checkpoint_every_epochs: int = Field(default=1, ge=1)
     log_every_steps: int = Field(default=50, ge=1)
-    """How often the losses are read back from the device: checked for NaN, shown, logged."""
+    """Steps between reads of the losses from the device, to check for NaN, show and log them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
