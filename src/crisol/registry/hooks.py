@@ -46,7 +46,7 @@ def family_of(node: Node) -> str | None:
 
 
 class RunHook:
-    """Kedro's hooks, answered with MLflow."""
+    """Kedro hooks that log every run to MLflow."""
 
     def __init__(self) -> None:
         self.context: KedroContext | None = None
@@ -206,11 +206,11 @@ class RunHook:
         return None if family is None or provenance.is_worker() else runs.active(family)
 
     def _count(self, log: RunLog) -> None:
-        """One more node of the family is done, and nothing of the next one.
+        """Count a node of the family as done, and reset the progress within a node.
 
-        A worker of ParallelRunner does not know how many are: they are counted at the end.
+        A worker of ParallelRunner does not know the count: it is written at the end.
         """
-        log.rest()
+        log.reset_progress()
         if log.family not in self._nodes_done:
             return
         with self._lock:
@@ -244,13 +244,13 @@ class RunHook:
 
 
 def _keep_in_memory(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Let a further process of a distributed training compute along, quietly and writing nothing.
+    """Keep the results of a further process of a distributed training in memory.
 
-    Its evaluation ends in memory too: only the first process's is written, printed and registered.
+    Only the main process writes, prints and registers its results.
     """
     for name in pipeline.all_outputs():
         catalog[name] = MemoryDataset(copy_mode="assign")
-    logging.disable(logging.INFO)  # the first process says the same
+    logging.disable(logging.INFO)  # the main process logs the same
 
 
 def _plain(value: Any) -> Any:
@@ -274,12 +274,12 @@ def _run_tags(run_params: Mapping[str, Any], reproduced: str | None) -> dict[str
 
 
 def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[str, str]:
-    """The model each family that runs registers under: its own name, or a line of it."""
+    """The model name of each family in the run: the family's own name, or a line of it."""
     lines = {family: family for family in families}
     model = given.get(MODEL)
     if model is None and given.get(RUN_ID):
         model = runs.get_run(store, str(given[RUN_ID])).data.tags.get(runs.MODEL_TAG)
-        # Of another family: adopting the run refuses it.
+        # A model of another family is refused when the run is adopted.
         return lines | ({f: model for f in families if model and family_of_model(model) == f})
     if model is None:
         return lines
@@ -293,7 +293,7 @@ def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[
 
 
 def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:
-    """Compare with the champion of that time, and keep the new predictor in memory."""
+    """Pin the champion that the version was compared with; keep the new predictor in memory."""
     from crisol.registry.datasets import ChampionPredictor
     from crisol.registry.release import versions
     from crisol.registry.release.registration import CHAMPION_TAG

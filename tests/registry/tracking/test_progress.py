@@ -37,7 +37,7 @@ def test_progress_is_written_once_a_second_and_ends_with_the_newest(
         seen = project.store.client().get_run(log.run_id).data.metrics
         assert seen["progress.batch"] == 100
         emit({"progress.seconds_left": 9.0, "progress.fraction": 0.5}, 0)
-    log.rest()
+    log.reset_progress()
     log.finish()
     batches = told(project, log.run_id, "batch")
     assert 3 <= len(batches) <= 6

@@ -1,7 +1,7 @@
-"""One run of a family at a time on the same working data.
+"""Exclusive use of a family's working data by one run at a time.
 
-Nodes hand their results on through files under ``data/``. Two runs at once would read each other's,
-and a version would be registered with the record of one run and the predictor of the other.
+Nodes pass their results on through files under ``data/``. Two runs at once would read each other's
+files, and a version could have the record of one run and the predictor of the other.
 """
 
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from crisol.registry.store import StoreError
 
 
 def claim(data_root: Path, families: Iterable[str]) -> list[FileLock]:
-    """Take the working data of families, for as long as this process lives or until released.
+    """Lock the working data of families until :func:`release`, or until this process ends.
 
     Args:
-        data_root: the folder the results are written under.
-        families: of the run.
+        data_root: the folder of the results.
+        families: the families of the run.
 
     Returns:
         The locks, for :func:`release`. They end with the process as well, however it ends.
@@ -42,6 +42,6 @@ def claim(data_root: Path, families: Iterable[str]) -> list[FileLock]:
 
 
 def release(claims: list[FileLock]) -> None:
-    """Give back what was claimed; doing it twice does no harm."""
+    """Release the locks; a second call does no harm."""
     while claims:
         claims.pop().close()

@@ -1,4 +1,4 @@
-"""Who made a run, from what: git, the lock file, versions, the process, the data's digests."""
+"""Provenance of a run: git, the lock file, versions, the process, the data's digests."""
 
 import hashlib
 import os
@@ -48,7 +48,7 @@ def lock_digest(project: Path) -> str:
 
 
 def process_tags() -> dict[str, str]:
-    """What identifies this process, even after its number was given to another."""
+    """Tags that identify this process, even after its number was given to another."""
     process = psutil.Process()
     return {
         "crisol.host": socket.gethostname(),

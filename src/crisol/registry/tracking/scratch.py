@@ -1,4 +1,4 @@
-"""Temporary folders that the next command can clear away when a kill left them."""
+"""Temporary folders that the next command removes when a kill left them."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def folder() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix=".crisol-"))
     with FileLock.on(made) as lock:
         lock.wait()
-        # It gets the name that the sweep looks for once it is locked.
+        # Locked first, then renamed to a name that the sweep looks for.
         path = made.rename(made.with_name(f"crisol-scratch-{uuid4().hex}"))
         try:
             yield path
