@@ -1,4 +1,4 @@
-"""The result of an evaluation, for the registry: a predictor and the evidence for it."""
+"""The evidence for a predictor, and both together as they ask to be registered."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal

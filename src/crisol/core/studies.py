@@ -28,7 +28,7 @@ class StudiesParams(Params, Generic[StudyT]):
     synthetic: bool = False
     """Say in every report that the data is made up."""
     gate: GateRule = GateRule()
-    """The comparison of the registered study with the baselines and the champion."""
+    """How the registered study is compared with the baselines and the champion."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

@@ -53,7 +53,7 @@ class Rotation:
 
 
 def plain_attention(q_BHTK: Tensor, k_BHTK: Tensor, v_BHTK: Tensor, bias: Tensor | None) -> Tensor:
-    """The reference for the fused kernels: softmax(q kᵀ / √K + bias) v."""
+    """What the fused kernels must equal: softmax(q kᵀ / √K + bias) v."""
     scores = q_BHTK @ k_BHTK.transpose(-1, -2) / math.sqrt(q_BHTK.shape[-1])
     if bias is not None:
         scores = scores + bias
@@ -72,7 +72,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(dimensions, dimensions)
 
     def forward(self, x_BTD: Tensor, rotation: Rotation, bias: Tensor | None, last: int) -> Tensor:
-        """Attention of the ``last`` of T tokens to all of them: [B, T, D] to [B, last, D].
+        """What the ``last`` of T tokens hear from all of them: [B, T, D] to [B, last, D].
 
         ``bias`` [B or 1, 1, T, T] is added to the scores.
         """
