@@ -1,7 +1,7 @@
 """Crisol's commands beside Kedro's own, such as `kedro promote signals`.
 
-Every command first repairs the traces of a killed one, and prints what it repaired. Bad input ends
-in one line and an exit code other than 0.
+Every command first repairs the traces of a killed one, and prints each repair. Bad input ends in
+one line and an exit code other than 0.
 """
 
 import json

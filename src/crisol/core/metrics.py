@@ -61,7 +61,7 @@ def r2(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def information_coefficient(outcome: ArrayLike, score: ArrayLike) -> float:
-    """Spearman's rank correlation of a score with what happened; 0 when a side is constant.
+    """Spearman's rank correlation of a score with an outcome; 0 when a side is constant.
 
     >>> information_coefficient([1.0, 2.0, 3.0], [0.1, 0.5, 0.9])
     1.0

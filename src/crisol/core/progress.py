@@ -1,6 +1,6 @@
 """Progress of a running training, given to callbacks that the training does not know.
 
-The training loop calls :func:`emit`, a search :func:`emit_trial`; whoever runs them (the MLflow run
+The training loop calls :func:`emit`, a search :func:`emit_trial`. Their caller (the MLflow run
 hook, a notebook, a test) registers callbacks with :func:`callbacks`. Callbacks belong to the
 current context: two families that train in two threads do not reach each other's.
 

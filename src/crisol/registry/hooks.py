@@ -1,6 +1,6 @@
 """The run hook: one MLflow run per family per ``kedro run``, under every runner.
 
-A node's family is the first part of its namespace. What is logged follows from catalog names:
+A node's family is the first part of its namespace. Results are logged by their catalog names:
 ``<family>.<noun>_metrics``, ``_report``, ``_history``, ``_figures``. Runs are addressed by explicit
 ids, because MLflow's stack of active runs belongs to one thread.
 """
@@ -33,8 +33,8 @@ from crisol.registry.tracking.interruption import Interruption
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
 from crisol.registry.tracking.runs import RunLog
 
-# Kedro's settings import this module for every command, `kedro --help` included: what loads pandas
-# or MLflow is imported where a run needs it.
+# Kedro's settings import this module for every command, `kedro --help` included: modules that
+# load pandas or MLflow are imported where a run needs them.
 
 INPUTS_VARIABLE = "CRISOL_INPUTS"
 """Carries the names of the run's free inputs to worker processes."""
@@ -123,7 +123,7 @@ class RunHook:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
-        """Record the inputs, start the clock, log what the node emits."""
+        """Record the inputs, start the clock, log the values that the node emits."""
         log = self._log(node)
         if log is None:
             return
@@ -188,7 +188,7 @@ class RunHook:
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
         """End as FAILED, with the traceback, the runs of families that were not done.
 
-        Under ParallelRunner this process does not see what was saved: every run ends as FAILED.
+        Under ParallelRunner this process does not know the saved results: every run is FAILED.
         """
         if self._interruption is None:
             return

@@ -43,7 +43,7 @@ class GitCommit:
         """Every file of the commit.
 
         Raises:
-            SourceError: the listing cannot be had, or is cut.
+            SourceError: the listing cannot be downloaded, or is incomplete.
         """
         url = _TREE_URL.format(repository=self.repository, commit=self.commit)
         listing: dict[str, Any] = _get(url).json()
@@ -59,7 +59,7 @@ class GitCommit:
         """The content of a file of the commit.
 
         Raises:
-            SourceError: it cannot be had, or is not what the commit names.
+            SourceError: it cannot be downloaded, or its digest is not that of the commit.
         """
         url = _RAW_URL.format(repository=self.repository, commit=self.commit, path=file.path)
         content: bytes = _get(url).content
@@ -77,7 +77,7 @@ class FolderSource:
         name: where it goes, relative to the folder it is fetched into.
         mirror_path: where it lies relative to a local mirror.
         sha256: :func:`folder_sha256` of it in the mirror.
-        licence: what may be done with it.
+        licence: the licence in a few words.
     """
 
     name: str
@@ -108,13 +108,12 @@ def fetch_folder(
         source: which folder.
         directory: made if missing.
         mirror: looked into before the network is; may lack the folder.
-        download: fills the folder it is given with what is not yet there. What it makes may differ
-            from the mirror's in its bytes, as pictures do that were made smaller elsewhere; it
-            checks what it downloads.
+        download: fills the given folder with the missing files, and checks its downloads. The
+            bytes may differ from the mirror's, as those of pictures that are made smaller here.
         announce: called with a line about what was done.
 
     Raises:
-        SourceError: the mirror's folder is another one, or what ``download`` raises.
+        SourceError: the mirror's folder has another digest, or ``download`` failed.
     """
     target = directory / source.name
     if target.is_dir() and folder_sha256(target) == source.sha256:
@@ -137,10 +136,10 @@ def fetch_folder(
 def save_all(
     wanted: Mapping[Path, GitFile], commit: GitCommit, convert: Callable[[bytes], bytes]
 ) -> None:
-    """Download files of a commit to paths, converted; those that are there are left alone.
+    """Download files of a commit to paths and convert them; existing paths are left alone.
 
     Raises:
-        SourceError: one could not be had; the ones that were are kept, so trying again goes on.
+        SourceError: a download failed; finished ones are kept, so a second call resumes.
     """
 
     def save(item: tuple[Path, GitFile]) -> None:

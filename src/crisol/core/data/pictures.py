@@ -88,7 +88,7 @@ def decode(data: bytes, size: int, field: str = "image") -> Image:
 
     Raises:
         FieldError: another format, broken or cut off, animated, or beyond the limits of bytes,
-            pixels and sides; says what is allowed.
+            pixels and sides; the message names the limits.
     """
     if not data:
         raise FieldError(field, f"is empty; send {ALLOWED}", "image_empty")

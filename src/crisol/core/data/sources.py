@@ -27,7 +27,7 @@ class Source:
         name: where it goes, relative to the folder it is fetched into.
         url: where it comes from; the address of one commit or release, not of a moving branch.
         sha256: of its bytes (hex).
-        licence: what may be done with it, in a few words; shown before it is fetched.
+        licence: the licence in a few words; shown before it is fetched.
         mirror_path: where it lies relative to a local mirror; ``name`` if empty.
     """
 
@@ -58,10 +58,10 @@ def fetch(
     stopped. A file in ``directory`` that differs from its digest is replaced.
 
     Args:
-        sources: what to fetch.
+        sources: the files to fetch.
         directory: made if missing.
         mirror: a folder with local copies, looked into before the network is.
-        announce: called with the licences before, and with what was done afterwards.
+        announce: called with the licences before, and with a summary afterwards.
 
     Returns:
         The paths, in the order of ``sources``.
@@ -111,7 +111,7 @@ def _copy_checked(copy: Path, target: Path, source: Source) -> None:
         )
     with replacing_file(target) as scratch:
         shutil.copyfile(copy, scratch)
-        # The copy is what will be used, so the copy is what must be right.
+        # The copy will be used, so the copy is checked as well.
         if file_sha256(scratch) != source.sha256:
             raise SourceError(f"{copy} changed while it was copied; try again")
 
@@ -143,7 +143,7 @@ def _download(source: Source, target: Path) -> None:
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what it received when it is interrupted."""
+    """A downloader for pooch that resumes after an interruption."""
 
     def __init__(self, part: Path) -> None:
         self._part = part

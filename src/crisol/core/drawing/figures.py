@@ -179,7 +179,7 @@ def equity_curve(
         times: (T,) dates or numbers.
         curves: name to (T,) equity, starting near 1; the first is drawn strongest.
         title: of the figure.
-        subtitle: what was assumed, such as the cost of a trade.
+        subtitle: the assumptions, such as the cost of a trade.
     """
     figure = canvas(7.6, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
@@ -232,9 +232,9 @@ def attention_heatmap(
         weights: (R, T), each row summing to 1; the last column is the newest.
         rows: R names.
         title: of the figure.
-        x: what the columns are.
+        x: the name of the columns.
         positions: (T,) column values; ``-T … -1`` by default.
-        mean: (T,) what is drawn above; the mean of the rows by default. Give the mean of all
+        mean: (T,) the curve above; the mean of the rows by default. Give the mean of all
             examples when the rows are only some of them.
 
     Raises:
@@ -280,11 +280,11 @@ def bars(
     Args:
         values: name to value.
         title: of the figure.
-        x: what is measured, with its unit.
+        x: the name of the values, with their unit.
         intervals: name to (low, high).
         highlight: names drawn in the strong colour (all if empty).
         reference: a line to compare with.
-        reference_label: what the line is.
+        reference_label: the name of the line.
     """
     names = list(values)
     figure = canvas(7.2, max(2.2, 1.3 + 0.42 * len(names)))
@@ -350,9 +350,9 @@ def lines(
     Args:
         curves: name to (T,) x and (T,) y; the first is drawn strongest.
         title: of the figure.
-        x: what the horizontal axis is, with its unit.
-        y: what the vertical axis is, with its unit.
-        subtitle: what has to be known to read it.
+        x: the name of the horizontal axis, with its unit.
+        y: the name of the vertical axis, with its unit.
+        subtitle: a note for the reader.
         logarithmic: axes with a logarithmic scale: ``x``, ``y``, ``xy`` or none.
         percent: axes that hold shares, shown in percent.
         point_names: curve to (T,) names written beside its points, which then are marked.
@@ -415,8 +415,8 @@ def scatter(
         title: of the figure.
         groups: (N,) names; all but the seven largest share the last colour.
         values: (N,) numbers, instead of groups.
-        value_name: what the values are, with their unit.
-        subtitle: what has to be known to read it.
+        value_name: the name of the values, with their unit.
+        subtitle: a note for the reader.
 
     Raises:
         ValueError: the places are not (N, 2), or neither groups nor values are given, or both.

@@ -39,7 +39,7 @@ def picture_grid(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = 
     Args:
         rows: tiles of each row; shorter rows end in empty places.
         title: of the figure.
-        subtitle: what a reader must know.
+        subtitle: a note for the reader.
 
     Raises:
         ValueError: there is no tile.
@@ -81,5 +81,5 @@ def _draw(axes: Any, tile: Tile) -> None:
         line if len(line) <= CAPTION_CHARACTERS else line[: CAPTION_CHARACTERS - 1] + "…"
         for line in tile.caption
     ]
-    # Captions are what somebody wrote: dollar signs in them are no formula.
+    # Captions are free text: dollar signs in them are no formula.
     axes.set_xlabel("\n".join(cut), fontsize=6.5, color=INK, parse_math=False)

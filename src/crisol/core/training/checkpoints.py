@@ -165,7 +165,7 @@ def _join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def describe_network(network: torch.nn.Module) -> dict[str, list[Any]]:
-    """Name, shape and trainability of every weight: what a checkpoint of it must match."""
+    """Name, shape and trainability of every weight, which a checkpoint must match."""
     described: dict[str, list[Any]] = {
         name: [list(tensor.shape), str(tensor.dtype)]
         for name, tensor in network.state_dict().items()

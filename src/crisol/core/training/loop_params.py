@@ -29,7 +29,7 @@ class LoopParams(Params):
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per optimiser step; equals one batch so many times as large."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Average the weights over the steps; the average is what is evaluated and returned."""
+    """Average the weights over the steps; the average is evaluated and returned."""
     early_stopping_patience: int | None = Field(default=None, ge=1)
     """Epochs without improvement before training stops."""
     monitor: str | None = "valid_loss"

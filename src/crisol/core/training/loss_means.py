@@ -16,12 +16,12 @@ class LossMeans:
     Values stay on the device until :meth:`flush` reads them back together.
 
     Args:
-        what: ``training`` or ``validation``, for the error message.
+        phase: ``training`` or ``validation``, for the error message.
         where: names training run and epoch in the error message.
     """
 
-    def __init__(self, what: str, where: str) -> None:
-        self._what, self._where = what, where
+    def __init__(self, phase: str, where: str) -> None:
+        self._phase, self._where = phase, where
         self._pending: dict[str, list[Tensor]] = {}
         self._pending_rows: list[int] = []
         self._sums: dict[str, float] = {}
@@ -85,7 +85,7 @@ class LossMeans:
         if len(bad):
             index = int(bad[0])
             raise NonFiniteLossError(
-                f"{self._where}: the {self._what} loss became {losses[index].item()} at step "
+                f"{self._where}: the {self._phase} loss became {losses[index].item()} at step "
                 f"{self._flushed_batches + index + 1} of the epoch; lower learning_rate, set "
                 "gradient_clip, or look for NaN and infinite values in the data"
             )

@@ -55,7 +55,7 @@ def main_process_first() -> Iterator[None]:
             store.wait([key], _PATIENCE)
         except DistStoreError as error:
             raise RuntimeError(
-                f"process {rank} waited {_PATIENCE} for the main process; see what stopped that"
+                f"process {rank} waited {_PATIENCE} for the main process; look at its log"
             ) from error
         yield
         return

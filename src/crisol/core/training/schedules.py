@@ -41,7 +41,7 @@ def make_optimizer(network: nn.Module, params: LoopParams) -> Optimizer:
 def learning_rate_factor(params: LoopParams, total_steps: int) -> Callable[[int], float]:
     """The learning rate as a share of its highest value, by optimiser step (0-based).
 
-    ``plateau`` gives its warm-up only: what follows depends on the monitored value.
+    ``plateau`` gives its warm-up only: the rest depends on the monitored value.
     """
     warmup_steps = round(params.warmup_fraction * total_steps)
     shape = {"constant": _flat, "plateau": _flat, "cosine": _cosine, "onecycle": _onecycle}

@@ -1,7 +1,7 @@
 """Random numbers that depend on a name, not on earlier draws.
 
 Training seeds every epoch from (seed, epoch, process). Resuming then needs no saved generator
-state, and a validation pass or a notebook cell in between cannot change what follows.
+state, and a validation pass or a notebook cell in between cannot change later draws.
 """
 
 import hashlib

@@ -131,7 +131,7 @@ class TrainingRun:
         params = self._params
         identity = fingerprint(
             given=given_fingerprint,
-            # The device and how often to save or log do not change what is learned.
+            # The device and the intervals of checkpoints and logs do not change the weights.
             params=params.model_dump(
                 mode="json", exclude={"device", "checkpoint_every_epochs", "log_every_steps"}
             ),

@@ -30,7 +30,7 @@ class PredictorModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> list[dict[str, Any]]:
-        """Answer every row with exactly what ``Predictor.predict`` answers."""
+        """Answer every row exactly as ``Predictor.predict`` does."""
         kind = self.predictor.request_type
         rows = model_input.to_dict(orient="records")
         requests = [kind.model_validate(_plain(row)) for row in rows]
