@@ -1,7 +1,7 @@
 """Crisol's commands beside Kedro's own, such as `kedro promote signals`.
 
-Every command first puts in order what a killed one left, and says so. Bad input ends in one line
-and an exit code other than 0.
+Every command first repairs the traces of a killed one, and prints each repair. Bad input ends in
+one line and an exit code other than 0.
 """
 
 import json
@@ -30,7 +30,7 @@ def cli() -> None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Turn the errors a user can mend into one line; every other keeps its traceback."""
+    """Print errors that a user can mend in one line; any other keeps its traceback."""
     from crisol.core.predictor import PredictorError
     from crisol.registry.release.gate import GateError
     from crisol.registry.store import StoreError
@@ -43,7 +43,7 @@ def _one_line_errors() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Answer:
-    """What a command found: as JSON, as something to show, and its exit code."""
+    """The result of a command: as JSON, a function that prints it, and the exit code."""
 
     json: Any
     show: Callable[[], None]
@@ -51,9 +51,9 @@ class _Answer:
 
 
 def _command(function: Callable[..., _Answer]) -> Callable[..., None]:
-    """Give a command the project's store, after what was interrupted is in order; print its answer.
+    """Call a command with the project's store, after recovery, and print its answer.
 
-    Standard output carries the answer alone: logs and progress go to standard error.
+    Standard output has the answer alone: logs and progress go to standard error.
     """
 
     @wraps(function)
@@ -128,7 +128,7 @@ def promote(
 @click.option("--reason", help="Why; recorded.")
 @_command
 def rollback(store: Any, model: str, reason: str | None) -> _Answer:
-    """Return to the previous champion of MODEL; the two change places."""
+    """Return to the previous champion of MODEL; the two swap their aliases."""
     from crisol.registry import display
     from crisol.registry.release import promotion, versions
 
@@ -143,7 +143,7 @@ def rollback(store: Any, model: str, reason: str | None) -> _Answer:
 @click.option("--reason", help="Why; recorded.")
 @_command
 def archive(store: Any, reference: str, undo: bool, reason: str | None) -> _Answer:
-    """Put REFERENCE away, such as signals/2: it stays, and cannot be promoted.
+    """Archive REFERENCE, such as signals/2: it stays registered, and cannot be promoted.
 
     The champion cannot be archived.
     """
@@ -162,7 +162,7 @@ def archive(store: Any, reference: str, undo: bool, reason: str | None) -> _Answ
 @click.argument("reference")
 @_command
 def lineage(store: Any, reference: str) -> _Answer:
-    """Print where REFERENCE comes from: bundle, version, gate, run, code, data, parameters.
+    """Print the origin of REFERENCE: bundle, version, gate, run, code, data, parameters.
 
     REFERENCE is signals@champion, signals/2, or a Bento tag such as signals:v2-1f2e3d4c.
     """
@@ -291,8 +291,8 @@ def platform(
 ) -> None:
     """Serve datasets, training jobs and versions over HTTP, with a page at /.
 
-    Who may ask is set by CRISOL_API_KEYS or CRISOL_JWT_ALGORITHM; --dev makes a key for now. Jobs
-    outlive the service: started again, it finds them.
+    CRISOL_API_KEYS or CRISOL_JWT_ALGORITHM set who has access; --dev makes a key for this start.
+    Jobs outlive the service: started again, it finds them.
     """
     from kedro.config import MissingConfigException
 
@@ -307,7 +307,7 @@ def platform(
 
 
 class _Run(click.Command):
-    """Kedro's own `run`, which tells what is wrong with parameters and data without a traceback."""
+    """Kedro's own `run`, with errors of parameters and data in one line."""
 
     def invoke(self, ctx: click.Context) -> Any:
         from kedro.config import MissingConfigException
@@ -358,7 +358,7 @@ class _Run(click.Command):
 def _cause(
     error: BaseException | None, kinds: tuple[type[BaseException], ...]
 ) -> BaseException | None:
-    """What of these kinds caused the error, if one of them did."""
+    """The first error of these kinds among the causes of ``error``, if there is one."""
     while error is not None and not isinstance(error, kinds):
         error = error.__cause__ or error.__context__
     return error

@@ -8,7 +8,7 @@ from omegaconf.resolvers import oc
 from crisol.catalog.configuration import ConfigLoader, if_given
 from crisol.registry.hooks import RunHook
 
-# What concerns usage reports is set by importing crisol. Here: models are code and safetensors, and
+# Importing crisol turns usage reports off. Here: models are code and safetensors, and
 # a pickle that finds its way in is refused.
 os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
 os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"

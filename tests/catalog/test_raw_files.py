@@ -1,74 +1,15 @@
-"""Tables are read as they stand, whatever wrote them; what cannot be read says where and why."""
+"""Raw files are read through the catalog and never written."""
 
 import pandas as pd
 import pytest
 
-from crisol.catalog.raw_files import RawFolderDataset, RawTableDataset, read_raw_table
-from crisol.core.errors import MendableError
+from crisol.catalog.raw_files import RawFolderDataset, RawTableDataset
 
 ROWS = {"id": ["007", "NA"], "title": ["Mug; red", "Pän, “best”"], "price": ["12", ""]}
 
 
-@pytest.fixture
-def table() -> pd.DataFrame:
-    return pd.DataFrame(ROWS, dtype="str")
-
-
-@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("ending", [".csv", ".txt"])
-def test_any_separator_is_found(tmp_path, table, separator, ending):
-    path = tmp_path / f"mine{ending}"
-    table.to_csv(path, index=False, sep=separator, encoding="utf-8-sig")
-    found = read_raw_table(path)
-    assert found.to_dict("list") == ROWS
-    assert found.attrs["file"].endswith(f"mine{ending}")
-
-
-def test_json_lines_and_parquet_are_text_too(tmp_path):
-    (tmp_path / "a.jsonl").write_text(
-        '{"title": "Mug", "price": 12.0, "tags": {"a": [1]}}\n\n{"title": "Pan", "id": 7}\n'
-    )
-    found = read_raw_table(tmp_path / "a.jsonl")
-    assert found["price"].tolist() == ["12", ""]
-    assert found["tags"].tolist() == ['{"a": [1]}', ""]
-    assert found["id"].tolist() == ["", "7"]
-    typed = pd.DataFrame({"price": [12.5, None], "count": [1, 2], "title": ["Mug", None]})
-    typed.to_parquet(tmp_path / "a.parquet")
-    found = read_raw_table(tmp_path / "a.parquet")
-    assert found.to_dict("list") == {
-        "price": ["12.5", ""], "count": ["1", "2"], "title": ["Mug", ""],
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("a.xlsx", b"PK", "must end in .csv"),
-        ("a.csv", b"", "holds no columns"),
-        ("a.csv", b"title,title\na,b\n", "'title' is there twice"),
-        ("a.csv", b"title,price\na,1\nb,2,3\n", r"row 2 \(line 3\): has 3 cells.*double quotes"),
-        ("a.csv", b"title,price\na,1\nb\n", "has 1 cells, the header 2"),
-        ("a.csv", b'title\n"a\n', "line 2: unexpected end"),
-        ("a.csv", "title\nPän\n".encode("cp1252"), "is not utf-8-sig text .*encoding: cp1252"),
-        ("a.jsonl", b'{"title": "a"}\n{"title": \n', "line 2: is not JSON"),
-        ("a.jsonl", b"[1, 2]\n", "line 1: is no JSON object"),
-        ("a.parquet", b"PAR1 nothing", "no Parquet file"),
-    ],
-)
-def test_what_cannot_be_read_says_where_and_why(tmp_path, name, content, said):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(MendableError, match=said) as refused:
-        read_raw_table(tmp_path / name)
-    assert name in str(refused.value)
-
-
-def test_a_file_that_is_not_there_is_missed_by_name(tmp_path):
-    with pytest.raises(FileNotFoundError) as missed:
-        read_raw_table(tmp_path / "a.csv")
-    assert missed.value.filename.endswith("a.csv")
-
-
-def test_the_datasets_read_and_never_write(tmp_path, table):
+def test_the_datasets_read_and_never_write(tmp_path):
+    table = pd.DataFrame(ROWS, dtype="str")
     path = tmp_path / "mine.csv"
     table.to_csv(path, index=False, encoding="cp1252")
     dataset = RawTableDataset(filepath=str(path), encoding="cp1252")

@@ -1,4 +1,4 @@
-"""Who listens hears results, how far it is, and trials, each apart."""
+"""Results, progress and trials reach their own callbacks."""
 
 import time
 
@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from crisol.core import progress
-from crisol.core.progress import Trial, emit, listening, next_unit, tell_trial
-from crisol.core.training import pace
+from crisol.core.progress import TrialResult, callbacks, emit, emit_trial, next_training_run
+from crisol.core.training import progress_reporter
 
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
     """What is told of every batch, with no pause in between."""
-    monkeypatch.setattr(pace, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(progress_reporter, "EMIT_EVERY_S", 0.0)
     return []
 
 
 def heard(tiny, told, **options):
-    with listening(lambda *_: None, ahead=lambda values: told.append(dict(values))):
+    with callbacks(lambda *_: None, on_progress=lambda values: told.append(dict(values))):
         return tiny.run(**options, chosen=tiny.params(epochs=3))
 
 
@@ -54,8 +54,8 @@ def test_telling_changes_nothing_that_is_learned(tiny, told) -> None:
 def test_the_time_left_follows_the_measured_speed(told, monkeypatch) -> None:
     clock = iter([100.0, 102.0, 106.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(clock))
-    with listening(lambda *_: None, ahead=lambda values: told.append(dict(values))):
-        measured = pace.Pace(epoch=1, epochs=3, batches=10)
+    with callbacks(lambda *_: None, on_progress=lambda values: told.append(dict(values))):
+        measured = progress_reporter.ProgressReporter(epoch=1, epochs=3, batches=10)
         measured.batch(2, 1, rows=8, learning_rate=0.1, loss=lambda: 0.5)
         measured.batch(2, 3, rows=8, learning_rate=0.1, loss=lambda: 0.5)
     assert told[0]["progress.unit_seconds_left"] == pytest.approx(19 * 2.0)
@@ -64,25 +64,27 @@ def test_the_time_left_follows_the_measured_speed(told, monkeypatch) -> None:
 
 
 def test_trainings_of_one_block_are_numbered() -> None:
-    with listening(lambda *_: None):
-        assert [next_unit(), next_unit()] == [1, 2]
-        with listening(lambda *_: None):
-            assert next_unit() == 3
-    assert next_unit() == 1
+    with callbacks(lambda *_: None):
+        assert [next_training_run(), next_training_run()] == [1, 2]
+        with callbacks(lambda *_: None):
+            assert next_training_run() == 3
+    assert next_training_run() == 1
 
 
-def test_each_kind_is_heard_by_who_asked_for_it() -> None:
+def test_each_kind_reaches_its_own_callback() -> None:
     results, ahead, trials = [], [], []
-    trial = Trial(3, "forest", {"trees": 10}, "pruned", seconds=0.5)
-    with listening(
-        lambda values, step: results.append((step, values)), ahead=ahead.append, trial=trials.append
+    trial = TrialResult(3, "forest", {"trees": 10}, "pruned", seconds=0.5)
+    with callbacks(
+        lambda values, step: results.append((step, values)),
+        on_progress=ahead.append,
+        on_trial=trials.append,
     ):
         emit({"progress.fraction": 0.5, "loss": 1.0}, 7)
         emit({"progress.fraction": 0.6}, 7)
-        tell_trial(trial)
+        emit_trial(trial)
     emit({"loss": 2.0}, 8)
-    tell_trial(trial)
+    emit_trial(trial)
     assert results == [(7, {"loss": 1.0})]
     assert ahead == [{"progress.fraction": 0.5}, {"progress.fraction": 0.6}]
     assert trials == [trial]
-    assert progress._listeners.get() == ()
+    assert progress._registered.get() == ()

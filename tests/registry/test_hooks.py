@@ -12,7 +12,7 @@ from tests.registry.conftest import Project, environment
 
 from crisol.catalog.results import FiguresDataset
 from crisol.core import progress
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256
 from crisol.registry.release import versions
 from crisol.registry.tracking import exclusive, results, runs
 
@@ -91,7 +91,7 @@ def test_a_failed_node_fails_the_run_with_its_traceback(project: Project) -> Non
     path = Path(project.store.client().download_artifacts(run.info.run_id, "error.txt"))
     assert "in fit" in path.read_text()
     assert versions.registered(project.store, "linear") is None
-    assert progress._listeners.get() == ()
+    assert progress._registered.get() == ()
 
 
 def test_a_failing_load_fails_the_run(project: Project) -> None:

@@ -1,4 +1,4 @@
-"""Kedro's configuration loader, but for one thing: a runtime parameter changes one value.
+"""A configuration loader whose runtime parameters change single values.
 
 Kedro merges runtime parameters into the files of the environment, and then lets each top-level key
 of the environment replace that of ``conf/base``. So ``--params signals.train.epochs=3`` would leave
@@ -24,7 +24,7 @@ class ConfigLoader(OmegaConfigLoader):
         env_path: str,
         processed_files: set[Path],
     ) -> dict[str, Any]:
-        # Looked at before Kedro merges, which changes what it merges into.
+        # Read before Kedro merges, because merging changes the configurations.
         of_environment = {str(name) for config in env_configs.values() for name in config}
         found: dict[str, Any] = super()._resolve_from_raw_config(
             key, base_configs, env_configs, base_path, env_path, processed_files
@@ -37,7 +37,7 @@ class ConfigLoader(OmegaConfigLoader):
 
 
 def if_given(given: Any, then: Any, otherwise: Any) -> Any:
-    """One of two values, by whether a third is there: the resolver ``if_given`` of the settings.
+    """``then`` if ``given`` is not ``None``, else ``otherwise``; the resolver ``if_given``.
 
     >>> if_given("mine.csv", None, 6), if_given(None, None, 6)
     (None, 6)

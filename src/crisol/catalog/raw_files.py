@@ -1,26 +1,12 @@
-"""Raw tables as people have them: CSV of any separator, JSON lines or Parquet, every cell as text.
+"""The catalog's entries for raw files, which are only read: tables and folders."""
 
-Ids stay as they are written (``007`` is not 7), ``NA`` is a word, and nothing is guessed from how
-a column looks.
-"""
-
-import csv
-import io
-import json
-import logging
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from kedro.io import AbstractDataset
 
-from crisol.core.errors import MendableError
-
-ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
-SEPARATORS = (",", ";", "\t", "|")
-
-logger = logging.getLogger(__name__)
+from crisol.core.data.table_files import read_raw_table
 
 
 class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
@@ -29,7 +15,7 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     def __init__(
         self, *, filepath: str, encoding: str = "utf-8-sig", metadata: dict[str, Any] | None = None
     ) -> None:
-        """Read ``filepath``; ``encoding`` is that of its text, where it is one."""
+        """Read ``filepath``; ``encoding`` is that of its text, if it is a text file."""
         self._filepath = Path(filepath)
         self._encoding = encoding
         self.metadata = metadata
@@ -50,10 +36,10 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
 
 
 class RawFolderDataset(AbstractDataset[Any, Path]):
-    """A folder of raw files, such as pictures. It may be missing; who needs it says so."""
+    """A folder of raw files, such as pictures. It may be missing: nodes that need it refuse."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Give the folder ``filepath``."""
+        """Load the folder ``filepath``."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 
@@ -70,124 +56,3 @@ class RawFolderDataset(AbstractDataset[Any, Path]):
 
     def _describe(self) -> dict[str, Any]:
         return {"filepath": str(self._filepath)}
-
-
-def read_raw_table(path: Path, encoding: str = "utf-8-sig") -> pd.DataFrame:
-    """A table file with every cell as text; ``""`` where there is nothing.
-
-    Args:
-        path: ends in one of :data:`ENDINGS`; a CSV's separator is the one of :data:`SEPARATORS`
-            that divides its header into the most columns.
-        encoding: of text files.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        MendableError: another ending, a column twice or without a name, a row that is longer or
-            shorter than the header, another encoding, or a file that is broken.
-    """
-    ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise MendableError(f"{path}: cannot be read; its name must end in {', '.join(ENDINGS)}")
-    if not path.is_file():
-        raise FileNotFoundError(2, "No such file", str(path))
-    try:
-        if ending == ".parquet":
-            table = _parquet(path)
-        elif ending == ".jsonl":
-            table = _json_lines(path, encoding)
-        else:
-            table = _separated(path, encoding, "\t" if ending == ".tsv" else None)
-    except UnicodeDecodeError as error:
-        raise MendableError(
-            f"{path}: is not {encoding} text ({error.reason} at byte {error.start}); save it as "
-            "UTF-8, or name its encoding in the catalog entry (encoding: cp1252)"
-        ) from error
-    # As it was named in the catalog, which Kedro makes absolute.
-    here = Path.cwd()
-    shown = path.relative_to(here) if path.is_relative_to(here) else path
-    table.attrs["file"] = shown.as_posix()
-    return table
-
-
-def _separated(path: Path, encoding: str, separator: str | None) -> pd.DataFrame:
-    # Line breaks stay as they are: those within quotes belong to their cells.
-    with path.open(encoding=encoding, newline="") as stream:
-        text = stream.read()
-    head = text.lstrip().partition("\n")[0]
-    counts = {mark: len(next(csv.reader([head], delimiter=mark), [])) for mark in SEPARATORS}
-    separator = separator or max(SEPARATORS, key=lambda mark: counts[mark])
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    names: list[str] = []
-    rows: list[list[str]] = []
-    try:
-        for cells in lines:
-            if not names:
-                names = [name.strip() for name in cells]
-            elif len(cells) == len(names):
-                rows.append(cells)
-            elif cells:
-                raise MendableError(
-                    f"{path}, row {len(rows) + 1} (line {lines.line_num}): has {len(cells)} cells, "
-                    f"the header {len(names)}; a cell that holds {separator!r} or a line break "
-                    "stands between double quotes"
-                )
-    except csv.Error as error:
-        raise MendableError(f"{path}, line {lines.line_num}: {error}") from error
-    _check_names(path, names)
-    return pd.DataFrame(rows, columns=names, dtype="str")
-
-
-def _json_lines(path: Path, encoding: str) -> pd.DataFrame:
-    rows = []
-    for number, line in enumerate(path.read_text(encoding=encoding).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise MendableError(f"{path}, line {number}: is not JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise MendableError(f"{path}, line {number}: is no JSON object")
-        rows.append({name: _as_text(value) for name, value in row.items()})
-    table = pd.DataFrame(rows, dtype="str").fillna("")
-    _check_names(path, list(table.columns))
-    return table
-
-
-def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        columns = pyarrow.parquet.read_table(path)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise MendableError(f"{path}: is no Parquet file that can be read: {error}") from error
-    _check_names(path, columns.column_names)
-    return pd.DataFrame(
-        {
-            name: pd.Series([_as_text(value) for value in columns[name].to_pylist()], dtype="str")
-            for name in columns.column_names
-        }
-    )
-
-
-def _check_names(path: Path, names: list[str]) -> None:
-    """Refuse columns that are none or cannot be told apart."""
-    if not names:
-        raise MendableError(f"{path}: holds no columns")
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise MendableError(f"{path}: column {twice[0]!r} is there twice; rename one of them")
-
-
-def _as_text(value: Any) -> str:
-    """A cell as it would stand in a CSV."""
-    if value is None or (isinstance(value, float) and value != value):
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, (Mapping, list)):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)

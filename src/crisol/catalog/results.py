@@ -1,22 +1,19 @@
-"""The catalog's own entries for plain results: tables, metrics, reports, figures, folders.
+"""Kedro datasets for plain results: tables, metrics, reports, figures, folders.
 
-Every one is written under a scratch name and moved into place, so that a kill leaves the old file
-or the new one, never half of one.
+Each is replaced in one step: a kill leaves the old file or the new one, never half of one.
 """
 
 import json
-import os
-import shutil
 from abc import abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pandas as pd
 from kedro.io import AbstractDataset
 
 from crisol.core.candidate import Report
+from crisol.core.files import replacing_file, replacing_folder
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,13 +31,8 @@ class _AtomicFile(AbstractDataset[Any, Any]):
         """Write ``data`` to the scratch ``path``."""
 
     def _store(self, data: Any) -> None:
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._filepath.with_name(f".{self._filepath.name}.{uuid4().hex[:8]}")
-        try:
+        with replacing_file(self._filepath) as scratch:
             self._write(data, scratch)
-            os.replace(scratch, self._filepath)  # noqa: PTH105 (one call for every platform)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def _exists(self) -> bool:
         return self._filepath.exists()
@@ -109,25 +101,15 @@ class FiguresDataset(AbstractDataset[Any, Any]):
         self.metadata = metadata
 
     def load(self) -> dict[str, Path]:
-        """Figure name to its PNG file."""
+        """The PNG files by the names of the figures."""
         return {path.stem: path for path in sorted(self._filepath.glob("*.png"))}
 
     def save(self, data: "Mapping[str, Figure]") -> None:
         """Write every figure; those of an earlier run disappear."""
-        self._filepath.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._filepath.with_name(f".{self._filepath.name}.{uuid4().hex[:8]}")
-        scratch.mkdir()
-        try:
+        with replacing_folder(self._filepath) as scratch:
             for name, figure in data.items():
                 path = scratch / f"{name.replace('/', '_')}.png"
                 figure.savefig(path, dpi=self._dpi, bbox_inches="tight")
-            retired = scratch.with_name(f"{scratch.name}.old")
-            if self._filepath.exists():
-                self._filepath.rename(retired)
-            scratch.rename(self._filepath)
-            shutil.rmtree(retired, ignore_errors=True)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
     def _exists(self) -> bool:
         return self._filepath.is_dir()
@@ -140,7 +122,7 @@ class FolderDataset(AbstractDataset[Any, Path]):
     """A folder that exists, for work in progress such as checkpoints."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
-        """Give the folder ``filepath``."""
+        """Load the folder ``filepath``."""
         self._filepath = Path(filepath)
         self.metadata = metadata
 
@@ -150,7 +132,7 @@ class FolderDataset(AbstractDataset[Any, Path]):
         return self._filepath
 
     def save(self, data: Any) -> None:  # noqa: ARG002
-        """Refused: what lies in the folder is written by whoever was given it."""
+        """Refused: nodes write into the folder themselves."""
         raise TypeError(f"{self._filepath} is a folder to work in; nothing can be saved to it")
 
     def _exists(self) -> bool:

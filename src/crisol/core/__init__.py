@@ -1,1 +1,1 @@
-"""What every family needs and nothing about any family."""
+"""The code that every family shares; nothing in it is about one family."""

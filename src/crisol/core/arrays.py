@@ -1,4 +1,4 @@
-"""Array types that every room may name."""
+"""Array types that several packages use."""
 
 from typing import Any
 

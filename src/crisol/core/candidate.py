@@ -1,4 +1,4 @@
-"""What evaluation hands to the registry: a predictor and the evidence for it."""
+"""The evidence for a predictor, and both together as they ask to be registered."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class GateRule(Params):
-    """How a candidate is compared, row by row, with its baselines and with the champion.
+    """The rule for the comparison of a candidate with its baselines and with the champion.
 
     The comparison is a paired bootstrap over the groups of the scores table: the candidate passes
     against a baseline when its gain is above ``min_gain`` with probability ``confidence``, and
@@ -23,7 +23,7 @@ class GateRule(Params):
     metric: str = "accuracy"
     """A name in :data:`crisol.core.metrics.PAIRED`."""
     label: str = ""
-    """What a person calls it, such as ``NDCG@20`` where ``mean`` compares each user's NDCG@20."""
+    """The name in reports, such as ``NDCG@20`` where ``mean`` compares each user's NDCG@20."""
     higher_is_better: bool = True
     min_gain: float = 0.0
     tolerance: float = Field(default=0.01, ge=0)
@@ -33,12 +33,12 @@ class GateRule(Params):
 
     @property
     def title(self) -> str:
-        """The metric as a person reads it."""
+        """The name of the metric in reports."""
         return self.label or self.metric
 
 
 class Report(Params):
-    """What a person reads after a run: one plain sentence, numbers, tables, limits."""
+    """The report of a run: one plain sentence, numbers, tables, limits."""
 
     family: str
     headline: str
@@ -47,7 +47,7 @@ class Report(Params):
     tables: dict[str, list[dict[str, Any]]]
     """Title to rows; every row of a table has the same columns."""
     data: list[str] = Field(default_factory=list)
-    """What it was trained and tested on, one sentence each; synthetic data says so here."""
+    """The data it was trained and tested on, one sentence each; synthetic data is named so."""
     limits: list[str] = Field(default_factory=list)
     synthetic: bool = False
 
@@ -62,7 +62,7 @@ class Candidate:
             resamples, such as a day), ``truth``, ``candidate``, one column per baseline, and
             ``champion`` when there was one.
         rule: how the gate compares.
-        report: what the model card tells.
+        report: the content of the model card.
     """
 
     predictor: Predictor[Any, Any]

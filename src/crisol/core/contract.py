@@ -17,12 +17,12 @@ class Contract(BaseModel):
 
 @dataclass(frozen=True)
 class ModelContract:
-    """What one model takes and answers, where its data decide that and not its family alone.
+    """The contract of one model, where it depends on the data and not on the family alone.
 
     Attributes:
-        request: the body of a question.
-        response: the answer.
-        example: makes a request that the model answers.
+        request: the type of a request's body.
+        response: the type of the answer.
+        example: makes a valid request.
     """
 
     request: type[BaseModel]

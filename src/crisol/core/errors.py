@@ -1,18 +1,18 @@
-"""What a person who started a command can mend."""
+"""Errors that the person who started a command can mend."""
 
 
 class MendableError(ValueError):
-    """Parameters or data that do not fit; the message names the cause and the way out.
+    """Wrong parameters or data; the message names the cause and the remedy.
 
     Commands show the message in one line, without a traceback.
     """
 
 
 class FieldError(ValueError):
-    """A request that keeps its contract and still cannot be answered, such as a broken picture.
+    """A request that is valid by its contract and cannot be answered, such as a broken picture.
 
     Attributes:
-        field: path of the field that is to blame.
+        field: path of the wrong field.
         kind: machine-readable kind of problem.
     """
 

@@ -1,4 +1,4 @@
-"""A package front that imports its parts only when they are asked for."""
+"""Lazy imports of a package's public names."""
 
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -1,6 +1,7 @@
-"""How good predictions are, and how sure we may be of it. NumPy only.
+"""Metrics of predictions and their bootstrap. Importing it loads NumPy only: served bundles do.
 
-Labels may be integers or strings; class probabilities are (N rows, K classes) with integer truth.
+Labels may be integers or strings. :mod:`crisol.core.classification` has the metrics of class
+probabilities, which need scikit-learn.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,27 +16,6 @@ Floats = NDArray[np.float64]
 
 _CHUNK_CELLS = 4_000_000
 """Group counts of the bootstrap held at once (32 MB)."""
-
-
-def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, labels: ArrayLike) -> NDArray[Any]:
-    """Counts (K, K): row = truth, column = prediction, in the order of ``labels``.
-
-    Raises:
-        ValueError: a label that is not in ``labels``, or different lengths.
-
-    >>> confusion_matrix(["a", "b"], ["a", "a"], ["a", "b"]).tolist()
-    [[1, 0], [1, 0]]
-    """
-    truth, predicted = _aligned(truth, predicted)
-    names = list(np.asarray(labels).tolist())
-    index = {name: position for position, name in enumerate(names)}
-    unknown = (set(truth.tolist()) | set(predicted.tolist())) - set(index)
-    if unknown:
-        raise ValueError(f"labels: {sorted(map(str, unknown))} are not among {names}")
-    rows = np.array([index[value] for value in truth.tolist()])
-    columns = np.array([index[value] for value in predicted.tolist()])
-    size = len(names)
-    return np.bincount(rows * size + columns, minlength=size * size).reshape(size, size)
 
 
 def accuracy(truth: ArrayLike, predicted: ArrayLike) -> float:
@@ -81,64 +61,23 @@ def r2(truth: ArrayLike, predicted: ArrayLike) -> float:
 
 
 def information_coefficient(outcome: ArrayLike, score: ArrayLike) -> float:
-    """Spearman's rank correlation of a score with what happened; 0 when a side is constant.
+    """Spearman's rank correlation of a score with an outcome; 0 when a side is constant.
 
     >>> information_coefficient([1.0, 2.0, 3.0], [0.1, 0.5, 0.9])
     1.0
     """
-    outcome, score = _aligned(outcome, score)
-    return correlation(_ranks(outcome), _ranks(score))
+    from scipy.stats import rankdata
+
+    outcome, score = aligned(outcome, score)
+    return correlation(rankdata(outcome), rankdata(score))
 
 
 def correlation(a: ArrayLike, b: ArrayLike) -> float:
     """Pearson's correlation; 0 when a side is constant."""
-    x, y = (np.asarray(side, dtype=np.float64) for side in _aligned(a, b))
+    x, y = (np.asarray(side, dtype=np.float64) for side in aligned(a, b))
     x, y = x - x.mean(), y - y.mean()
     scale = float(np.sqrt((x @ x) * (y @ y)))
     return float(np.clip(x @ y / scale, -1.0, 1.0)) if scale > 0 else 0.0
-
-
-def log_loss(truth: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean negative log-probability (nats) of the true class; probabilities are clipped off 0."""
-    classes, p = _classes_and_probabilities(truth, probabilities)
-    chosen = p[np.arange(len(p)), classes]
-    return float(-np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0)).mean())
-
-
-def expected_calibration_error(truth: ArrayLike, probabilities: ArrayLike, bins: int = 15) -> float:
-    """Mean distance between confidence and accuracy (arXiv:1706.04599), in [0, 1]."""
-    return float(
-        sum(
-            row.share * abs(row.accuracy - row.confidence)
-            for row in reliability_bins(truth, probabilities, bins)
-        )
-    )
-
-
-@dataclass(frozen=True)
-class ReliabilityBin:
-    """The predictions whose confidence lies in one interval."""
-
-    confidence: float
-    accuracy: float
-    share: float
-
-
-def reliability_bins(
-    truth: ArrayLike, probabilities: ArrayLike, bins: int = 15
-) -> list[ReliabilityBin]:
-    """Confidence against accuracy in intervals of equal width; empty ones are left out."""
-    classes, p = _classes_and_probabilities(truth, probabilities)
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == classes
-    # Intervals are closed above: a confidence of exactly 1 lies in the last one.
-    index = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    return [
-        ReliabilityBin(
-            float(confidence[inside].mean()), float(right[inside].mean()), float(inside.mean())
-        )
-        for inside in (index == number for number in range(bins))
-        if inside.any()
-    ]
 
 
 @dataclass(frozen=True)
@@ -226,8 +165,8 @@ PAIRED: Mapping[str, PairedMetric] = MappingProxyType(
         "mean": PairedMetric(True, lambda _, p: _with_count(_numbers(p)), _mean_value),
     }
 )
-"""What the gate may compare by. ``mean`` takes a score per row instead of a prediction (the truth
-is not looked at), which carries any other metric that is a mean: NDCG, log-likelihood, …"""
+"""The metrics that the gate may use. ``mean`` takes a score per row instead of a prediction and
+ignores the truth: it serves every other metric that is a mean, such as NDCG."""
 
 
 @dataclass(frozen=True)
@@ -281,7 +220,7 @@ def paired_bootstrap(
         ValueError: unknown metric, different lengths, missing values.
     """
     chosen = _paired_metric(metric)
-    truth, a, b = _aligned(a if metric == "mean" else truth, a, b)
+    truth, a, b = aligned(a if metric == "mean" else truth, a, b)
     sums_a, sums_b = chosen.statistics(truth, a), chosen.statistics(truth, b)
     width = sums_a.shape[1]
     sums = _by_group(np.concatenate([sums_a, sums_b], axis=1), groups)
@@ -305,7 +244,7 @@ def bootstrap_interval(
 ) -> Interval:
     """A metric with its bootstrap percentile interval; arguments as :func:`paired_bootstrap`."""
     chosen = _paired_metric(metric)
-    truth, predicted = _aligned(truth, predicted)
+    truth, predicted = aligned(truth, predicted)
     sums = chosen.statistics(truth, predicted)
     values = chosen.value(_resampled(_by_group(sums, groups), resamples, seed))
     tail = (1 - confidence) / 2
@@ -347,12 +286,17 @@ def _paired_metric(name: str) -> PairedMetric:
 
 
 def _value(name: str, truth: ArrayLike, predicted: ArrayLike) -> float:
-    truth, predicted = _aligned(truth, predicted)
+    truth, predicted = aligned(truth, predicted)
     metric = PAIRED[name]
     return float(metric.value(metric.statistics(truth, predicted).sum(axis=0)))
 
 
-def _aligned(*columns: ArrayLike) -> tuple[NDArray[Any], ...]:
+def aligned(*columns: ArrayLike) -> tuple[NDArray[Any], ...]:
+    """The columns as vectors of one length.
+
+    Raises:
+        ValueError: different lengths, no rows, NaN or infinite values, or numbers beside text.
+    """
     arrays = tuple(np.asarray(column) for column in columns)
     shapes = [array.shape for array in arrays]
     if len(set(shapes)) > 1 or len(shapes[0]) != 1 or shapes[0][0] == 0:
@@ -365,25 +309,3 @@ def _aligned(*columns: ArrayLike) -> tuple[NDArray[Any], ...]:
             f"metrics: numbers cannot be compared with text; got {[a.dtype.name for a in arrays]}"
         )
     return arrays
-
-
-def _classes_and_probabilities(
-    truth: ArrayLike, probabilities: ArrayLike
-) -> tuple[NDArray[np.int64], Floats]:
-    classes, p = np.asarray(truth), np.asarray(probabilities, dtype=np.float64)
-    if p.ndim != 2 or classes.shape != (len(p),) or len(p) == 0:
-        raise ValueError(
-            f"metrics: need truth (N,) and probabilities (N, K); got {classes.shape}, {p.shape}"
-        )
-    if classes.dtype.kind not in "iu" or classes.min() < 0 or classes.max() >= p.shape[1]:
-        raise ValueError(f"truth: must be class numbers from 0 to {p.shape[1] - 1}")
-    if not np.isfinite(p).all() or not np.allclose(p.sum(axis=1), 1.0, atol=1e-3):
-        raise ValueError("probabilities: every row must sum to 1")
-    return classes.astype(np.int64), p
-
-
-def _ranks(values: NDArray[Any]) -> Floats:
-    """Ranks from 1; equal values share their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[inverse]

@@ -1,17 +1,15 @@
-"""The trained thing with everything prediction needs.
+"""A trained model with everything prediction needs.
 
 A predictor directory holds::
 
-    predictor.json     manifest: family, format, SHA-256 of every other file, what the family adds
+    predictor.json     manifest: family, format, SHA-256 of every other file, the family's entries
     golden.json        requests and the answers the predictor gave when it was made
     ...                weights as safetensors, preprocessing state as plain JSON (never pickle)
 
 The same directory is registered in MLflow, copied into a bundle and loaded from a notebook.
 """
 
-import hashlib
 import json
-import shutil
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,11 +17,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
-from uuid import uuid4
 
 from pydantic import BaseModel
 
 from crisol import __version__
+from crisol.core.files import file_sha256, replacing_folder
 
 MANIFEST = "predictor.json"
 GOLDEN = "golden.json"
@@ -35,12 +33,12 @@ ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
 
 class PredictorError(ValueError):
-    """A predictor directory that cannot be trusted: missing, changed, or of another format."""
+    """A predictor directory that is missing, changed, or of another format."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """The circumstances of one call, which a response may report and which parity ignores."""
+    """Facts of one call that a response may report and that parity ignores."""
 
     model_version: str
     inference_time_ms: float
@@ -70,14 +68,14 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     """Names of response fields that two identical calls may answer differently (times, version)."""
 
     route: ClassVar[str] = "/predict"
-    """Where the family's service answers a request of ``request_type``."""
+    """The path of the family's service that answers a request of ``request_type``."""
 
     model_version: str = UNREGISTERED
     golden: tuple[Golden, ...] = ()
 
     @abstractmethod
     def encode(self, request: RequestT) -> Any:
-        """Turn one valid request into what :meth:`infer` takes."""
+        """Turn one valid request into an input of :meth:`infer`."""
 
     @abstractmethod
     def infer(self, encoded: Sequence[Any]) -> Sequence[Any]:
@@ -89,12 +87,12 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
 
     @abstractmethod
     def write(self, directory: Path) -> dict[str, Any]:
-        """Write weights and state into ``directory``; return what the manifest should carry."""
+        """Write weights and state into ``directory``; return further entries of the manifest."""
 
     @classmethod
     @abstractmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
-        """Build the predictor from what :meth:`write` wrote.
+        """Build the predictor from the files of :meth:`write`.
 
         ``runtime`` names how to run the network (family-specific, such as ``torch`` or ``onnx``);
         ``None`` takes the one the manifest carries.
@@ -123,7 +121,7 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         )
 
     def replay_golden(self, tolerance: float = 1e-4) -> list[str]:
-        """Answer the golden requests again; say where an answer differs (nothing: parity)."""
+        """Answer the golden requests again; returns the differences, none at parity."""
         if not self.golden:
             return ["this predictor carries no golden examples"]
         requests = [self.request_type.model_validate(g.request) for g in self.golden]
@@ -141,12 +139,9 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         return differences
 
     def save(self, directory: Path | str) -> Path:
-        """Write the predictor directory in one step: it is whole or it is not there."""
+        """Write the predictor directory in one step: it is complete or missing."""
         target = Path(directory)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-        scratch.mkdir()
-        try:
+        with replacing_folder(target) as scratch:
             extra = self.write(scratch)
             golden = [{"request": g.request, "response": g.response} for g in self.golden]
             (scratch / GOLDEN).write_text(json.dumps(golden))
@@ -162,15 +157,6 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
                 **extra,
             }
             (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
-            if target.exists():
-                retired = target.with_name(f".{target.name}.{uuid4().hex[:8]}.old")
-                target.rename(retired)
-                scratch.rename(target)
-                shutil.rmtree(retired)
-            else:
-                scratch.rename(target)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
         return target
 
     @classmethod
@@ -224,12 +210,6 @@ def predictor_digest(directory: Path | str) -> str:
     return file_sha256(Path(directory) / MANIFEST)
 
 
-def file_sha256(path: Path | str) -> str:
-    """SHA-256 (hex) of a file's bytes."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def compare_answers(
     expected: Any,
     actual: Any,
@@ -238,10 +218,10 @@ def compare_answers(
     tolerance: float = 0.0,
     path: str = "$",
 ) -> list[str]:
-    """Where two JSON answers differ.
+    """The differences of two JSON answers, one sentence each.
 
-    Numbers may differ by ``tolerance``, or by that share of the expected one where it is above 1:
-    single precision knows no more of a price of thousands.
+    Numbers may differ by ``tolerance``, or by that share of the expected one where it is above 1,
+    because single precision has seven digits.
 
     >>> compare_answers({"p": 0.5, "t": 1}, {"p": 0.7, "t": 2}, ignore=frozenset({"t"}))
     ['$.p: 0.5 became 0.7']

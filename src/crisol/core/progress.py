@@ -1,11 +1,12 @@
-"""Where a running training says how far it is, without knowing who listens.
+"""Progress of a running training, given to callbacks that the training does not know.
 
-The training loop calls :func:`emit`, a search :func:`tell_trial`; whoever runs them (the MLflow run
-hook, a notebook, a test) listens with :func:`listening`. Listeners are bound to the current
-context, so that two families training in two threads do not hear one another.
+The training loop calls :func:`emit`, a search :func:`emit_trial`. Their caller (the MLflow run
+hook, a notebook, a test) registers callbacks with :func:`callbacks`. Callbacks belong to the
+current context: two families that train in two threads do not reach each other's.
 
-Names that begin with ``progress.`` say how far the run is and are no result: they are heard
-apart. The training loop tells those of :class:`crisol.core.training.pace.Pace`, the run hook
+Names that begin with ``progress.`` say how far the run is and are no result: they have a callback
+of their own. The training loop emits those of
+:class:`crisol.core.training.progress_reporter.ProgressReporter`, the run hook
 ``progress.nodes_done`` and ``progress.nodes``; anyone may emit ``progress.fraction`` (0 to 1, of
 the node that runs) and ``progress.seconds_left``.
 """
@@ -19,20 +20,20 @@ from typing import Any, Literal
 
 PREFIX = "progress."
 
-Listener = Callable[[Mapping[str, float], int], None]
-AheadListener = Callable[[Mapping[str, float]], None]
+OnMetrics = Callable[[Mapping[str, float], int], None]
+OnProgress = Callable[[Mapping[str, float]], None]
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One attempt of a search, told when it has ended.
+class TrialResult:
+    """One attempt of a search that has ended.
 
     Attributes:
         number: within its search, from 0.
-        algorithm: what was tried.
+        algorithm: the algorithm that was tried.
         settings: of the algorithm, flat.
         state: how it ended.
-        value: of the validation metric the search looks at; ``None`` if it came to none.
+        value: of the validation metric that the search optimises; ``None`` if there is none.
         metrics: further ones.
         seconds: that it took.
         fold_values: ``value`` of each fold, in order.
@@ -48,74 +49,74 @@ class Trial:
     fold_values: tuple[float, ...] = ()
 
 
-TrialListener = Callable[[Trial], object]
+OnTrial = Callable[[TrialResult], object]
 
 
 @dataclass(frozen=True)
-class _Ears:
-    """What one :func:`listening` wants to hear, and how many trainings began within it."""
+class _Callbacks:
+    """The callbacks of one block, and the number of the next training run within it."""
 
-    metrics: Listener
-    ahead: AheadListener | None
-    trial: TrialListener | None
-    units: Iterator[int] = field(default_factory=lambda: count(1))
+    on_metrics: OnMetrics
+    on_progress: OnProgress | None
+    on_trial: OnTrial | None
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
 
-_listeners: ContextVar[tuple[_Ears, ...]] = ContextVar("crisol_progress", default=())
+_registered: ContextVar[tuple[_Callbacks, ...]] = ContextVar("crisol_progress", default=())
 
 
 def emit(metrics: Mapping[str, float], step: int) -> None:
-    """Tell every listener of this context the metrics reached at ``step``.
+    """Give the metrics reached at ``step`` to the callbacks of this context.
 
-    Names beginning with ``progress.`` go to those who asked for them alone, without the step.
+    Names that begin with ``progress.`` go to ``on_progress`` alone, without the step.
     """
-    ears = _listeners.get()
-    if not ears:
+    registered = _registered.get()
+    if not registered:
         return
-    ahead = {name: value for name, value in metrics.items() if name.startswith(PREFIX)}
-    results = {name: value for name, value in metrics.items() if name not in ahead}
-    for listener in ears:
+    progress = {name: value for name, value in metrics.items() if name.startswith(PREFIX)}
+    results = {name: value for name, value in metrics.items() if name not in progress}
+    for each in registered:
         if results:
-            listener.metrics(results, step)
-        if ahead and listener.ahead is not None:
-            listener.ahead(ahead)
+            each.on_metrics(results, step)
+        if progress and each.on_progress is not None:
+            each.on_progress(progress)
 
 
-def tell_trial(trial: Trial) -> None:
-    """Tell who asked for trials that one has ended."""
-    for listener in _listeners.get():
-        if listener.trial is not None:
-            listener.trial(trial)
+def emit_trial(trial: TrialResult) -> None:
+    """Give a trial that has ended to the callbacks for trials."""
+    for each in _registered.get():
+        if each.on_trial is not None:
+            each.on_trial(trial)
 
 
-def next_unit() -> int:
-    """The number, from 1, of a training that begins among those of the outermost block."""
-    ears = _listeners.get()
-    return next(ears[0].units) if ears else 1
+def next_training_run() -> int:
+    """The number, from 1, of a training run that begins, within the outermost block."""
+    registered = _registered.get()
+    return next(registered[0].numbers) if registered else 1
 
 
 @contextmanager
-def listening(
-    listener: Listener,
+def callbacks(
+    on_metrics: OnMetrics,
     *,
-    ahead: AheadListener | None = None,
-    trial: TrialListener | None = None,
+    on_progress: OnProgress | None = None,
+    on_trial: OnTrial | None = None,
 ) -> Iterator[None]:
-    """Hear what is emitted inside the block.
+    """Call back with everything that is emitted inside the block.
 
     Args:
-        listener: called with metrics and their step.
-        ahead: called with what begins with ``progress.``.
-        trial: called with each trial that has ended.
+        on_metrics: called with metrics and their step.
+        on_progress: called with the values whose names begin with ``progress.``.
+        on_trial: called with each trial that has ended.
 
-    >>> heard = []
-    >>> with listening(lambda metrics, step: heard.append((step, dict(metrics)))):
+    >>> seen = []
+    >>> with callbacks(lambda metrics, step: seen.append((step, dict(metrics)))):
     ...     emit({"loss": 0.5, "progress.fraction": 0.1}, step=1)
-    >>> heard
+    >>> seen
     [(1, {'loss': 0.5})]
     """
-    token = _listeners.set((*_listeners.get(), _Ears(listener, ahead, trial)))
+    token = _registered.set((*_registered.get(), _Callbacks(on_metrics, on_progress, on_trial)))
     try:
         yield
     finally:
-        _listeners.reset(token)
+        _registered.reset(token)

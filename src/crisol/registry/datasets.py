@@ -1,4 +1,4 @@
-"""The catalog's own entries for predictors: local, registered, promoted.
+"""Kedro datasets for predictors: local, registered, promoted.
 
 Saving ``<family>.predictor`` *is* registering it; loading ``<family>.champion`` gives the promoted
 predictor or ``None``.
@@ -20,7 +20,7 @@ AnyPredictor = Predictor[Any, Any]
 
 
 def load_version(store: Store, version: versions.Version) -> AnyPredictor:
-    """A registered version's predictor, which reports that version in its answers."""
+    """The predictor of a registered version; its answers name that version."""
     with versions.predictor_directory(store, version) as directory:
         predictor = models.load_predictor(directory)
     predictor.model_version = version.number
@@ -28,7 +28,7 @@ def load_version(store: Store, version: versions.Version) -> AnyPredictor:
 
 
 class PredictorDirectory(AbstractDataset[AnyPredictor, AnyPredictor]):
-    """A predictor directory on disk, written whole or not at all."""
+    """A predictor directory on disk, replaced in one step."""
 
     def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
         """Keep the predictor at ``filepath``."""
@@ -51,7 +51,7 @@ class PredictorDirectory(AbstractDataset[AnyPredictor, AnyPredictor]):
 
 
 class IndexDirectory(AbstractDataset[Any, Any]):
-    """The search index of a family on disk: what its package calls ``Index``."""
+    """The search index of a family on disk: the class ``Index`` of its package."""
 
     def __init__(
         self, *, family: str, filepath: str, metadata: dict[str, Any] | None = None
@@ -77,14 +77,14 @@ class IndexDirectory(AbstractDataset[Any, Any]):
 
 
 class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
-    """The registry, as a catalog entry: save a candidate to register it, load the newest."""
+    """The registry as a dataset: save a candidate to register it, load the newest version."""
 
     def __init__(
         self, *, family: str, model: str | None = None, metadata: dict[str, Any] | None = None
     ) -> None:
         """Register a predictor of ``family``.
 
-        During a run the run says under which name. Without one it is ``model``, a line such as
+        An open run decides the model name. Without a run it is ``model``, a line such as
         ``tabular.adult``, or else the family's own name.
         """
         self._family, self._model = family, _checked(family, model)
@@ -97,7 +97,7 @@ class RegisteredPredictor(AbstractDataset[Candidate, AnyPredictor]):
         return load_version(store, versions.find(store, reference))
 
     def save(self, data: Candidate) -> None:
-        """Log, judge and register; opens a run of its own when none is open (notebooks)."""
+        """Register the candidate; opens a run of its own when none is open (notebooks)."""
         log = runs.active(self._family)
         if log is not None:
             registration.register(log, data)
@@ -131,7 +131,7 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
     ) -> None:
         """Follow the alias ``champion``, or stay with one ``version`` (``none``: no champion).
 
-        During a run the run says of which model; see :class:`RegisteredPredictor`.
+        An open run decides the model name; see :class:`RegisteredPredictor`.
         """
         self._family, self._model = family, _checked(family, model)
         self._version = version
@@ -143,7 +143,7 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
         version = self._find(store)
         log = runs.active(self._family)
         if log is not None:
-            # The gate and `kedro reproduce` must know whom the candidate was compared with.
+            # The gate and `kedro reproduce` must know the champion of the comparison.
             log.tags({registration.CHAMPION_TAG: version.number if version else "none"})
         return None if version is None else load_version(store, version)
 
@@ -170,7 +170,7 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
 
 
 def _checked(family: str, model: str | None) -> str:
-    """The model's name when no run says it."""
+    """The model name without a run: ``model``, or the family's own name."""
     if model is None:
         return family
     if versions.family_of(model) != family:
@@ -179,6 +179,6 @@ def _checked(family: str, model: str | None) -> str:
 
 
 def _line(family: str, otherwise: str) -> str:
-    """The name of this moment: that of the family's open run, if there is one."""
+    """The model name of the family's open run, or ``otherwise`` without one."""
     log = runs.active(family)
     return otherwise if log is None else log.model

@@ -1,4 +1,4 @@
-"""What a person reads in the terminal: reports, verdicts, what was put in order."""
+"""Output of the commands in the terminal: reports, verdicts, repairs."""
 
 import json
 import sys
@@ -22,12 +22,12 @@ from crisol.registry.tracking.runs import RunLog
 
 
 def console() -> Console:
-    """A console on the standard output of this moment, wide enough for tables when piped."""
+    """A console on the current standard output, wide enough for tables when piped."""
     return Console(width=None if sys.stdout.isatty() else 120, soft_wrap=False)
 
 
 def say(sentences: Sequence[str]) -> None:
-    """Tell, on standard error, what was put in order; one line each."""
+    """Print sentences about repairs on standard error, one line each."""
     for sentence in sentences:
         print(f"crisol: {sentence}", file=sys.stderr)  # noqa: T201
 
@@ -46,7 +46,7 @@ def table(title: str | None, rows: Sequence[Mapping[str, Any]], digits: int = 4)
 
 
 def run_summary(log: RunLog, reports: Sequence[Report]) -> None:
-    """The reports of a finished run, its version and the gate's verdict, and where to look."""
+    """Print the reports of a finished run, its version, the gate's verdict and the next command."""
     out = console()
     for report in reports:
         out.rule(f"[bold]{escape(report.family)}")
@@ -55,7 +55,7 @@ def run_summary(log: RunLog, reports: Sequence[Report]) -> None:
         out.print(escape(report.headline), style="bold")
         if report.synthetic:
             out.print(
-                "Synthetic data: this shows that the road works, nothing more.", style="yellow"
+                "Synthetic data: this shows that the pipeline works, nothing more.", style="yellow"
             )
     tags = log.store.client().get_run(log.run_id).data.tags
     number = tags.get("crisol.version_registered")
@@ -74,7 +74,7 @@ def run_summary(log: RunLog, reports: Sequence[Report]) -> None:
 
 
 def verdict(decision: Decision) -> None:
-    """The gate's verdict and the comparisons it rests on."""
+    """Print the gate's verdict and its comparisons."""
     out = console()
     colour = "green" if decision.passed else "red"
     out.print(f"gate     [{colour}]{decision.verdict}[/{colour}] on {decision.rows} held-out rows")
@@ -83,7 +83,7 @@ def verdict(decision: Decision) -> None:
 
 
 def outcome(done: Outcome) -> None:
-    """What a promotion or a rollback did."""
+    """Print the result of a promotion or a rollback."""
     out, move = console(), done.move
     if done.decision is not None:
         verdict(done.decision)
@@ -101,7 +101,7 @@ def outcome(done: Outcome) -> None:
 
 
 def lineage(chain: Lineage) -> None:
-    """The chain as a table, then the parameters."""
+    """Print the chain as a table, then the parameters."""
     out = console()
     shown = Table(title=f"Lineage of {chain.version}", title_justify="left", title_style="bold")
     for column in ("step", "what", "value"):
@@ -116,7 +116,7 @@ def lineage(chain: Lineage) -> None:
 
 
 def reproduction(result: Reproduction) -> None:
-    """What training again gave, and how the circumstances differ."""
+    """Print the result of a reproduction, and the differences of its conditions."""
     out = console()
     for sentence in result.conditions:
         out.print(f"[yellow]differs[/yellow]  {escape(sentence)}")
@@ -133,7 +133,7 @@ def reproduction(result: Reproduction) -> None:
 
 
 def models(found: Sequence[Version], names: Sequence[str]) -> None:
-    """The registered versions, the newest of each model last."""
+    """Print the registered versions, the newest of each model last."""
     if not found:
         console().print(f"nothing is registered yet for {', '.join(names)} (kedro run)")
         return
@@ -156,12 +156,12 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
 
 
 def archived(version: Version) -> None:
-    """What became of a version that was archived, or taken out of the archive."""
+    """Print the status of a version that was archived, or taken out of the archive."""
     console().print(f"{version} [bold]{versions.status(version)}[/bold]")
 
 
 def bundle(built: Any, version: Version, decision: Decision) -> None:
-    """What was built, from what, and what the gate says of it today."""
+    """Print the bundle, its version, and the gate's verdict of today."""
     out = console()
     verdict(decision)
     promoted = version.tags.get("crisol.promote")

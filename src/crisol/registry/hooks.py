@@ -1,6 +1,6 @@
 """The run hook: one MLflow run per family per ``kedro run``, under every runner.
 
-A node's family is the first part of its namespace. What is logged follows from catalog names:
+A node's family is the first part of its namespace. Results are logged by their catalog names:
 ``<family>.<noun>_metrics``, ``_report``, ``_history``, ``_figures``. Runs are addressed by explicit
 ids, because MLflow's stack of active runs belongs to one thread.
 """
@@ -33,8 +33,8 @@ from crisol.registry.tracking.interruption import Interruption
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
 from crisol.registry.tracking.runs import RunLog
 
-# Kedro's settings import this module for every command, `kedro --help` included: what loads pandas
-# or MLflow is imported where a run needs it.
+# Kedro's settings import this module for every command, `kedro --help` included: modules that
+# load pandas or MLflow are imported where a run needs them.
 
 INPUTS_VARIABLE = "CRISOL_INPUTS"
 """Carries the names of the run's free inputs to worker processes."""
@@ -46,7 +46,7 @@ def family_of(node: Node) -> str | None:
 
 
 class RunHook:
-    """Kedro's hooks, answered with MLflow."""
+    """Kedro hooks that log every run to MLflow."""
 
     def __init__(self) -> None:
         self.context: KedroContext | None = None
@@ -77,9 +77,9 @@ class RunHook:
         if not provenance.is_launched():
             self._open_runs(run_params, pipeline, catalog)
             return
-        from crisol.core.training.processes import first_process_first
+        from crisol.core.training.processes import main_process_first
 
-        with first_process_first():  # a new store is created once, and read by the others after
+        with main_process_first():  # a new store is created once, and read by the others after
             if provenance.is_worker():
                 _keep_in_memory(pipeline, catalog)
             else:
@@ -123,36 +123,36 @@ class RunHook:
 
     @hook_impl
     def before_node_run(self, node: Node, catalog: DataCatalog, inputs: dict[str, Any]) -> None:
-        """Record what is read, start the clock, listen to the training."""
+        """Record the inputs, start the clock, log the values that the node emits."""
         log = self._log(node)
         if log is None:
             return
         self._here.catalog = catalog
         self._record_inputs(log, catalog, inputs)
-        self._stop_listening()
-        listening = progress.listening(
-            log.metrics, ahead=log.progress, trial=partial(trials.log_trial, log)
+        self._remove_callbacks()
+        callbacks = progress.callbacks(
+            log.metrics, on_progress=log.progress, on_trial=partial(trials.log_trial, log)
         )
-        listening.__enter__()
-        self._here.listening = listening
+        callbacks.__enter__()
+        self._here.callbacks = callbacks
         self._here.started = time.perf_counter()
 
     @hook_impl
     def after_node_run(self, node: Node) -> None:
-        """Log the node's wall time and write what was heard."""
+        """Log the node's wall time and write the metrics it emitted."""
         log = self._log(node)
         if log is None:
             return
-        self._stop_listening()
+        self._remove_callbacks()
         log.metrics({f"seconds.{node.short_name}": time.perf_counter() - self._here.started})
         self._count(log)
         log.flush()
 
     @hook_impl
     def on_node_error(self, node: Node) -> None:
-        """Stop listening; the pipeline's error hook ends the run."""
+        """Remove the callbacks; the pipeline's error hook ends the run."""
         if self._log(node) is not None:
-            self._stop_listening()
+            self._remove_callbacks()
 
     @hook_impl
     def after_dataset_saved(self, dataset_name: str, data: Any, node: Node) -> None:
@@ -188,7 +188,7 @@ class RunHook:
     def on_pipeline_error(self, error: Exception, pipeline: Pipeline) -> None:
         """End as FAILED, with the traceback, the runs of families that were not done.
 
-        Under ParallelRunner this process does not see what was saved: every run ends as FAILED.
+        Under ParallelRunner this process does not know the saved results: every run is FAILED.
         """
         if self._interruption is None:
             return
@@ -206,11 +206,11 @@ class RunHook:
         return None if family is None or provenance.is_worker() else runs.active(family)
 
     def _count(self, log: RunLog) -> None:
-        """One more node of the family is done, and nothing of the next one.
+        """Count a node of the family as done, and reset the progress within a node.
 
-        A worker of ParallelRunner does not know how many are: they are counted at the end.
+        A worker of ParallelRunner does not know the count: it is written at the end.
         """
-        log.rest()
+        log.reset_progress()
         if log.family not in self._nodes_done:
             return
         with self._lock:
@@ -218,11 +218,11 @@ class RunHook:
             done = self._nodes_done[log.family]
         log.progress({"progress.nodes_done": done})
 
-    def _stop_listening(self) -> None:
-        listening: AbstractContextManager[None] | None = getattr(self._here, "listening", None)
-        if listening is not None:
-            self._here.listening = None
-            listening.__exit__(None, None, None)
+    def _remove_callbacks(self) -> None:
+        callbacks: AbstractContextManager[None] | None = getattr(self._here, "callbacks", None)
+        if callbacks is not None:
+            self._here.callbacks = None
+            callbacks.__exit__(None, None, None)
 
     def _record_inputs(self, log: RunLog, catalog: DataCatalog, inputs: Mapping[str, Any]) -> None:
         free = json.loads(os.environ[INPUTS_VARIABLE])
@@ -244,13 +244,13 @@ class RunHook:
 
 
 def _keep_in_memory(pipeline: Pipeline, catalog: DataCatalog) -> None:
-    """Let a further process of a distributed training compute along, quietly and writing nothing.
+    """Keep the results of a further process of a distributed training in memory.
 
-    Its evaluation ends in memory too: only the first process's is written, printed and registered.
+    Only the main process writes, prints and registers its results.
     """
     for name in pipeline.all_outputs():
         catalog[name] = MemoryDataset(copy_mode="assign")
-    logging.disable(logging.INFO)  # the first process says the same
+    logging.disable(logging.INFO)  # the main process logs the same
 
 
 def _plain(value: Any) -> Any:
@@ -274,12 +274,12 @@ def _run_tags(run_params: Mapping[str, Any], reproduced: str | None) -> dict[str
 
 
 def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[str, str]:
-    """The model each family that runs registers under: its own name, or a line of it."""
+    """The model name of each family in the run: the family's own name, or a line of it."""
     lines = {family: family for family in families}
     model = given.get(MODEL)
     if model is None and given.get(RUN_ID):
         model = runs.get_run(store, str(given[RUN_ID])).data.tags.get(runs.MODEL_TAG)
-        # Of another family: adopting the run refuses it.
+        # A model of another family is refused when the run is adopted.
         return lines | ({f: model for f in families if model and family_of_model(model) == f})
     if model is None:
         return lines
@@ -293,7 +293,7 @@ def _lines(store: Store, given: Mapping[str, Any], families: list[str]) -> dict[
 
 
 def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -> None:
-    """Compare with the champion of that time, and keep the new predictor in memory."""
+    """Pin the champion that the version was compared with; keep the new predictor in memory."""
     from crisol.registry.datasets import ChampionPredictor
     from crisol.registry.release import versions
     from crisol.registry.release.registration import CHAMPION_TAG

@@ -18,7 +18,7 @@ def check_family(name: str) -> None:
     """Refuse a family that does not exist.
 
     Raises:
-        StoreError: naming those there are.
+        StoreError: with the names of the families.
     """
     if name not in models.family_names():
         raise StoreError(f"no family {name!r}; there are: {', '.join(models.family_names())}")

@@ -1,4 +1,4 @@
-"""What every Crisol command does first: put in order what a killed one left behind."""
+"""Recovery, which every Crisol command does first: it repairs the traces of a killed one."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from crisol.registry.tracking import runs, scratch
 
 
 def recover(store: Store, only: Iterable[str] | None = None) -> list[str]:
-    """Settle runs, registrations and promotions that were cut short; clear what they left.
+    """Finish or undo interrupted runs, registrations and promotions, and remove their leftovers.
 
     Args:
         store: where.
@@ -16,7 +16,7 @@ def recover(store: Store, only: Iterable[str] | None = None) -> list[str]:
             more, and a run needs its own alone.
 
     Returns:
-        One sentence for each thing found and done; empty when all was well.
+        One sentence for each repair; empty when there was nothing to repair.
     """
     said = scratch.sweep() + runs.sweep(store)
     if only is None:

@@ -1,6 +1,6 @@
-"""Where runs and versions live: one MLflow tracking store, described by ``conf/<env>/mlflow.yml``.
+"""The MLflow tracking store of a project, described by ``conf/<env>/mlflow.yml``.
 
-MLflow takes seconds to import, so it is imported inside functions: ``kedro --help`` never pays.
+MLflow takes seconds to import, so it is imported inside functions: ``kedro --help`` stays quick.
 """
 
 import json
@@ -30,11 +30,11 @@ _KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class StoreError(ValueError):
-    """What was asked of the registry does not exist or cannot be done; the message says why."""
+    """A request to the registry that cannot be fulfilled; the message says why."""
 
 
 class Store(Params):
-    """Where MLflow keeps runs, versions and artefacts.
+    """The addresses of MLflow's runs, versions and artefacts.
 
     Relative SQLite paths and artefact roots are made absolute against the project, so that the
     directory a command is started from makes no difference.
@@ -46,13 +46,13 @@ class Store(Params):
     experiment: str = Field(default="{family}", pattern=r"\{family\}")
     """Name of a family's experiment."""
     measure_versions: bool = False
-    """Whether a new version's speed and memory are measured, in some seconds, when it is made."""
+    """Measure the speed and memory of a new version, which takes some seconds."""
     project: str = "."
     """The project directory."""
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], project: Path) -> Self:
-        """The store of a project, after the environment variable had its say.
+        """The store of a project; the environment variable wins over the configuration.
 
         Args:
             config: the ``mlflow`` section of the configuration.

@@ -4,7 +4,7 @@ import pandas as pd
 import pandera.pandas as pa
 import pytest
 
-from crisol.core.data.raw_tables import RawTable
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import MendableError
 
 
@@ -12,8 +12,8 @@ class SoldError(MendableError):
     pass
 
 
-def _raw(file: str = "sold.csv") -> RawTable:
-    return RawTable(pd.DataFrame({"price": ["3", "free", "gift"]}), file, SoldError)
+def _raw(file: str = "sold.csv") -> RawTableValidator:
+    return RawTableValidator(pd.DataFrame({"price": ["3", "free", "gift"]}), file, SoldError)
 
 
 def test_the_first_wrong_row_is_named_with_its_value_and_the_count_of_the_others():
@@ -32,8 +32,8 @@ def test_a_parquet_file_has_rows_and_no_lines():
 
 def test_lines_count_the_breaks_in_the_cells_above():
     rows = pd.DataFrame({"text": ["one\ntwo", "three", "four"], "price": [1, 2, 3]})
-    assert RawTable(rows, "sold.csv", SoldError).place(2) == "row 3 (line 5)"
-    assert RawTable(rows, "sold.jsonl", SoldError).place(2) == "row 3 (line 3)"
+    assert RawTableValidator(rows, "sold.csv", SoldError).place(2) == "row 3 (line 5)"
+    assert RawTableValidator(rows, "sold.jsonl", SoldError).place(2) == "row 3 (line 3)"
 
 
 def test_columns_are_needed_or_unknown():

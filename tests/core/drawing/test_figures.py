@@ -7,8 +7,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from crisol.core.classification import reliability_bins
 from crisol.core.drawing import figures
-from crisol.core.metrics import reliability_bins
 
 RANDOM = np.random.default_rng(0)
 

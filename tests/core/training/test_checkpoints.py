@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from crisol.core.progress import listening
+from crisol.core.progress import callbacks
 from crisol.core.training.checkpoints import Checkpoint, clear, fingerprint
 
 
@@ -86,7 +86,7 @@ def test_kill_9_then_resume_is_bit_identical(tiny, tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL
-    with listening(lambda metrics, step: heard.append(step)):
+    with callbacks(lambda metrics, step: heard.append(step)):
         resumed = tiny.run(chosen, label="killed", checkpoints=folder)
     assert 1 <= resumed.resumed_from_epoch < 40
     assert heard == list(range(1, 41)), "a new listener hears the whole curve"

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from crisol.core.progress import listening
+from crisol.core.progress import callbacks
 from crisol.core.training.loop import (
     LoopParams,
     NonFiniteLossError,
@@ -245,7 +245,7 @@ def test_parts_of_the_loss_are_recorded(tiny):
 
 def test_progress_is_told_every_epoch(tiny):
     heard = []
-    with listening(lambda metrics, step: heard.append((step, dict(metrics)))):
+    with callbacks(lambda metrics, step: heard.append((step, dict(metrics)))):
         result = tiny.run(tiny.params(epochs=3), label="fold0")
     assert [step for step, _ in heard] == [1, 2, 3]
     assert heard[1][1]["fold0.valid_loss"] == result.history["valid_loss"][1]

@@ -86,7 +86,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(fitted, tmp_path):
         if any(name.startswith("tiny.fold1.seed0") for name in metrics):
             raise Interrupted
 
-    with pytest.raises(Interrupted), progress.listening(stop):
+    with pytest.raises(Interrupted), progress.callbacks(stop):
         _fit(fitted.world, tmp_path)
     assert list(tmp_path.rglob("*"))
     resumed = _fit(fitted.world, tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from crisol.core.progress import Trial
+from crisol.core.progress import TrialResult
 from crisol.platform.jobs import job as words
 from crisol.platform.jobs.job_store import JobStore, UnknownJobError
 from crisol.platform.jobs.progress import FRESH_S, ProgressReader
@@ -98,7 +98,7 @@ def test_trials_and_curves(store, running) -> None:
     running.metrics({"auto.best": 0.4, "a.train_loss": 1.0, "seconds.fit": 3.0}, step=1)
     running.metrics({"a.train_loss": 0.5}, step=2)
     running.flush()
-    trial = Trial(0, "linear", {"c": 2}, "complete", 0.4, seconds=0.2)
+    trial = TrialResult(0, "linear", {"c": 2}, "complete", 0.4, seconds=0.2)
     log_trial(running, trial)
     found = reader.read(running.run_id)
     assert [(t.number, t.algorithm, t.settings) for t in found.trials] == [
@@ -109,7 +109,7 @@ def test_trials_and_curves(store, running) -> None:
     assert found.progress.history["a.train_loss"] == [(1, 1.0), (2, 0.5)]
     assert found.progress.since(1).history == {"a.train_loss": [(2, 0.5)]}
     assert "seconds.fit" not in found.progress.metrics
-    log_trial(running, Trial(1, "mlp", {}, "failed"))
+    log_trial(running, TrialResult(1, "mlp", {}, "failed"))
     reader.forget(running.run_id)
     assert [t.state for t in reader.read(running.run_id).trials] == ["complete", "failed"]
 

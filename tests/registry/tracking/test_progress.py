@@ -5,7 +5,7 @@ import time
 import pytest
 from tests.registry.conftest import Project
 
-from crisol.core.progress import Trial, emit, listening, tell_trial
+from crisol.core.progress import TrialResult, callbacks, emit, emit_trial
 from crisol.registry import recovery
 from crisol.registry.tracking import run_log, runs, trials
 
@@ -29,7 +29,7 @@ def test_progress_is_written_once_a_second_and_ends_with_the_newest(
 ) -> None:
     monkeypatch.setattr(run_log, "_PROGRESS_INTERVAL_S", 0.4)
     log = runs.open_run(project.store, "linear", {})
-    with listening(log.metrics, ahead=log.progress):
+    with callbacks(log.metrics, on_progress=log.progress):
         for batch in range(1, 101):
             emit({"progress.batch": batch, "progress.batches": 100, "loss": 1.0}, batch)
             time.sleep(0.01)
@@ -37,7 +37,7 @@ def test_progress_is_written_once_a_second_and_ends_with_the_newest(
         seen = project.store.client().get_run(log.run_id).data.metrics
         assert seen["progress.batch"] == 100
         emit({"progress.seconds_left": 9.0, "progress.fraction": 0.5}, 0)
-    log.rest()
+    log.reset_progress()
     log.finish()
     batches = told(project, log.run_id, "batch")
     assert 3 <= len(batches) <= 6
@@ -60,12 +60,14 @@ def test_after_a_resume_the_newest_progress_is_the_newest(project: Project) -> N
 
 def test_trials_are_finished_child_runs(project: Project) -> None:
     log = runs.open_run(project.store, "linear.shop_1", {})
-    with listening(log.metrics, trial=lambda trial: trials.log_trial(log, trial)):
+    with callbacks(log.metrics, on_trial=lambda trial: trials.log_trial(log, trial)):
         settings = {"trees": 10, "depth": None, "sizes": [3, 4]}
-        tell_trial(Trial(0, "forest", settings, "complete", 0.8, {"auc": 0.9}, 2.5, (0.7, 0.9)))
-        tell_trial(Trial(1, "network", {f"p{n}": n for n in range(150)}, "failed"))
-        tell_trial(Trial(2, "network", {}, "pruned", 0.4))
-        tell_trial(Trial(3, "network", {}, "timeout"))
+        emit_trial(
+            TrialResult(0, "forest", settings, "complete", 0.8, {"auc": 0.9}, 2.5, (0.7, 0.9))
+        )
+        emit_trial(TrialResult(1, "network", {f"p{n}": n for n in range(150)}, "failed"))
+        emit_trial(TrialResult(2, "network", {}, "pruned", 0.4))
+        emit_trial(TrialResult(3, "network", {}, "timeout"))
     log.finish()
     client = project.store.client()
     found = client.search_runs(

@@ -1,1 +1,1 @@
-"""What reads a person's data: public sources, raw tables, table files, pictures."""
+"""Readers of data: public sources, raw tables, table files, pictures."""

@@ -12,10 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from crisol.core.data.sources import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, SourceError
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256, replacing_file, replacing_folder
 
 WORKERS = 8
 _TREE_URL = "https://api.github.com/repos/{repository}/git/trees/{commit}?recursive=1"
@@ -44,7 +43,7 @@ class GitCommit:
         """Every file of the commit.
 
         Raises:
-            SourceError: the listing cannot be had, or is cut.
+            SourceError: the listing cannot be downloaded, or is incomplete.
         """
         url = _TREE_URL.format(repository=self.repository, commit=self.commit)
         listing: dict[str, Any] = _get(url).json()
@@ -60,7 +59,7 @@ class GitCommit:
         """The content of a file of the commit.
 
         Raises:
-            SourceError: it cannot be had, or is not what the commit names.
+            SourceError: it cannot be downloaded, or its digest is not that of the commit.
         """
         url = _RAW_URL.format(repository=self.repository, commit=self.commit, path=file.path)
         content: bytes = _get(url).content
@@ -78,7 +77,7 @@ class FolderSource:
         name: where it goes, relative to the folder it is fetched into.
         mirror_path: where it lies relative to a local mirror.
         sha256: :func:`folder_sha256` of it in the mirror.
-        licence: what may be done with it.
+        licence: the licence in a few words.
     """
 
     name: str
@@ -103,19 +102,18 @@ def fetch_folder(
     *,
     announce: Callable[[str], None] = print,
 ) -> Path:
-    """Have the folder in ``directory``: as it is, copied from the mirror, or downloaded.
+    """Fetch a folder into ``directory`` unless it is there: from the mirror, or by download.
 
     Args:
         source: which folder.
         directory: made if missing.
         mirror: looked into before the network is; may lack the folder.
-        download: fills the folder it is given with what is not yet there. What it makes may differ
-            from the mirror's in its bytes, as pictures do that were made smaller elsewhere; it
-            checks what it downloads.
-        announce: told what was done.
+        download: fills the given folder with the missing files, and checks its downloads. The
+            bytes may differ from the mirror's, as those of pictures that are made smaller here.
+        announce: called with a line about what was done.
 
     Raises:
-        SourceError: the mirror's folder is another one, or what ``download`` raises.
+        SourceError: the mirror's folder has another digest, or ``download`` failed.
     """
     target = directory / source.name
     if target.is_dir() and folder_sha256(target) == source.sha256:
@@ -138,20 +136,16 @@ def fetch_folder(
 def save_all(
     wanted: Mapping[Path, GitFile], commit: GitCommit, convert: Callable[[bytes], bytes]
 ) -> None:
-    """Download files of a commit to paths, converted; those that are there are left alone.
+    """Download files of a commit to paths and convert them; existing paths are left alone.
 
     Raises:
-        SourceError: one could not be had; the ones that were are kept, so trying again goes on.
+        SourceError: a download failed; finished ones are kept, so a second call resumes.
     """
 
     def save(item: tuple[Path, GitFile]) -> None:
         path, file = item
-        scratch = path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
-        try:
+        with replacing_file(path) as scratch:
             scratch.write_bytes(convert(commit.read(file)))
-            scratch.replace(path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     missing = [(path, file) for path, file in wanted.items() if not path.is_file()]
     logger.info("%d of %d files are to be downloaded", len(missing), len(wanted))
@@ -166,10 +160,8 @@ def save_all(
 
 
 def _copy_checked(copy: Path, target: Path, source: FolderSource) -> None:
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
-    scratch.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copytree(copy, scratch)
+    with replacing_folder(target) as scratch:
+        shutil.copytree(copy, scratch, dirs_exist_ok=True)
         digest = folder_sha256(scratch)
         if digest != source.sha256:
             raise SourceError(
@@ -178,11 +170,6 @@ def _copy_checked(copy: Path, target: Path, source: FolderSource) -> None:
             )
         for path in (scratch, *scratch.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
-        if target.is_dir():
-            shutil.rmtree(target)
-        scratch.rename(target)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _get(url: str) -> Any:

@@ -1,6 +1,6 @@
 """Pictures from bytes, base64 and files: checked before they are decoded, then made square.
 
-A picture is what a stranger sent. Its format is read from its content, its size from its header,
+A picture may come from a stranger. Its format is read from its content, its size from its header,
 and only then are pixels made of it; a large JPEG is decoded at the scale that is needed.
 """
 
@@ -29,7 +29,7 @@ MAX_BYTES = 10_000_000
 MAX_PIXELS = 40_000_000
 MAX_SIDE = 12_000
 MAX_SCANS = 100
-"""Of a progressive JPEG: each goes over the whole picture again."""
+"""Most scans of a progressive JPEG: each goes over the whole picture again."""
 ALLOWED = "a JPEG, PNG or WebP picture"
 _FORMATS = (
     JpegImagePlugin.JpegImageFile.format,
@@ -45,7 +45,7 @@ _BROKEN = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError,
     struct.error, zlib.error,
 )  # fmt: skip
-"""What Pillow's decoders raise at broken files."""
+"""The errors that Pillow's decoders raise at broken files."""
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
     2: Pillow.Transpose.FLIP_LEFT_RIGHT,
@@ -81,14 +81,14 @@ def decode(data: bytes, size: int, field: str = "image") -> Image:
     Args:
         data: of a JPEG, PNG or WebP file, by its content.
         size: S, pixels of each side of the square.
-        field: what a refusal calls it.
+        field: its name in errors.
 
     Returns:
         ``pixels`` [S, S, 3] uint8 RGB, and the width and height of the upright picture.
 
     Raises:
         FieldError: another format, broken or cut off, animated, or beyond the limits of bytes,
-            pixels and sides; says what is allowed.
+            pixels and sides; the message names the limits.
     """
     if not data:
         raise FieldError(field, f"is empty; send {ALLOWED}", "image_empty")
@@ -160,7 +160,7 @@ def decode_file(path: Path, size: int, field: str = "image") -> Image:
 
 
 def _open(data: bytes, field: str) -> Pillow.Image:
-    """The header alone, within the limits."""
+    """The picture with its header read and within the limits, not yet decoded."""
     known = data[:3] == b"\xff\xd8\xff" or data[:8] == b"\x89PNG\r\n\x1a\n"
     if not known and not (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         head = data[:64].lstrip()
@@ -193,7 +193,7 @@ def _limits() -> str:
 
 
 def _orientation(opened: Pillow.Image) -> int:
-    """How the camera was held; 1 where the file does not say, or says it in a broken way."""
+    """The orientation tag of the file; 1 where it is missing or broken."""
     try:
         return int(opened.getexif().get(_ORIENTATION_TAG, 1))
     except _BROKEN:

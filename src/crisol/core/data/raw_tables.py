@@ -1,4 +1,4 @@
-"""Refusing a raw table: the error names the file, the row, the rule and how many rows break it.
+"""Validation of raw tables: errors name the file, the row, the rule and how many rows break it.
 
 A row is counted as a person sees it in the file: the first is row 1 and stands in line 2 of a CSV.
 """
@@ -14,13 +14,13 @@ from crisol.core.errors import MendableError
 
 
 @dataclass(frozen=True)
-class RawTable:
-    """A raw table as it was read.
+class RawTableValidator:
+    """Checks of a raw table.
 
     Attributes:
-        rows: the table, numbered from 0.
-        file: what the errors call it.
-        error: what is raised.
+        rows: the table as it was read, numbered from 0.
+        file: the name of the table in errors.
+        error: the type of the errors.
     """
 
     rows: pd.DataFrame
@@ -32,8 +32,8 @@ class RawTable:
 
         Args:
             bad: by row; may hold some of the rows only.
-            rule: what is wrong, such as ``price is not a number``.
-            column: whose value is told.
+            rule: the problem, such as ``price is not a number``.
+            column: the column whose value the error shows.
 
         Raises:
             MendableError: of the table's own type.
@@ -66,7 +66,7 @@ class RawTable:
                 )
 
     def conform(self, table: pd.DataFrame, schema: pa.DataFrameSchema) -> pd.DataFrame:
-        """``table``, made of this one's rows, as the schema has it.
+        """``table``, made of this one's rows, validated by a pandera schema.
 
         Raises:
             MendableError: of the table's own type.
@@ -77,7 +77,7 @@ class RawTable:
             raise self.error(f"{self.file}{self._locate(error)}") from error
 
     def place(self, index: Any) -> str:
-        """Where a row stands in the file; cells above it may hold several lines of a CSV."""
+        """The place of a row in the file; cells above it may hold several lines of a CSV."""
         row = int(index) + 1
         if self.file.endswith(".parquet"):
             return f"row {row}"

@@ -5,9 +5,8 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from uuid import uuid4
 
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256, replacing_file
 
 CONNECT_TIMEOUT_S = 10
 READ_TIMEOUT_S = 60
@@ -28,7 +27,7 @@ class Source:
         name: where it goes, relative to the folder it is fetched into.
         url: where it comes from; the address of one commit or release, not of a moving branch.
         sha256: of its bytes (hex).
-        licence: what may be done with it, in a few words; shown before it is fetched.
+        licence: the licence in a few words; shown before it is fetched.
         mirror_path: where it lies relative to a local mirror; ``name`` if empty.
     """
 
@@ -53,16 +52,16 @@ def fetch(
     *,
     announce: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Have every source in ``directory``: what is there stays, the rest is copied or downloaded.
+    """Fetch every source into ``directory`` that is not there: from the mirror, or by download.
 
     Files appear whole and checked, or not at all; an interrupted download goes on where it
     stopped. A file in ``directory`` that differs from its digest is replaced.
 
     Args:
-        sources: what to fetch.
+        sources: the files to fetch.
         directory: made if missing.
         mirror: a folder with local copies, looked into before the network is.
-        announce: told the licences before anything is fetched, and what was done afterwards.
+        announce: called with the licences before, and with a summary afterwards.
 
     Returns:
         The paths, in the order of ``sources``.
@@ -110,31 +109,26 @@ def _copy_checked(copy: Path, target: Path, source: Source) -> None:
             f"{copy} is not {source.name}: its SHA-256 is {digest}, expected {source.sha256}; "
             "repair the mirror or run without it"
         )
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
-    try:
+    with replacing_file(target) as scratch:
         shutil.copyfile(copy, scratch)
-        # The copy is what will be used, so the copy is what must be right.
+        # The copy will be used, so the copy is checked as well.
         if file_sha256(scratch) != source.sha256:
             raise SourceError(f"{copy} changed while it was copied; try again")
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _download(source: Source, target: Path) -> None:
     import pooch
     import requests
 
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}.tmp")
     try:
-        pooch.retrieve(
-            source.url,
-            known_hash=f"sha256:{source.sha256}",
-            fname=scratch.name,
-            path=scratch.parent,
-            downloader=_Resuming(target.with_name(f".{target.name}.part")),
-        )
-        scratch.replace(target)
+        with replacing_file(target) as scratch:
+            pooch.retrieve(
+                source.url,
+                known_hash=f"sha256:{source.sha256}",
+                fname=scratch.name,
+                path=scratch.parent,
+                downloader=_Resuming(target.with_name(f".{target.name}.part")),
+            )
     except requests.RequestException as error:
         wanted = source.mirror_path or source.name
         raise SourceError(
@@ -146,12 +140,10 @@ def _download(source: Source, target: Path) -> None:
         raise SourceError(
             f"{source.url} did not give {source.name} with SHA-256 {source.sha256}: {error}"
         ) from error
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 class _Resuming:
-    """A downloader for pooch that keeps what it received when it is interrupted."""
+    """A downloader for pooch that resumes after an interruption."""
 
     def __init__(self, part: Path) -> None:
         self._part = part

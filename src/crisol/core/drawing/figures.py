@@ -1,4 +1,4 @@
-"""Figures in one house style, for reports, model cards and notebooks.
+"""Charts in one house style, for reports, model cards and notebooks.
 
 Every function returns a new :class:`matplotlib.figure.Figure`; pyplot's global state and
 matplotlib's settings are left alone, so figures can be made in any thread.
@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from crisol.core.classification import ReliabilityBin
 from crisol.core.drawing.style import COLOURS, INK, MUTED, SEQUENTIAL, canvas, legend, style
-from crisol.core.metrics import ReliabilityBin
 
 
 def learning_curves(
@@ -23,7 +23,7 @@ def learning_curves(
 ) -> Figure:
     """Training and validation curves of a history (:class:`crisol.core.training.loop.TrainResult`).
 
-    One unit: its two curves. Several (labels): each thin, the mean of those still
+    One training run: its two curves. Several (labels): each thin, the mean of those still
     training thick, as long as they are at least half.
 
     Args:
@@ -39,13 +39,13 @@ def learning_curves(
         raise ValueError(f"history: has neither train_{value} nor valid_{value}")
     figure = canvas()
     axes = figure.subplots()
-    units = list(history.groupby("label", sort=False)) if "label" in history else [("", history)]
+    runs = list(history.groupby("label", sort=False)) if "label" in history else [("", history)]
     names = {"train": "training", "valid": "validation"}
     for column, colour in zip(columns, COLOURS, strict=False):
-        for _, unit in units if len(units) > 1 else []:
-            axes.plot(unit["epoch"], unit[column], color=colour, alpha=0.22, linewidth=0.9)
+        for _, run in runs if len(runs) > 1 else []:
+            axes.plot(run["epoch"], run[column], color=colour, alpha=0.22, linewidth=0.9)
         by_epoch = history.groupby("epoch")[column]
-        mean = by_epoch.mean()[by_epoch.count() * 2 >= len(units)]
+        mean = by_epoch.mean()[by_epoch.count() * 2 >= len(runs)]
         name = names[column.split("_", 1)[0]]
         axes.plot(
             mean.index,
@@ -53,9 +53,9 @@ def learning_curves(
             color=colour,
             linewidth=2,
             marker="o" if len(mean) == 1 else None,
-            label=f"{name} (mean of {len(units)})" if len(units) > 1 else name,
+            label=f"{name} (mean of {len(runs)})" if len(runs) > 1 else name,
         )
-    if len(units) == 1 and f"valid_{value}" in columns:
+    if len(runs) == 1 and f"valid_{value}" in columns:
         _mark_best(axes, history, f"valid_{value}", lower_is_better="loss" in value)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     style(axes, title=title, x="epoch", y=value.replace("_", " "))
@@ -133,7 +133,7 @@ def reliability(
     """Accuracy against confidence, with the share of the predictions in each bin below.
 
     Args:
-        bins: name (such as ``calibrated``) to :func:`crisol.core.metrics.reliability_bins`.
+        bins: name (such as ``calibrated``) to :func:`crisol.core.classification.reliability_bins`.
         title: of the figure.
     """
     figure = canvas(5.6, 5.8)
@@ -173,13 +173,13 @@ def equity_curve(
     title: str = "Equity after costs",
     subtitle: str = "",
 ) -> Figure:
-    """Growth of one unit of money, and how far below its highest point each curve is.
+    """Growth of an amount of 1, and the distance of each curve from its highest point.
 
     Args:
         times: (T,) dates or numbers.
         curves: name to (T,) equity, starting near 1; the first is drawn strongest.
         title: of the figure.
-        subtitle: what was assumed, such as the cost of a trade.
+        subtitle: the assumptions, such as the cost of a trade.
     """
     figure = canvas(7.6, 5.2)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.6, 1])
@@ -232,9 +232,9 @@ def attention_heatmap(
         weights: (R, T), each row summing to 1; the last column is the newest.
         rows: R names.
         title: of the figure.
-        x: what the columns are.
+        x: the name of the columns.
         positions: (T,) column values; ``-T … -1`` by default.
-        mean: (T,) what is drawn above; the mean of the rows by default. Give the mean of all
+        mean: (T,) the curve above; the mean of the rows by default. Give the mean of all
             examples when the rows are only some of them.
 
     Raises:
@@ -280,11 +280,11 @@ def bars(
     Args:
         values: name to value.
         title: of the figure.
-        x: what is measured, with its unit.
+        x: the name of the values, with their unit.
         intervals: name to (low, high).
         highlight: names drawn in the strong colour (all if empty).
         reference: a line to compare with.
-        reference_label: what the line is.
+        reference_label: the name of the line.
     """
     names = list(values)
     figure = canvas(7.2, max(2.2, 1.3 + 0.42 * len(names)))
@@ -350,9 +350,9 @@ def lines(
     Args:
         curves: name to (T,) x and (T,) y; the first is drawn strongest.
         title: of the figure.
-        x: what the horizontal axis is, with its unit.
-        y: what the vertical axis is, with its unit.
-        subtitle: what has to be known to read it.
+        x: the name of the horizontal axis, with its unit.
+        y: the name of the vertical axis, with its unit.
+        subtitle: a note for the reader.
         logarithmic: axes with a logarithmic scale: ``x``, ``y``, ``xy`` or none.
         percent: axes that hold shares, shown in percent.
         point_names: curve to (T,) names written beside its points, which then are marked.
@@ -415,8 +415,8 @@ def scatter(
         title: of the figure.
         groups: (N,) names; all but the seven largest share the last colour.
         values: (N,) numbers, instead of groups.
-        value_name: what the values are, with their unit.
-        subtitle: what has to be known to read it.
+        value_name: the name of the values, with their unit.
+        subtitle: a note for the reader.
 
     Raises:
         ValueError: the places are not (N, 2), or neither groups nor values are given, or both.
@@ -447,7 +447,7 @@ def scatter(
 
 
 def _largest(groups: Sequence[str]) -> list[tuple[str, NDArray[np.bool_]]]:
-    """Group and its rows, the largest first; those beyond the colours together."""
+    """The groups with their rows, largest first; groups beyond the colours are one."""
     names = np.asarray(groups, dtype=str)
     distinct, count = np.unique(names, return_counts=True)
     order = distinct[np.argsort(-count, kind="stable")]

@@ -1,4 +1,4 @@
-"""The house style that every figure is drawn in."""
+"""The house style of every figure."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def canvas(width: float = 7.2, height: float = 4.2) -> Figure:
 def style(
     axes: Axes, *, title: str = "", x: str = "", y: str = "", grid: str = "both", pad: float = 10
 ) -> None:
-    """Title, axis names, and what is drawn around the data."""
+    """Set the title, the axis names, the spines and the grid of ``axes``."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):
@@ -38,5 +38,5 @@ def style(
 
 
 def legend(axes: Axes, **where: Any) -> None:
-    """The names of what is drawn, without a frame."""
+    """Draw the legend without a frame."""
     axes.legend(frameon=False, fontsize=9, labelcolor=INK, **where)

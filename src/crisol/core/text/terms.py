@@ -153,7 +153,7 @@ class Terms:
         return columns, weights / length if length > 0 else weights
 
     def trace(self, text: str) -> tuple[NDArray[np.int64], Floats, list[dict[str, float]]]:
-        """What each known term of a text weighs, and which words it is made of.
+        """The weight of each known term of a text, and the words it is made of.
 
         Returns:
             The terms [K], ascending; their weights [K]; for each what part every word has in its

@@ -1,32 +1,24 @@
-"""The exponential moving average of a network's weights."""
+"""The exponential moving average of a network's weights, on torch's ``AveragedModel``."""
 
-import copy
-
-import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import PARAM_LIST, AveragedModel, get_ema_multi_avg_fn
 
 
-class WeightAverage:
-    """A second network whose weights follow the first one's slowly (arXiv:1806.05594 and others).
+class WeightAverage(AveragedModel):
+    """A second network, ``module``, whose weights follow the first one's slowly.
 
-    The decay starts low and reaches its value after some steps, ``min(decay, (1 + step) /
-    (10 + step))``, so that short trainings do not average in the initial weights.
+    :meth:`update_parameters` is called after every optimiser step (arXiv:1806.05594 and others).
+    The decay rises, ``min(decay, (1 + step) / (10 + step))``, so that short trainings do not
+    average in the initial weights. Buffers, such as batch statistics, are copied at every step.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
-        self.network = copy.deepcopy(network).requires_grad_(False).eval()
+        super().__init__(network, multi_avg_fn=self._follow)
         self._decay = decay
+        self.requires_grad_(False).eval()
+        self.update_parameters(network)  # torch copies the weights at the first call, and counts it
 
-    @torch.no_grad()
-    def update(self, network: nn.Module, step: int) -> None:
-        """Move towards ``network`` after its optimiser step ``step`` (from 1)."""
-        averages: list[Tensor] = [*self.network.parameters()]
-        currents: list[Tensor] = [*network.parameters()]
+    def _follow(self, averages: PARAM_LIST, currents: PARAM_LIST, _: Tensor | int) -> None:
+        step = int(self.n_averaged)
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(averages, currents, 1 - decay)
-
-    @torch.no_grad()
-    def copy_buffers(self, network: nn.Module) -> None:
-        """Take over what is not learned by gradients, such as batch statistics."""
-        for average, current in zip(self.network.buffers(), network.buffers(), strict=True):
-            average.copy_(current)
+        get_ema_multi_avg_fn(decay)(averages, currents, step)

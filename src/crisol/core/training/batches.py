@@ -10,12 +10,12 @@ from crisol.core.training.seeding import derive_seed
 
 
 class TensorBatches:
-    """Aligned tensors, cut into batches; the fast road when the data fits into memory.
+    """Aligned tensors, cut into batches; faster than a ``DataLoader`` for data in memory.
 
-    Iterating yields what was given, row-sliced: a mapping of tensors or a tuple of tensors. Without
+    Iterating yields slices of rows: a mapping or a tuple of tensors, as it was given. Without
     ``shuffle`` the batches are views. Under several processes ``batch_size`` rows is the *whole*
     batch, of which every process gets its share (:meth:`shard`): the number of processes does not
-    change what is learned.
+    change the result.
 
     Args:
         tensors: at least one tensor; all with the same first dimension (rows).
@@ -70,7 +70,7 @@ class TensorBatches:
         return full if self.drop_last or not rest else full + 1
 
     def set_epoch(self, epoch: int) -> None:
-        """Take the order of this epoch at the next iteration."""
+        """Use the order of this epoch at the next iteration."""
         self._epoch = epoch
 
     def to(self, device: torch.device) -> Self:

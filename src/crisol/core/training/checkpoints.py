@@ -1,8 +1,8 @@
-"""Training state on disk: one file a unit, replaced in one step, safetensors and JSON only.
+"""Training state on disk: one file a training run, replaced in one step, safetensors and JSON only.
 
-A unit is one call of :func:`crisol.core.training.loop.train`, known by its label. Its file holds
-the tensors; the safetensors header holds everything else as JSON, so that there is no moment at
-which the two disagree.
+A training run is one call of :func:`crisol.core.training.loop.train`, known by its label. Its file
+holds the tensors; the safetensors header holds everything else as JSON, so that there is no moment
+at which the two disagree.
 """
 
 import hashlib
@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import torch
@@ -22,15 +21,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-FORMAT = 1
+from crisol.core.files import remove_scratch, replacing_file
+
+FORMAT = 2
 _SAFETENSORS_SCRATCH = ".tmp??????"
-"""What safetensors writes before it renames: a kill may leave one behind."""
+"""The file that safetensors writes before it renames; a kill may leave one behind."""
 
 logger = logging.getLogger(__name__)
 
 
 def fingerprint(**parts: Any) -> str:
-    """SHA-256 (hex) of everything that decides what a training learns.
+    """SHA-256 (hex) of everything that decides the result of a training.
 
     Parts are JSON values, arrays, tensors, paths and pydantic models, also nested; of files give
     the digests. Their order does not matter.
@@ -65,10 +66,10 @@ def _plain(value: Any) -> Any:
 
 
 class Checkpoint:
-    """The file of one unit in a checkpoint folder."""
+    """The file of one training run in a checkpoint folder."""
 
     def __init__(self, folder: Path, label: str) -> None:
-        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.") or "unit"
+        readable = re.sub(r"[^A-Za-z0-9._-]+", "-", label).strip("-.") or "run"
         # Two labels may read the same once cleaned; the digest keeps them apart.
         digest = hashlib.sha256(label.encode()).hexdigest()[:8]
         self.path = folder / f"{readable}-{digest}.safetensors"
@@ -78,24 +79,17 @@ class Checkpoint:
         """Replace the file by ``state``: nested dicts and lists of tensors and JSON values."""
         tensors: dict[str, Tensor] = {}
         header = json.dumps({"format": FORMAT, "state": _split(state, tensors, "")})
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.path.with_name(f".{self.path.name}.{uuid4().hex[:8]}.tmp")
-        try:
+        with replacing_file(self.path, fsync=True) as scratch:
             save_file(tensors, scratch, metadata={"crisol": header})
-            with scratch.open("rb") as stream:
-                os.fsync(stream.fileno())
-            scratch.replace(self.path)
-        finally:
-            scratch.unlink(missing_ok=True)
 
     def load(self, expected_fingerprint: str) -> dict[str, Any] | None:
-        """The saved state, or nothing when there is none that belongs to this training.
+        """The saved state, or ``None`` when there is none that belongs to this training run.
 
         A file of another fingerprint, or that is damaged, is deleted and a log line says so.
         """
-        for pattern in (f".{self.path.name}.*.tmp", _SAFETENSORS_SCRATCH):
-            for leftover in self.path.parent.glob(pattern):
-                leftover.unlink(missing_ok=True)
+        remove_scratch(self.path)
+        for leftover in self.path.parent.glob(_SAFETENSORS_SCRATCH):
+            leftover.unlink(missing_ok=True)
         if not self.path.is_file():
             return None
         try:
@@ -171,7 +165,7 @@ def _join(node: Any, tensors: Mapping[str, Tensor]) -> Any:
 
 
 def describe_network(network: torch.nn.Module) -> dict[str, list[Any]]:
-    """Name, shape and trainability of every weight: what a checkpoint of it must match."""
+    """Name, shape and trainability of every weight, which a checkpoint must match."""
     described: dict[str, list[Any]] = {
         name: [list(tensor.shape), str(tensor.dtype)]
         for name, tensor in network.state_dict().items()

@@ -1,4 +1,4 @@
-"""Where to compute, and why there."""
+"""The choice of a device, and its reason."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ def choose_device(name: str = "auto") -> DeviceChoice:
 
 @contextmanager
 def cpu_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many threads inside the block; ``None`` leaves it as it is.
+    """Limit torch to ``count`` threads inside the block; ``None`` changes nothing.
 
     >>> before = torch.get_num_threads()
     >>> with cpu_threads(1):

@@ -27,18 +27,18 @@ from crisol.core.training.batches import TensorBatches
 from crisol.core.training.checkpoints import clear, fingerprint
 from crisol.core.training.device import choose_device, cpu_threads
 from crisol.core.training.loop_params import LoopParams
+from crisol.core.training.loss_means import NonFiniteLossError
 from crisol.core.training.processes import training_processes
 from crisol.core.training.seeding import preserved_randomness, seeded
-from crisol.core.training.tally import NonFiniteLossError
-from crisol.core.training.unit import (
+from crisol.core.training.training_run import (
     Batch,
     Batches,
     Evaluate,
     Loss,
     Stop,
     StoppedTooSoonError,
+    TrainingRun,
     TrainResult,
-    Unit,
 )
 
 __all__ = [
@@ -75,26 +75,27 @@ def train(
     """Train ``network`` and return it with the weights of its best epoch.
 
     The same network, data and parameters give bit-identical weights on a CPU, also when a killed
-    training goes on from its checkpoint. Global random generators are seeded inside and given back
-    as they were. Trainings in several threads take turns.
+    training resumes from its checkpoint. Global random generators are seeded inside and restored
+    afterwards. Of trainings in several threads one runs at a time.
 
     Args:
         network: moved to the chosen device and changed in place.
-        loss: see :data:`crisol.core.training.unit.Loss`.
+        loss: see :data:`crisol.core.training.training_run.Loss`.
         train_data: :class:`TensorBatches`, a torch ``DataLoader``, or any sized iterable (which
             must bring ``set_epoch(epoch)`` itself if its order is to differ by epoch).
         valid_data: the same; without it there is no ``valid_loss``.
         params: see :class:`LoopParams`.
-        evaluate: see :data:`crisol.core.training.unit.Evaluate`; its names get the prefix
+        evaluate: see :data:`crisol.core.training.training_run.Evaluate`; its names get the prefix
             ``valid_``. Of several processes only the first calls it.
-        checkpoints: folder for the state at the end of each epoch; a finished unit's file stays,
+        checkpoints: folder for the state at the end of each epoch; a finished run's file stays,
             so that calling again returns its result at once. Remove with :func:`clear`.
         fingerprint: identifies the data and whatever else decides the result
             (:func:`crisol.core.training.checkpoints.fingerprint`); parameters and network are added
             to it.
-        label: names this unit in the history, the log, the progress and the checkpoint folder.
-        stop: see :data:`crisol.core.training.unit.Stop`; an epoch it interrupts does not count, the
-            weights are the best ones until then, and a checkpoint can still be gone on from.
+        label: names this run in the history, the log, the progress and the checkpoint folder.
+        stop: see :data:`crisol.core.training.training_run.Stop`; an epoch it interrupts does
+            not count, the weights are the best ones until then, and a checkpoint can still be
+            resumed from.
 
     Raises:
         ValueError: the parameters do not fit the data, the device or the metrics there are.
@@ -111,17 +112,17 @@ def train(
         if params.mixed_precision == "bf16" and processes.device.device.type == "cpu":
             _check_bf16_lstm(network)
         try:
-            unit = Unit(
+            run = TrainingRun(
                 network, loss, train_data, valid_data, params, evaluate, processes, label, stop
             )
-            return unit.run(None if checkpoints is None else Path(checkpoints), fingerprint)
+            return run.run(None if checkpoints is None else Path(checkpoints), fingerprint)
         finally:
             processes.release()
             network._compiled_call_impl = None
 
 
 def _check_bf16_lstm(network: nn.Module) -> None:
-    """Say beforehand what oneDNN says obscurely: bf16 LSTMs need a processor with AVX-512."""
+    """Refuse bf16 LSTMs on a processor without AVX-512, before oneDNN does so obscurely."""
     if not any(isinstance(module, nn.LSTM) for module in network.modules()):
         return
     try:

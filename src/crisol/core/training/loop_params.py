@@ -1,4 +1,4 @@
-"""What the training loop can be told. Light: importing it loads no torch."""
+"""Parameters of the training loop. Importing them loads no torch."""
 
 from typing import Literal, Self
 
@@ -29,7 +29,7 @@ class LoopParams(Params):
     gradient_accumulation: int = Field(default=1, ge=1)
     """Batches per optimiser step; equals one batch so many times as large."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Average the weights over the steps; the average is what is evaluated and returned."""
+    """Average the weights over the steps; the average is evaluated and returned."""
     early_stopping_patience: int | None = Field(default=None, ge=1)
     """Epochs without improvement before training stops."""
     monitor: str | None = "valid_loss"
@@ -45,7 +45,7 @@ class LoopParams(Params):
     seed: int = Field(default=0, ge=0)
     checkpoint_every_epochs: int = Field(default=1, ge=1)
     log_every_steps: int = Field(default=50, ge=1)
-    """How often the losses are read back from the device: checked for NaN, shown, logged."""
+    """Steps between reads of the losses from the device, to check for NaN, show and log them."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

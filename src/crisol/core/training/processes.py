@@ -1,4 +1,4 @@
-"""Accelerate, set up for one training and gone without a trace after it."""
+"""Accelerate, set up for one training run and removed after it."""
 
 import os
 import threading
@@ -24,37 +24,38 @@ from crisol.core.training.batches import TensorBatches
 from crisol.core.training.device import DeviceChoice
 from crisol.core.training.loop_params import LoopParams
 
-# Accelerate's state and torch's random generators belong to the whole process: trainings in several
-# threads (Kedro's ThreadRunner) take turns.
-_TURN = threading.RLock()
+# Accelerate's state and torch's random generators belong to the whole process: of trainings in
+# several threads (Kedro's ThreadRunner) one runs at a time.
+_STATE_LOCK = threading.RLock()
 
 _SHARED = (PartialState, AcceleratorState, GradientState)
 
-_TURNS = count()
+_block_numbers = count()
 _PATIENCE = timedelta(minutes=10)
 
 
 @contextmanager
-def first_process_first() -> Iterator[None]:
-    """A block that the first process of ``accelerate launch`` leaves before the others enter.
+def main_process_first() -> Iterator[None]:
+    """A block that the main process of ``accelerate launch`` leaves before the others enter.
 
-    For what may be done only once, such as creating a database. Every process must come to its
-    blocks in the same order. It needs no process group, so that the training can choose its own.
+    It protects work that may be done only once, such as creating a database. Every process must
+    enter its blocks in the same order. It needs no process group (Accelerate's block of this name
+    makes one), so that the training can choose its own.
 
     Raises:
-        RuntimeError: the first process did not leave its block in time.
+        RuntimeError: the main process did not leave its block in time.
     """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield
         return
     store, rank, _ = next(iter(rendezvous("env://", timeout=_PATIENCE)))
-    key = f"crisol/turn/{next(_TURNS)}"
+    key = f"crisol/main_process_first/{next(_block_numbers)}"
     if rank > 0:
         try:
             store.wait([key], _PATIENCE)
         except DistStoreError as error:
             raise RuntimeError(
-                f"process {rank} waited {_PATIENCE} for the first process; see what stopped that"
+                f"process {rank} waited {_PATIENCE} for the main process; look at its log"
             ) from error
         yield
         return
@@ -76,7 +77,7 @@ def training_processes(params: LoopParams, device: DeviceChoice) -> Iterator["Pr
         raise ValueError(
             f"mixed_precision: 'fp16' needs a GPU, the device is {device}; use 'bf16' or 'no'"
         )
-    with _TURN, _own_state():
+    with _STATE_LOCK, _own_state():
         accelerator = Accelerator(
             cpu=device.device.type == "cpu",
             mixed_precision=params.mixed_precision,
@@ -93,7 +94,10 @@ def training_processes(params: LoopParams, device: DeviceChoice) -> Iterator["Pr
 
 @contextmanager
 def _own_state() -> Iterator[None]:
-    """Lend this training Accelerate's process-wide state, which keeps its first settings."""
+    """Give this training run Accelerate's process-wide state for itself.
+
+    Accelerate keeps its first settings otherwise.
+    """
     saved = [dict(shared._shared_state) for shared in _SHARED]
     try:
         for shared in _SHARED:
@@ -106,7 +110,7 @@ def _own_state() -> Iterator[None]:
 
 
 class Processes:
-    """What the loop asks of Accelerate."""
+    """The operations of Accelerate that the training loop needs."""
 
     def __init__(self, accelerator: Accelerator, device: DeviceChoice, params: LoopParams) -> None:
         self._accelerator, self._params = accelerator, params
@@ -174,12 +178,12 @@ class Processes:
         return summed.cpu()
 
     def from_first(self, values: Mapping[str, float] | None) -> dict[str, float]:
-        """The values of the first process, in all of them."""
+        """The values of the main process, in all of them."""
         shared = [dict(values) if values is not None else None]
         if self.world > 1:
             broadcast_object_list(shared)
         if shared[0] is None:
-            raise RuntimeError("the first process gave no values")
+            raise RuntimeError("the main process gave no values")
         return shared[0]
 
     def check_agreement(self, number: int, message: str) -> None:
@@ -193,11 +197,11 @@ class Processes:
             raise RuntimeError(message)
 
     def wait(self) -> None:
-        """Go on when all processes are here."""
+        """Return once all processes have called this."""
         self._accelerator.wait_for_everyone()
 
     def release(self) -> None:
-        """Give the prepared networks back as they were."""
+        """Restore the prepared networks to their state before :meth:`prepare_network`."""
         for network, forward in self._prepared:
             for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
                 network.__dict__.pop(name, None)

@@ -11,9 +11,9 @@ from torch.optim.lr_scheduler import LambdaLR, ReduceLROnPlateau
 from crisol.core.training.loop_params import LoopParams
 
 ONECYCLE_START = 1 / 25
-"""Where OneCycle begins, as a share of the highest learning rate (Smith, arXiv:1708.07120)."""
+"""Start of OneCycle, as a share of the highest learning rate (Smith, arXiv:1708.07120)."""
 ONECYCLE_END = 1 / 25e4
-"""Where OneCycle ends."""
+"""End of OneCycle, as a share of the highest learning rate."""
 
 
 def make_optimizer(network: nn.Module, params: LoopParams) -> Optimizer:
@@ -41,7 +41,7 @@ def make_optimizer(network: nn.Module, params: LoopParams) -> Optimizer:
 def learning_rate_factor(params: LoopParams, total_steps: int) -> Callable[[int], float]:
     """The learning rate as a share of its highest value, by optimiser step (0-based).
 
-    ``plateau`` gives its warm-up only: what follows depends on the monitored value.
+    ``plateau`` gives its warm-up only: the rest depends on the monitored value.
     """
     warmup_steps = round(params.warmup_fraction * total_steps)
     shape = {"constant": _flat, "plateau": _flat, "cosine": _cosine, "onecycle": _onecycle}
@@ -74,7 +74,7 @@ def _anneal(start: float, end: float, share: float) -> float:
 
 
 class Schedule:
-    """Moves an optimiser's learning rate, by step and (``plateau``) by epoch."""
+    """Sets an optimiser's learning rate, by step and (``plateau``) by epoch."""
 
     def __init__(self, optimizer: Optimizer, params: LoopParams, total_steps: int) -> None:
         self._optimizer = optimizer
@@ -97,25 +97,25 @@ class Schedule:
         return float(self._optimizer.param_groups[0]["lr"])
 
     def after_step(self) -> None:
-        """Go on to the next optimiser step."""
+        """Set the learning rate of the next optimiser step."""
         if self._moves or self._by_step.last_epoch < self._warmup_steps:
             self._by_step.step()
 
     def after_epoch(self, monitored: float | None) -> None:
-        """Tell the ``plateau`` schedule what the epoch reached."""
+        """Step the ``plateau`` schedule with the monitored value of the epoch."""
         warming_up = self._by_step.last_epoch < self._warmup_steps
         if self._plateau is not None and monitored is not None and not warming_up:
             self._plateau.step(monitored)
 
     def state_dict(self) -> dict[str, object]:
-        """What :meth:`load_state_dict` needs to go on exactly here."""
+        """The state of the schedule, for :meth:`load_state_dict`."""
         return {
             "by_step": self._by_step.state_dict(),
             "plateau": None if self._plateau is None else self._plateau.state_dict(),
         }
 
     def load_state_dict(self, state: dict[str, object]) -> None:
-        """Go on where :meth:`state_dict` was taken."""
+        """Restore a state of :meth:`state_dict`."""
         self._by_step.load_state_dict(state["by_step"])  # type: ignore[arg-type]
         if self._plateau is not None:
             self._plateau.load_state_dict(state["plateau"])  # type: ignore[arg-type]

@@ -1,7 +1,7 @@
-"""Random numbers that depend on a name, not on what ran before.
+"""Random numbers that depend on a name, not on earlier draws.
 
 Training seeds every epoch from (seed, epoch, process). Resuming then needs no saved generator
-state, and a validation pass or a notebook cell in between cannot change what follows.
+state, and a validation pass or a notebook cell in between cannot change later draws.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ def seed_everything(*parts: object) -> None:
 
 @contextmanager
 def preserved_randomness() -> Iterator[None]:
-    """Give the global generators back, at the end of the block, the state they had before it."""
+    """Restore the state of the global generators at the end of the block."""
     python_state, numpy_state = random.getstate(), np.random.get_state()
     with torch.random.fork_rng():
         try:

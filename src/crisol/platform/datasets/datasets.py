@@ -5,15 +5,14 @@ is the run's status. A version never changes once it is ready: other options mak
 the same files.
 """
 
-import fcntl
 import json
-import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from crisol.core.locks import FileLock
 from crisol.platform.datasets.artefacts import keep_file, local_path
 from crisol.platform.datasets.dataset import (
     STATUSES,
@@ -323,10 +322,6 @@ class DatasetStore:
     def _naming(self) -> Iterator[None]:
         """One at a time gets a version number, whichever process it asks in."""
         self._settings.state_dir.mkdir(parents=True, exist_ok=True)
-        with self._lock:
-            descriptor = os.open(self._settings.state_dir / "names.lock", os.O_CREAT | os.O_RDWR)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                yield
-            finally:
-                os.close(descriptor)
+        with self._lock, FileLock.on(self._settings.state_dir / "names.lock") as lock:
+            lock.wait()
+            yield

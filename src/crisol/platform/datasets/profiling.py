@@ -1,7 +1,6 @@
 """Reading and profiling datasets: each in a process of its own, held to time and memory."""
 
 import contextlib
-import fcntl
 import json
 import logging
 import os
@@ -18,6 +17,7 @@ from threading import Event, Lock
 
 import psutil
 
+from crisol.core.locks import FileLock
 from crisol.platform.datasets.dataset import Dataset
 from crisol.platform.datasets.datasets import DatasetStore
 from crisol.platform.datasets.profiling_worker import REFUSED
@@ -150,16 +150,11 @@ class Profiler:
         """Whether nobody else is profiling a dataset; nobody begins while the block lasts."""
         self._root.mkdir(parents=True, exist_ok=True)
         path = self._root / f"{dataset_id}.lock"
-        descriptor = os.open(path, os.O_CREAT | os.O_RDWR)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True
-            path.unlink(missing_ok=True)
-        finally:
-            os.close(descriptor)
+        with FileLock.on(path) as lock:
+            mine = lock.attempt()
+            yield mine
+            if mine:
+                path.unlink(missing_ok=True)
 
 
 def _resident_bytes(pid: int) -> int:

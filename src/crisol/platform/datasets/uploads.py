@@ -5,7 +5,6 @@ interrupted upload goes on from is the size of the file on the disk, so it is ri
 ended the upload: a cut connection, ``kill -9``, a power cut.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from crisol.core.files import replacing_file
+from crisol.core.locks import FileLock
 from crisol.platform.datasets.dataset import Part, StoredFile
 from crisol.platform.settings import PlatformSettings
 
@@ -302,25 +303,16 @@ def _too_large(settings: PlatformSettings) -> str:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep every other request, of whatever process, out of a folder."""
-    descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise BusyError("another request is uploading this file") from None
+    with FileLock.on(folder / "lock") as lock:
+        if not lock.attempt():
+            raise BusyError("another request is uploading this file")
         try:
             yield
         finally:
             # Closing alone would not do: a process that is just being started holds a copy.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)
+            lock.release()
 
 
 def _write_json(path: Path, known: Arriving) -> None:
-    aside = path.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(asdict(known), file)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+    with replacing_file(path, fsync=True) as scratch:
+        scratch.write_text(json.dumps(asdict(known)), encoding="utf-8")

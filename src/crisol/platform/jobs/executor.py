@@ -4,13 +4,13 @@ A piece of work has a name of its own, the job and the attempt, and so has no ha
 lost: after a restart of the service the same name finds it again.
 """
 
-import fcntl
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from crisol.core.files import replacing_file
 
 ORDER, RUN, LOCK, LOG = "order.json", "run.yml", "lock", "log.txt"
 """Files of a job's folder: what the worker is told, what ``kedro run`` is told, who works, what
@@ -101,27 +101,8 @@ class ExecutorError(RuntimeError):
     """Work could not be begun."""
 
 
-def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock; the system lets go of it when a process ends."""
-    try:
-        descriptor = os.open(path, os.O_RDWR)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
-
-
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
     """Write JSON that is there as a whole or not at all, for this user's eyes alone."""
-    part = path.with_name(f"{path.name}.part")
-    descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(value, file, ensure_ascii=False)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with replacing_file(path, fsync=True) as scratch:
+        scratch.touch(mode=0o600)
+        scratch.write_text(json.dumps(value, ensure_ascii=False))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import psutil
 
+from crisol.core.locks import is_locked
 from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, ExecutorError, Work, is_locked
+from crisol.platform.jobs.executor import LOCK, ExecutorError, Work
 
 _WORKER_LOG = "worker.log"
 

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from crisol.core.locks import is_locked
 from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, ExecutorError, Work, is_locked
+from crisol.platform.jobs.executor import LOCK, ExecutorError, Work
 from crisol.serving.http.config import ConfigurationError
 
 _STOP_S = 2.0

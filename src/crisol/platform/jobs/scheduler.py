@@ -6,9 +6,7 @@ is killed at any moment neither loses a job nor begins one twice: the intent (th
 attempt) is written before the worker is started, and a worker begins an attempt once.
 """
 
-import fcntl
 import logging
-import os
 import shutil
 import threading
 import time
@@ -16,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from crisol.core.locks import FileLock
 from crisol.platform.jobs import job as words
 from crisol.platform.jobs.executor import LOG, Executor, ExecutorError, Work
 from crisol.platform.jobs.job import Job, job_of
@@ -92,7 +91,7 @@ class Scheduler:
         self._asked: set[str] = set()
         """Jobs somebody has just created, started or cancelled here."""
         self._refreshed = self._cleaned = -1e9
-        self._lock: int | None = None
+        self._lock: FileLock | None = None
         self._guard = threading.Lock()
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
@@ -124,7 +123,7 @@ class Scheduler:
 
     def _let_go(self) -> None:
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     @property
@@ -177,16 +176,14 @@ class Scheduler:
 
     def _take_over(self) -> bool:
         """Become the folder's scheduler, if none is, and find what the last one left."""
-        lock = os.open(self._folder / "scheduler.lock", os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+        lock = FileLock.on(self._folder / "scheduler.lock", mode=0o600)
+        if not lock.attempt():
+            lock.close()
             return False
         try:
             self._recover()
         except BaseException:
-            os.close(lock)
+            lock.close()
             raise
         self._lock = lock
         return True

@@ -6,7 +6,6 @@ request to stop, ends every process that comes from the run, and writes down how
 next to nothing, so that it costs a few megabytes; the scheduler settles the run in MLflow.
 """
 
-import fcntl
 import json
 import os
 import signal
@@ -20,12 +19,14 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from crisol.core.locks import FileLock
 from crisol.platform.jobs import processes
 from crisol.platform.jobs.executor import LOCK, LOG, ORDER, RUN, Work, write_whole
 
 _LOOK_S = 0.2
 _MEASURE_S = 1.0
 _LOCK_PATIENCE_S = 3.0
+"""The scheduler's test of the lock takes it for a moment."""
 ALREADY = 75
 """Exit code of a worker that finds that another has begun."""
 
@@ -33,9 +34,10 @@ ALREADY = 75
 def main(folder: Path, attempt: int) -> int:
     """Carry out the attempt, unless somebody does or has done so already; the exit code."""
     work = Work(folder.name, attempt, folder)
-    lock = _lock(folder / LOCK)
-    if lock is None:
+    lock = FileLock.on(folder / LOCK, mode=0o600)
+    if not lock.attempt(_LOCK_PATIENCE_S):
         return ALREADY
+    lock.sign()
     try:
         work.started_file.touch(exist_ok=False)
     except FileExistsError:  # an attempt is begun once, whatever became of it
@@ -45,23 +47,6 @@ def main(folder: Path, attempt: int) -> int:
     outcome = attempt_now.carry_out()
     write_whole(work.outcome_file, outcome)
     return 0
-
-
-def _lock(path: Path) -> int | None:
-    """Take the job for this process's life; ``None``: another has it."""
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-    deadline = time.monotonic() + _LOCK_PATIENCE_S  # the scheduler's glance takes it for a moment
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                return None
-            time.sleep(0.02)
-        else:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            return descriptor
 
 
 class _Attempt:

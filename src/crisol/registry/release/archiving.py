@@ -1,4 +1,4 @@
-"""Putting versions away: an archived one stays in the registry and cannot be promoted."""
+"""Archiving of versions: an archived one stays in the registry and cannot be promoted."""
 
 import getpass
 import json
@@ -12,13 +12,13 @@ from crisol.registry.store import Store, StoreError
 def archive(
     store: Store, reference: Reference, reason: str | None = None, by: str | None = None
 ) -> Version:
-    """Put a version away; doing it twice changes nothing.
+    """Archive a version; a second call changes nothing.
 
     Args:
-        store: where.
+        store: the MLflow store.
         reference: names one version, by number or alias.
-        reason: why; recorded.
-        by: whose doing; default: the user of this process.
+        reason: recorded with the version.
+        by: the user that is recorded; default: that of this process.
 
     Returns:
         The version as it is now.
@@ -46,7 +46,7 @@ def archive(
 
 
 def unarchive(store: Store, reference: Reference) -> Version:
-    """Take a version out of the archive; one that is not in it stays as it is.
+    """Take a version out of the archive; a version that is not archived stays as it is.
 
     Raises:
         StoreError: there is no such version.

@@ -1,4 +1,4 @@
-"""The model card of a version: what it is, how good, against what, its limits, how to call it.
+"""The model card of a version: purpose, quality, baselines, limits, an example call.
 
 After Mitchell et al., *Model Cards for Model Reporting* (arXiv:1810.03993).
 """
@@ -49,7 +49,7 @@ def markdown_table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def cell(value: Any, digits: int = 4) -> str:
-    """One value of a table for a person.
+    """The text of one value of a table.
 
     >>> cell(0.123456), cell(None), cell(12)
     ('0.1235', '', '12')
@@ -64,7 +64,7 @@ def cell(value: Any, digits: int = 4) -> str:
 def _synthetic(synthetic: bool) -> str:
     if not synthetic:
         return ""
-    return "> Trained on synthetic data: it shows that the road works, and nothing about the world."
+    return "> Trained on synthetic data: it shows that the pipeline works, nothing about the world."
 
 
 def _section(title: str, body: str) -> str:
@@ -125,7 +125,7 @@ def _short(value: Any) -> str:
 
 
 def measured_facts(tags: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Size and measured speed of a version for a person, of those that are known."""
+    """Size and measured speed of a version as text, where they are known."""
     facts: list[tuple[str, str]] = []
     if SIZE_TAG in tags:
         facts.append(("size", f"{int(tags[SIZE_TAG]) / 1e6:.3g} MB"))

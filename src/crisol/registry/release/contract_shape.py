@@ -1,4 +1,4 @@
-"""What of a contract a caller depends on: field names, types, which are required.
+"""The part of a contract that callers depend on: field names, types, required fields.
 
 Descriptions, examples, ranges and the values of an enumeration are left out: a model that was
 trained on other numbers may allow other ranges and still be asked in the same words.
@@ -24,7 +24,7 @@ def shape(schema: Mapping[str, Any]) -> Any:
 
 
 def shape_digest(request: type[BaseModel], response: type[BaseModel]) -> str:
-    """SHA-256 (hex) of the shapes of what a predictor is asked and what it answers."""
+    """SHA-256 (hex) of the shapes of a predictor's request and response."""
     both = {
         "request": shape(request.model_json_schema(mode="validation")),
         "response": shape(response.model_json_schema(mode="serialization")),

@@ -1,4 +1,4 @@
-"""What a version is told apart by: its semantic version, its size, its measured speed.
+"""Facts of a version: its semantic version, its size, its measured speed.
 
 The rule of the semantic version, against the complete version of the same model before it:
 
@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 def gather(
     log: RunLog, candidate: Candidate, directory: Path, run_tags: Mapping[str, str]
 ) -> dict[str, str]:
-    """The tags that say what a version is.
+    """The tags with the facts of a version.
 
     Args:
-        log: of the run that registers it.
-        candidate: whose predictor was saved.
+        log: the run that registers it.
+        candidate: the candidate whose predictor was saved.
         directory: the saved predictor.
         run_tags: of the run.
     """
@@ -65,7 +65,7 @@ def newest(store: Store, model: str) -> Version | None:
 
 
 def next_version(before: Version | None, tags: Mapping[str, str]) -> str:
-    """The semantic version that follows ``before`` for what ``tags`` describe."""
+    """The semantic version after ``before`` of a version with these ``tags``."""
     if before is None:
         return "1.0.0"
     match = _SEMVER.fullmatch(before.tags[versions.SEMVER_TAG])

@@ -1,7 +1,7 @@
-"""The decision whether a candidate may be promoted, with every number it rests on.
+"""The decision whether a candidate may be promoted, with every number behind it.
 
 A candidate must beat each of its baselines and be not worse than the champion, both on the same
-held-out rows. What is compared is a paired bootstrap over the groups of the scores table
+held-out rows. The comparison is a paired bootstrap over the groups of the scores table
 (Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, chapter 16).
 """
 
@@ -44,7 +44,7 @@ class Comparison:
     passed: bool
 
     def sentence(self, rule: GateRule) -> str:
-        """The comparison for a person.
+        """The comparison as a sentence.
 
         >>> c = Comparison("majority", "baseline", .61, .6, .01, -.01, .03, .84, .95, False)
         >>> c.sentence(GateRule())
@@ -81,12 +81,12 @@ class Decision:
 
     @property
     def sentences(self) -> list[str]:
-        """Every comparison and note for a person."""
+        """Every comparison and note as a sentence."""
         return [c.sentence(self.rule) for c in self.comparisons] + list(self.notes)
 
     @property
     def refusals(self) -> list[str]:
-        """Why it was refused; empty when it passed."""
+        """The reasons for a refusal; empty when it passed."""
         failed = [c.sentence(self.rule) for c in self.comparisons if not c.passed]
         return [] if self.passed else failed + list(self.notes)
 
@@ -102,7 +102,7 @@ class Decision:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote."""
+        """The decision of :meth:`to_json`."""
         return cls(
             verdict=stored["verdict"],
             rule=GateRule(**stored["rule"]),
@@ -120,8 +120,8 @@ def decide(
     Args:
         scores: see :class:`crisol.core.candidate.Candidate`.
         rule: metric, margins, confidence.
-        champion: how to name the champion of the ``champion`` column; ``None`` leaves it out.
-        notes: what a person should know besides.
+        champion: the name of the champion in the ``champion`` column; ``None`` leaves it out.
+        notes: further sentences for the decision.
 
     Raises:
         GateError: the table lacks a column, repeats a row, or is empty.

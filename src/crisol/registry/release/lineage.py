@@ -1,4 +1,4 @@
-"""From a bundle back to the data: every link of the chain that made a version."""
+"""The lineage of a version: every link of the chain from a bundle back to the data."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from crisol.registry.store import Store, StoreError
 
 @dataclass(frozen=True)
 class Link:
-    """One link of the chain: what it is, and its value."""
+    """One link of the chain: its step, its name and its value."""
 
     step: str
     what: str
@@ -43,7 +43,7 @@ class Lineage:
 
 
 def stamp(version: Version, alias: str | None) -> dict[str, str]:
-    """What a bundle carries of the version inside it (strings only, as Bento labels are).
+    """The labels of a bundle about the version inside it; Bento labels are strings.
 
     Args:
         version: a complete version.
@@ -99,9 +99,9 @@ def lineage(store: Store, text: str) -> Lineage:
 
 
 def bento_labels(tag: str) -> tuple[dict[str, str], Path]:
-    """The labels of a Bento in the local Bento store, and where it lies.
+    """The labels of a Bento in the local Bento store, and its path.
 
-    Read from the file, because only the serving room knows BentoML.
+    They are read from the file, because only ``crisol.serving`` imports BentoML.
 
     Raises:
         StoreError: there is no such Bento.

@@ -1,7 +1,7 @@
-"""How fast a saved predictor is and how much memory it takes, measured in a process of its own.
+"""Speed and memory of a saved predictor, measured in a process of its own.
 
 ``python -m crisol.registry.release.measuring DIR`` loads the predictor directory, answers its
-golden requests and prints what it measured as JSON. One thread, as a worker of the services has.
+golden requests and prints the measurements as JSON. It uses one thread, as a service's worker does.
 """
 
 import json
@@ -85,7 +85,7 @@ def measure_here(directory: Path) -> dict[str, Any]:
 
 
 def _repeat(call: Callable[[int], object], most: int, limit_s: float) -> list[float]:
-    """Seconds of each of at most so many calls, in about the time given."""
+    """Seconds of each call, of at most ``most`` calls within about ``limit_s``."""
     seconds: list[float] = []
     while len(seconds) < most and sum(seconds) < limit_s:
         began = time.perf_counter()

@@ -1,9 +1,9 @@
-"""Moving the alias ``champion``: by command, back again, or by hand in the MLflow UI.
+"""Promotion and rollback: moves of the alias ``champion``, also those made in the MLflow UI.
 
-Moving an alias is one atomic write; a promotion is several (champion, previous, what is recorded).
-So the intent is written first, as a journal on the registered model; moving ``champion`` is the
-commit; the rest follows from the journal. :func:`settle` finishes or drops what a kill left, and
-honours an alias that somebody moved in the MLflow UI.
+Moving an alias is one atomic write; a promotion is several (champion, previous, the records). So
+the intent is written first, as a journal on the registered model; moving ``champion`` is the
+commit; the rest follows from the journal. :func:`settle` finishes or drops an interrupted move, and
+records an alias that somebody moved in the MLflow UI.
 """
 
 import getpass
@@ -27,13 +27,13 @@ __all__ = ["archive", "unarchive"]
 
 JOURNAL_TAG = "crisol.journal"
 KNOWN_TAG = "crisol.champion"
-"""The champion's number as Crisol last saw it (empty: none); tells when somebody else moved it."""
+"""The champion's number as Crisol last saw it (empty: none), to detect moves by others."""
 HISTORY_TAG = "crisol.history"
 _HISTORY_LENGTH = 50
 
 
 class GateRefusedError(StoreError):
-    """The gate refuses; the message says why and how to insist, ``decision`` holds the numbers."""
+    """A refusal of the gate; the message has the reasons, ``decision`` the numbers."""
 
     def __init__(self, message: str, decision: Decision) -> None:
         super().__init__(message)
@@ -42,7 +42,7 @@ class GateRefusedError(StoreError):
 
 @dataclass(frozen=True)
 class Move:
-    """One movement of the champion, as recorded."""
+    """One recorded move of the champion."""
 
     kind: Literal["promote", "rollback", "elsewhere"]
     model: str
@@ -56,13 +56,13 @@ class Move:
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
-        """Read what is stored; before a family had lines, its name was stored as ``family``."""
+        """The move of a stored record; old records name the model ``family``."""
         return cls(**{("model" if k == "family" else k): v for k, v in stored.items()})
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a promotion or a rollback did."""
+    """The result of a promotion or a rollback."""
 
     move: Move
     decision: Decision | None
@@ -82,14 +82,14 @@ def promote(
     reason: str | None = None,
     by: str | None = None,
 ) -> Outcome:
-    """Make a version the champion, after judging it again against the champion of this moment.
+    """Make a version the champion, after comparing it again with the current champion.
 
     Args:
-        store: where.
-        reference: which; a bare model means its candidate.
+        store: the MLflow store.
+        reference: names the version; a bare model means its candidate.
         force: promote although the gate refuses.
-        reason: why; needed with ``force``, and recorded.
-        by: whose doing; default: the user of this process.
+        reason: recorded with the move; required with ``force``.
+        by: the user that is recorded; default: that of this process.
 
     Raises:
         GateRefusedError: the gate refuses and ``force`` is not given.
@@ -121,7 +121,7 @@ def promote(
 
 
 def rollback(store: Store, model: str, reason: str | None = None, by: str | None = None) -> Outcome:
-    """Return to the previous champion; the two change places.
+    """Return to the previous champion; the two swap their aliases.
 
     Raises:
         StoreError: there is no previous champion, or it is archived.
@@ -137,10 +137,10 @@ def rollback(store: Store, model: str, reason: str | None = None, by: str | None
 
 
 def judge(store: Store, version: Version, champion: Version | None) -> Decision:
-    """The gate's decision on a version against the champion of this moment.
+    """The gate's decision on a version against the current champion.
 
-    The champion's own stored scores are used when both were scored on the same rows; else what the
-    champion answered during the version's evaluation; if there is neither, the gate refuses.
+    The champion's stored scores are used when both were scored on the same rows; else its answers
+    during the version's evaluation; without either the gate refuses.
     """
     stored = version.gate
     if stored is None:
@@ -166,16 +166,16 @@ def judge(store: Store, version: Version, champion: Version | None) -> Decision:
 
 
 def is_unsettled(model: "RegisteredModel") -> bool:
-    """Whether :func:`settle` would find something to do, or somebody doing it."""
+    """Whether :func:`settle` has something to repair, or another process is repairing it."""
     known = model.tags.get(KNOWN_TAG) or None
     champion = model.aliases.get(CHAMPION)
     return JOURNAL_TAG in model.tags or (None if champion is None else str(champion)) != known
 
 
 def settle(store: Store, model: str) -> list[str]:
-    """Bring a model's aliases and records in order; one sentence for each thing done.
+    """Repair a model's aliases and records; one sentence for each repair.
 
-    A movement whose process is alive is left to it.
+    A move whose process is alive is left alone.
     """
     entry = _journal(store, model)
     if entry is not None and not provenance.is_gone(entry["process"]):
@@ -186,21 +186,21 @@ def settle(store: Store, model: str) -> list[str]:
 
 
 def history(store: Store, model: str) -> list[Move]:
-    """Every recorded movement of the champion, oldest first."""
+    """Every recorded move of the champion, oldest first."""
     found = versions.registered(store, model)
     text = found.tags.get(HISTORY_TAG) if found is not None else None
     return [Move.from_json(entry) for entry in json.loads(text)] if text else []
 
 
 def _journal(store: Store, model: str) -> dict[str, Any] | None:
-    """The movement in progress or cut short: its ``move`` and its ``process``."""
+    """The move in progress or interrupted: its ``move`` and its ``process``."""
     found = versions.registered(store, model)
     text = found.tags.get(JOURNAL_TAG) if found is not None else None
     return dict(json.loads(text)) if text else None
 
 
 def _carry_out(store: Store, move: Move, new: str) -> None:
-    """Journal, commit, complete."""
+    """Write the journal, move the alias, complete the records."""
     _refuse_to_collide(store, move)
     client = store.client()
     entry = {"move": asdict(move), "process": provenance.process_tags()}
@@ -210,7 +210,7 @@ def _carry_out(store: Store, move: Move, new: str) -> None:
 
 
 def _refuse_to_collide(store: Store, move: Move) -> None:
-    """Judging takes seconds, in which somebody else may have moved the champion."""
+    """Refuse a move when somebody else moved the champion during the comparison."""
     entry = _journal(store, move.model)
     if entry is not None:
         process = entry["process"]
@@ -230,7 +230,7 @@ def _refuse_to_collide(store: Store, move: Move) -> None:
 
 
 def _complete(store: Store, move: Move) -> None:
-    """All that follows from a moved champion. Doing it twice does no harm."""
+    """Write all records of a moved champion. A second call does no harm."""
     client = store.client()
     named = versions.aliases(store, move.model)
     # An old champion that was deleted from the registry cannot be returned to.
@@ -288,7 +288,7 @@ def _honour(store: Store, model: str, tags: dict[str, str]) -> list[str]:
 
 
 def _put_back(store: Store, model: str, champion: str, known: str | None) -> str:
-    """Undo an alias set elsewhere on a version that cannot serve."""
+    """Undo an alias that was set elsewhere on an incomplete version."""
     client = store.client()
     words = f"the champion was set elsewhere on {model}/{champion}, which is not complete"
     if known is not None and versions.exists(store, model, known):

@@ -1,7 +1,7 @@
 """The MLflow model of every family, as code: it loads the predictor directory and predicts.
 
-MLflow copies this file into the version and runs it to load the model, so it imports only what a
-version carries: the contract, the predictor, the core.
+MLflow copies this file into the version and runs it to load the model, so it imports only the code
+of a version: the contract, the predictor, the core.
 """
 
 import math
@@ -30,7 +30,7 @@ class PredictorModel(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> list[dict[str, Any]]:
-        """Answer every row with exactly what ``Predictor.predict`` answers."""
+        """Answer every row exactly as ``Predictor.predict`` does."""
         kind = self.predictor.request_type
         rows = model_input.to_dict(orient="records")
         requests = [kind.model_validate(_plain(row)) for row in rows]
@@ -38,7 +38,7 @@ class PredictorModel(PythonModel):
 
 
 def _plain(value: Any) -> Any:
-    """Undo what a table does to JSON: arrays, NumPy scalars, NaN where nothing was given."""
+    """Plain JSON of a table's cell: no arrays, no NumPy scalars, ``None`` for NaN."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | np.ndarray):

@@ -1,8 +1,8 @@
-"""Registering a candidate: its evidence, its MLflow model, its version.
+"""Registration of a candidate: its evidence, its MLflow model, its version.
 
-The version is created with the name of the process that makes it, and gets ``crisol.complete`` only
-when everything else is there; then the alias ``candidate`` moves. Whatever dies in between leaves a
-version that :func:`sweep` removes, and that never becomes candidate.
+The version is created with the name of its process, and gets ``crisol.complete`` after everything
+else is written; then the alias ``candidate`` moves. A process that dies in between leaves a version
+that :func:`sweep` removes, and that never becomes candidate.
 """
 
 import json
@@ -39,11 +39,11 @@ _DESCRIPTION_CHARACTERS = 5000
 
 
 def register(log: RunLog, candidate: Candidate) -> Version:
-    """Log a candidate with its evidence, judge it, and make it the newest version.
+    """Log a candidate with its evidence, apply the gate, and make it the newest version.
 
     Args:
         log: the open run that trained it.
-        candidate: whose predictor has golden examples and whose report names the run's family.
+        candidate: its predictor has golden examples and its report names the run's family.
 
     Returns:
         The version, which now carries the alias ``candidate``.
@@ -73,15 +73,15 @@ def register(log: RunLog, candidate: Candidate) -> Version:
 
 
 def unfinished_models(store: Store) -> set[str]:
-    """The models that have a version whose registration has not come to the end."""
+    """The models that have a version with an incomplete registration."""
     found = store.client().search_model_versions(f"tags.`{versions.COMPLETE_TAG}` = 'false'")
     return {version.name for version in found}
 
 
 def is_unannounced(model: "RegisteredModel") -> bool:
-    """Whether the newest version of a model is not its candidate: unfinished, or only unannounced.
+    """Whether the newest version of a model is not its candidate.
 
-    :func:`sweep` tells which.
+    Its registration is incomplete, or only the alias is missing; :func:`sweep` handles both.
     """
     newest = max((int(v.version) for v in model.latest_versions), default=None)
     candidate = model.aliases.get(versions.CANDIDATE)
@@ -89,7 +89,7 @@ def is_unannounced(model: "RegisteredModel") -> bool:
 
 
 def sweep(store: Store, model: str) -> list[str]:
-    """Remove versions whose registration was cut short, and finish what only lacked its alias."""
+    """Remove versions with an interrupted registration, and set an alias that is missing."""
     client = store.client()
     said = []
     made = versions.all_versions(store, model)
@@ -127,7 +127,7 @@ def _check(log: RunLog, candidate: Candidate) -> None:
 
 
 def _save(log: RunLog, candidate: Candidate, aside: Path) -> Path:
-    """Write the predictor directory, which must answer as the predictor does."""
+    """Write the predictor directory, and check that it answers as the predictor does."""
     predictor = candidate.predictor
     directory = predictor.save(aside / "saved" / versions.MODEL_PATH)
     differences = models.load_predictor(directory).replay_golden()
@@ -159,7 +159,7 @@ def _log_model(log: RunLog, candidate: Candidate, directory: Path, aside: Path) 
 
 
 def _code(family: str, target: Path) -> Path:
-    """Copy what a predictor needs of Crisol: the core and its own family."""
+    """Copy the code that a predictor needs: the core and its own family."""
     root = Path(package_file).parent
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(root / "core", target / "core", ignore=skip)

@@ -1,4 +1,4 @@
-"""Training a version again from its record, beside the working data, and comparing."""
+"""Reproduction: train a version again from its record, beside the working data, and compare."""
 
 import math
 from collections.abc import Mapping
@@ -15,12 +15,12 @@ from crisol.registry.tracking import results, runs, scratch
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE
 
 DIGITS = 9
-"""Relative agreement asked of metrics, in decimal digits: the same machine gives the same bits."""
+"""Required agreement of metrics, in decimal digits: the same machine gives the same bits."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One metric, then and now (``None``: not there)."""
+    """The old and the new value of one metric (``None``: missing)."""
 
     metric: str
     then: float | None
@@ -29,18 +29,18 @@ class Difference:
 
 @dataclass(frozen=True)
 class Reproduction:
-    """What training again gave."""
+    """The result of a reproduction."""
 
     version: str
     run_id: str
     compared: int
     differences: tuple[Difference, ...]
     conditions: tuple[str, ...]
-    """How the circumstances differ from the record, one sentence each."""
+    """The differences of the conditions from the record, one sentence each."""
 
     @property
     def same(self) -> bool:
-        """Whether every metric came out again."""
+        """Whether every metric is the same."""
         return self.compared > 0 and not self.differences
 
     def to_json(self) -> dict[str, Any]:
@@ -52,11 +52,11 @@ def reproduce(store: Store, version: Version) -> Reproduction:
     """Train a version again and compare the metrics of its report.
 
     Parameters, environment and champion are those of the record; the code and the raw data are
-    those at hand, and what differs is said. Nothing is registered, and nothing under the working
-    ``data/`` is written: results go to a scratch folder.
+    the current ones, and differences are listed. Nothing is registered, and nothing under the
+    working ``data/`` is written: results go to a scratch folder.
 
     Raises:
-        StoreError: the record lacks what is needed.
+        StoreError: the record is incomplete.
     """
     project = Path(store.project)
     tags = store.client().get_run(version.run_id).data.tags

@@ -1,7 +1,7 @@
-"""What a predictor really needs: the third-party modules its code imports, pinned.
+"""The requirements of a predictor: the third-party modules that its code imports, pinned.
 
-Read from the source, not from what happens to be loaded (MLflow's own inference lists pytest for a
-linear model): starting from the family's predictor, every ``import`` inside functions included.
+They are read from the source, starting from the family's predictor, with every ``import`` inside
+functions. MLflow's own inference lists the loaded modules: pytest for a linear model.
 """
 
 import ast
@@ -33,7 +33,7 @@ def requirements(family: str) -> list[str]:
 
 
 def source_files(family: str) -> dict[str, Path]:
-    """The modules of Crisol a predictor needs, by dotted name."""
+    """The files of Crisol's modules that a predictor imports, by dotted name."""
     return _reachable(f"{_PACKAGE}.models.{family}.predictor")
 
 
@@ -57,14 +57,14 @@ def _reachable(start: str) -> dict[str, Path]:
         files[name] = path
         todo += [parent for parent in _parents(name) if parent not in files]
         if path.name == "__init__.py" and name != start:
-            # A package's façade names everything in it; only what is asked for counts.
+            # A package's façade names everything in it; only imported names count.
             continue
         todo += _imports(path, name)
     return files
 
 
 def _file(name: str) -> Path | None:
-    """Where a module of Crisol lies, found without importing it (a network would load torch)."""
+    """The file of a module of Crisol, found without importing it (a network would load torch)."""
     parent = name.rpartition(".")[0]
     if not parent:
         return Path(package_file)

@@ -1,4 +1,4 @@
-"""The MLflow signature of a family, made from its contract and from nothing else."""
+"""The MLflow signature of a family, made from its contract alone."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ _SCALARS = {"number": "double", "integer": "long", "string": "string", "boolean"
 
 
 def signature(request: type[BaseModel], response: type[BaseModel]) -> "ModelSignature":
-    """Requests in, responses out, one row each.
+    """The signature with requests as inputs and responses as outputs, one row each.
 
     Raises:
         ValueError: the contract uses a type MLflow cannot express; the message names the field.

@@ -1,4 +1,4 @@
-"""Registered versions: naming them, finding them, reading what is stored with them.
+"""Registered versions: their names, how to find them, and the data stored with them.
 
 A registered model is a *line* of a family: the family's own name (``signals``), or one of several
 that it has (``tabular.adult``). Every line has its own versions, aliases and gate.
@@ -29,10 +29,10 @@ CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
 COMPLETE_TAG = "crisol.complete"
 GATE_TAG = "crisol.gate_numbers"
 ARCHIVED_TAG = "crisol.archived"
-"""When, by whom and why a version was archived, as JSON; absent: it is not."""
+"""Time, user and reason of the archiving, as JSON; absent on versions that are not archived."""
 SEMVER_TAG, SIZE_TAG, MEASURED_TAG = "crisol.semver", "crisol.size_bytes", "crisol.measured"
 MODEL_PATH = "predictor"
-"""Where in a run's artefacts the MLflow model lies; the predictor directory is inside it."""
+"""The path of the MLflow model in a run's artefacts; the predictor directory is inside it."""
 SCORES_FILE = "gate/scores.parquet"
 _NUMBER = "[1-9][0-9]{0,8}"
 _REFERENCE = re.compile(
@@ -42,7 +42,7 @@ _REFERENCE = re.compile(
 
 @dataclass(frozen=True)
 class Reference:
-    """``signals``, ``signals/2`` or ``tabular.adult@champion`` as a user writes it."""
+    """A version as a user names it: ``signals``, ``signals/2`` or ``tabular.adult@champion``."""
 
     model: str
     version: str | None = None
@@ -53,7 +53,7 @@ class Reference:
         """Read a reference and check that the family exists.
 
         Args:
-            text: what the user wrote.
+            text: the reference as the user wrote it.
             version: a version number given beside a bare model.
 
         >>> Reference.parse("no such thing")
@@ -92,11 +92,11 @@ class Version:
     Attributes:
         model: the registered name: its family's, or that of one of the family's lines.
         number: MLflow's, from 1 within the model.
-        run_id: of the run that trained it.
-        source: where its MLflow model lies.
-        tags: what is recorded on it.
-        aliases: that point at it.
-        created_ms: when it was registered, in milliseconds since 1970.
+        run_id: the run that trained it.
+        source: the address of its MLflow model.
+        tags: the records on it.
+        aliases: the aliases of it.
+        created_ms: the time of its registration, in milliseconds since 1970.
     """
 
     model: str
@@ -117,7 +117,7 @@ class Version:
 
     @property
     def complete(self) -> bool:
-        """Whether its registration came to the end."""
+        """Whether its registration is complete."""
         return self.tags.get(COMPLETE_TAG) == "true"
 
     @property
@@ -133,13 +133,13 @@ class Version:
 
     @property
     def size_bytes(self) -> int | None:
-        """Of the predictor directory."""
+        """The size of the predictor directory; ``None`` for old versions."""
         text = self.tags.get(SIZE_TAG)
         return None if text is None else int(text)
 
     @property
     def measured(self) -> dict[str, Any] | None:
-        """Found by :mod:`crisol.registry.release.measuring`; ``None`` where it was not measured."""
+        """The result of :mod:`crisol.registry.release.measuring`, or ``None``."""
         text = self.tags.get(MEASURED_TAG)
         return dict(json.loads(text)) if text else None
 
@@ -188,10 +188,10 @@ Status = Literal["training", "ready", "deployed", "archived"]
 
 
 def status(version: Version) -> Status:
-    """Where a version is in its life.
+    """The status of a version.
 
-    ``training``: its registration has not come to the end; ``deployed``: it is the champion, also
-    where somebody made an archived one so in the MLflow UI; ``archived``; else ``ready``.
+    ``training``: its registration is incomplete; ``deployed``: it is the champion, also where
+    somebody gave an archived version the alias in the MLflow UI; ``archived``; else ``ready``.
     """
     if not version.complete:
         return "training"
@@ -201,7 +201,7 @@ def status(version: Version) -> Status:
 
 
 def registered_models(store: Store, family: str | None = None) -> "list[RegisteredModel]":
-    """The registered models of :func:`lines`; what is in the registry besides is left out."""
+    """The registered models of :func:`lines`; models of other software are left out."""
     client = store.client()
     found: list[RegisteredModel] = []
     token: str | None = None
@@ -232,7 +232,7 @@ def registered(store: Store, model: str) -> "RegisteredModel | None":
 
 
 def aliases(store: Store, model: str) -> dict[str, str]:
-    """Alias to version number."""
+    """The version numbers of a model by alias."""
     found = registered(store, model)
     return {} if found is None else {a: str(n) for a, n in found.aliases.items()}
 
@@ -246,17 +246,17 @@ def all_versions(store: Store, model: str) -> list[Version]:
 
 
 def exists(store: Store, model: str, number: str) -> bool:
-    """Whether a version is in the registry; those deleted there are not."""
+    """Whether a version is in the registry and was not deleted."""
     return any(v.number == number for v in all_versions(store, model))
 
 
 def find(store: Store, reference: Reference, default_alias: str = CHAMPION) -> Version:
-    """The version a reference names.
+    """The version of a reference.
 
     Args:
-        store: where to look.
-        reference: what the user wrote.
-        default_alias: which alias a bare model stands for.
+        store: the MLflow store.
+        reference: names the version.
+        default_alias: the alias of a bare model.
 
     Raises:
         StoreError: there is no such version or alias, or it is incomplete.
@@ -298,7 +298,7 @@ def try_find(store: Store, model: str, alias: str) -> Version | None:
 
 @contextmanager
 def predictor_directory(store: Store, version: Version) -> Iterator[Path]:
-    """The version's predictor directory, downloaded for the length of the block."""
+    """The version's predictor directory, downloaded for the block."""
     with scratch.folder() as aside:
         yield download(store, version, f"artifacts/{MODEL_PATH}", aside)
 
@@ -315,7 +315,7 @@ def download(store: Store, version: Version, path: str, target: Path) -> Path:
 
 
 def scores(store: Store, version: Version) -> pd.DataFrame:
-    """The scores table the version was judged on."""
+    """The scores table of the version's gate decision."""
     with scratch.folder() as aside:
         path = store.client().download_artifacts(version.run_id, SCORES_FILE, str(aside))
         return pd.read_parquet(path)

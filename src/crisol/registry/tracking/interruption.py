@@ -1,6 +1,6 @@
-"""Runs that are interrupted end as KILLED: on SIGINT, on SIGTERM, and when the process just ends.
+"""Interrupted runs end as KILLED: on SIGINT, on SIGTERM, and when the process just ends.
 
-Kedro's error hook sees exceptions only; KeyboardInterrupt and SystemExit pass it by.
+Kedro's error hook gets exceptions only, neither KeyboardInterrupt nor SystemExit.
 """
 
 import atexit
@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
+from crisol.core.locks import FileLock
 from crisol.registry.tracking import exclusive, runs
 from crisol.registry.tracking.runs import RunLog
 
@@ -18,18 +19,18 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Watches over the open runs of one ``kedro run``.
+    """Ends the open runs of one ``kedro run`` when it is interrupted.
 
     A signal handler may have interrupted a database write of its own thread, so it writes nothing:
     another thread marks the runs while this one unwinds.
     """
 
-    def __init__(self, logs: Mapping[str, RunLog], claims: list[int] | None = None) -> None:
+    def __init__(self, logs: Mapping[str, RunLog], claims: list[FileLock] | None = None) -> None:
         """Watch ``logs`` (may still be filled) until :meth:`settle` or :meth:`close`.
 
         Args:
-            logs: of the open runs.
-            claims: working data the runs have for themselves, released when they ended.
+            logs: the open runs.
+            claims: locks of the working data, released when the runs have ended.
         """
         self.logs = logs
         self._claims = claims or []
@@ -40,7 +41,7 @@ class Interruption:
         atexit.register(self.close, "the process ended")
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                # Who started us may want it ignored: nohup, or a job in a script's background.
+                # The parent may have set it to be ignored: nohup, or a job in the background.
                 if signal.getsignal(number) != signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._on_signal)
 
@@ -55,7 +56,7 @@ class Interruption:
         self._release()
 
     def settle(self) -> None:
-        """The runs have ended in order: stop watching."""
+        """Stop watching, because the runs have ended normally."""
         with self._lock:
             self._done = True
         self._release()

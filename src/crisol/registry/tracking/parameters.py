@@ -1,4 +1,4 @@
-"""Saying which parameter is wrong, and by which rule, in one line each."""
+"""Errors of parameters: the wrong parameter and the broken rule, in one line each."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from crisol.registry.store import StoreError
 REPRODUCE = "crisol_reproduce"
 """Runtime parameter naming the version a run reproduces; such a run registers nothing."""
 DATA_ROOT = "data_root"
-"""Runtime parameter: the folder results are written under."""
+"""Runtime parameter: the folder of the results."""
 MODEL = "model"
 """Runtime parameter: the line a run registers its version under, such as ``tabular.adult``."""
 RUN_ID = "run_id"
@@ -23,9 +23,9 @@ RUNTIME = (REPRODUCE, DATA_ROOT, MODEL, RUN_ID)
 
 
 def problems(context: KedroContext) -> list[str]:
-    """Every wrong parameter of the pipelines that were asked for.
+    """Every wrong parameter of the pipelines of the run.
 
-    Kedro validates the same sections before the first node; this says it with the whole name, such
+    Kedro validates the same sections before the first node; these have the full name, such
     as ``signals.train.epochs: Input should be greater than 0 (given: 0)``.
     """
     names = context._pipelines_to_validate or list(pipelines)
@@ -41,16 +41,16 @@ def problems(context: KedroContext) -> list[str]:
 
 
 def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
-    """Refuse a section that no node reads, and the lack of one that a node does.
+    """Refuse a section that no node reads, and a missing section that a node reads.
 
-    A typing mistake in a section's name would train something else.
+    A typing mistake in a section's name would silently train with defaults.
 
     Args:
         given: every parameter of the configuration and the command line.
-        families: those that run.
+        families: the families of the run.
 
     Raises:
-        StoreError: naming what is not known, and what is.
+        StoreError: names the unknown section and the known ones.
     """
     for family in families:
         prefix = f"params:{family}."
@@ -78,12 +78,12 @@ def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
 
 
 def refuse_references(value: Any, name: str = "params") -> None:
-    """Refuse ``${...}`` in the parameters of a job, which somebody else than its owner may write.
+    """Refuse ``${...}`` in the parameters of a job, which come from a client.
 
     The configuration would replace it, and ``${oc.env:...}`` reads the worker's environment.
 
     Raises:
-        StoreError: naming the parameter.
+        StoreError: names the parameter.
     """
     if isinstance(value, Mapping):
         for key, item in value.items():
@@ -97,7 +97,7 @@ def refuse_references(value: Any, name: str = "params") -> None:
 
 
 def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:
-    """What is wrong with one section.
+    """The errors of one section.
 
     >>> class TrainParams(BaseModel, extra="forbid"):
     ...     epochs: int

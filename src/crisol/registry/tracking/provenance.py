@@ -1,4 +1,4 @@
-"""Who made a run, from what: git, the lock file, versions, the process, the data's digests."""
+"""Provenance of a run: git, the lock file, versions, the process, the data's digests."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from crisol import __version__
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256
 
 LOCK_FILE = "requirements.lock"
 _VERSIONED = ("kedro", "mlflow", "torch", "numpy", "bentoml")
@@ -48,7 +48,7 @@ def lock_digest(project: Path) -> str:
 
 
 def process_tags() -> dict[str, str]:
-    """What identifies this process, even after its number was given to another."""
+    """Tags that identify this process, even after its number was given to another."""
     process = psutil.Process()
     return {
         "crisol.host": socket.gethostname(),

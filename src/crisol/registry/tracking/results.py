@@ -1,4 +1,4 @@
-"""What the run hook logs of a saved result, by the kind in its catalog name."""
+"""Logging of saved results, by the kind in their catalog name."""
 
 import re
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 KINDS = ("metrics", "report", "history", "figures")
 FOLDER = "results"
-"""Where in a run's artefacts the final metrics lie, one JSON file per result."""
+"""The folder of the final metrics in a run's artefacts, one JSON file per result."""
 
 _TIME = re.compile(r"^progress\.|(seconds|per_second|_(s|ms|us))$")
 
 
 def is_time(metric: str) -> bool:
-    """Whether a metric measures time or how far a run was; no second run repeats those.
+    """Whether a metric measures time or progress, which no second run repeats.
 
     >>> is_time("onnx.latency_ms"), is_time("progress.epoch"), is_time("macro_f1")
     (True, True, False)
@@ -46,7 +46,7 @@ def log_result(log: RunLog, dataset_name: str, data: Any, saved_to: Any = None) 
     Args:
         log: the run.
         dataset_name: the result's name in the catalog.
-        data: what was saved.
+        data: the saved result.
         saved_to: the catalog's entry, whose figures are not drawn a second time.
     """
     noun, kind = kind_of(dataset_name)
@@ -61,7 +61,7 @@ def log_result(log: RunLog, dataset_name: str, data: Any, saved_to: Any = None) 
 
 
 def _metrics(log: RunLog, name: str, metrics: Mapping[str, float]) -> None:
-    """As MLflow metrics, and whole as JSON: `kedro reproduce` compares the files."""
+    """Log MLflow metrics, and all of them as JSON: `kedro reproduce` compares the files."""
     log.metrics(metrics)
     log.flush()
     values = {key: float(value) for key, value in metrics.items()}
@@ -76,7 +76,7 @@ def _report(log: RunLog, noun: str, report: Report) -> None:
 
 
 def _history(log: RunLog, noun: str, history: pd.DataFrame) -> None:
-    """The whole table as an artefact, and as curves what was not logged while training."""
+    """Log the table as an artefact, and its values as curves if training did not log them."""
     with scratch.folder() as aside:
         path = aside / f"{noun}.csv"
         history.to_csv(path, index=False)

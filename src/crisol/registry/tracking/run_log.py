@@ -57,7 +57,7 @@ def parameters_digest(resolved: Mapping[str, Any]) -> str:
 
 
 def metric_name(name: str) -> str:
-    """A name MLflow accepts: what it refuses becomes an underscore.
+    """A name that MLflow accepts: other characters become underscores.
 
     >>> metric_name("btc[1h].macro_f1")
     'btc_1h_.macro_f1'
@@ -71,17 +71,17 @@ class RunLog:
 
     store: Store
     model: str
-    """The name its version is registered under: the family's, or that of one of its lines."""
+    """The model name of its version: the family's, or that of one of its lines."""
     run_id: str
     emitted: set[tuple[str, int]] = field(default_factory=set)
-    """Live metrics already logged (name, step), so that a history table does not repeat them."""
+    """Name and step of metrics logged during training, which a history table does not repeat."""
     began_ms: int = 0
-    """When MLflow began the run, in milliseconds since 1970; the steps of progress count from it,
-    so that they also grow over a resume."""
+    """Start of the MLflow run, in milliseconds since 1970; the steps of progress count from it, so
+    that they also grow over a resume."""
     _pending: list[Any] = field(default_factory=list)
-    _ahead: dict[str, float] = field(default_factory=dict)
-    _told: dict[str, float] = field(default_factory=dict)
-    _told_at: float = field(default_factory=time.monotonic)
+    _progress_pending: dict[str, float] = field(default_factory=dict)
+    _progress_written: dict[str, float] = field(default_factory=dict)
+    _progress_written_at: float = field(default_factory=time.monotonic)
     _timer: threading.Timer | None = None
     _flushed_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -111,10 +111,10 @@ class RunLog:
             self.flush()
 
     def progress(self, values: Mapping[str, float]) -> None:
-        """Log how far the run is: the newest value of each name, in at most one write a second."""
+        """Log progress: the newest value of each name, in at most one write a second."""
         with self._lock:
-            self._ahead.update(values)
-            wait = _PROGRESS_INTERVAL_S - (time.monotonic() - self._told_at)
+            self._progress_pending.update(values)
+            wait = _PROGRESS_INTERVAL_S - (time.monotonic() - self._progress_written_at)
             if wait > 0 and self._timer is None:
                 self._timer = threading.Timer(wait, self._write_progress)
                 self._timer.daemon = True
@@ -122,15 +122,15 @@ class RunLog:
         if wait <= 0:
             self._write_progress()
 
-    def rest(self) -> None:
-        """Log, at the end of a node, that nothing is left of it; the next one begins at 0."""
+    def reset_progress(self) -> None:
+        """Set the progress within a node to 0, at its end."""
         with self._lock:
-            told = self._told.keys() | self._ahead.keys()
-        of_node = [k for k in told if k.endswith("seconds_left") or k == "progress.fraction"]
+            names = self._progress_written.keys() | self._progress_pending.keys()
+        of_node = [k for k in names if k.endswith("seconds_left") or k == "progress.fraction"]
         self.progress(dict.fromkeys(of_node, 0.0))
 
     def _write_progress(self) -> None:
-        """Write what changed. A store that is busy may not end a training: then it is told late."""
+        """Write changed values; while the store is busy they wait, and the training goes on."""
         from mlflow.entities import Metric
         from mlflow.exceptions import MlflowException
 
@@ -138,10 +138,14 @@ class RunLog:
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = None
-            self._told_at = time.monotonic()
-            changed = {k: v for k, v in self._ahead.items() if self._told.get(k) != v}
-            self._told |= changed
-            self._ahead = {}
+            self._progress_written_at = time.monotonic()
+            changed = {
+                k: v
+                for k, v in self._progress_pending.items()
+                if self._progress_written.get(k) != v
+            }
+            self._progress_written |= changed
+            self._progress_pending = {}
         if not changed:
             return
         now = int(1000 * time.time())
@@ -152,12 +156,12 @@ class RunLog:
         except MlflowException as error:
             logger.warning("progress of run %s could not be written: %s", self.run_id, error)
             with self._lock:
-                self._ahead = {**changed, **self._ahead}
+                self._progress_pending = {**changed, **self._progress_pending}
                 for name in changed:
-                    self._told.pop(name, None)
+                    self._progress_written.pop(name, None)
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write everything that is pending."""
         self._write_progress()
         with self._lock:
             pending, self._pending = self._pending, []
@@ -246,7 +250,7 @@ class RunLog:
             client.log_artifact(self.run_id, str(path), folder)
 
     def finish(self, status: str = "FINISHED") -> None:
-        """Write what is pending and end the run."""
+        """Write everything that is pending and end the run."""
         self.flush()
         self.store.client().set_terminated(self.run_id, status)
 
@@ -258,6 +262,6 @@ class RunLog:
         self.finish("FAILED")
 
     def kill(self, reason: str) -> None:
-        """End the run as KILLED, saying why."""
+        """End the run as KILLED, with a reason."""
         self.tags({"crisol.killed": reason})
         self.finish("KILLED")

@@ -1,8 +1,8 @@
-"""MLflow runs addressed by explicit id: opening, scheduling, adopting, finding the dead.
+"""MLflow runs addressed by explicit id: open, schedule, adopt, and end those of dead processes.
 
 A *job* is a run that was scheduled first (:func:`schedule_run`) and is carried out later by a
-``kedro run`` that adopts it (:func:`adopt_run`). Its tag ``crisol.job`` is ``true``, and whoever
-scheduled it settles it when the process that carried it out is gone: :func:`sweep` leaves it alone.
+``kedro run`` that adopts it (:func:`adopt_run`). Its tag ``crisol.job`` is ``true``, and its
+scheduler ends it when the process that carried it out is gone: :func:`sweep` leaves it alone.
 """
 
 import json
@@ -26,9 +26,9 @@ RUNS_VARIABLE = "CRISOL_RUNS"
 """Carries the ids of the open runs to worker processes, as JSON from family to run id."""
 FAMILY_TAG, MODEL_TAG, JOB_TAG = "crisol.family", "crisol.model", "crisol.job"
 STARTED_TAG = "crisol.started_at"
-"""When the run's process began it; MLflow's own start time is when a job was scheduled."""
+"""The time when a process began the run; MLflow's start time is that of the scheduling."""
 _KEPT_TAGS = ("mlflow.user", "mlflow.runName")
-"""A job keeps who asked for it, and its name."""
+"""Tags that a job keeps: its user and its name."""
 _PROCESS_TAGS = ("crisol.host", "crisol.pid", "crisol.process_started", STARTED_TAG)
 
 _open: dict[str, RunLog] = {}
@@ -52,7 +52,7 @@ def active(family: str) -> RunLog | None:
 
 
 def open_run(store: Store, model: str, tags: Mapping[str, str], name: str | None = None) -> RunLog:
-    """Start the run of a model (a family, or a line of it), with where it comes from in its tags.
+    """Start the run of a model (a family, or a line of it), with its provenance in its tags.
 
     Raises:
         StoreError: it is no model's name, or there is no such family.
@@ -69,16 +69,16 @@ def open_run(store: Store, model: str, tags: Mapping[str, str], name: str | None
 def schedule_run(
     store: Store, family: str, model: str, tags: Mapping[str, str], name: str | None = None
 ) -> str:
-    """Make a run that nobody carries out yet: SCHEDULED, with the tag ``crisol.job``.
+    """Create a run that a later process carries out: SCHEDULED, with the tag ``crisol.job``.
 
     MLflow can only create a run as RUNNING. One with ``crisol.job`` and without ``crisol.pid`` that
     is RUNNING was cut short between the two writes, and :func:`reschedule_run` mends it.
 
     Args:
-        store: where.
-        family: whose pipeline will carry it out.
-        model: what its version will be registered as: the family, or a line of it.
-        tags: further ones, such as ``mlflow.user`` for who asked.
+        store: the MLflow store.
+        family: the family whose pipeline will carry it out.
+        model: the model name of its version: the family, or a line of it.
+        tags: further ones, such as ``mlflow.user``.
         name: the run's name.
 
     Returns:
@@ -101,9 +101,9 @@ def schedule_run(
 
 
 def reschedule_run(store: Store, run_id: str) -> None:
-    """Give an unfinished job back to be carried out again, whatever became of its process.
+    """Schedule an unfinished job again, whether its process has ended or not.
 
-    Only whoever started that process can know that it is gone; it is not looked for here.
+    Only the caller, which started that process, can know that it is gone.
 
     Raises:
         StoreError: there is no such run, it is no job, or it has ended.
@@ -126,14 +126,14 @@ def adopt_run(
     model: str | None,
     tags: Mapping[str, str],
 ) -> RunLog:
-    """Carry out a scheduled run: it becomes RUNNING and gets what :func:`open_run` would write.
+    """Carry out a scheduled run: it becomes RUNNING and gets the tags of :func:`open_run`.
 
     Args:
-        store: where.
-        run_id: of a run that is SCHEDULED, or RUNNING and left by a process that is gone.
-        families: that run now; it must be the scheduled run's alone.
-        model: as named for this run, if it was; it must be the scheduled run's.
-        tags: of this run; ``mlflow.user`` and the name stay what they were.
+        store: the MLflow store.
+        run_id: a run that is SCHEDULED, or RUNNING and left by a process that is gone.
+        families: the families of this run; it must be the scheduled run's alone.
+        model: the model named for this run, if any; it must be the scheduled run's.
+        tags: tags of this run; ``mlflow.user`` and the name stay unchanged.
 
     Raises:
         StoreError: there is no such run, it has ended, another process is carrying it out, or it
@@ -183,7 +183,7 @@ def get_run(store: Store, run_id: str) -> "Run":
 def sweep(store: Store) -> list[str]:
     """Mark as KILLED the runs whose process is gone; one sentence for each.
 
-    Jobs are left alone: whoever scheduled them knows better whether they go on.
+    Jobs are left alone: their scheduler decides whether they go on.
     """
     said = []
     for run in _running(store):
@@ -206,7 +206,7 @@ def _log(store: Store, run: "Run") -> RunLog:
 
 
 def _circumstances(store: Store) -> dict[str, str]:
-    """What says which process, with which software and code, began a run, and when."""
+    """Tags with the time, process, software and code of a run that begins."""
     return {
         STARTED_TAG: datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
         **provenance.process_tags(),

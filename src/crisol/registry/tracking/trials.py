@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from crisol.core.progress import Trial
+from crisol.core.progress import TrialResult
 from crisol.registry.tracking import provenance
 from crisol.registry.tracking.run_log import MAX_VALUE, RunLog, dotted, metric_name
 
@@ -13,7 +13,7 @@ _BATCH = 100
 """Most parameters MLflow takes in one write."""
 
 
-def log_trial(log: RunLog, trial: Trial) -> str:
+def log_trial(log: RunLog, trial: TrialResult) -> str:
     """Log a trial that has ended; three writes, whatever is in it.
 
     Its metrics are ``value``, ``seconds``, ``fold_value`` (one step a fold) and its own; its
@@ -21,7 +21,7 @@ def log_trial(log: RunLog, trial: Trial) -> str:
 
     Args:
         log: the open run that searches, which becomes the parent.
-        trial: told by :func:`crisol.core.progress.tell_trial`.
+        trial: emitted by :func:`crisol.core.progress.emit_trial`.
 
     Returns:
         The child run's id.
@@ -58,6 +58,6 @@ def log_trial(log: RunLog, trial: Trial) -> str:
     return run_id
 
 
-def _parameters(trial: Trial) -> Mapping[str, str]:
+def _parameters(trial: TrialResult) -> Mapping[str, str]:
     settings: dict[str, Any] = {"algorithm": trial.algorithm, **trial.settings}
     return {metric_name(name): value[:MAX_VALUE] for name, value in dotted(settings)}

@@ -4,7 +4,6 @@ A build holds a file lock on its folder for as long as one of its processes live
 lock is free was left by a build that was killed.
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
+
+from crisol.core.locks import FileLock
 
 BUILDING = "crisol-building"
 _LOCK = "lock"
@@ -24,11 +25,12 @@ class Scratch:
 
     Attributes:
         path: to build in.
-        lock: file descriptor to pass on to child processes: they keep the folder from the sweep.
+        lock: its descriptor is passed on to child processes, so that they keep the folder from the
+            sweep.
     """
 
     path: Path
-    lock: int
+    lock: FileLock
 
 
 def bento_home() -> Path:
@@ -43,14 +45,14 @@ def scratch() -> Iterator[Scratch]:
     path = folder / f"{os.getpid()}-{uuid4().hex[:8]}"
     with _one_at_a_time(folder):
         path.mkdir()
-        lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock = FileLock.on(path / _LOCK)
+        lock.wait()
     try:
         yield Scratch(path, lock)
     finally:
         _restore(path)
         shutil.rmtree(path, ignore_errors=True)
-        os.close(lock)
+        lock.close()
 
 
 def publish(built: Path, store: str, aside: Scratch) -> Path:
@@ -77,12 +79,9 @@ def sweep() -> list[str]:
     lines: list[str] = []
     with _one_at_a_time(folder):
         for leftover in sorted(folder.glob("*-*")):
-            lock = os.open(leftover / _LOCK, os.O_CREAT | os.O_RDWR)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:  # being built
-                continue
-            else:
+            with FileLock.on(leftover / _LOCK) as lock:
+                if not lock.attempt():  # being built
+                    continue
                 lines += [
                     f"put {tag} back, which an interrupted bundle build was about to replace"
                     for tag in _restore(leftover)
@@ -91,8 +90,6 @@ def sweep() -> list[str]:
                 lines.append(
                     f"removed {leftover.name}, left by a bundle build that was interrupted"
                 )
-            finally:
-                os.close(lock)
     return lines
 
 
@@ -112,9 +109,6 @@ def _restore(path: Path) -> list[str]:
 def _one_at_a_time(folder: Path) -> Iterator[None]:
     """Between the birth of a folder and its lock, no sweep."""
     folder.mkdir(parents=True, exist_ok=True)
-    lock = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock.on(folder) as lock:
+        lock.wait()
         yield
-    finally:
-        os.close(lock)

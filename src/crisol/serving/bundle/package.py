@@ -211,7 +211,7 @@ def _run_assembler(job: Mapping[str, Any], aside: Scratch) -> None:
         capture_output=True,
         text=True,
         check=False,
-        pass_fds=[aside.lock],
+        pass_fds=[aside.lock.descriptor],
     )
     if done.returncode:
         raise BundleError(f"BentoML could not build the bundle:\n{done.stderr or done.stdout}")

@@ -1,10 +1,11 @@
 """Who of several processes still lives, told by file locks."""
 
-import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
+
+from crisol.core.locks import FileLock
 
 
 class Leases:
@@ -26,8 +27,8 @@ class Leases:
         self._path = path
         self.name = uuid4().hex
         self._file = self._of(self.name)
-        self._lock = os.open(self._file, os.O_CREAT | os.O_RDWR, 0o644)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = FileLock.on(self._file, mode=0o644)
+        self._lock.wait()
         for other in path.parent.glob(f"{path.name}.worker-*"):
             self.alive(other.name.rpartition("-")[2])
 
@@ -37,24 +38,20 @@ class Leases:
             return True
         file = self._of(name)
         try:
-            lock = os.open(file, os.O_RDWR)
+            descriptor = os.open(file, os.O_RDWR)
         except FileNotFoundError:
             return False
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        else:
+        with FileLock(descriptor) as lock:
+            if not lock.attempt():
+                return True
             file.unlink(missing_ok=True)
-            return False
-        finally:
-            os.close(lock)
+        return False
 
     def close(self) -> None:
         """Give up the name."""
         with suppress(OSError):
             self._file.unlink(missing_ok=True)
-        os.close(self._lock)
+        self._lock.close()
 
     def _of(self, name: str) -> Path:
         return self._path.with_name(f"{self._path.name}.worker-{name}")

@@ -1,10 +1,10 @@
 """Processes that take turns, so that none that is busy keeps the others out."""
 
-import fcntl
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from crisol.core.locks import FileLock
 
 
 class Turns:
@@ -23,24 +23,23 @@ class Turns:
 
     def __init__(self, path: Path) -> None:
         self._gate, self._turn = (
-            os.open(path.with_name(path.name + end), os.O_CREAT | os.O_RDWR, 0o644)
-            for end in (".gate", ".turn")
+            FileLock.on(path.with_name(path.name + end), mode=0o644) for end in (".gate", ".turn")
         )
 
     @contextmanager
     def mine(self) -> Iterator[None]:
         """Wait for the turn, have it for the block. One thread of a process at a time."""
-        fcntl.flock(self._gate, fcntl.LOCK_EX)
+        self._gate.wait()
         try:
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            self._turn.wait()
         finally:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            self._gate.release()
         try:
             yield
         finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            self._turn.release()
 
     def close(self) -> None:
         """Let go of the files."""
-        os.close(self._gate)
-        os.close(self._turn)
+        self._gate.close()
+        self._turn.close()

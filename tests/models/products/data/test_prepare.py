@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
-from crisol.catalog.raw_files import read_raw_table
+from crisol.core.data.table_files import read_raw_table
 from crisol.models.products.data import prepare as data
 from crisol.models.products.data.validation import COLUMNS, ProductsError
 from crisol.models.products.params import DataParams

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from crisol.catalog.raw_files import read_raw_table
+from crisol.core.data.table_files import read_raw_table
 from crisol.models.products.data import prepare as data
 from crisol.models.products.data import sample
 from crisol.models.products.params import DataParams

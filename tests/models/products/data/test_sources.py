@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from crisol.catalog.raw_files import read_raw_table
 from crisol.core.data.folder_sources import GitCommit, GitFile
+from crisol.core.data.table_files import read_raw_table
 from crisol.models.products.data import prepare as data
 from crisol.models.products.data import public_tables, sources
 from crisol.models.products.params import DataParams

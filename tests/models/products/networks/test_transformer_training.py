@@ -27,16 +27,16 @@ def test_every_loss_falls():
 
 def test_resumed_it_has_the_same_weights(tmp_path, monkeypatch):
     whole, _ = fit()
-    from crisol.core.training.unit import Unit
+    from crisol.core.training.training_run import TrainingRun
 
-    run = Unit._run_epoch
+    run = TrainingRun._run_epoch
 
-    def killed(self, ticker):
+    def killed(self, bar):
         if self._epoch == 1:
             raise KeyboardInterrupt
-        run(self, ticker)
+        run(self, bar)
 
-    monkeypatch.setattr(Unit, "_run_epoch", killed)
+    monkeypatch.setattr(TrainingRun, "_run_epoch", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(checkpoints=tmp_path)
     monkeypatch.undo()

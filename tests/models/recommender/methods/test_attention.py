@@ -268,20 +268,20 @@ class KilledError(Exception):
 def test_a_killed_training_goes_on_exactly(
     interactions: Interactions, shelf: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crisol.core.training import unit
+    from crisol.core.training import training_run
 
     whole, _ = fit_attention(interactions, shelf, PARAMS, LOOP, tmp_path / "whole", "tiny")
-    saved = unit.Unit._save
+    saved = training_run.TrainingRun._save
 
-    def save_and_die(self: unit.Unit, *args: object) -> None:
+    def save_and_die(self: training_run.TrainingRun, *args: object) -> None:
         saved(self, *args)  # type: ignore[arg-type]
         if self._epoch == 3:
             raise KilledError
 
-    monkeypatch.setattr(unit.Unit, "_save", save_and_die)
+    monkeypatch.setattr(training_run.TrainingRun, "_save", save_and_die)
     with pytest.raises(KilledError):
         fit_attention(interactions, shelf, PARAMS, LOOP, tmp_path / "cut", "tiny")
-    monkeypatch.setattr(unit.Unit, "_save", saved)
+    monkeypatch.setattr(training_run.TrainingRun, "_save", saved)
     resumed, history = fit_attention(interactions, shelf, PARAMS, LOOP, tmp_path / "cut", "tiny")
     assert len(history) == LOOP.epochs
     for name, array in whole.state()[0].items():

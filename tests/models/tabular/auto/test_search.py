@@ -35,10 +35,12 @@ from crisol.models.tabular.settings import LinearSettings
 def test_a_search_gives_an_ensemble_and_a_leaderboard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[progress.Trial] = []
+    told: list[progress.TrialResult] = []
     shares: list[float] = []
-    with progress.listening(
-        lambda *_: None, ahead=lambda m: shares.append(m["progress.fraction"]), trial=told.append
+    with progress.callbacks(
+        lambda *_: None,
+        on_progress=lambda m: shares.append(m["progress.fraction"]),
+        on_trial=told.append,
     ):
         found = run(tmp_path, monkeypatch, workers=2)
     table = found.leaderboard

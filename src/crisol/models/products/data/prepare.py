@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.data.pictures import Image, decode_file
-from crisol.core.data.raw_tables import RawTable
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import FieldError
 from crisol.models.products.data.reading import attributes_of, record
 from crisol.models.products.data.records import Record
@@ -160,7 +160,7 @@ def _pictures(images: pd.DataFrame) -> dict[str, Image]:
 def _decode_all(
     products: pd.DataFrame, folder: Path, file: str, params: DataParams
 ) -> pd.DataFrame:
-    table = RawTable(products, file, ProductsError)
+    table = RawTableValidator(products, file, ProductsError)
     paths = products["image"]
     away = {path: _leaves(path) for path in paths.unique()}
     table.refuse(paths.map(away), f"image leads out of the folder {folder}", "image")

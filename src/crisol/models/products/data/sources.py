@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 
 import pandas as pd
 from PIL import Image as Pillow
@@ -19,7 +18,7 @@ from PIL import Image as Pillow
 from crisol.core.data.folder_sources import FolderSource, GitCommit, fetch_folder, save_all
 from crisol.core.data.sources import Source, SourceError
 from crisol.core.data.sources import fetch as fetch_sources
-from crisol.core.predictor import file_sha256
+from crisol.core.files import file_sha256, replacing_file
 from crisol.models.products.data.public_tables import (
     read_amazon,
     read_flipkart,
@@ -234,10 +233,6 @@ def _cells(line: str, count: int) -> Iterator[str]:
 
 
 def _write(table: pd.DataFrame, target: Path) -> Path:
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-    try:
+    with replacing_file(target) as scratch:
         table.to_parquet(scratch, index=False)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
     return target

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from crisol.core.data.raw_tables import RawTable
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import MendableError
 from crisol.models.products.contract import (
     MAX_ATTRIBUTES,
@@ -103,7 +103,9 @@ def validate_pairs(raw: pd.DataFrame) -> pd.DataFrame:
         ProductsError: a missing column; a match other than 0 and 1; a part other than train, valid
             and test; an empty title; a price that is no number.
     """
-    table = RawTable(raw.reset_index(drop=True), raw.attrs.get("file", "pairs"), ProductsError)
+    table = RawTableValidator(
+        raw.reset_index(drop=True), raw.attrs.get("file", "pairs"), ProductsError
+    )
     needed = ("source", "part", "match", "left_title", "right_title")
     table.refuse_columns(needed, [*PAIR_COLUMNS])
     match, part = _cells(table, "match"), _cells(table, "part")
@@ -142,7 +144,7 @@ def number_of(text: str) -> float | None:
     return float(plain) if _PLAIN.fullmatch(plain) else None
 
 
-def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTable:
+def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTableValidator:
     """The columns that are ours, under our names; says which ones are left out."""
     file = raw.attrs.get("file", "products")
     theirs = [str(name) for name in raw.columns]
@@ -172,24 +174,24 @@ def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTable:
     table = raw.reset_index(drop=True)
     # A name of ours that stands for another column than the one it was mapped to gives way.
     rows = pd.DataFrame({ours: table[name] for ours, name in taken.items()})
-    return RawTable(rows, file, ProductsError)
+    return RawTableValidator(rows, file, ProductsError)
 
 
-def _cells(table: RawTable, name: str) -> pd.Series:
+def _cells(table: RawTableValidator, name: str) -> pd.Series:
     """A column as it stands in the file, without white space around it."""
     if name not in table.rows:
         return pd.Series("", index=table.rows.index, dtype="str")
     return table.rows[name].astype("str").fillna("").str.strip()
 
 
-def _text(table: RawTable, name: str) -> pd.Series:
+def _text(table: RawTableValidator, name: str) -> pd.Series:
     """A column of texts, cleaned; a text that occurs often is cleaned once."""
     cells = _cells(table, name)
     cleaned = {cell: clean_text(cell) for cell in cells.unique()}
     return cells.map(cleaned).astype("str")
 
 
-def _cut(table: RawTable, texts: pd.Series, length: int, name: str) -> pd.Series:
+def _cut(table: RawTableValidator, texts: pd.Series, length: int, name: str) -> pd.Series:
     long = int((texts.str.len() > length).sum())
     if long:
         logger.warning(
@@ -199,7 +201,7 @@ def _cut(table: RawTable, texts: pd.Series, length: int, name: str) -> pd.Series
     return texts.str.slice(0, length).str.strip()
 
 
-def _ids(table: RawTable) -> pd.Series:
+def _ids(table: RawTableValidator) -> pd.Series:
     if "id" not in table.rows:
         return pd.Series([str(row + 1) for row in range(len(table.rows))], dtype="str")
     ids = _cells(table, "id")
@@ -212,7 +214,7 @@ def _ids(table: RawTable) -> pd.Series:
     return ids
 
 
-def _categories(table: RawTable) -> tuple[pd.Series, pd.Series]:
+def _categories(table: RawTableValidator) -> tuple[pd.Series, pd.Series]:
     cells = _cells(table, "category")
     told = {cell: levels(cell) for cell in cells.unique()}
     main = cells.map({cell: both[0] for cell, both in told.items()}).astype("str")
@@ -226,7 +228,7 @@ def _categories(table: RawTable) -> tuple[pd.Series, pd.Series]:
     return main, sub
 
 
-def _attributes(table: RawTable) -> pd.Series:
+def _attributes(table: RawTableValidator) -> pd.Series:
     cells = _cells(table, "attributes")
     told = {cell: _attributes_of(cell) for cell in cells.unique()}
     bad = cells.map({cell: pairs is None for cell, pairs in told.items()}).astype(bool)
@@ -268,7 +270,7 @@ def _plain(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _numbers(table: RawTable, name: str) -> pd.Series:
+def _numbers(table: RawTableValidator, name: str) -> pd.Series:
     cells = _cells(table, name)
     told = {cell: number_of(cell) for cell in cells.unique()}
     bad = cells.map({cell: number is None for cell, number in told.items()}).astype(bool)
@@ -276,21 +278,21 @@ def _numbers(table: RawTable, name: str) -> pd.Series:
     return cells.map(told).astype("float64")
 
 
-def _prices(table: RawTable, name: str = "price") -> pd.Series:
+def _prices(table: RawTableValidator, name: str = "price") -> pd.Series:
     prices = _numbers(table, name)
     table.refuse(prices <= 0, f"{name} must be above 0; leave it empty where it is not known", name)
     table.refuse(prices > MAX_PRICE, f"{name} is above {MAX_PRICE:g}", name)
     return prices
 
 
-def _currencies(table: RawTable, prices: pd.Series, usual: str) -> pd.Series:
+def _currencies(table: RawTableValidator, prices: pd.Series, usual: str) -> pd.Series:
     given = _cells(table, "currency")
     wrong = (given != "") & ~given.str.fullmatch(r"[A-Z]{3}")
     table.refuse(wrong, "currency is not three capitals, such as INR or EUR", "currency")
     return given.where((given != "") | prices.isna(), usual)
 
 
-def _check_values(table: RawTable, products: pd.DataFrame) -> None:
+def _check_values(table: RawTableValidator, products: pd.DataFrame) -> None:
     rating, votes = products["rating"], products["votes"]
     outside = (rating < 0) | (rating > MAX_RATING)
     table.refuse(

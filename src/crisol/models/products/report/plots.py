@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from crisol.core import metrics
+from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
-from crisol.core.drawing.galleries import Tile, gallery
+from crisol.core.drawing.picture_grid import Tile, picture_grid
 from crisol.core.drawing.style import COLOURS, MUTED, SEQUENTIAL, canvas, style
 from crisol.models.products.data.records import Record
 from crisol.models.products.predictor import ProductsPredictor
@@ -59,7 +59,7 @@ def confusion(table: pd.DataFrame, study: str) -> Figure:
     """Main categories: what is taken for what."""
     known = table[table["true_main"] != ""]
     names = sorted(set(known["true_main"]) | set(known["main"]))
-    matrix = metrics.confusion_matrix(known["true_main"], known["main"], names)
+    matrix = confusion_matrix(known["true_main"], known["main"], names)
     return figures.confusion(matrix, names, title=f"Main categories of the test products ({study})")
 
 
@@ -71,7 +71,7 @@ def calibration(result: StudyResult) -> Figure:
         known = table[table["true_leaf"] != ""]
         right = (known["true_leaf"] == known["leaf"]).to_numpy(np.int64)
         sure = known["confidence"].to_numpy(np.float64)
-        bins[method] = metrics.reliability_bins(right, np.column_stack([1 - sure, sure]))
+        bins[method] = reliability_bins(right, np.column_stack([1 - sure, sure]))
     return figures.reliability(
         bins, title=f"Is a category as sure as it says? ({result.study.name})"
     )
@@ -141,7 +141,7 @@ def mistakes(table: pd.DataFrame, tested: Sequence[Record]) -> Figure | None:
         for row in surest.itertuples()
     ]  # fmt: skip
     half = (len(tiles) + 1) // 2
-    return gallery(
+    return picture_grid(
         [tiles[:half], tiles[half:]] if len(tiles) > 2 else [tiles], title="The surest mistakes"
     )
 
@@ -176,7 +176,7 @@ def retrieval(predictor: ProductsPredictor, tested: Sequence[Record]) -> Figure 
         best = np.argsort(-(look.image @ look.text[at]), kind="stable")[:SHOWN]
         asked = Tile(None, [], text=pictured[at].title)
         rows.append([asked, *(_found(pictured[other], other == at) for other in best)])
-    return gallery(
+    return picture_grid(
         rows,
         title="Pictures found by a title",
         subtitle="left: the title; green: the picture that belongs to it",

@@ -10,18 +10,17 @@ The arrays are mapped, not read: an index of gigabytes is there at once, and pro
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
-from crisol.core.predictor import PredictorError, file_sha256
+from crisol.core.files import file_sha256, replacing_folder
+from crisol.core.predictor import PredictorError
 from crisol.models.products.search.filtering import Coded
 from crisol.models.products.search.nearest import Graph
 from crisol.models.products.search.text_column import TextColumn
@@ -47,17 +46,8 @@ class Stored:
 
 def write_index(target: Path, stored: Stored) -> Path:
     """Write the directory beside its place and put it there when it is whole."""
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-    scratch.mkdir(parents=True)
-    try:
+    with replacing_folder(target) as scratch:
         _write(scratch, stored)
-        retired = target.with_name(f"{scratch.name}.old")
-        if target.exists():
-            target.rename(retired)
-        scratch.rename(target)
-        shutil.rmtree(retired, ignore_errors=True)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 

@@ -10,7 +10,6 @@ and the order of the rows stands. Neither tells anything of its users.
 import json
 from io import BytesIO
 from pathlib import Path
-from uuid import uuid4
 from zipfile import ZipFile
 
 import numpy as np
@@ -18,6 +17,7 @@ import pandas as pd
 
 from crisol.core.data.sources import Source
 from crisol.core.data.sources import fetch as fetch_sources
+from crisol.core.files import replacing_file
 from crisol.models.recommender.data.prepare import clean
 from crisol.models.recommender.data.validation import (
     ATTRIBUTE_SEPARATOR,
@@ -133,10 +133,6 @@ def read_beauty_items(path: Path) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, target: Path) -> Path:
-    scratch = target.with_name(f".{target.name}.{uuid4().hex[:8]}")
-    try:
+    with replacing_file(target) as scratch:
         table.to_parquet(scratch, index=False)
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
     return target

@@ -12,7 +12,7 @@ import pandas as pd
 import pandera.pandas as pa
 from numpy.typing import NDArray
 
-from crisol.core.data.raw_tables import RawTable
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import MendableError
 from crisol.models.recommender.contract import (
     CLOCK_TOLERANCE,
@@ -177,21 +177,21 @@ def validate_users(users: pd.DataFrame, file: str = "users") -> pd.DataFrame:
 
 def _raw_table(
     table: pd.DataFrame, file: str, needed: tuple[str, ...], allowed: tuple[str, ...]
-) -> RawTable:
+) -> RawTableValidator:
     if len(table.columns) and str(table.columns[0]).startswith("\ufeff"):
         raise TableError(f"{file}: starts with a byte-order mark; read it with {READ_AS_TEXT}")
-    raw = RawTable(table.reset_index(drop=True), file, TableError)
+    raw = RawTableValidator(table.reset_index(drop=True), file, TableError)
     raw.refuse_columns(needed, allowed)
     return raw
 
 
-def _source(raw: RawTable) -> pd.Series:
+def _source(raw: RawTableValidator) -> pd.Series:
     if "source" not in raw.rows:
         return pd.Series(DEFAULT_SOURCE, index=raw.rows.index, dtype="str")
     return _ids(raw, "source")
 
 
-def _ids(raw: RawTable, name: str) -> pd.Series:
+def _ids(raw: RawTableValidator, name: str) -> pd.Series:
     """A column of ids as text; checked once per distinct id, as tables have millions of rows."""
     column = raw.rows[name]
     if pd.api.types.is_numeric_dtype(column) and len(column):
@@ -219,13 +219,13 @@ def _of(codes: NDArray[np.int64], bad: pd.Series) -> NDArray[np.bool_]:
     return bad.to_numpy(bool)[codes] if len(bad) else codes < 0
 
 
-def _optional_text(raw: RawTable, name: str) -> pd.Series:
+def _optional_text(raw: RawTableValidator, name: str) -> pd.Series:
     if name not in raw.rows:
         return pd.Series("", index=raw.rows.index, dtype="str")
     return raw.rows[name].astype("str").fillna("").str.strip()
 
 
-def _attributes(raw: RawTable) -> pd.Series:
+def _attributes(raw: RawTableValidator) -> pd.Series:
     column = _optional_text(raw, "attributes")
     parts = ATTRIBUTE_SEPARATOR + column + ATTRIBUTE_SEPARATOR
     empty = (column != "") & parts.str.contains(r"\|\s*\|", regex=True)
@@ -233,7 +233,7 @@ def _attributes(raw: RawTable) -> pd.Series:
     return column
 
 
-def _numbers(raw: RawTable, name: str) -> pd.Series:
+def _numbers(raw: RawTableValidator, name: str) -> pd.Series:
     """float64, NaN where the cell is empty."""
     if name not in raw.rows:
         return pd.Series(float("nan"), index=raw.rows.index, dtype="float64")
@@ -244,7 +244,7 @@ def _numbers(raw: RawTable, name: str) -> pd.Series:
     return numbers
 
 
-def _times(raw: RawTable) -> pd.Series:
+def _times(raw: RawTableValidator) -> pd.Series:
     if "time" not in raw.rows:
         return pd.Series(pd.NaT, index=raw.rows.index, dtype="datetime64[ns, UTC]")
     cells = raw.rows["time"]
@@ -265,7 +265,7 @@ def _times(raw: RawTable) -> pd.Series:
     return times.dt.as_unit("ns")
 
 
-def _all_or_none(raw: RawTable, source: pd.Series, given: pd.Series, name: str) -> None:
+def _all_or_none(raw: RawTableValidator, source: pd.Series, given: pd.Series, name: str) -> None:
     """A source that has some times, or some official parts, must have all."""
     some = given.groupby(source, sort=False).transform("any")
     raw.refuse(some & ~given, f"{name} is empty, but other events of this source have one")

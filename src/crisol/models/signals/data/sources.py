@@ -9,12 +9,12 @@ future, as published.
 
 from importlib.resources import files
 from pathlib import Path
-from uuid import uuid4
 
 import pandas as pd
 
 from crisol.core.data.sources import Source
 from crisol.core.data.sources import fetch as fetch_sources
+from crisol.core.files import replacing_file
 from crisol.models.signals.data.prepare import clean
 from crisol.models.signals.data.validation import validate_bars
 
@@ -72,12 +72,8 @@ def fetch(directory: Path | str, mirror: Path | str | None = None) -> list[Path]
     table = clean(validate_bars(table, REAL_BARS))
     table["timestamp"] = table["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     target = directory / REAL_BARS
-    scratch = directory / f".{REAL_BARS}.{uuid4().hex[:8]}"
-    try:
+    with replacing_file(target) as scratch:
         table.to_csv(scratch, index=False, lineterminator="\n")
-        scratch.replace(target)
-    finally:
-        scratch.unlink(missing_ok=True)
     return [target]
 
 

@@ -7,7 +7,7 @@ counted as a person sees it in the CSV: the first bar is row 1 and stands in lin
 import pandas as pd
 import pandera.pandas as pa
 
-from crisol.core.data.raw_tables import RawTable
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import MendableError
 from crisol.models.signals.contract import (
     CRYPTO_EXCHANGES,
@@ -75,7 +75,7 @@ def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
             of range, a bar whose open or close lies outside low..high, an unsorted or repeated
             timestamp, a symbol that does not fit its exchange, or a gap in the series.
     """
-    raw = RawTable(bars.reset_index(drop=True), file, BarsError)
+    raw = RawTableValidator(bars.reset_index(drop=True), file, BarsError)
     raw.refuse_columns(COLUMNS, COLUMNS)
     if bars.empty:
         raise BarsError(f"{file}: there are no bars")
@@ -87,11 +87,11 @@ def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
         numbers = pd.to_numeric(checked[name], errors="coerce")
         raw.refuse(numbers.isna(), f"{name} is not a number", name)
     checked = raw.conform(checked, SCHEMA)
-    _check_relations(RawTable(checked, file, BarsError))
+    _check_relations(RawTableValidator(checked, file, BarsError))
     return checked
 
 
-def _timestamps(raw: RawTable) -> pd.Series:
+def _timestamps(raw: RawTableValidator) -> pd.Series:
     found = raw.rows["timestamp"]
     if pd.api.types.is_numeric_dtype(found):
         raise BarsError(
@@ -102,7 +102,7 @@ def _timestamps(raw: RawTable) -> pd.Series:
     return times.dt.as_unit("ns")
 
 
-def _check_relations(checked: RawTable) -> None:
+def _check_relations(checked: RawTableValidator) -> None:
     """What several columns or neighbouring rows must satisfy."""
     bars = checked.rows
     checked.refuse(bars.high < bars.low, "high is below low")

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
-from crisol.core.metrics import bootstrap_interval, confusion_matrix, reliability_bins
+from crisol.core.metrics import bootstrap_interval
 from crisol.models.signals.contract import SIGNALS
 from crisol.models.signals.forecasts import BASELINES, ENSEMBLE
 from crisol.models.signals.predictor import SignalsPredictor

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crisol.core.metrics import (
-    accuracy,
-    expected_calibration_error,
-    information_coefficient,
-    log_loss,
-    macro_f1,
-    mcc,
-)
+from crisol.core.classification import expected_calibration_error, log_loss
+from crisol.core.metrics import accuracy, information_coefficient, macro_f1, mcc
 from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import StudyParams
 from crisol.models.signals.report.backtest import Backtest, trade

@@ -13,7 +13,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -25,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
+from crisol.core.files import remove_scratch, replacing_file, replacing_folder
 from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.shared_part import read_part, write_part
@@ -205,9 +205,6 @@ class Bench:
         chosen = algorithm(order.algorithm)
         started, worked = time.monotonic(), time.process_time()
         train, valid = self._rows(order)
-        scratch = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(scratch, ignore_errors=True)
-        (scratch / "model").mkdir(parents=True)
         context = FitContext(
             task=self.brief.task,
             classes=self.brief.classes,
@@ -229,21 +226,23 @@ class Bench:
         answers = model.predict(judged.features)
         if not np.isfinite(answers).all():
             raise MendableError(f"{order.algorithm}: its answers are not finite")
-        np.save(scratch / "answers.npy", answers)
-        state = model.write(scratch / "model")
         history = fit.history
-        record = {
-            "seconds": time.monotonic() - started,
-            "loss": judge(self.brief, judged, answers),
-            "latency_ms": one_row_ms(model, judged.features),
-            "facts": {name: float(value) for name, value in fit.facts.items()}
-            | {"cpu_seconds": time.process_time() - worked},
-            "history": [] if history is None else json.loads(history.to_json(orient="records")),
-            "state": state,
-            "algorithm": order.algorithm,
-        }
-        (scratch / RESULT).write_text(json.dumps(record))
-        scratch.rename(folder)
+        remove_scratch(folder)
+        with replacing_folder(folder) as scratch:
+            np.save(scratch / "answers.npy", answers)
+            (scratch / "model").mkdir()
+            state = model.write(scratch / "model")
+            record = {
+                "seconds": time.monotonic() - started,
+                "loss": judge(self.brief, judged, answers),
+                "latency_ms": one_row_ms(model, judged.features),
+                "facts": {name: float(value) for name, value in fit.facts.items()}
+                | {"cpu_seconds": time.process_time() - worked},
+                "history": [] if history is None else json.loads(history.to_json(orient="records")),
+                "state": state,
+                "algorithm": order.algorithm,
+            }
+            (scratch / RESULT).write_text(json.dumps(record))
         shutil.rmtree(folder.with_name(f"{folder.name}-epochs"), ignore_errors=True)
 
     def _pairs(self, order: Order, train: Part, count: int) -> Pairs:
@@ -255,9 +254,8 @@ class Bench:
             return Pairs(tuple((a, o, b) for a, o, b in json.loads(file.read_text())))
         classes = len(self.brief.classes)
         found = Pairs.find(train, self.brief.task, classes, order.seed, count)
-        scratch = file.with_suffix(f".{os.getpid()}")
-        scratch.write_text(json.dumps(found.chosen))
-        scratch.replace(file)
+        with replacing_file(file) as scratch:
+            scratch.write_text(json.dumps(found.chosen))
         return found
 
     def _rows(self, order: Order) -> tuple[Part, Part | None]:

@@ -325,8 +325,8 @@ class Search:
             "" if value is None else f", {name} {metrics.shown(name, value):.5g}",
             trial.seconds,
         )
-        progress.tell_trial(
-            progress.Trial(
+        progress.emit_trial(
+            progress.TrialResult(
                 number=trial.number,
                 algorithm=trial.algorithm,
                 settings=_flat(trial.settings),

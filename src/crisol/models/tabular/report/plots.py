@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
 from crisol.core.drawing.style import COLOURS, INK, MUTED, canvas, legend, style
-from crisol.core.metrics import confusion_matrix, reliability_bins
 from crisol.models.tabular.report.report import LINEAR, MODEL, Judged
 
 if TYPE_CHECKING:

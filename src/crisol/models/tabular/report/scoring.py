@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core import metrics as shared
+from crisol.core.classification import expected_calibration_error
 from crisol.core.metrics import Interval
 
 RESAMPLES = 1000
@@ -70,7 +71,7 @@ def score_classes(
         "mcc": shared.mcc(truth, said),
         "log_loss": float(losses.mean()),
         "brier": float(((probabilities - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean()),
-        "ece": shared.expected_calibration_error(truth, probabilities),
+        "ece": expected_calibration_error(truth, probabilities),
     }
     if len(names) == 2:  # as of a test for the second class
         found |= {"precision": float(precision[1]), "recall": float(recall[1])}

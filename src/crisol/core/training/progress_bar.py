@@ -1,4 +1,4 @@
-"""What a person sees of a running training: a bar, or a line now and then."""
+"""The progress bar of a running training, or log lines where nobody watches."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ def someone_is_watching() -> bool:
     return sys.stderr.isatty() or type(shell).__name__ == "ZMQInteractiveShell"
 
 
-class Ticker:
+class ProgressBar:
     """A progress bar in a terminal or a notebook, elsewhere a log line every few seconds."""
 
     def __init__(
@@ -61,7 +61,7 @@ class Ticker:
             self._bar.update(1)
 
     def show(self, epoch: int, **values: float) -> None:
-        """Show what was just measured; a log line only if the last one is some seconds old."""
+        """Show the newest values; a log line only if the last one is some seconds old."""
         if self._silent:
             return
         if self._bar is not None:

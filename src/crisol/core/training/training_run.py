@@ -1,4 +1,4 @@
-"""One training on its way: the epochs, and what has to survive between two of them."""
+"""One training run: its epochs, and the state that is saved between two of them."""
 
 import logging
 import math
@@ -18,12 +18,12 @@ from crisol.core.training.batches import count_rows
 from crisol.core.training.checkpoints import Checkpoint, describe_network, fingerprint
 from crisol.core.training.device import DeviceChoice
 from crisol.core.training.loop_params import LoopParams
-from crisol.core.training.pace import Pace
+from crisol.core.training.loss_means import LossMeans, NonFiniteLossError
 from crisol.core.training.processes import Processes
+from crisol.core.training.progress_bar import ProgressBar
+from crisol.core.training.progress_reporter import ProgressReporter
 from crisol.core.training.schedules import Schedule, make_optimizer
 from crisol.core.training.seeding import seed_everything
-from crisol.core.training.tally import NonFiniteLossError, Tally
-from crisol.core.training.ticker import Ticker
 
 logger = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ Evaluate = Callable[[nn.Module], Mapping[str, float]]
 """Further validation metrics of the network, which is in evaluation mode on its device."""
 
 Stop = Callable[[], bool]
-"""Asked after every batch (under several processes: after every epoch, of the first one) whether
-to stop."""
+"""Called after every batch whether to stop; under several processes after every epoch, in the main
+one."""
 
 
 class StoppedTooSoonError(RuntimeError):
@@ -57,7 +57,7 @@ class Batches(Protocol):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What a training reached.
+    """The outcome of a training run.
 
     Attributes:
         network: the network given to :func:`train`, in evaluation mode on its device, with the
@@ -65,11 +65,11 @@ class TrainResult:
         history: one row an epoch: label, epoch (from 1), step (optimiser steps so far), train_loss,
             other train_* and valid_* values, learning_rate, seconds, samples_per_second.
         best_epoch: the epoch whose weights the network has.
-        best_value: what the monitored column was then; ``None`` without ``monitor``.
-        epochs_run: epochs of the whole training, those before a resume included.
-        resumed_from_epoch: the epoch a checkpoint took us back to; ``None`` if there was none.
+        best_value: the monitored column in that epoch; ``None`` without ``monitor``.
+        epochs_run: epochs of the whole run, those before a resume included.
+        resumed_from_epoch: the epoch of the checkpoint it resumed from; ``None`` without one.
         seconds: time spent in all epochs.
-        device: where, and why there.
+        device: the device it ran on, and why.
     """
 
     network: nn.Module
@@ -82,8 +82,8 @@ class TrainResult:
     device: DeviceChoice
 
 
-class Unit:
-    """What :func:`crisol.core.training.loop.train` does, with its arguments."""
+class TrainingRun:
+    """One call of :func:`crisol.core.training.loop.train`, with its arguments."""
 
     def __init__(
         self,
@@ -106,7 +106,7 @@ class Unit:
             network.compile()
         self._prepared = processes.prepare_network(network)
         if self._average is not None:
-            processes.prepare_network(self._average.network, evaluation=True)
+            processes.prepare_network(self._average.module, evaluation=True)
         self._train_data = processes.prepare_data(train_data, training=True)
         self._valid_data = None
         if valid_data is not None:
@@ -124,14 +124,14 @@ class Unit:
 
     @property
     def _evaluated(self) -> nn.Module:
-        return self._network if self._average is None else self._average.network
+        return self._network if self._average is None else self._average.module
 
     def run(self, folder: Path | None, given_fingerprint: str) -> TrainResult:
         """Train to the end, from the checkpoint in ``folder`` if there is one that belongs."""
         params = self._params
         identity = fingerprint(
             given=given_fingerprint,
-            # Where and how often to look does not change what is learned.
+            # The device and the intervals of checkpoints and logs do not change the weights.
             params=params.model_dump(
                 mode="json", exclude={"device", "checkpoint_every_epochs", "log_every_steps"}
             ),
@@ -140,18 +140,18 @@ class Unit:
         checkpoint = None if folder is None else Checkpoint(folder, self._label)
         finished, resumed_from = self._restore(checkpoint, identity)
         batches, silent = len(self._train_data), not self._processes.is_first
-        self._pace = Pace(self._epoch, params.epochs, batches, silent=silent)
+        self._reporter = ProgressReporter(self._epoch, params.epochs, batches, silent=silent)
         if not finished:
             self._announce(resumed_from)
-            with Ticker(
+            with ProgressBar(
                 self._label,
                 self._epoch,
                 params,
                 batches,
                 silent=silent,
-            ) as ticker:
+            ) as bar:
                 while self._epoch < params.epochs and not self._exhausted():
-                    self._run_epoch(ticker)
+                    self._run_epoch(bar)
                     if self._stopped:
                         break
                     last = self._epoch == params.epochs or self._exhausted()
@@ -177,44 +177,44 @@ class Unit:
         patience = self._params.early_stopping_patience
         return patience is not None and self._stale_epochs >= patience
 
-    def _run_epoch(self, ticker: Ticker) -> None:
+    def _run_epoch(self, bar: ProgressBar) -> None:
         started = time.perf_counter()
         self._epoch += 1
         seed_everything(self._params.seed, "train", self._epoch, self._processes.rank)
         if hasattr(self._train_data, "set_epoch"):
             self._train_data.set_epoch(self._epoch)
-        tally = Tally("training", f"{self._label or 'training'}, epoch {self._epoch}")
-        learning_rate = self._train_pass(tally, ticker)
+        losses = LossMeans("training", f"{self._label or 'training'}, epoch {self._epoch}")
+        learning_rate = self._train_pass(losses, bar)
         if self._stopped:  # in the middle of the epoch, which does not count
             self._epoch -= 1
             return
-        means = tally.means(self._processes.total)
+        means = losses.means(self._processes.total)
         trained = time.perf_counter()
         row: dict[str, Any] = {"label": self._label, "epoch": self._epoch, "step": self._step}
         row |= {f"train_{name}": value for name, value in means.items()}
         row |= self._validate()
         row["learning_rate"] = learning_rate
         row["seconds"] = time.perf_counter() - started
-        row["samples_per_second"] = tally.rows * self._processes.world / (trained - started)
+        row["samples_per_second"] = losses.rows * self._processes.world / (trained - started)
         monitored = self._monitored(row)
         self._schedule.after_epoch(monitored)
         self._keep_best(monitored)
         self._history.append(row)
-        self._tell(row)
-        self._pace.epoch(self._epoch, learning_rate, row["train_loss"])
+        self._emit(row)
+        self._reporter.epoch(self._epoch, learning_rate, row["train_loss"])
         shown = {"train_loss": row["train_loss"]}
         if self._params.monitor and monitored is not None:
             shown[self._params.monitor] = monitored
-        ticker.show(self._epoch, **shown)
+        bar.show(self._epoch, **shown)
 
     def _ask_to_stop(self) -> bool:
-        """Whether to stop, as the first process sees it."""
+        """Whether to stop, which the main process decides."""
         if self._stop is not None:
             asked = {"stop": float(self._stop())} if self._processes.is_first else None
             self._stopped = bool(self._processes.from_first(asked)["stop"])
         return self._stopped
 
-    def _train_pass(self, tally: Tally, ticker: Ticker) -> float:
+    def _train_pass(self, losses: LossMeans, bar: ProgressBar) -> float:
         """One pass over the training data; returns the learning rate of its last step."""
         params, processes = self._params, self._processes
         accumulation, batches = params.gradient_accumulation, len(self._train_data)
@@ -226,18 +226,18 @@ class Unit:
             window_rows += rows
             complete = index % accumulation == 0 or index == batches
             with processes.gradients(self._prepared, synchronise=complete):
-                value = tally.add(self._loss(self._prepared, batch), rows)
+                value = losses.add(self._loss(self._prepared, batch), rows)
                 processes.backward(value if accumulation == 1 else value * rows)
             if complete:
                 learning_rate = self._schedule.learning_rate
                 self._optimizer_step(window_rows if accumulation > 1 else None)
                 window_rows = 0
-            ticker.advance()
+            bar.advance()
             rows_of_all = rows * processes.world
-            self._pace.batch(self._epoch, index, rows_of_all, learning_rate, tally.peek)
+            self._reporter.batch(self._epoch, index, rows_of_all, learning_rate, losses.peek)
             if index % params.log_every_steps == 0:
-                tally.flush()
-                ticker.show(self._epoch, loss=tally.latest)
+                losses.flush()
+                bar.show(self._epoch, loss=losses.latest)
             if index < batches and processes.world == 1 and self._ask_to_stop():
                 return learning_rate
         if index != batches:
@@ -256,22 +256,20 @@ class Unit:
         self._schedule.after_step()
         self._step += 1
         if self._average is not None:
-            self._average.update(self._network, self._step)
+            self._average.update_parameters(self._network)
 
     @torch.no_grad()
     def _validate(self) -> dict[str, float]:
         network, processes = self._evaluated, self._processes
-        if self._average is not None:
-            self._average.copy_buffers(self._network)
         network.eval()
         values: dict[str, float] = {}
         if self._valid_data is not None:
             # The same draws in every epoch, so that epochs can be compared.
             seed_everything(self._params.seed, "valid", processes.rank)
-            tally = Tally("validation", f"{self._label or 'training'}, epoch {self._epoch}")
+            losses = LossMeans("validation", f"{self._label or 'training'}, epoch {self._epoch}")
             for batch in self._valid_data:
-                tally.add(self._loss(network, batch), count_rows(batch))
-            values |= {f"valid_{k}": v for k, v in tally.means(processes.total).items()}
+                losses.add(self._loss(network, batch), count_rows(batch))
+            values |= {f"valid_{k}": v for k, v in losses.means(processes.total).items()}
         if self._evaluate is not None:
             seed_everything(self._params.seed, "evaluate")
             found = self._evaluate(network) if processes.is_first else None
@@ -307,7 +305,7 @@ class Unit:
     def _copied_weights(self) -> dict[str, Tensor]:
         return {name: tensor.clone() for name, tensor in self._evaluated.state_dict().items()}
 
-    def _tell(self, row: Mapping[str, Any]) -> None:
+    def _emit(self, row: Mapping[str, Any]) -> None:
         if self._processes.is_first:
             prefix = f"{self._label}." if self._label else ""
             measured = {k: v for k, v in row.items() if k not in {"label", "epoch", "step"}}
@@ -328,7 +326,7 @@ class Unit:
         }
         if not finished:
             average, scaler = self._average, self._processes.scaler
-            state["average"] = None if average is None else average.network.state_dict()
+            state["average"] = None if average is None else average.state_dict()
             state["best_weights"] = self._best_weights
             state["optimizer"] = self._optimizer.state_dict()
             state["schedule"] = self._schedule.state_dict()
@@ -340,9 +338,9 @@ class Unit:
             checkpoint.save(self._state(identity, finished=False))
 
     def _finish(self, checkpoint: Checkpoint | None, identity: str) -> None:
-        """Take the best weights, and leave a small record that this unit is done.
+        """Take the best weights, and replace the checkpoint by a small record of the result.
 
-        Of a training that was stopped the last checkpoint stays: with more time it goes on.
+        The last checkpoint of a run that was stopped stays, so that it can resume with more time.
         """
         if self._epoch == 0:
             raise StoppedTooSoonError(f"{self._label or 'training'}: stopped in its first epoch")
@@ -364,7 +362,7 @@ class Unit:
             )
 
     def _restore(self, checkpoint: Checkpoint | None, identity: str) -> tuple[bool, int | None]:
-        """Go back to the checkpoint; whether the unit is finished, and the epoch it had reached."""
+        """Load the checkpoint; returns whether the run is finished, and the epoch it reached."""
         state = None if checkpoint is None else checkpoint.load(identity)
         self._processes.check_agreement(
             0 if state is None else state["epoch"],
@@ -378,7 +376,7 @@ class Unit:
         self._network.load_state_dict(state["network"])
         if not state["finished"]:
             if self._average is not None:
-                self._average.network.load_state_dict(state["average"])
+                self._average.load_state_dict(state["average"])
             if self._processes.scaler is not None:
                 self._processes.scaler.load_state_dict(state["scaler"])
             self._best_weights = state["best_weights"]
@@ -387,8 +385,8 @@ class Unit:
             self._optimizer.load_state_dict(state["optimizer"])
             self._schedule.load_state_dict(state["schedule"])
         for row in self._history:
-            # Whoever listens now has not heard these: the process that told them is gone.
-            self._tell(row)
+            # The callbacks of this process have not had them: another process emitted them.
+            self._emit(row)
         return state["finished"], self._epoch
 
     def _announce(self, resumed_from: int | None) -> None:

@@ -3,7 +3,7 @@ import logging
 import subprocess
 import sys
 
-from crisol.core.training import ticker
+from crisol.core.training import progress_bar
 
 
 def test_a_terminal_gets_a_bar_and_no_lines(tiny, monkeypatch, caplog):
@@ -18,7 +18,7 @@ def test_a_terminal_gets_a_bar_and_no_lines(tiny, monkeypatch, caplog):
 
 
 def test_elsewhere_there_is_a_line_now_and_then(tiny, monkeypatch, caplog):
-    monkeypatch.setattr(ticker, "LINE_EVERY_S", 0.0)
+    monkeypatch.setattr(progress_bar, "LINE_EVERY_S", 0.0)
     with caplog.at_level(logging.INFO):
         tiny.run(tiny.params(epochs=2, log_every_steps=3), label="fold0")
     lines = [record.message for record in caplog.records]

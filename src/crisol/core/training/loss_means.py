@@ -1,4 +1,4 @@
-"""Losses added up without waiting for the device at every step."""
+"""Means of the losses of an epoch, without waiting for the device at every step."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,18 +10,18 @@ class NonFiniteLossError(FloatingPointError):
     """A loss became NaN or infinite; the weights after it are worthless and are not saved."""
 
 
-class Tally:
+class LossMeans:
     """Row-weighted means of the losses of one epoch.
 
     Values stay on the device until :meth:`flush` reads them back together.
 
     Args:
-        what: ``training`` or ``validation``, for the error message.
-        where: names unit and epoch in the error message.
+        phase: ``training`` or ``validation``, for the error message.
+        where: names training run and epoch in the error message.
     """
 
-    def __init__(self, what: str, where: str) -> None:
-        self._what, self._where = what, where
+    def __init__(self, phase: str, where: str) -> None:
+        self._phase, self._where = phase, where
         self._pending: dict[str, list[Tensor]] = {}
         self._pending_rows: list[int] = []
         self._sums: dict[str, float] = {}
@@ -45,7 +45,7 @@ class Tally:
         return parts["loss"]
 
     def flush(self) -> None:
-        """Read back what was added since the last time.
+        """Read back the losses that were added since the last call.
 
         Raises:
             NonFiniteLossError: one of the losses is NaN or infinite; names the batch.
@@ -85,7 +85,7 @@ class Tally:
         if len(bad):
             index = int(bad[0])
             raise NonFiniteLossError(
-                f"{self._where}: the {self._what} loss became {losses[index].item()} at step "
+                f"{self._where}: the {self._phase} loss became {losses[index].item()} at step "
                 f"{self._flushed_batches + index + 1} of the epoch; lower learning_rate, set "
                 "gradient_clip, or look for NaN and infinite values in the data"
             )

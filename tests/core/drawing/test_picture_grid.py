@@ -3,14 +3,14 @@ from io import BytesIO
 import numpy as np
 import pytest
 
-from crisol.core.drawing.galleries import Tile, gallery
+from crisol.core.drawing.picture_grid import Tile, picture_grid
 
 PICTURE = np.full((8, 8, 3), 200, np.uint8)
 
 
 def test_every_tile_is_drawn_with_its_caption() -> None:
     rows = [[Tile(PICTURE, ["a" * 40, "second"]), Tile(None, ["none"])], [Tile(PICTURE, ["b"])]]
-    figure = gallery(rows, title="Shelf")
+    figure = picture_grid(rows, title="Shelf")
     shown = [axes for axes in figure.axes if axes.get_visible()]
     assert [len(axes.images) for axes in shown] == [1, 0, 1]
     first = shown[0].get_xlabel()
@@ -20,11 +20,11 @@ def test_every_tile_is_drawn_with_its_caption() -> None:
 
 def test_dollar_signs_are_no_formula() -> None:
     name = "A$AP \\frac$ bag"
-    figure = gallery([[Tile(PICTURE, [name]), Tile(None, [], text=name)]], title="Shelf")
+    figure = picture_grid([[Tile(PICTURE, [name]), Tile(None, [], text=name)]], title="Shelf")
     figure.savefig(BytesIO())
     assert figure.axes[0].get_xlabel() == name
 
 
 def test_an_empty_gallery_is_refused() -> None:
     with pytest.raises(ValueError, match="no picture"):
-        gallery([], title="Nothing")
+        picture_grid([], title="Nothing")

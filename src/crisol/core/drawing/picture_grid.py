@@ -1,4 +1,4 @@
-"""Pictures with captions, in the house style."""
+"""Figures of pictures with captions, in the house style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ MIN_WIDTH = 5
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture of a gallery.
+    """One picture of a grid.
 
     Attributes:
         pixels: [H, W, 3] uint8; ``None`` where there is no picture.
-        caption: what stands below it, in lines; long ones are cut.
+        caption: the lines below it; long ones are cut.
         mark: its frame: ``good``, ``bad``, or none.
-        text: what stands where there is no picture; long ones are cut.
+        text: shown where there is no picture; long ones are cut.
     """
 
     pixels: NDArray[np.uint8] | None
@@ -33,20 +33,20 @@ class Tile:
     text: str = "no picture"
 
 
-def gallery(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -> Figure:
-    """Rows of pictures.
+def picture_grid(rows: Sequence[Sequence[Tile]], *, title: str, subtitle: str = "") -> Figure:
+    """A figure of pictures in rows.
 
     Args:
         rows: tiles of each row; shorter rows end in empty places.
         title: of the figure.
-        subtitle: what has to be known to read it.
+        subtitle: a note for the reader.
 
     Raises:
         ValueError: there is no tile.
     """
     width = max((len(row) for row in rows), default=0)
     if not width:
-        raise ValueError("gallery: there is no picture to show")
+        raise ValueError("picture_grid: there is no picture to show")
     figure = canvas(1.55 * max(width, MIN_WIDTH), 1.95 * len(rows) + 0.7)
     figure.suptitle(title, x=0.02, ha="left", fontsize=11, fontweight="bold", color=INK)
     if subtitle:
@@ -81,5 +81,5 @@ def _draw(axes: Any, tile: Tile) -> None:
         line if len(line) <= CAPTION_CHARACTERS else line[: CAPTION_CHARACTERS - 1] + "…"
         for line in tile.caption
     ]
-    # Captions are what somebody wrote: dollar signs in them are no formula.
+    # Captions are free text: dollar signs in them are no formula.
     axes.set_xlabel("\n".join(cut), fontsize=6.5, color=INK, parse_math=False)
