@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.recommender.answers.diversity import diversify_list, intra_list_diversity
 from crisol.models.recommender.answers.encoding import Encoded, Encoder, stacked, together
 from crisol.models.recommender.answers.explanation import Explainer, carried_most
@@ -258,8 +258,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
         """See :meth:`Predictor.read`; the runtime is ``numpy``."""
-        if runtime not in (None, "numpy"):
-            raise PredictorError(f"no runtime {runtime!r}; there is: numpy")
+        check_runtime(runtime, "numpy")
         return cls(
             *read_all(directory),
             study=manifest["study"],

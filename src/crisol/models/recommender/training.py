@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.core.errors import MendableError
+from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.recommender.answers.hybrid import Hybrid, Lesson, log_share, rank_together
 from crisol.models.recommender.answers.ranking import Items, top_k
@@ -99,11 +100,7 @@ def fit(
 def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
     """Say before training what would be missing after it."""
     study = data.register_study
-    names = {each.name for each in data.studies}
-    for section, by_study in (("model", model.by_study), ("train", train.by_study)):
-        for name in by_study:
-            if name not in names:
-                raise MendableError(f"recommender.{section}.by_study: {name!r} is not a study")
+    check_study_names("recommender", data, model=model, train=train)
     methods = model.of_study(study)
     able = (*COLLABORATIVE, CONTENT)
     if not set(able) & set(methods.hybrid_methods):
@@ -178,7 +175,7 @@ class _Study:
                 seen,
                 self.catalogue,
                 self.methods,
-                lambda name: self.train.loop(name, self.study.name),
+                self.train.of_study(self.study.name),
                 self.checkpoints,
                 f"{self.study.name}.{method}.{stage}",
             )

@@ -42,7 +42,7 @@ def forecast(
     tables = []
     for study in data.studies:
         mine = samples[samples.study == study.name].reset_index(drop=True)
-        threads = train.fit(study.name).cpu_threads
+        threads = train.of_study(study.name).cpu_threads
         newest = windows(bars, mine, NetworkParams(steps=2))[:, -1]
         persistent = _class_of_newest_bar(bars, mine, study)
         for fold in split(mine, study):
@@ -54,7 +54,7 @@ def forecast(
                         persistent,
                         mine["label"].to_numpy(),
                         fold,
-                        train.fit(study.name),
+                        train.of_study(study.name),
                     )
                 rows = mine["row"].to_numpy()[fold.test]
                 tables.append(

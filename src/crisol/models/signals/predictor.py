@@ -17,10 +17,10 @@ from pydantic import Field, Strict
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
-from crisol.models.signals.architecture import NetworkParams, Runtime
+from crisol.models.signals.architecture import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.contract import (
     SIGNALS,
     Prediction,
@@ -264,8 +264,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """
         if runtime == "torch":
             return self._torch_runner()
-        if runtime not in ONNX_FILES:
-            raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
+        check_runtime(runtime, *RUNTIMES)
         if runtime not in self.exported:
             raise PredictorError(
                 f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
@@ -313,9 +312,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
         """See :meth:`Predictor.read`; ``runtime`` is ``torch``, ``onnx`` or ``int8``."""
         described = {name: manifest[name] for name in Description.model_fields if name in manifest}
+        check_runtime(runtime, *RUNTIMES)
         if runtime is not None:
-            if runtime not in ("torch", *ONNX_FILES):
-                raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
             described["runtime"] = runtime
         state = load_file(directory / STATE)
         return cls(

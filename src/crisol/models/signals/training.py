@@ -127,7 +127,7 @@ def fit(
     predictor: SignalsPredictor | None = None
     for study in data.studies:
         mine = samples[samples.study == study.name].reset_index(drop=True)
-        unit = _Study(study, bars, mine, model.network(study.name), train, checkpoints, source)
+        unit = _Study(study, bars, mine, model.of_study(study.name), train, checkpoints, source)
         folds = split(mine, study)
         study_forecasts = []
         for fold in folds:
@@ -165,7 +165,7 @@ class _Study:
         source: SignalsPredictor | None,
     ) -> None:
         self.study, self.bars, self.samples, self.network = study, bars, samples, network
-        self.params, self.train = train.fit(study.name), train
+        self.params, self.train = train.of_study(study.name), train
         self.checkpoints, self.source = checkpoints, source
         scale = samples["scale"].to_numpy() * np.sqrt(study.horizon_bars)
         moves = samples["next_return"].to_numpy() / np.maximum(scale, 1e-9)

@@ -39,7 +39,7 @@ def check_transfer(
     Raises:
         TransferError: it has another shape, or learned from the newest test bars.
     """
-    check_same_shape(champion.description.network, model.network(study.name))
+    check_same_shape(champion.description.network, model.of_study(study.name))
     mine = samples[samples.study == study.name].reset_index(drop=True)
     newest = split(mine, study)[-1]
     if knows(champion, mine, newest):

@@ -8,12 +8,11 @@ Legend: N events of a history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.core.metrics import bootstrap_interval
+from crisol.core.deletion import Deletion, deletion_figures
 from crisol.models.recommender.answers.encoding import Encoded, together
 from crisol.models.recommender.answers.explanation import carried_most
 from crisol.models.recommender.contract import RecommendationRequest
@@ -22,21 +21,6 @@ from crisol.models.recommender.predictor import RecommenderPredictor
 
 DRAWS = 5
 """Random deletions that a case's named one is compared with."""
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """One recommended item of one request.
-
-    Attributes:
-        request: which one.
-        named: by how much the score falls without the events that the explanation names.
-        random: the mean fall without as many other items of the history.
-    """
-
-    request: int
-    named: float
-    random: float
 
 
 def deletions(
@@ -65,7 +49,7 @@ def deletions(
                 draws = [rng.choice(others, len(named), replace=False) for _ in range(DRAWS)]
                 variants += [(item, deleted) for deleted in (named, *draws)]
         falls = _falls(predictor, output.encoded, variants).reshape(-1, DRAWS + 1)
-        found += [Deletion(index, float(one[0]), float(one[1:].mean())) for one in falls]
+        found += [Deletion.from_falls(index, one) for one in falls]
     return found
 
 
@@ -75,27 +59,10 @@ def deletion_test(
     """The deletion test in figures; nothing where histories are too short to delete from.
 
     Returns:
-        ``cases``: recommended items examined; ``fall_named`` and ``fall_random``: mean fall of the
-        score; ``difference`` with ``difference_low`` and ``difference_high``: its mean and 95 %
-        interval (requests resampled); ``share_larger``: in which share of cases the named events
-        weighed more than the random ones.
+        See :func:`crisol.core.deletion.deletion_figures`; falls are of an item's score, and
+        requests are resampled.
     """
-    cases = deletions(predictor, requests, seed)
-    if not cases:
-        return None
-    named = np.array([case.named for case in cases])
-    random = np.array([case.random for case in cases])
-    groups = np.array([case.request for case in cases])
-    interval = bootstrap_interval(named - random, named - random, groups=groups, metric="mean")
-    return {
-        "cases": float(len(cases)),
-        "fall_named": float(named.mean()),
-        "fall_random": float(random.mean()),
-        "difference": interval.value,
-        "difference_low": interval.low,
-        "difference_high": interval.high,
-        "share_larger": float((named > random).mean()),
-    }
+    return deletion_figures(deletions(predictor, requests, seed))
 
 
 def _falls(
