@@ -82,8 +82,8 @@ def make_predictor(directory: Path, hidden: int) -> Path:
 
     from crisol.models.signals import example_request
     from crisol.models.signals.answers.familiarity import fit_familiarity
-    from crisol.models.signals.export import export
-    from crisol.models.signals.network import SignalNetwork
+    from crisol.models.signals.networks.export import export
+    from crisol.models.signals.networks.network import SignalNetwork
     from crisol.models.signals.params import NetworkParams
     from crisol.models.signals.predictor import SignalsPredictor
 

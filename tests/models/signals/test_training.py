@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from crisol.core import progress
 from crisol.models.signals import training
 from crisol.models.signals.data import prepare as data
-from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
+from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import ModelParams, ServeParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.transfer import TransferError

@@ -9,9 +9,9 @@ import pandas as pd
 from crisol.core.candidate import Evaluation, Report
 from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
-from crisol.models.recommender.answers.ranking import Items, list_diversity
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.data.histories import VISITOR, Histories
+from crisol.models.recommender.methods.ranking import Items, list_diversity
 from crisol.models.recommender.methods.scorer import Floats
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor

@@ -16,10 +16,9 @@ from pydantic import Field
 from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.recommender.answers.diversity import diversify_list, intra_list_diversity
-from crisol.models.recommender.answers.encoding import Encoded, Encoder, stacked, together
 from crisol.models.recommender.answers.explanation import Explainer, carried_most
 from crisol.models.recommender.answers.hybrid import Hybrid
-from crisol.models.recommender.answers.ranking import surprise, top_k
+from crisol.models.recommender.answers.requests import Encoded, Encoder, stacked, together
 from crisol.models.recommender.answers.space import Spaces
 from crisol.models.recommender.contract import (
     Explanation,
@@ -33,6 +32,7 @@ from crisol.models.recommender.contract import (
 )
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Interactions
+from crisol.models.recommender.methods.ranking import surprise, top_k
 from crisol.models.recommender.methods.scorer import Floats
 from crisol.models.recommender.storage import read_all, write_all
 

@@ -20,13 +20,13 @@ from crisol.core.errors import MendableError
 from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.recommender.answers.hybrid import Hybrid, Lesson, log_share, rank_together
-from crisol.models.recommender.answers.ranking import Items, top_k
 from crisol.models.recommender.answers.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.contract import Context, RecommendationRequest
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.prepare import histories_before, interactions, user_ids
 from crisol.models.recommender.data.tags import catalogue
-from crisol.models.recommender.fitting import Task, fit_method
+from crisol.models.recommender.method_fitting import Task, fit_method
+from crisol.models.recommender.methods.ranking import Items, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.params import DataParams, MethodsParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor

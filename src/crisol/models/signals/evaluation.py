@@ -7,8 +7,14 @@ import pandas as pd
 
 from crisol.core.candidate import Evaluation, Report
 from crisol.core.metrics import macro_f1, mcc
+from crisol.models.signals.data.forecasts import (
+    BASELINES,
+    ENSEMBLE,
+    MEMBER,
+    PROBABILITIES,
+    SHUFFLED,
+)
 from crisol.models.signals.data.prepare import windows
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import DataParams
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report import runtimes, tables

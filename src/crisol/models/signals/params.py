@@ -9,7 +9,7 @@ from crisol.core.candidate import GateRule
 from crisol.core.params import Params
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
-from crisol.models.signals.architecture import LAYERS, Layer, Names, NetworkParams, Runtime
+from crisol.models.signals.network_params import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]
 

@@ -20,7 +20,6 @@ from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
-from crisol.models.signals.architecture import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.contract import (
     SIGNALS,
     Prediction,
@@ -29,9 +28,10 @@ from crisol.models.signals.contract import (
     Probabilities,
 )
 from crisol.models.signals.features import columns, features
+from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
 
 if TYPE_CHECKING:
-    from crisol.models.signals.network import Ensemble, SignalNetwork
+    from crisol.models.signals.networks.network import Ensemble, SignalNetwork
 
 WEIGHTS = "weights.safetensors"
 STATE = "state.safetensors"
@@ -231,7 +231,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     def ensemble(self) -> Ensemble:
         """The members as one torch module in evaluation mode."""
         if self._ensemble is None:
-            from crisol.models.signals.network import Ensemble
+            from crisol.models.signals.networks.network import Ensemble
 
             members = [self.network(index) for index in range(self.description.members)]
             self._ensemble = Ensemble(
@@ -243,7 +243,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """A fresh copy of one member, in evaluation mode."""
         import torch
 
-        from crisol.models.signals.network import SignalNetwork
+        from crisol.models.signals.networks.network import SignalNetwork
 
         network = SignalNetwork(self.description.network)
         prefix = f"{member}."

@@ -16,19 +16,19 @@ from crisol.core.training.checkpoints import clear, fingerprint
 from crisol.core.training.loop import Loss, TensorBatches, train
 from crisol.core.training.seeding import seed_everything
 from crisol.models.signals.answers.familiarity import fit_familiarity
-from crisol.models.signals.architecture import NetworkParams
-from crisol.models.signals.calibration import (
+from crisol.models.signals.contract import SEQUENCE_BARS, PredictionRequest
+from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
+from crisol.models.signals.data.prepare import Fold, split, windows
+from crisol.models.signals.methods.calibration import (
     Offset,
     balance_offset,
     best_hold_shift,
     class_weights,
     weighted_log_loss,
 )
-from crisol.models.signals.contract import SEQUENCE_BARS, PredictionRequest
-from crisol.models.signals.data.prepare import Fold, split, windows
-from crisol.models.signals.export import export
-from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
-from crisol.models.signals.network import CLASSES, Ensemble, SignalNetwork, freeze
+from crisol.models.signals.network_params import NetworkParams
+from crisol.models.signals.networks.export import export
+from crisol.models.signals.networks.network import CLASSES, Ensemble, SignalNetwork, freeze
 from crisol.models.signals.params import (
     DataParams,
     FitParams,

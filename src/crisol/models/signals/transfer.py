@@ -3,8 +3,8 @@
 import pandas as pd
 
 from crisol.core.errors import MendableError
-from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.data.prepare import Fold, split
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import ModelParams, StudyParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
 

@@ -1,10 +1,10 @@
 """Candidates of every method, re-ranked by a learned model.
 
-A candidate's score is ``Σ_s w_s asinh(x_s / c_s)``: ``x_s`` is what method s says of it, ``c_s``
-how high the method's highest score for a history typically is, and ``w_s`` what is learned, see
-:mod:`crisol.models.recommender.answers.reranking`. The ``asinh`` is nearly linear up to ``c_s`` and
-logarithmic beyond. Nothing is normalised by a history's own scores, so that scores before and after
-an event is deleted compare.
+A candidate's score is ``Σ_s w_s asinh(x_s / c_s)``: ``x_s`` is the score that method s gives it,
+``c_s`` the typical height of the method's highest score for a history, and ``w_s`` the learned
+weight, see :mod:`crisol.models.recommender.answers.hybrid_weights`. The ``asinh`` is nearly linear
+up to ``c_s`` and logarithmic beyond. Nothing is normalised by a history's own scores, so that
+scores before and after an event is deleted compare.
 
 A history of which no method knows anything is ranked by popularity, which also decides between
 equal scores; after it the lower index.
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.recommender.answers.candidates import Candidates, Pool
-from crisol.models.recommender.answers.reranking import Weights, learn
+from crisol.models.recommender.answers.hybrid_weights import Weights, learn
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import HybridParams

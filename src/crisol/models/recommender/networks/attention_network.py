@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from crisol.models.recommender.method_params import AttentionParams
-from crisol.models.recommender.methods.attention import SLOPE
+from crisol.models.recommender.methods.attention_scorer import SLOPE
 from crisol.models.recommender.networks.edges import Direction, Edges
 from crisol.models.recommender.networks.graph import PIECE, gather_sum
 

@@ -20,7 +20,7 @@ from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import AttentionParams
-from crisol.models.recommender.methods.attention import AttentionScorer, latest
+from crisol.models.recommender.methods.attention_scorer import AttentionScorer, latest
 from crisol.models.recommender.networks.attention_network import AttentionNetwork
 from crisol.models.recommender.networks.edges import Edges
 from crisol.models.recommender.networks.monitoring import held_out_quality

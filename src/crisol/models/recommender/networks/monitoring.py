@@ -6,8 +6,8 @@ import numpy as np
 from torch import nn
 
 from crisol.core.training.loop import Evaluate
-from crisol.models.recommender.answers.ranking import measure, top_k
 from crisol.models.recommender.data.histories import Histories
+from crisol.models.recommender.methods.ranking import measure, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 
 MONITOR_K = 20

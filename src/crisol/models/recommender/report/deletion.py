@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.deletion import Deletion, deletion_figures
-from crisol.models.recommender.answers.encoding import Encoded, together
 from crisol.models.recommender.answers.explanation import carried_most
+from crisol.models.recommender.answers.requests import Encoded, together
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.data.histories import Histories
 from crisol.models.recommender.predictor import RecommenderPredictor

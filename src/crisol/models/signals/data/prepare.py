@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.contract import SEQUENCE_BARS
 from crisol.models.signals.data.validation import BarsError, validate_bars
 from crisol.models.signals.features import columns, features
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     DataParams,
     FixedThreshold,

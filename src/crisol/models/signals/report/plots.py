@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from crisol.core.drawing import figures
 from crisol.core.metrics import bootstrap_interval, confusion_matrix, reliability_bins
 from crisol.models.signals.contract import SIGNALS
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE
+from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE
 from crisol.models.signals.predictor import SignalsPredictor
 
 if TYPE_CHECKING:

@@ -13,7 +13,13 @@ from crisol.core.metrics import (
     macro_f1,
     mcc,
 )
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
+from crisol.models.signals.data.forecasts import (
+    BASELINES,
+    ENSEMBLE,
+    MEMBER,
+    PROBABILITIES,
+    SHUFFLED,
+)
 from crisol.models.signals.params import StudyParams
 from crisol.models.signals.report.backtest import Backtest, trade
 

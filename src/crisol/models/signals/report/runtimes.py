@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from crisol.core.metrics import accuracy
-from crisol.models.signals.architecture import Runtime
+from crisol.models.signals.network_params import Runtime
 from crisol.models.signals.predictor import SignalsPredictor
 
 _RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "int8")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crisol.core.candidate import GateRule
 from crisol.core.metrics import bootstrap_interval, paired_bootstrap
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER
+from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE, MEMBER
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report.results import METRICS, StudyResult
 

@@ -15,11 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from crisol.models.signals.architecture import NetworkParams
-from crisol.models.signals.calibration import apply_offset, balance_offset, best_hold_shift
 from crisol.models.signals.contract import SIGNALS
+from crisol.models.signals.data.forecasts import BASELINES, forecast_table
 from crisol.models.signals.data.prepare import BUY, HOLD, SELL, Fold, split, windows
-from crisol.models.signals.forecasts import BASELINES, forecast_table
+from crisol.models.signals.methods.calibration import apply_offset, balance_offset, best_hold_shift
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     DataParams,
     FitParams,

@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.answers.ranking import (
+from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.methods.ranking import (
     list_diversity,
     list_novelty,
     measure,
     summary,
     top_k,
 )
-from crisol.models.recommender.data.histories import Histories, Interactions
 
 
 def _brute_force(scores, k, exclude, allowed):
@@ -24,7 +24,7 @@ def _brute_force(scores, k, exclude, allowed):
 @pytest.mark.parametrize("k", [1, 5, 30, 40])
 @pytest.mark.parametrize("levels", [3, 1000])
 def test_top_k_is_the_sorted_head_with_ties_by_index(monkeypatch, k, levels):
-    monkeypatch.setattr("crisol.models.recommender.answers.ranking._BLOCK_CELLS", 100)
+    monkeypatch.setattr("crisol.models.recommender.methods.ranking._BLOCK_CELLS", 100)
     random = np.random.default_rng(k)
     scores = random.integers(0, levels, (12, 30)).astype(np.float32)
     exclude = csr_matrix(random.random((12, 30)) < 0.2, dtype=np.float32)
@@ -121,7 +121,7 @@ def test_measuring_nobody_is_an_error():
 
 
 def test_diversity_is_one_minus_the_mean_cosine_of_pairs(monkeypatch):
-    monkeypatch.setattr("crisol.models.recommender.answers.ranking._BLOCK_CELLS", 20)
+    monkeypatch.setattr("crisol.models.recommender.methods.ranking._BLOCK_CELLS", 20)
     random = np.random.default_rng(1)
     vectors = random.normal(size=(9, 4)).astype(np.float32)
     vectors[3] = 0

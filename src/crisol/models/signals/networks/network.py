@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crisol.models.signals.architecture import LAYERS, Layer, NetworkParams
 from crisol.models.signals.contract import SIGNALS
+from crisol.models.signals.network_params import LAYERS, Layer, NetworkParams
 
 CLASSES = len(SIGNALS)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crisol.models.signals.architecture import Runtime
+from crisol.models.signals.network_params import Runtime
 from crisol.models.signals.predictor import SignalsPredictor, onnx_runner
 
 PARITY = 1e-5
