@@ -93,7 +93,7 @@ def make_predictor(directory: Path, hidden: int) -> Path:
     windows = np.random.default_rng(0).normal(size=shape)
     network = SignalNetwork(params).eval()
     predictor = SignalsPredictor.from_networks([network], fit_familiarity(windows), study="none")
-    predictor = predictor.with_runtime("onnx", export(predictor))
+    predictor = predictor.with_runtime("onnx", export(predictor.ensemble()))
     predictor.record_golden([example_request()])
     return predictor.save(directory)
 

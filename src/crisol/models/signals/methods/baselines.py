@@ -72,7 +72,7 @@ def _forecast_fold(
     params: FitParams,
 ) -> np.ndarray:
     if name == "persistence":
-        return np.eye(len(SIGNALS))[persistent_R[fold.test]]
+        return np.asarray(np.eye(len(SIGNALS))[persistent_R[fold.test]])
     trained = labels_R[fold.train]
     if name == "majority":
         frequency = np.bincount(trained, minlength=len(SIGNALS)) / len(trained)
