@@ -6,19 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, Report
 from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.data.histories import VISITOR, Histories
-from crisol.models.recommender.methods.ranking import Items, list_diversity
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.models.recommender.method_params import HYBRID
+from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.report import plots, tables
 from crisol.models.recommender.report.deletion import deletion_test
 from crisol.models.recommender.report.results import StudyResult, measured_lists, study_results
-from crisol.models.recommender.training import HYBRID
+from crisol.models.recommender.report.summary import list_diversity
 
 BATCH_USERS = 512
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)

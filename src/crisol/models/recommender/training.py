@@ -26,6 +26,7 @@ from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.prepare import histories_before, interactions, user_ids
 from crisol.models.recommender.data.tags import catalogue
 from crisol.models.recommender.method_fitting import Task, fit_method
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.methods.ranking import Items, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.params import DataParams, MethodsParams, ModelParams, TrainParams
@@ -35,8 +36,6 @@ from crisol.models.recommender.study_params import StudyParams
 logger = logging.getLogger(__name__)
 
 BATCH_USERS = 1024
-HYBRID = "hybrid"
-WITHOUT = "hybrid without "
 GOLDEN_USERS = 3
 
 
@@ -169,7 +168,7 @@ class _Study:
         }
 
     def _methods(self, seen: Interactions, stage: str) -> dict[str, Scorer]:
-        scorers = {}
+        scorers: dict[str, Scorer] = {}
         for method in self.methods.methods:
             task = Task(
                 seen,
@@ -189,7 +188,8 @@ class _Study:
     def rank(self, hybrids: dict[str, Hybrid]) -> pd.DataFrame:
         """Every method's lists for the tested users."""
         tested, _ = histories_before(self.events, "test")
-        k, lists = self.study.k, {name: [] for name in (*self.scorers, *hybrids)}
+        k = self.study.k
+        lists: dict[str, list[Items]] = {name: [] for name in (*self.scorers, *hybrids)}
         started = time.perf_counter()
         for start in range(0, len(tested), BATCH_USERS):
             batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))

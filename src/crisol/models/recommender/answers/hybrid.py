@@ -20,13 +20,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.candidates import Candidates, Pool
 from crisol.models.recommender.answers.hybrid_weights import Weights, learn
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import HybridParams
 from crisol.models.recommender.methods.popularity import PopularityScorer
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Hybrid:
     def _knowing(self) -> NDArray[np.bool_]:
         """[S] the scorers that count and whose scores say something of the history."""
         constant = [isinstance(scorer, PopularityScorer) for scorer in self.scorers.values()]
-        return ~np.array(constant) & (self.weights.level != 0)
+        return np.asarray(~np.array(constant) & (self.weights.level != 0))
 
     def rank(
         self,
@@ -99,7 +100,7 @@ class Hybrid:
     def order(self, candidates: Candidates, count: int, boost: Floats | None = None) -> Ranked:
         """The best of candidates that were collected for this hybrid's scorers."""
         rows = candidates.rows
-        known = ~(candidates.silent | ~self._knowing).all(axis=1)
+        known = np.any(~candidates.silent & self._knowing, axis=1)
         scores = self._final(candidates.scores, candidates.items, rows, known)
         if boost is not None:
             scores += boost[rows, candidates.items] * _spread(scores, rows, len(known))[rows]

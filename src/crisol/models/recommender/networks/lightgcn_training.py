@@ -162,5 +162,5 @@ def scorer_of(network: LightGCN) -> LightGCNScorer:
     # Without a pair there was nothing to learn from: such a user is a visitor.
     own = network.embedding[:users] * network.had_something[:, None]
     arrays = (network()[users:], below * network.item_roots[:, None], own)
-    items, messages, own = (array.cpu().numpy().copy() for array in arrays)
-    return LightGCNScorer(items, messages, own, layers)
+    items, messages, mine = (array.cpu().numpy().copy() for array in arrays)
+    return LightGCNScorer(items, messages, mine, layers)

@@ -1,6 +1,7 @@
 """The quality of a network while it is trained, on held-out items."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -15,7 +16,7 @@ MONITOR_K = 20
 
 
 def held_out_quality(
-    scorer_of: Callable[[nn.Module], Scorer], histories: Histories, targets: Histories
+    scorer_of: Callable[[Any], Scorer], histories: Histories, targets: Histories
 ) -> Evaluate:
     """Recall and NDCG at 20 of what a network's scorer ranks for these users."""
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.deletion import Deletion, deletion_figures
 from crisol.models.recommender.answers.explanation import carried_most
 from crisol.models.recommender.answers.requests import Encoded, together
@@ -69,7 +70,7 @@ def _falls(
     predictor: RecommenderPredictor,
     encoded: Encoded,
     variants: Sequence[tuple[int, NDArray[np.int64]]],
-) -> NDArray[np.float64]:
+) -> Floats:
     """By how much each item's score falls without a set of items."""
     if not variants:
         return np.zeros(0)
@@ -84,7 +85,7 @@ def _falls(
     items, which = np.unique([item for item, _ in variants], return_inverse=True)
     asked = np.tile(items, (len(parts), 1))
     scores = predictor.hybrid.score_items(histories, asked).astype(np.float64)
-    return scores[0, which] - scores[np.arange(1, len(parts)), which]
+    return np.subtract(scores[0, which], scores[np.arange(1, len(parts)), which])
 
 
 def _without(history: Histories, items: NDArray[np.int64]) -> Histories:

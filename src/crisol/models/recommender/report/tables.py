@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from crisol.core.metrics import Interval, bootstrap_interval, paired_bootstrap
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.report.results import StudyResult
-from crisol.models.recommender.training import HYBRID, WITHOUT
 
 Row = dict[str, Any]
 
