@@ -29,10 +29,10 @@ from torch_geometric.nn.models import LightGCN as PygLightGCN
 
 from crisol.core.training.loop import LoopParams, TensorBatches, train
 from crisol.core.training.seeding import seeded
-from crisol.models.recommender.answers.ranking import measure, top_k
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.sources import read_gowalla
 from crisol.models.recommender.method_params import LightGCNParams
+from crisol.models.recommender.methods.ranking import measure, top_k
 from crisol.models.recommender.networks.lightgcn_training import LightGCN, bpr_loss
 
 BATCH_PAIRS, LEARNING_RATE, REGULARISATION = 8192, 1e-3, 1e-4

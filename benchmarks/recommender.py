@@ -116,7 +116,7 @@ def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     from community_events import draw, hold_out
     from crisol.models.recommender.answers.hybrid import fit_hybrid
     from crisol.models.recommender.contract import RecommendationRequest
-    from crisol.models.recommender.fitting import Task, fit_method
+    from crisol.models.recommender.method_fitting import Task, fit_method
     from crisol.models.recommender.method_params import FilterParams, HybridParams
     from crisol.models.recommender.params import MethodsParams, NetworkLoop
     from crisol.models.recommender.predictor import RecommenderPredictor

@@ -82,8 +82,8 @@ def make_predictor(directory: Path, hidden: int) -> Path:
 
     from crisol.models.signals import example_request
     from crisol.models.signals.answers.familiarity import fit_familiarity
-    from crisol.models.signals.export import export
-    from crisol.models.signals.network import SignalNetwork
+    from crisol.models.signals.networks.export import export
+    from crisol.models.signals.networks.network import SignalNetwork
     from crisol.models.signals.params import NetworkParams
     from crisol.models.signals.predictor import SignalsPredictor
 
@@ -93,7 +93,7 @@ def make_predictor(directory: Path, hidden: int) -> Path:
     windows = np.random.default_rng(0).normal(size=shape)
     network = SignalNetwork(params).eval()
     predictor = SignalsPredictor.from_networks([network], fit_familiarity(windows), study="none")
-    predictor = predictor.with_runtime("onnx", export(predictor))
+    predictor = predictor.with_runtime("onnx", export(predictor.ensemble()))
     predictor.record_golden([example_request()])
     return predictor.save(directory)
 

@@ -32,7 +32,7 @@ def build_predictor(seed: int = 0, hidden: int = 8) -> Any:
     from crisol.models.signals import example_request
     from crisol.models.signals.answers.familiarity import fit_familiarity
     from crisol.models.signals.features import NAMES
-    from crisol.models.signals.network import SignalNetwork
+    from crisol.models.signals.networks.network import SignalNetwork
     from crisol.models.signals.params import NetworkParams
     from crisol.models.signals.predictor import SignalsPredictor
 

@@ -177,6 +177,15 @@ class Interval:
     low: float
     high: float
 
+    @property
+    def signed(self) -> str:
+        """The interval of a difference, as tables show it.
+
+        >>> Interval(0.1, -0.02, 0.21).signed
+        '-0.0200 to +0.2100'
+        """
+        return f"{self.low:+.4f} to {self.high:+.4f}"
+
 
 @dataclass(frozen=True)
 class PairedResult:
@@ -191,6 +200,17 @@ class PairedResult:
     value_a: float
     value_b: float
     differences: Floats
+
+    @property
+    def difference(self) -> Interval:
+        """Metric of ``a`` minus metric of ``b`` with its 95 % interval."""
+        low, high = np.nanquantile(self.differences, [0.025, 0.975])
+        return Interval(self.value_a - self.value_b, float(low), float(high))
+
+    @property
+    def probability(self) -> float:
+        """The share of the resamples in which the metric of ``a`` is above that of ``b``."""
+        return float((self.differences > 0).mean())
 
 
 def paired_bootstrap(

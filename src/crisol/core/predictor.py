@@ -205,6 +205,22 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
     return manifest
 
 
+def check_runtime(runtime: str | None, *known: str) -> None:
+    """Refuse a runtime that a predictor does not have; ``None`` asks for none in particular.
+
+    Raises:
+        PredictorError: it is not one of ``known``.
+
+    >>> check_runtime("onnx", "torch")
+    Traceback (most recent call last):
+    ...
+    crisol.core.predictor.PredictorError: no runtime 'onnx'; there is: torch
+    """
+    if runtime is not None and runtime not in known:
+        there = "there is" if len(known) == 1 else "there are"
+        raise PredictorError(f"no runtime {runtime!r}; {there}: {', '.join(known)}")
+
+
 def predictor_digest(directory: Path | str) -> str:
     """SHA-256 (hex) of the manifest, which names every other file by its own."""
     return file_sha256(Path(directory) / MANIFEST)

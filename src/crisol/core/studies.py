@@ -1,11 +1,13 @@
 """Parameters of a family that judges several slices of its data, each by its own protocol."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
+from crisol.core.errors import MendableError
 from crisol.core.params import Params
 
 
@@ -54,15 +56,85 @@ class StudiesParams(Params, Generic[StudyT]):
         raise KeyError(f"no study {name!r}; there are: {', '.join(s.name for s in self.studies)}")
 
 
+class ByStudy(Params):
+    """A section ``model`` or ``train`` in which a study may have values of its own.
+
+    A family's section extends this class and the plain section whose values may differ, and
+    returns the latter from :meth:`of_study`:
+
+    >>> class Network(Params):
+    ...     hidden: int = 8
+    ...     steps: int = 60
+    >>> class ModelParams(ByStudy, Network):
+    ...     def of_study(self, study: str) -> Network:
+    ...         return part_of(self, Network, self.by_study.get(study, {}))
+    >>> ModelParams(hidden=9, by_study={"b": {"steps": 5}}).of_study("b")
+    Network(hidden=9, steps=5)
+    """
+
+    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Values that differ in one study: ``{flipkart: {epochs: 5}}``."""
+
+    @abstractmethod
+    def of_study(self, study: str) -> Params:
+        """The plain section with the values of one study."""
+
+    @model_validator(mode="after")
+    def _check_by_study(self) -> Self:
+        for name in self.by_study:
+            self.of_study(name)
+        return self
+
+
+def check_study_names(family: str, data: StudiesParams[Any], **sections: ByStudy) -> None:
+    """Refuse values for a study that does not exist.
+
+    Args:
+        family: the family's name.
+        data: its studies.
+        sections: its sections ``model`` and ``train``, by name.
+
+    Raises:
+        MendableError: there is no study of such a name.
+    """
+    names = sorted(study.name for study in data.studies)
+    for section, params in sections.items():
+        for name in params.by_study:
+            if name not in names:
+                raise MendableError(
+                    f"{family}.{section}.by_study: {name!r} is not a study; there are: "
+                    + ", ".join(names)
+                )
+
+
 def part_of(section: Params, kind: type[ParamsT], changes: Mapping[str, Any]) -> ParamsT:
     """The fields that ``section`` shares with ``kind``, some of them changed, checked as ``kind``.
 
     >>> class Loop(Params):
     ...     epochs: int = 3
     >>> class Train(Loop):
-    ...     by_study: dict[str, dict[str, int]] = {}
-    >>> part_of(Train(by_study={"b": {"epochs": 5}}), Loop, {"epochs": 5})
+    ...     leakage_test: bool = True
+    >>> part_of(Train(), Loop, {"epochs": 5})
     Loop(epochs=5)
     """
     shared = {name: getattr(section, name) for name in kind.model_fields}
     return kind.model_validate({**shared, **changes})
+
+
+def completed(section: Params, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``changes``, their nested sections completed with the values of ``section``.
+
+    >>> class Network(Params):
+    ...     hidden: int = 8
+    ...     steps: int = 60
+    >>> class Model(Params):
+    ...     network: Network = Network()
+    >>> completed(Model(network=Network(hidden=9)), {"network": {"steps": 5}})
+    {'network': {'hidden': 9, 'steps': 5}}
+    """
+    whole = dict(changes)
+    for name, value in changes.items():
+        now = getattr(section, name, None)
+        if isinstance(now, Params) and isinstance(value, dict):
+            whole[name] = {**now.model_dump(), **value}
+    return whole

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from crisol.models.signals import baselines, training
-from crisol.models.signals.architecture import NetworkParams
+from crisol.core.candidate import Evaluation
+from crisol.models.signals import training
 from crisol.models.signals.data import prepare as data
 from crisol.models.signals.data import sample
 from crisol.models.signals.data.validation import validate_bars
-from crisol.models.signals.evaluation import Evaluation, evaluate
+from crisol.models.signals.evaluation import evaluate
+from crisol.models.signals.methods import baselines
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     DataParams,
     ModelParams,
@@ -71,7 +73,7 @@ def world(raw_bars) -> World:
 
 @pytest.fixture(scope="session")
 def network_params(world) -> NetworkParams:
-    return world.model.network("tiny")
+    return world.model.of_study("tiny")
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from crisol.models.signals import calibration, evaluation
+from crisol.models.signals import evaluation
 from crisol.models.signals.data import prepare as data
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, PROBABILITIES
+from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE, PROBABILITIES
+from crisol.models.signals.methods import calibration
 from crisol.models.signals.params import StudyParams
 from crisol.models.signals.report import backtest
 

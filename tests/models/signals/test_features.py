@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.data import prepare as data
 from crisol.models.signals.features import BARS, NAMES, features, trend_strength, volatility
+from crisol.models.signals.network_params import NetworkParams
 
 
 @pytest.fixture(scope="module")

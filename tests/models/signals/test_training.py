@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from crisol.core import progress
 from crisol.models.signals import training
 from crisol.models.signals.data import prepare as data
-from crisol.models.signals.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
+from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import ModelParams, ServeParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.transfer import TransferError
@@ -50,7 +50,7 @@ def test_normalisation_is_fitted_on_the_training_part_only(fitted):
     world = fitted.world
     mine = world.samples[world.samples.study == "tiny"].reset_index(drop=True)
     last = data.split(mine, world.data.study("tiny"))[-1]
-    x = data.windows(world.bars, mine.iloc[last.train], world.model.network("tiny"))
+    x = data.windows(world.bars, mine.iloc[last.train], world.model.of_study("tiny"))
     normalise = fitted.fit.predictor.network(0).normalise
     torch.testing.assert_close(
         normalise.mean, torch.from_numpy(x.reshape(-1, x.shape[-1]).mean(0)), atol=1e-4, rtol=1e-4
@@ -177,6 +177,6 @@ def test_bad_training_parameters_name_the_field(values, message):
 
 def test_values_of_one_study_replace_the_common_ones():
     train = TrainParams.model_validate({"epochs": 4, "by_study": {"a": {"epochs": 7}}})
-    assert (train.fit("a").epochs, train.fit("b").epochs) == (7, 4)
+    assert (train.of_study("a").epochs, train.of_study("b").epochs) == (7, 4)
     model = ModelParams.model_validate({"hidden": 9, "by_study": {"a": {"steps": 5}}})
-    assert (model.network("a").steps, model.network("a").hidden) == (5, 9)
+    assert (model.of_study("a").steps, model.of_study("a").hidden) == (5, 9)

@@ -65,7 +65,7 @@ def test_the_bentofile_pins_what_the_lock_pins() -> None:
 def test_serving_imports_nothing_of_training(
     make_predictor: Callable[..., Any], tmp_path: Path, runtime: str
 ) -> None:
-    from crisol.models.signals.export import export
+    from crisol.models.signals.networks.export import export
 
     predictor = make_predictor()
     if runtime == "onnx":

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from crisol.core.candidate import Report
+from crisol.core.candidate import Evaluation, Report
 from crisol.core.errors import MendableError
 from crisol.models.products.answers.drivers import deletion_test
 from crisol.models.products.data.prepare import records_of
@@ -24,24 +23,6 @@ from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 
 EXPLAINED = 40
 """Test products whose drivers are tested by deleting them."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation hands on.
-
-    Attributes:
-        report: what a person reads.
-        scores: the gate's rows: ``row, group, truth, candidate``, a column per baseline, and
-            ``champion`` if there is one.
-        figures: by name.
-        metrics: flat dotted names; equal on every run of the same inputs.
-    """
-
-    report: Report
-    scores: pd.DataFrame
-    figures: dict[str, Figure]
-    metrics: dict[str, float]
 
 
 def evaluate(

@@ -1,12 +1,12 @@
 """The three parameter sections of `products`; every value is checked before the first node."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.params import Params
-from crisol.core.studies import StudiesParams, part_of
+from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
 from crisol.models.products.study_params import Names, StudyParams
@@ -96,21 +96,12 @@ class MembersParams(Params):
         return self
 
 
-class ModelParams(MembersParams):
-    """The section ``products.model``."""
-
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Values that differ in one study: ``{flipkart: {network: {preset: tiny}}}``."""
-
-    @model_validator(mode="after")
-    def _check_by_study(self) -> Self:
-        for name in self.by_study:
-            self.of_study(name)
-        return self
+class ModelParams(ByStudy, MembersParams):
+    """The section ``products.model``; ``by_study: {flipkart: {network: {preset: tiny}}}``."""
 
     def of_study(self, study: str) -> MembersParams:
         """The members of one study."""
-        return part_of(self, MembersParams, _merged(self, self.by_study.get(study, {})))
+        return part_of(self, MembersParams, completed(self, self.by_study.get(study, {})))
 
 
 class NetworkLoop(LoopParams):
@@ -137,27 +128,9 @@ class NetworkLoop(LoopParams):
     """Weight of InfoNCE between two changed views of a product's text."""
 
 
-class TrainParams(NetworkLoop):
+class TrainParams(ByStudy, NetworkLoop):
     """The section ``products.train``."""
-
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _check_by_study(self) -> Self:
-        for name in self.by_study:
-            self.of_study(name)
-        return self
 
     def of_study(self, study: str) -> NetworkLoop:
         """The loop of one study."""
         return part_of(self, NetworkLoop, self.by_study.get(study, {}))
-
-
-def _merged(section: Params, changes: dict[str, Any]) -> dict[str, Any]:
-    """Nested sections of ``changes`` completed with what they do not change."""
-    merged = {}
-    for name, value in changes.items():
-        now = getattr(section, name, None)
-        nested = isinstance(now, Params) and isinstance(value, dict)
-        merged[name] = {**now.model_dump(), **value} if nested else value  # type: ignore[union-attr]
-    return merged

@@ -15,7 +15,7 @@ from pydantic import Field
 from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.products.answers.answering import Answerer
 from crisol.models.products.answers.drivers import drivers
 from crisol.models.products.answers.quality import Habits
@@ -268,8 +268,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
         """See :meth:`Predictor.read`; the runtime is the one that the manifest carries."""
-        if runtime not in (None, manifest["runtime"]):
-            raise PredictorError(f"no runtime {runtime!r}; there is: {manifest['runtime']}")
+        check_runtime(runtime, manifest["runtime"])
         state = json.loads((directory / STATE).read_text())
         leaves, intervals = state["leaves"], state["intervals"]
         return cls(

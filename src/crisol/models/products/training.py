@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from crisol.core.errors import MendableError
+from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.products.answers.golden import golden_requests
 from crisol.models.products.folds import FINAL, StudyTraining
@@ -101,14 +102,7 @@ def fit(
 
 def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
     """Say before training what would be missing after it."""
-    names = {study.name for study in data.studies}
-    for section, by_study in (("model", model.by_study), ("train", train.by_study)):
-        for name in by_study:
-            if name not in names:
-                raise MendableError(
-                    f"products.{section}.by_study: {name!r} is not a study; there are: "
-                    + ", ".join(sorted(names))
-                )
+    check_study_names("products", data, model=model, train=train)
     members = model.of_study(data.register_study).members
     for name in data.gate_against:
         if name not in members:

@@ -28,7 +28,7 @@ __getattr__, __dir__ = lazy(
         "Catalogue": "data.catalogue",
         "Histories": "data.histories",
         "Interactions": "data.histories",
-        "SCORERS": "methods.scorers",
+        "SCORERS": "methods.by_name",
         "clean": "data.prepare",
         "clean_users": "data.prepare",
         "split": "data.prepare",

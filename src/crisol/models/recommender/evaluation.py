@@ -1,50 +1,31 @@
 """From lists to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from crisol.core.candidate import Report
+from crisol.core.arrays import Floats
+from crisol.core.candidate import Evaluation, Report
 from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
-from crisol.models.recommender.answers.ranking import Items, list_diversity
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.data.histories import VISITOR, Histories
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.models.recommender.method_params import HYBRID
+from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.report import plots, tables
 from crisol.models.recommender.report.deletion import deletion_test
 from crisol.models.recommender.report.results import StudyResult, measured_lists, study_results
-from crisol.models.recommender.training import HYBRID
+from crisol.models.recommender.report.summary import list_diversity
 
 BATCH_USERS = 512
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 DIVERSITY_USERS = 2000
 EXPLAINED_USERS = 60
 SEED = 0
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation hands on.
-
-    Attributes:
-        report: what a person reads.
-        scores: the gate's rows: ``row, group, truth, candidate``, a column per baseline, and
-            ``champion`` if there is one; each a tested user's NDCG.
-        figures: by name.
-        metrics: flat dotted names; equal on every run of the same inputs.
-    """
-
-    report: Report
-    scores: pd.DataFrame
-    figures: dict[str, Figure]
-    metrics: dict[str, float]
 
 
 def evaluate(

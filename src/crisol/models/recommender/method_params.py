@@ -145,3 +145,6 @@ class HybridParams(Params):
 Method = Literal[
     "popularity", "filter", "ease", "transitions", "content", "lightgcn", "attention", "hybrid"
 ]
+HYBRID = "hybrid"
+WITHOUT = "hybrid without "
+"""Begins the name of the hybrid of all methods but one."""

@@ -1,12 +1,12 @@
 """The three parameter sections of `recommender`; every value is checked before the first node."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.params import Params
-from crisol.core.studies import StudiesParams, part_of
+from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.method_params import (
     AttentionParams,
@@ -83,17 +83,11 @@ class MethodsParams(Params):
         return self.methods if self.in_hybrid is None else self.in_hybrid
 
 
-class ModelParams(MethodsParams):
-    """The section ``recommender.model``."""
+class ModelParams(ByStudy, MethodsParams):
+    """The section ``recommender.model``; ``by_study: {beauty: {methods: [popularity, ease]}}``.
 
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Values that differ in one study: ``{beauty: {methods: [popularity, ease]}}``."""
-
-    @model_validator(mode="after")
-    def _check_by_study(self) -> Self:
-        for name in self.by_study:
-            self.of_study(name)
-        return self
+    A method's section in ``by_study`` replaces the common one as a whole.
+    """
 
     def of_study(self, study: str) -> MethodsParams:
         """The methods of one study."""
@@ -110,28 +104,22 @@ class NetworkLoop(LoopParams):
     cpu_threads: int | None = Field(default=1, ge=1)
 
 
-class TrainParams(Params):
-    """The section ``recommender.train``: one loop for each method that is trained by steps."""
+class LoopsParams(Params):
+    """One loop for each method that is trained by steps."""
 
     lightgcn: NetworkLoop = Field(default_factory=NetworkLoop)
     attention: NetworkLoop = Field(default_factory=NetworkLoop)
-    by_study: dict[str, dict[str, dict[str, Any]]] = Field(default_factory=dict)
-    """Values that differ in one study: ``{beauty: {attention: {epochs: 5}}}``."""
 
-    @model_validator(mode="after")
-    def _check_by_study(self) -> Self:
-        for study, loops in self.by_study.items():
-            for method in loops:
-                if method not in ("lightgcn", "attention"):
-                    raise ValueError(
-                        f"by_study.{study}: {method!r} has no loop; use lightgcn or attention"
-                    )
-                self.loop(method, study)
-        return self
 
-    def loop(self, method: str, study: str) -> NetworkLoop:
-        """The loop of one method in one study."""
-        loop: NetworkLoop = getattr(self, method)
-        return NetworkLoop.model_validate(
-            loop.model_dump() | self.by_study.get(study, {}).get(method, {})
-        )
+class TrainParams(ByStudy, LoopsParams):
+    """The section ``recommender.train``; ``by_study: {beauty: {attention: {epochs: 5}}}``."""
+
+    def of_study(self, study: str) -> LoopsParams:
+        """The loops of one study."""
+        changes = self.by_study.get(study, {})
+        for method in changes:
+            if method not in LoopsParams.model_fields:
+                raise ValueError(
+                    f"by_study.{study}: {method!r} has no loop; use lightgcn or attention"
+                )
+        return part_of(self, LoopsParams, completed(self, changes))

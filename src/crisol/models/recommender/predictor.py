@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from crisol.core.arrays import Floats
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.recommender.answers.diversity import diversify_list, intra_list_diversity
-from crisol.models.recommender.answers.encoding import Encoded, Encoder, stacked, together
 from crisol.models.recommender.answers.explanation import Explainer, carried_most
 from crisol.models.recommender.answers.hybrid import Hybrid
-from crisol.models.recommender.answers.ranking import surprise, top_k
+from crisol.models.recommender.answers.requests import Encoded, Encoder, stacked, together
 from crisol.models.recommender.answers.space import Spaces
 from crisol.models.recommender.contract import (
     Explanation,
@@ -33,7 +33,8 @@ from crisol.models.recommender.contract import (
 )
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Interactions
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.models.recommender.methods.popularity import surprise
+from crisol.models.recommender.methods.ranking import top_k
 from crisol.models.recommender.storage import read_all, write_all
 
 
@@ -111,7 +112,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         """[I, D] the vectors that the diversity of lists is measured with; length 1 or 0."""
         self.likeness = spaces.likeness
         """[I, D] the vectors that similar items are found with; length 1 or 0."""
-        self._placed = self.likeness.any(axis=1)
+        self._placed: NDArray[np.bool_] = np.any(self.likeness, axis=1)
         counts = interactions.item_counts
         self._bits = surprise(interactions)
         self._encoder = Encoder(catalogue, self.users, interactions)
@@ -258,8 +259,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
         """See :meth:`Predictor.read`; the runtime is ``numpy``."""
-        if runtime not in (None, "numpy"):
-            raise PredictorError(f"no runtime {runtime!r}; there is: numpy")
+        check_runtime(runtime, "numpy")
         return cls(
             *read_all(directory),
             study=manifest["study"],

@@ -12,8 +12,8 @@ from scipy.sparse import csr_matrix
 from crisol.models.recommender.answers.hybrid import Hybrid
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.methods.by_name import SCORERS
 from crisol.models.recommender.methods.scorer import Arrays
-from crisol.models.recommender.methods.scorers import SCORERS
 
 CATALOGUE = "catalogue.json"
 USERS = "users.json"

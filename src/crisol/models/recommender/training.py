@@ -17,15 +17,17 @@ import numpy as np
 import pandas as pd
 
 from crisol.core.errors import MendableError
+from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.recommender.answers.hybrid import Hybrid, Lesson, log_share, rank_together
-from crisol.models.recommender.answers.ranking import Items, top_k
 from crisol.models.recommender.answers.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.contract import Context, RecommendationRequest
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.prepare import histories_before, interactions, user_ids
 from crisol.models.recommender.data.tags import catalogue
-from crisol.models.recommender.fitting import Task, fit_method
+from crisol.models.recommender.method_fitting import Task, fit_method
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
+from crisol.models.recommender.methods.ranking import Items, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.params import DataParams, MethodsParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
@@ -34,8 +36,6 @@ from crisol.models.recommender.study_params import StudyParams
 logger = logging.getLogger(__name__)
 
 BATCH_USERS = 1024
-HYBRID = "hybrid"
-WITHOUT = "hybrid without "
 GOLDEN_USERS = 3
 
 
@@ -99,11 +99,7 @@ def fit(
 def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
     """Say before training what would be missing after it."""
     study = data.register_study
-    names = {each.name for each in data.studies}
-    for section, by_study in (("model", model.by_study), ("train", train.by_study)):
-        for name in by_study:
-            if name not in names:
-                raise MendableError(f"recommender.{section}.by_study: {name!r} is not a study")
+    check_study_names("recommender", data, model=model, train=train)
     methods = model.of_study(study)
     able = (*COLLABORATIVE, CONTENT)
     if not set(able) & set(methods.hybrid_methods):
@@ -172,13 +168,13 @@ class _Study:
         }
 
     def _methods(self, seen: Interactions, stage: str) -> dict[str, Scorer]:
-        scorers = {}
+        scorers: dict[str, Scorer] = {}
         for method in self.methods.methods:
             task = Task(
                 seen,
                 self.catalogue,
                 self.methods,
-                lambda name: self.train.loop(name, self.study.name),
+                self.train.of_study(self.study.name),
                 self.checkpoints,
                 f"{self.study.name}.{method}.{stage}",
             )
@@ -192,7 +188,8 @@ class _Study:
     def rank(self, hybrids: dict[str, Hybrid]) -> pd.DataFrame:
         """Every method's lists for the tested users."""
         tested, _ = histories_before(self.events, "test")
-        k, lists = self.study.k, {name: [] for name in (*self.scorers, *hybrids)}
+        k = self.study.k
+        lists: dict[str, list[Items]] = {name: [] for name in (*self.scorers, *hybrids)}
         started = time.perf_counter()
         for start in range(0, len(tested), BATCH_USERS):
             batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))

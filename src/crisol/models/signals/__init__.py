@@ -21,7 +21,7 @@ __getattr__, __dir__ = lazy(
         "clean": "data.prepare",
         "label": "data.prepare",
         "fit": "training",
-        "forecast_baselines": "baselines:forecast",
+        "forecast_baselines": "methods.baselines:forecast",
         "evaluate": "evaluation",
         "fetch": "data.sources",
         "validate_bars": "data.validation",

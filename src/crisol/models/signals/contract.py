@@ -1,4 +1,4 @@
-"""What one asks of `signals` and what it answers.
+"""The requests that `signals` answers, and its responses.
 
 The checks that look at one number run inside pydantic's compiled core; those that look at several
 run once per bar or once per sequence, so that a request of 60 bars parses in tens of microseconds.
@@ -7,7 +7,7 @@ run once per bar or once per sequence, so that a request of 60 bars parses in te
 import re
 from datetime import UTC, datetime, timedelta
 from operator import lt
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
@@ -200,18 +200,18 @@ class BatchResponse(Contract):
 def example_request() -> PredictionRequest:
     """A valid request: 60 made-up hourly bars of BTC/USDT (plain arithmetic, no market data)."""
     start = datetime(2024, 1, 1, tzinfo=UTC)
-    sequence: list[dict[str, Any]] = []
+    sequence: list[OHLCVPoint] = []
     close = 42_000.0
     for index in range(SEQUENCE_BARS):
         opened, close = close, round(close * (1 + 0.004 * ((index * 7) % 11 - 4.8) / 5), 2)
         sequence.append(
-            {
-                "timestamp": start + timedelta(hours=index),
-                "open": opened,
-                "high": round(max(opened, close) * 1.0012, 2),
-                "low": round(min(opened, close) * 0.9988, 2),
-                "close": close,
-                "volume": float(900 + (index * 137) % 400),
-            }
+            OHLCVPoint(
+                timestamp=start + timedelta(hours=index),
+                open=opened,
+                high=round(max(opened, close) * 1.0012, 2),
+                low=round(min(opened, close) * 0.9988, 2),
+                close=close,
+                volume=float(900 + (index * 137) % 400),
+            )
         )
     return PredictionRequest(symbol="BTC/USDT", exchange="binance", sequence=sequence)

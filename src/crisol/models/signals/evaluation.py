@@ -1,39 +1,25 @@
 """From forecasts to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from crisol.core.candidate import Report
+from crisol.core.candidate import Evaluation, Report
 from crisol.core.metrics import macro_f1, mcc
+from crisol.models.signals.data.forecasts import (
+    BASELINES,
+    ENSEMBLE,
+    MEMBER,
+    PROBABILITIES,
+    SHUFFLED,
+)
 from crisol.models.signals.data.prepare import windows
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
 from crisol.models.signals.params import DataParams
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report import runtimes, tables
 from crisol.models.signals.report.plots import draw
 from crisol.models.signals.report.results import METRICS, StudyResult, study_result
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation hands on.
-
-    Attributes:
-        report: what a person reads.
-        scores: the gate's rows: ``row, group, truth, candidate``, a column per baseline, and
-            ``champion`` if there is one.
-        figures: by name.
-        metrics: flat dotted names; equal on every run of the same inputs.
-    """
-
-    report: Report
-    scores: pd.DataFrame
-    figures: dict[str, Figure]
-    metrics: dict[str, float]
 
 
 def evaluate(

@@ -66,13 +66,13 @@ def _distance() -> np.ndarray:
 def _trailing_mean(width: int) -> np.ndarray:
     """[N, N] matrix whose product averages the last ``width`` bars (fewer at the start)."""
     inside = (_distance() >= 0) & (_distance() < width)
-    return inside / inside.sum(0)
+    return np.asarray(inside / inside.sum(0))
 
 
 def _decayed_mean(half_life: float) -> np.ndarray:
     """[N, N] matrix whose product is the exponentially decayed mean of the bars so far."""
     weight = np.where(_distance() >= 0, 0.5 ** (np.maximum(_distance(), 0) / half_life), 0.0)
-    return weight / weight.sum(0)
+    return np.asarray(weight / weight.sum(0))
 
 
 _operators = cache(_Operators)
@@ -151,16 +151,18 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     return out
 
 
-def volatility(bars_N5: np.ndarray) -> float:
-    """Standard deviation of the log returns of one window."""
-    return float(np.diff(np.log(bars_N5[:, 3])).std())
+def volatility(bars_BN5: np.ndarray) -> np.ndarray:
+    """Standard deviation of each window's log returns, [B]; of one window [N, 5] a number."""
+    return np.asarray(np.diff(np.log(bars_BN5[..., 3])).std(-1))
 
 
-def trend_strength(bars_N5: np.ndarray) -> float:
-    """Absolute net move of the log close over the length of its path: 0 (no trend) to 1."""
-    steps = np.diff(np.log(bars_N5[:, 3]))
-    path = float(np.abs(steps).sum())
-    return min(1.0, abs(float(steps.sum())) / path) if path > 0 else 0.0
+def trend_strength(bars_BN5: np.ndarray) -> np.ndarray:
+    """Absolute net move of the log close over the length of its path, [B]: 0 (no trend) to 1."""
+    steps = np.diff(np.log(bars_BN5[..., 3]))
+    path = np.asarray(np.abs(steps).sum(-1))
+    net = np.abs(steps.sum(-1))
+    share = np.divide(net, path, out=np.zeros_like(path), where=path > 0)
+    return np.asarray(np.minimum(share, 1.0))
 
 
 def _unfold(values: np.ndarray, steps: int) -> np.ndarray:

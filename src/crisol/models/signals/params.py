@@ -1,15 +1,15 @@
 """The three parameter sections of `signals`; every value is checked before the first node runs."""
 
 from datetime import date
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.params import Params
-from crisol.core.studies import StudiesParams, Study, part_of
+from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
-from crisol.models.signals.architecture import LAYERS, Layer, Names, NetworkParams, Runtime
+from crisol.models.signals.network_params import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]
 
@@ -122,20 +122,12 @@ class ServeParams(Params):
         return self
 
 
-class ModelParams(NetworkParams):
-    """The section ``signals.model``."""
+class ModelParams(ByStudy, NetworkParams):
+    """The section ``signals.model``; ``by_study: {acl18: {hidden: 16}}``."""
 
     serve: ServeParams = Field(default_factory=ServeParams)
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Values that differ in one study: ``{acl18: {hidden: 16}}``."""
 
-    @model_validator(mode="after")
-    def _check_by_study(self) -> Self:
-        for name in self.by_study:
-            self.network(name)
-        return self
-
-    def network(self, study: str) -> NetworkParams:
+    def of_study(self, study: str) -> NetworkParams:
         """The network of one study."""
         return part_of(self, NetworkParams, self.by_study.get(study, {}))
 
@@ -160,7 +152,7 @@ class FitParams(LoopParams):
     """Shift the logit of hold to what maximises macro-F1 on the validation part (at most ±0.3)."""
 
 
-class TrainParams(FitParams):
+class TrainParams(ByStudy, FitParams):
     """The section ``signals.train``."""
 
     init_from: Literal["signals@champion"] | None = None
@@ -168,13 +160,9 @@ class TrainParams(FitParams):
     freeze: Annotated[tuple[Layer, ...], Strict(False)] = ()
     leakage_test: bool = True
     """Train once more on shuffled labels; a result above chance would reveal a leak."""
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Values that differ in one study: ``{acl18: {epochs: 5}}``."""
 
     @model_validator(mode="after")
     def _check_transfer(self) -> Self:
-        for name in self.by_study:
-            self.fit(name)
         if self.freeze and self.init_from is None:
             raise ValueError(
                 "freeze holds layers at their start values, which are random unless init_from is "
@@ -184,6 +172,6 @@ class TrainParams(FitParams):
             raise ValueError("freeze: with every layer frozen nothing is left to train")
         return self
 
-    def fit(self, study: str) -> FitParams:
+    def of_study(self, study: str) -> FitParams:
         """The settings of one study."""
         return part_of(self, FitParams, self.by_study.get(study, {}))

@@ -6,7 +6,7 @@ and :meth:`SignalsPredictor.attention` import torch.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -17,10 +17,9 @@ from pydantic import Field, Strict
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
-from crisol.models.signals.architecture import NetworkParams, Runtime
 from crisol.models.signals.contract import (
     SIGNALS,
     Prediction,
@@ -28,17 +27,15 @@ from crisol.models.signals.contract import (
     PredictionResponse,
     Probabilities,
 )
-from crisol.models.signals.features import columns, features
+from crisol.models.signals.features import columns, features, trend_strength, volatility
+from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
+from crisol.models.signals.networks.runners import ONNX_FILES, Run, onnx_runner, torch_runner
 
 if TYPE_CHECKING:
-    from crisol.models.signals.network import Ensemble, SignalNetwork
+    from crisol.models.signals.networks.network import Ensemble, SignalNetwork
 
 WEIGHTS = "weights.safetensors"
 STATE = "state.safetensors"
-ONNX_FILES: dict[Runtime, str] = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
-
-Run = Callable[[np.ndarray], np.ndarray]
-"""float32 windows [B, T, F] to probabilities [B, C]."""
 
 
 class Description(Params):
@@ -172,15 +169,12 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """Features, network and the figures the risk needs, for a batch of encoded requests."""
         bars_BN5 = np.stack([one.bars_N5 for one in encoded])
         windows_BTF = self.windows(bars_BN5, np.stack([one.seconds_N for one in encoded]))
-        steps_BN = np.diff(np.log(bars_BN5[:, :, 3]), axis=1)
-        path = np.abs(steps_BN).sum(1)
-        trend = np.divide(np.abs(steps_BN.sum(1)), path, out=np.zeros_like(path), where=path > 0)
         return [
             Output(*row)
             for row in zip(
                 self._run(windows_BTF),
-                steps_BN.std(1).tolist(),
-                np.minimum(trend, 1.0).tolist(),
+                volatility(bars_BN5).tolist(),
+                trend_strength(bars_BN5).tolist(),
                 self.familiarity.distances(windows_BTF).tolist(),
                 strict=True,
             )
@@ -226,12 +220,13 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         import torch
 
         with torch.inference_mode():
-            return self.ensemble().attention(torch.from_numpy(windows_BTF)).numpy()
+            weights: np.ndarray = self.ensemble().attention(torch.from_numpy(windows_BTF)).numpy()
+        return weights
 
     def ensemble(self) -> Ensemble:
         """The members as one torch module in evaluation mode."""
         if self._ensemble is None:
-            from crisol.models.signals.network import Ensemble
+            from crisol.models.signals.networks.network import Ensemble
 
             members = [self.network(index) for index in range(self.description.members)]
             self._ensemble = Ensemble(
@@ -243,7 +238,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """A fresh copy of one member, in evaluation mode."""
         import torch
 
-        from crisol.models.signals.network import SignalNetwork
+        from crisol.models.signals.networks.network import SignalNetwork
 
         network = SignalNetwork(self.description.network)
         prefix = f"{member}."
@@ -262,32 +257,15 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         Raises:
             PredictorError: an unknown runtime, or one this predictor was not exported for.
         """
+        check_runtime(runtime, *RUNTIMES)
         if runtime == "torch":
-            return self._torch_runner()
-        if runtime not in ONNX_FILES:
-            raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
+            return torch_runner(self.ensemble())
         if runtime not in self.exported:
             raise PredictorError(
                 f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
                 "load it with the runtime 'torch'"
             )
-        run = onnx_runner(self.exported[runtime])
-        if runtime == "int8":
-            # Dynamic quantisation takes its scale from the whole batch: an answer must not depend
-            # on who else is asking.
-            return lambda windows: np.concatenate([run(window[None]) for window in windows])
-        return run
-
-    def _torch_runner(self) -> Run:
-        import torch
-
-        ensemble = self.ensemble()
-
-        def run(windows_BTF: np.ndarray) -> np.ndarray:
-            with torch.inference_mode():
-                return ensemble(torch.from_numpy(windows_BTF)).double().numpy()
-
-        return run
+        return onnx_runner(self.exported[runtime], one_by_one=runtime == "int8")
 
     def write(self, directory: Path) -> dict[str, Any]:
         """Weights, statistics, record and exported networks."""
@@ -313,9 +291,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
         """See :meth:`Predictor.read`; ``runtime`` is ``torch``, ``onnx`` or ``int8``."""
         described = {name: manifest[name] for name in Description.model_fields if name in manifest}
+        check_runtime(runtime, *RUNTIMES)
         if runtime is not None:
-            if runtime not in ("torch", *ONNX_FILES):
-                raise PredictorError(f"no runtime {runtime!r}; there are: torch, onnx, int8")
             described["runtime"] = runtime
         state = load_file(directory / STATE)
         return cls(
@@ -334,21 +311,6 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 if (directory / file).is_file()
             },
         )
-
-
-def onnx_runner(content: bytes, threads: int = 1) -> Run:
-    """Run an exported network with ONNX Runtime on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-    def run(windows_BTF: np.ndarray) -> np.ndarray:
-        return session.run(None, {"windows": windows_BTF})[0].astype(np.float64)
-
-    return run
 
 
 def request_arrays(request: PredictionRequest) -> tuple[np.ndarray, np.ndarray]:

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from crisol.core.errors import MendableError
-from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.data.prepare import Fold, split
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import ModelParams, StudyParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
 
@@ -39,7 +39,7 @@ def check_transfer(
     Raises:
         TransferError: it has another shape, or learned from the newest test bars.
     """
-    check_same_shape(champion.description.network, model.network(study.name))
+    check_same_shape(champion.description.network, model.of_study(study.name))
     mine = samples[samples.study == study.name].reset_index(drop=True)
     newest = split(mine, study)[-1]
     if knows(champion, mine, newest):

@@ -2,15 +2,13 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from crisol.core.candidate import GateRule, Report
+from crisol.core.candidate import Evaluation, GateRule, Report
 from crisol.models.tabular.data import leakage
 from crisol.models.tabular.data.parts import TEST, TRAIN
 from crisol.models.tabular.data.reading import PART, ROW
@@ -29,24 +27,6 @@ if TYPE_CHECKING:
 LATENCY_CALLS = 100
 MEAN = "mean"
 """The gate's metric that compares a number a row: log-likelihood, or silhouette."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What evaluation hands on.
-
-    Attributes:
-        report: what a person reads.
-        scores: the gate's rows: ``row, group, truth, candidate, guessing`` and ``champion`` if
-            there is one that can answer them.
-        figures: by name.
-        metrics: flat dotted names; equal on every run of the same inputs, but for ``…_ms``.
-    """
-
-    report: Report
-    scores: pd.DataFrame
-    figures: dict[str, Figure]
-    metrics: dict[str, float]
 
 
 def gate_rule(schema: Schema, data: DataParams) -> GateRule:

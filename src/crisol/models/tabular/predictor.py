@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.errors import FieldError
-from crisol.core.predictor import Call, Predictor, PredictorError
+from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.tabular.answers.explanation import Explainer, Shares
 from crisol.models.tabular.answers.notices import notices
 from crisol.models.tabular.contract import (
@@ -243,8 +243,7 @@ class TabularPredictor(Predictor[Any, Any]):
         Raises:
             PredictorError: another runtime is asked for.
         """
-        if runtime is not None and runtime != manifest["runtime"]:
-            raise PredictorError(f"no runtime {runtime!r}; there is: {manifest['runtime']}")
+        check_runtime(runtime, manifest["runtime"])
         state = json.loads((directory / ENCODER).read_text(encoding="utf-8"))
         encoder = Encoder.from_json(state)
         ensemble = Ensemble.read(directory / ENSEMBLE, manifest["ensemble"])

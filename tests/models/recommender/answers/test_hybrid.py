@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.answers import candidates, hybrid, reranking
+from crisol.models.recommender.answers import candidates, hybrid, hybrid_weights
 from crisol.models.recommender.answers.hybrid import (
     Hybrid,
     Lesson,
@@ -226,7 +226,7 @@ def test_scores_beyond_the_tie_are_ranked_too():
     """From 2,000 on, neighbours in single precision are further apart than what counts as equal."""
     features = np.array([[3000.0], [3001.0], [3002.0]], dtype=np.float32)
     rows = np.zeros(3, dtype=np.int64)
-    contest = reranking._Contest.of(features, rows, np.array([False, True, False]), 3)
+    contest = hybrid_weights._Contest.of(features, rows, np.array([False, True, False]), 3)
     assert contest._ndcg(features.T.copy()) == pytest.approx(1 / np.log2(3))
 
 

@@ -12,7 +12,7 @@ from crisol.core.training.seeding import seeded
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
 from crisol.models.recommender.method_params import AttentionParams
-from crisol.models.recommender.methods.attention import AttentionScorer, age_rows, latest
+from crisol.models.recommender.methods.attention_scorer import AttentionScorer, age_rows, latest
 from crisol.models.recommender.networks.attention_network import AttentionNetwork, age_row, attend
 from crisol.models.recommender.networks.attention_training import fit_attention, held_out, scorer_of
 from crisol.models.recommender.networks.edges import Edges

@@ -12,7 +12,7 @@ from crisol.core.training.seeding import seeded
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
 from crisol.models.recommender.method_params import LightGCNParams
-from crisol.models.recommender.methods.lightgcn import LightGCNScorer
+from crisol.models.recommender.methods.lightgcn_scorer import LightGCNScorer
 from crisol.models.recommender.networks.graph import Propagation, pair_scores
 from crisol.models.recommender.networks.lightgcn_training import (
     LightGCN,

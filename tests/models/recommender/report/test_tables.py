@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from crisol.models.recommender.data import prepare as data
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.report import tables
 from crisol.models.recommender.report.results import StudyResult, study_result
 from crisol.models.recommender.study_params import StudyParams
-from crisol.models.recommender.training import HYBRID, WITHOUT
 
 STUDY = StudyParams(name="made", k=2)
 USERS, ITEMS = 60, 8

@@ -10,13 +10,13 @@ Legend: V variants of a record, C leaves.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from crisol.core.arrays import Floats
-from crisol.core.metrics import bootstrap_interval
+from crisol.core.deletion import Deletion, deletion_figures
 from crisol.models.products.answers.facts import has
 from crisol.models.products.contract import Driver
 from crisol.models.products.data.records import PARTS, Record
@@ -103,19 +103,6 @@ def without_words(record: Record, words: Sequence[str]) -> Record:
     )
 
 
-@dataclass(frozen=True)
-class Deletion:
-    """One product.
-
-    Attributes:
-        named: log-probability that its category loses without the words that are named.
-        random: the mean loss without as many other words of it.
-    """
-
-    named: float
-    random: float
-
-
 def deletions(
     records: Sequence[Record],
     leaves: Sequence[int],
@@ -155,7 +142,7 @@ def deletions(
         return []
     values = _leaves(forecast(asked))[np.arange(len(asked)), asked_leaves]
     falls = values.reshape(-1, DRAWS + 2)[:, :1] - values.reshape(-1, DRAWS + 2)[:, 1:]
-    return [Deletion(float(one[0]), float(one[1:].mean())) for one in falls]
+    return [Deletion.from_falls(product, one) for product, one in enumerate(falls)]
 
 
 def deletion_test(
@@ -165,32 +152,15 @@ def deletion_test(
     words: Callable[[Record, int], Words],
     count: int = 3,
     seed: int = 0,
-) -> Mapping[str, float] | None:
+) -> dict[str, float] | None:
     """The deletion test in figures; nothing where no product has enough words.
 
     Args: as of :func:`deletions`.
 
     Returns:
-        ``cases``: products examined; ``fall_named`` and ``fall_random``: mean loss of
-        log-probability; ``difference`` with ``difference_low`` and ``difference_high``: its mean
-        and 95 % interval; ``share_larger``: in which share of the cases the named words weighed
-        more than the random ones.
+        See :func:`crisol.core.deletion.deletion_figures`; falls are of log-probability.
     """
-    cases = deletions(records, leaves, forecast, words, count, seed)
-    if not cases:
-        return None
-    named = np.array([case.named for case in cases])
-    random = np.array([case.random for case in cases])
-    interval = bootstrap_interval(named - random, named - random, metric="mean")
-    return {
-        "cases": float(len(cases)),
-        "fall_named": float(named.mean()),
-        "fall_random": float(random.mean()),
-        "difference": interval.value,
-        "difference_low": interval.low,
-        "difference_high": interval.high,
-        "share_larger": float((named > random).mean()),
-    }
+    return deletion_figures(deletions(records, leaves, forecast, words, count, seed))
 
 
 def _text(record: Record) -> str:

@@ -92,17 +92,13 @@ def _loss(result: StudyResult, head: Head, method: str, view: str) -> Row | None
         a, b = result.measured(head, ENSEMBLE), result.measured(head, method, view)
         assert a is not None
         assert b is not None
-        return _loss_row(a.value, a.value - b.value, None)
+        return _loss_row(a.value, a.value - b.value, NOTHING)
     metric = "r2" if head == "price" else "accuracy"
     paired = paired_bootstrap(truth, mine, theirs, metric=metric, resamples=RESAMPLES)
-    return _loss_row(paired.value_a, paired.value_a - paired.value_b, paired.differences)
+    return _loss_row(paired.value_a, paired.difference.value, paired.difference.signed)
 
 
-def _loss_row(value: float, lost: float, differences: np.ndarray | None) -> Row:
-    interval = NOTHING
-    if differences is not None:
-        low, high = np.percentile(differences, [2.5, 97.5])
-        interval = f"{low:+.4f} to {high:+.4f}"
+def _loss_row(value: float, lost: float, interval: str) -> Row:
     return {"ensemble": round(value, 4), "is lost": round(lost, 4), "95 % interval": interval}
 
 

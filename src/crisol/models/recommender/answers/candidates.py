@@ -13,8 +13,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.histories import Histories
-from crisol.models.recommender.methods.scorer import Floats, Scorer
+from crisol.models.recommender.methods.scorer import Scorer
 
 _BLOCK_CELLS = 8_000_000
 """Scores of one method held at once (32 MB)."""

@@ -10,9 +10,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.contract import Filters, PriceRange, PurchaseIntent
 from crisol.models.recommender.data.catalogue import Catalogue
-from crisol.models.recommender.methods.scorer import Floats
 
 INTENT_DEVIATIONS = 2.0
 """How far an intent of strength 1 raises an item that matches it whole, in standard deviations."""

@@ -10,7 +10,7 @@ Legend: B lists, M candidates in each, K of them kept, D dimensions of an item's
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.core.arrays import Floats
 
 
 def diversify(
@@ -74,10 +74,10 @@ def diversify_list(
         [at most K] positions among the candidates, in order of choice.
     """
     if diversity == 0 or len(scores) == 0:
-        return np.arange(min(count, len(scores)))
+        return np.arange(min(count, len(scores)), dtype=np.int64)
     if vectors is None:
         raise ValueError("vectors: needed for a diversity above 0")
-    return diversify(scores[None], vectors[None], count, diversity)[0]
+    return np.asarray(diversify(scores[None], vectors[None], count, diversity)[0])
 
 
 def _relevance(scores: Floats, valid: NDArray[np.bool_]) -> Floats:
@@ -85,9 +85,9 @@ def _relevance(scores: Floats, valid: NDArray[np.bool_]) -> Floats:
     low = np.where(valid, scores, np.inf).min(axis=1, keepdims=True)
     high = np.where(valid, scores, -np.inf).max(axis=1, keepdims=True)
     spread = np.broadcast_to(high - low, scores.shape)
-    return np.divide(
-        scores - low, spread, out=np.zeros(scores.shape, np.float32), where=valid & (spread > 0)
-    )
+    share = np.zeros(scores.shape, np.float32)
+    np.divide(scores - low, spread, out=share, where=valid & (spread > 0))
+    return share
 
 
 def intra_list_diversity(vectors: Floats) -> float | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.contract import Explanation, PurchaseIntent, Reason
 from crisol.models.recommender.data.catalogue import Catalogue
-from crisol.models.recommender.methods.scorer import Floats
 
 MAX_EVENTS = 3
 MIN_SHARE = 0.05

@@ -1,10 +1,10 @@
 """Candidates of every method, re-ranked by a learned model.
 
-A candidate's score is ``Σ_s w_s asinh(x_s / c_s)``: ``x_s`` is what method s says of it, ``c_s``
-how high the method's highest score for a history typically is, and ``w_s`` what is learned, see
-:mod:`crisol.models.recommender.answers.reranking`. The ``asinh`` is nearly linear up to ``c_s`` and
-logarithmic beyond. Nothing is normalised by a history's own scores, so that scores before and after
-an event is deleted compare.
+A candidate's score is ``Σ_s w_s asinh(x_s / c_s)``: ``x_s`` is the score that method s gives it,
+``c_s`` the typical height of the method's highest score for a history, and ``w_s`` the learned
+weight, see :mod:`crisol.models.recommender.answers.hybrid_weights`. The ``asinh`` is nearly linear
+up to ``c_s`` and logarithmic beyond. Nothing is normalised by a history's own scores, so that
+scores before and after an event is deleted compare.
 
 A history of which no method knows anything is ranked by popularity, which also decides between
 equal scores; after it the lower index.
@@ -20,13 +20,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.candidates import Candidates, Pool
-from crisol.models.recommender.answers.reranking import Weights, learn
+from crisol.models.recommender.answers.hybrid_weights import Weights, learn
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import HybridParams
 from crisol.models.recommender.methods.popularity import PopularityScorer
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Hybrid:
     def _knowing(self) -> NDArray[np.bool_]:
         """[S] the scorers that count and whose scores say something of the history."""
         constant = [isinstance(scorer, PopularityScorer) for scorer in self.scorers.values()]
-        return ~np.array(constant) & (self.weights.level != 0)
+        return np.asarray(~np.array(constant) & (self.weights.level != 0))
 
     def rank(
         self,
@@ -99,7 +100,7 @@ class Hybrid:
     def order(self, candidates: Candidates, count: int, boost: Floats | None = None) -> Ranked:
         """The best of candidates that were collected for this hybrid's scorers."""
         rows = candidates.rows
-        known = ~(candidates.silent | ~self._knowing).all(axis=1)
+        known = np.any(~candidates.silent & self._knowing, axis=1)
         scores = self._final(candidates.scores, candidates.items, rows, known)
         if boost is not None:
             scores += boost[rows, candidates.items] * _spread(scores, rows, len(known))[rows]

@@ -13,7 +13,8 @@ from typing import Self
 
 import numpy as np
 
-from crisol.models.recommender.methods.scorer import Floats, Scorer
+from crisol.core.arrays import Floats
+from crisol.models.recommender.methods.scorer import Scorer
 
 COLLABORATIVE = ("filter", "lightgcn", "attention")
 """Methods whose vectors come from who had what, in order of preference."""

@@ -46,12 +46,13 @@ class Histories:
         """
         sizes = [len(row) for row in items]
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        flat = np.concatenate([np.asarray(row, np.int32) for row in items] or [[]])
+        none = np.zeros(0, np.int32)
+        flat = np.concatenate([none, *(np.asarray(row, np.int32) for row in items)])
         known = np.full(len(items), VISITOR) if users is None else np.asarray(users)
         counts = (
             np.ones(len(flat))
             if weights is None
-            else np.concatenate([np.asarray(row, np.float32) for row in weights] or [[]])
+            else np.concatenate([none, *(np.asarray(row, np.float32) for row in weights)])
         )
         return cls(starts, flat.astype(np.int32), counts.astype(np.float32), known.astype(np.int64))
 

@@ -92,7 +92,8 @@ def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.D
     """
     chosen = _weighted(_of_source(events, study), study)
     user_codes, user_ids = pd.factorize(chosen["user"], sort=True)
-    item_codes = study_items(items, study).set_index("item").index.get_indexer(chosen["item"])
+    known = pd.Index(study_items(items, study)["item"])
+    item_codes = known.get_indexer(pd.Index(chosen["item"]))
     rows = pd.DataFrame(
         {
             "study": study.name,

@@ -24,6 +24,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
+
 STYLES = {
     "nordic": ("nordic", "birch", "pale"),
     "industrial": ("industrial", "steel", "raw"),
@@ -82,13 +84,13 @@ class _Shop:
 
     items: pd.DataFrame
     style: NDArray[np.int64]
-    price: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    price: Floats
+    weight: Floats
     """[I] popularity."""
     companions: NDArray[np.int64]
     """[I, 2] what people look at next."""
     colour: NDArray[np.int64]
-    launch: NDArray[np.float64]
+    launch: Floats
     """[I] day from which an item can be seen; never within the time told if beyond it."""
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 from scipy.sparse.linalg import svds
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import ContentParams
@@ -26,7 +27,7 @@ from crisol.models.recommender.methods.neighbours import (
     sparse_matrix,
     weighted,
 )
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class ContentScorer(Scorer):
@@ -53,11 +54,11 @@ class ContentScorer(Scorer):
     def score(self, histories: Histories) -> Floats:
         """[B, I] float32, at least 0."""
         profiles = weighted(histories, self.weights.shape[0], self.recency) @ self.weights
-        return (profiles @ self._by_tag).toarray()
+        return np.asarray((profiles @ self._by_tag).toarray())
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """[C, N]: exact summands of the score."""
-        cosines = (self.weights[items] @ self.weights[history.items].T).toarray()
+        cosines = np.asarray((self.weights[items] @ self.weights[history.items].T).toarray())
         return cosines * event_weights(history, self.recency)
 
     def item_vectors(self) -> Floats:
@@ -103,6 +104,6 @@ def fit_content(
 def _vectors(weights: csr_matrix, dimensions: int) -> Floats:
     """[I, D]: the best inner products of rank D; the weights themselves when T is small."""
     if min(weights.shape) <= dimensions + 1:
-        return weights.toarray()
+        return np.asarray(weights.toarray())
     left, values, _ = svds(weights.astype(np.float64), k=dimensions, v0=np.ones(min(weights.shape)))
-    return (left * values).astype(np.float32)
+    return np.asarray(left * values, dtype=np.float32)

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.histories import Histories
-from crisol.models.recommender.methods.scorer import Floats
 
 
 def recent(histories: Histories, power: float) -> Histories:
@@ -30,4 +30,4 @@ def shared_weights(history: Histories) -> Floats:
     _, index, counts = np.unique(history.items, return_inverse=True, return_counts=True)
     largest = np.full(len(counts), -np.inf, dtype=np.float32)
     np.maximum.at(largest, index, history.weights)
-    return (largest / counts.astype(np.float32))[index]
+    return np.divide(largest, counts, dtype=np.float32)[index]

@@ -23,13 +23,14 @@ from numpy.typing import NDArray
 from scipy.linalg.lapack import sposv, spotrf, spotri
 from scipy.sparse import csr_matrix
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import EaseParams
 from crisol.models.recommender.methods.counting import recent, shared_weights
 from crisol.models.recommender.methods.neighbours import entries, sparse_arrays, sparse_matrix
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 _BLOCK = 1024
 """Columns of the weights that are dense at once."""
@@ -56,7 +57,7 @@ class EaseScorer(Scorer):
     def score(self, histories: Histories) -> Floats:
         """See :class:`Scorer`."""
         had_BI = recent(histories, self._recency).matrix(self._weights_II.shape[0])
-        return (had_BI @ self._weights_II).toarray()
+        return np.asarray((had_BI @ self._weights_II).toarray())
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """See :class:`Scorer`. Exact; an item's events share what it carries."""
@@ -139,7 +140,7 @@ def _inverse(gram: csr_matrix, regularisation: float) -> Floats:
     dense[np.diag_indices(len(dense))] += np.float32(regularisation)
     factor, failed = spotrf(dense, lower=1, overwrite_a=1, clean=0)
     _check(failed)
-    inverse, _ = spotri(factor, lower=1, overwrite_c=1)
+    inverse: Floats = spotri(factor, lower=1, overwrite_c=1)[0]
     for start in range(0, len(inverse), _BLOCK):  # LAPACK writes the lower triangle only
         stop = start + _BLOCK
         square = inverse[start:stop, start:stop]

@@ -28,12 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import FilterParams
 from crisol.models.recommender.methods.counting import recent, shared_weights
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 from crisol.models.recommender.methods.spectral import leading_right_vectors
 
 _BLOCK = 512
@@ -72,7 +73,7 @@ class _Graph:
 
     def smooth(self, columns_IB: Floats) -> Floats:
         """``P`` times columns."""
-        return self.items_IU @ (self.users_UI @ columns_IB)
+        return np.asarray(self.items_IU @ (self.users_UI @ columns_IB))
 
     def sharpen(self, columns_IB: Floats, params: FilterParams) -> Floats:
         """``q(P)`` times columns, see the module."""
@@ -140,7 +141,7 @@ class FilterScorer(Scorer):
         scaled = csr_matrix(
             (data, columns, matrix_BI.indptr), shape=(matrix_BI.shape[0], len(held))
         )
-        return scaled @ np.ascontiguousarray(self._vectors_DI[:, held].T)
+        return np.asarray(scaled @ np.ascontiguousarray(self._vectors_DI[:, held].T))
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """See :class:`Scorer`. Exact; an item's events share what it carries."""
@@ -155,11 +156,11 @@ class FilterScorer(Scorer):
             carried_CN += np.float32(self.params.ideal) * (to_DC.T @ from_DN)
         return carried_CN * shared_weights(recent(history, self.params.recency))
 
-    def _linear(self, items: NDArray[np.int64], events: NDArray[np.int32]) -> Floats:
+    def _linear(self, items: NDArray[np.integer], events: NDArray[np.integer]) -> Floats:
         """``P q(P)`` [C, N], which is symmetric: sharpened from the side that has fewer."""
         graph = self._graph
         if self._sharpened_DI is None:
-            return (graph.items_IU[items] @ graph.items_IU[events].T).toarray()
+            return np.asarray((graph.items_IU[items] @ graph.items_IU[events].T).toarray())
         if len(events) < len(items):
             return np.ascontiguousarray(self._linear(events, items).T)
         columns_IC = (graph.items_IU @ graph.items_IU[items].T).toarray()

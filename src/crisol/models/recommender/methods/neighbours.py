@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.histories import Histories
-from crisol.models.recommender.methods.scorer import Arrays, Floats
+from crisol.models.recommender.methods.scorer import Arrays
 
 
 def event_weights(histories: Histories, recency: float) -> Floats:
@@ -49,7 +50,7 @@ def strongest(matrix: csr_matrix, count: int) -> csr_matrix:
     return csr_matrix((matrix.data[keep], matrix.indices[keep], starts), shape=matrix.shape)
 
 
-def entries(matrix: csr_matrix, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Floats:
+def entries(matrix: csr_matrix, rows: NDArray[np.integer], columns: NDArray[np.integer]) -> Floats:
     """[len(columns), len(rows)] float32: the entries of every such pair, transposed."""
     return np.asarray(matrix[rows][:, columns].todense(), dtype=np.float32).T
 

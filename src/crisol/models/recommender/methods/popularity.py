@@ -9,14 +9,25 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 def log_popularity(interactions: Interactions) -> Floats:
     """[I] float32: ``log(1 + users that had the item)``."""
     return np.log1p(interactions.item_counts).astype(np.float32)
+
+
+def surprise(interactions: Interactions) -> Floats:
+    """[I] self-information of each item, in bits.
+
+    That is ``-log2((users of the item + 1) / (users + 1))`` (Zhou et al., PNAS 2010), where the
+    added one keeps an item that nobody had finite.
+    """
+    share = (interactions.item_counts + 1.0) / (interactions.user_count + 1.0)
+    return np.asarray(-np.log2(share))
 
 
 class PopularityScorer(Scorer):

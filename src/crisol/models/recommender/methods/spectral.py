@@ -8,7 +8,7 @@ import numpy as np
 from scipy.linalg import qr
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.core.arrays import Floats
 
 _SPARE = 16
 """Columns beyond those asked for; they carry the error of the last ones."""
@@ -57,9 +57,10 @@ def leading_right_vectors(
 
 
 def _orthonormal(block: Floats) -> Floats:
-    return qr(block, mode="economic", overwrite_a=True, check_finite=False)[0]
+    return np.asarray(qr(block, mode="economic", overwrite_a=True, check_finite=False)[0])
 
 
 def _gram_root(tall: Floats) -> Floats:
     """The triangle [K, K] with the singular values and right vectors of ``tall`` [U, K]."""
-    return qr(tall, mode="r", overwrite_a=True, check_finite=False)[0][: tall.shape[1]]
+    triangle = qr(tall, mode="r", overwrite_a=True, check_finite=False)[0]
+    return np.asarray(triangle[: tall.shape[1]])

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import TransitionParams
@@ -28,7 +29,7 @@ from crisol.models.recommender.methods.neighbours import (
     strongest,
     weighted,
 )
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class TransitionScorer(Scorer):
@@ -43,7 +44,7 @@ class TransitionScorer(Scorer):
     def score(self, histories: Histories) -> Floats:
         """[B, I] float32, at least 0."""
         profiles = weighted(histories, self.transitions.shape[0], self.recency)
-        return (profiles @ self.transitions).toarray()
+        return np.asarray((profiles @ self.transitions).toarray())
 
     def contributions(self, history: Histories, items: NDArray[np.int64]) -> Floats:
         """[C, N]: exact summands of the score."""

@@ -18,7 +18,7 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 
 from crisol.models.recommender.method_params import AttentionParams
-from crisol.models.recommender.methods.attention import SLOPE
+from crisol.models.recommender.methods.attention_scorer import SLOPE
 from crisol.models.recommender.networks.edges import Direction, Edges
 from crisol.models.recommender.networks.graph import PIECE, gather_sum
 
@@ -184,12 +184,9 @@ class AttentionNetwork(nn.Module):
         share = (1 / counts.float().sqrt()).repeat_interleave(
             torch.from_numpy(tags.indptr).long().diff()
         )
-        for name, tensor in (
-            ("tag_items", torch.from_numpy(tags.indices).long()),
-            ("tag_starts", torch.from_numpy(tags.indptr).long()),
-            ("tag_weights", share),
-        ):
-            self.register_buffer(name, tensor, persistent=False)
+        self.tag_items = nn.Buffer(torch.from_numpy(tags.indices).long(), persistent=False)
+        self.tag_starts = nn.Buffer(torch.from_numpy(tags.indptr).long(), persistent=False)
+        self.tag_weights = nn.Buffer(share, persistent=False)
 
     def forward(self, edges: Edges, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The users [U, D] and items [I, D] after all layers.

@@ -7,8 +7,9 @@ pairs never propagate, and the fewer edges there are, the less the step costs.
 Legend: U users, I items, E pairs, B users of a batch.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,8 @@ from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import AttentionParams
-from crisol.models.recommender.methods.attention import AttentionScorer, latest
-from crisol.models.recommender.networks.attention_network import AttentionNetwork
+from crisol.models.recommender.methods.attention_scorer import AttentionScorer, latest
+from crisol.models.recommender.networks.attention_network import AttentionLayer, AttentionNetwork
 from crisol.models.recommender.networks.edges import Edges
 from crisol.models.recommender.networks.monitoring import held_out_quality
 from crisol.models.recommender.networks.sampled_softmax import sampled_softmax
@@ -140,10 +141,11 @@ def held_out(edges: Edges, users: Tensor, params: AttentionParams) -> tuple[Tens
 def scorer_of(network: AttentionNetwork, edges: Edges) -> AttentionScorer:
     """What is served of a trained network: its states on the whole graph."""
     states = network.states(edges.to(network.users.device))
-    sides = [layer.to_users for layer in network.layers]
+    layers = cast(Sequence[AttentionLayer], network.layers)
+    sides = [layer.to_users for layer in layers]
     offers = [
         side.offers(layer.norm(items))
-        for layer, side, (_, items) in zip(network.layers, sides, states[:-1], strict=True)
+        for layer, side, (_, items) in zip(layers, sides, states[:-1], strict=True)
     ]
     arrays = {
         "items": states[-1][1],

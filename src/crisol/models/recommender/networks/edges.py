@@ -3,7 +3,7 @@
 Legend: U users, I items, E pairs, R targets and S sources of a direction.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -64,9 +64,12 @@ class Edges:
 
     def to(self, device: torch.device) -> Self:
         """The same edges on another device."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in values.items()}
-        return type(self)(**moved)
+        return replace(
+            self,
+            users=self.users.to(device),
+            items=self.items.to(device),
+            by_item=self.by_item.to(device),
+        )
 
     def kept(self, keep: Tensor) -> "Edges":
         """The pairs that a mask [E] keeps."""

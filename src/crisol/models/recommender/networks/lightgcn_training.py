@@ -22,7 +22,7 @@ from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import LightGCNParams
-from crisol.models.recommender.methods.lightgcn import LightGCNScorer
+from crisol.models.recommender.methods.lightgcn_scorer import LightGCNScorer
 from crisol.models.recommender.networks.graph import Propagation, inverse_root
 from crisol.models.recommender.networks.monitoring import held_out_quality
 from crisol.models.recommender.networks.sampled_softmax import sampled_softmax
@@ -162,5 +162,5 @@ def scorer_of(network: LightGCN) -> LightGCNScorer:
     # Without a pair there was nothing to learn from: such a user is a visitor.
     own = network.embedding[:users] * network.had_something[:, None]
     arrays = (network()[users:], below * network.item_roots[:, None], own)
-    items, messages, own = (array.cpu().numpy().copy() for array in arrays)
-    return LightGCNScorer(items, messages, own, layers)
+    items, messages, mine = (array.cpu().numpy().copy() for array in arrays)
+    return LightGCNScorer(items, messages, mine, layers)

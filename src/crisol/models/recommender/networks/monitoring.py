@@ -1,13 +1,14 @@
 """The quality of a network while it is trained, on held-out items."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import nn
 
 from crisol.core.training.loop import Evaluate
-from crisol.models.recommender.answers.ranking import measure, top_k
 from crisol.models.recommender.data.histories import Histories
+from crisol.models.recommender.methods.ranking import measure, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 
 MONITOR_K = 20
@@ -15,7 +16,7 @@ MONITOR_K = 20
 
 
 def held_out_quality(
-    scorer_of: Callable[[nn.Module], Scorer], histories: Histories, targets: Histories
+    scorer_of: Callable[[Any], Scorer], histories: Histories, targets: Histories
 ) -> Evaluate:
     """Recall and NDCG at 20 of what a network's scorer ranks for these users."""
 

@@ -75,7 +75,7 @@ class NegativeSampler(nn.Module):
             return torch.zeros_like(users, dtype=torch.bool)
         keys = users * self.item_count + items
         places = torch.searchsorted(self.keys, keys).clamp_max(len(self.keys) - 1)
-        return self.keys[places] == keys
+        return torch.eq(self.keys[places], keys)
 
     def shared(self, count: int) -> Tensor:
         """[S] distinct items for all rows of a batch; see :meth:`positives_among`.

@@ -8,35 +8,20 @@ Legend: N events of a history.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.core.metrics import bootstrap_interval
-from crisol.models.recommender.answers.encoding import Encoded, together
+from crisol.core.arrays import Floats
+from crisol.core.deletion import Deletion, deletion_figures
 from crisol.models.recommender.answers.explanation import carried_most
+from crisol.models.recommender.answers.requests import Encoded, together
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.data.histories import Histories
 from crisol.models.recommender.predictor import RecommenderPredictor
 
 DRAWS = 5
 """Random deletions that a case's named one is compared with."""
-
-
-@dataclass(frozen=True)
-class Deletion:
-    """One recommended item of one request.
-
-    Attributes:
-        request: which one.
-        named: by how much the score falls without the events that the explanation names.
-        random: the mean fall without as many other items of the history.
-    """
-
-    request: int
-    named: float
-    random: float
 
 
 def deletions(
@@ -65,7 +50,7 @@ def deletions(
                 draws = [rng.choice(others, len(named), replace=False) for _ in range(DRAWS)]
                 variants += [(item, deleted) for deleted in (named, *draws)]
         falls = _falls(predictor, output.encoded, variants).reshape(-1, DRAWS + 1)
-        found += [Deletion(index, float(one[0]), float(one[1:].mean())) for one in falls]
+        found += [Deletion.from_falls(index, one) for one in falls]
     return found
 
 
@@ -75,34 +60,17 @@ def deletion_test(
     """The deletion test in figures; nothing where histories are too short to delete from.
 
     Returns:
-        ``cases``: recommended items examined; ``fall_named`` and ``fall_random``: mean fall of the
-        score; ``difference`` with ``difference_low`` and ``difference_high``: its mean and 95 %
-        interval (requests resampled); ``share_larger``: in which share of cases the named events
-        weighed more than the random ones.
+        See :func:`crisol.core.deletion.deletion_figures`; falls are of an item's score, and
+        requests are resampled.
     """
-    cases = deletions(predictor, requests, seed)
-    if not cases:
-        return None
-    named = np.array([case.named for case in cases])
-    random = np.array([case.random for case in cases])
-    groups = np.array([case.request for case in cases])
-    interval = bootstrap_interval(named - random, named - random, groups=groups, metric="mean")
-    return {
-        "cases": float(len(cases)),
-        "fall_named": float(named.mean()),
-        "fall_random": float(random.mean()),
-        "difference": interval.value,
-        "difference_low": interval.low,
-        "difference_high": interval.high,
-        "share_larger": float((named > random).mean()),
-    }
+    return deletion_figures(deletions(predictor, requests, seed))
 
 
 def _falls(
     predictor: RecommenderPredictor,
     encoded: Encoded,
     variants: Sequence[tuple[int, NDArray[np.int64]]],
-) -> NDArray[np.float64]:
+) -> Floats:
     """By how much each item's score falls without a set of items."""
     if not variants:
         return np.zeros(0)
@@ -117,7 +85,7 @@ def _falls(
     items, which = np.unique([item for item, _ in variants], return_inverse=True)
     asked = np.tile(items, (len(parts), 1))
     scores = predictor.hybrid.score_items(histories, asked).astype(np.float64)
-    return scores[0, which] - scores[np.arange(1, len(parts)), which]
+    return np.subtract(scores[0, which], scores[np.arange(1, len(parts)), which])
 
 
 def _without(history: Histories, items: NDArray[np.int64]) -> Histories:

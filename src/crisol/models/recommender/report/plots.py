@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from crisol.core.drawing import figures
 from crisol.core.metrics import Interval
-from crisol.models.recommender.training import HYBRID, WITHOUT
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
 
 if TYPE_CHECKING:
     from crisol.models.recommender.predictor import RecommenderPredictor

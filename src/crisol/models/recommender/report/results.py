@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse.linalg import svds
 
-from crisol.models.recommender.answers.ranking import Items, Measured, Summary, measure, summary
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.prepare import (
     histories_before,
@@ -15,8 +15,9 @@ from crisol.models.recommender.data.prepare import (
     user_ids,
 )
 from crisol.models.recommender.data.validation import ATTRIBUTE_SEPARATOR
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.models.recommender.methods.ranking import Items, Measured, measure
 from crisol.models.recommender.params import DataParams
+from crisol.models.recommender.report.summary import Summary, summary
 from crisol.models.recommender.study_params import StudyParams
 
 VECTOR_DIMENSIONS = 64

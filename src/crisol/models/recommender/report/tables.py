@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from crisol.core.metrics import Interval, bootstrap_interval, paired_bootstrap
-from crisol.models.recommender.answers.ranking import Items
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
+from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.report.results import StudyResult
-from crisol.models.recommender.training import HYBRID, WITHOUT
 
 Row = dict[str, Any]
 
@@ -54,14 +54,13 @@ def difference_rows(result: StudyResult, others: list[str], resamples: int) -> l
             metric="mean",
             resamples=resamples,
         )
-        low, high = np.percentile(paired.differences, [2.5, 97.5])
         rows.append(
             {
                 "against": name,
                 f"NDCG@{result.study.k}": round(paired.value_b, 4),
-                "hybrid's gain": round(paired.value_a - paired.value_b, 4),
-                "95 % interval": f"{low:+.4f} to {high:+.4f}",
-                "probability": round(float((paired.differences > 0).mean()), 3),
+                "hybrid's gain": round(paired.difference.value, 4),
+                "95 % interval": paired.difference.signed,
+                "probability": round(paired.probability, 3),
             }
         )
     return rows

@@ -64,4 +64,4 @@ def _distances(
     summaries: np.ndarray, mean: np.ndarray, scale: np.ndarray, whiten: np.ndarray
 ) -> np.ndarray:
     scaled = np.clip((summaries - mean) / scale, -CLIP, CLIP)
-    return np.sqrt(np.square(scaled @ whiten).mean(1))
+    return np.asarray(np.sqrt(np.square(scaled @ whiten).mean(1)))

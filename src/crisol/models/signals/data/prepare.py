@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from crisol.models.signals.architecture import NetworkParams
 from crisol.models.signals.contract import SEQUENCE_BARS
 from crisol.models.signals.data.validation import BarsError, validate_bars
 from crisol.models.signals.features import columns, features
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     DataParams,
     FixedThreshold,
@@ -136,7 +136,7 @@ def gather(
 
 def seconds_since_1970(timestamps: pd.Series) -> np.ndarray:
     """UTC timestamps to float64 seconds."""
-    return timestamps.dt.as_unit("ns").astype("int64").to_numpy() / 1e9
+    return np.asarray(timestamps.dt.as_unit("ns").astype("int64").to_numpy() / 1e9)
 
 
 def _study_samples(bars: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
@@ -240,7 +240,8 @@ def _walk_forward(samples: pd.DataFrame, study: StudyParams, params: WalkForward
 
     def known_before(start: int) -> np.ndarray:
         """Labels decided earlier: an instrument that pauses while others trade reaches further."""
-        return decided < moment[position >= start].min(initial=np.iinfo(np.int64).max)
+        first = moment[position >= start].min(initial=np.iinfo(np.int64).max)
+        return np.asarray(decided < first)
 
     folds = []
     for number in range(params.folds):

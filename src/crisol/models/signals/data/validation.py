@@ -1,4 +1,4 @@
-"""What a table of raw bars must satisfy before anything is computed from it.
+"""The checks of a table of raw bars, before anything is computed from it.
 
 The rules are pandera checks; the error names the file (if known), the row, and the rule. A row is
 counted as a person sees it in the CSV: the first bar is row 1 and stands in line 2.
@@ -109,11 +109,12 @@ def _check_relations(checked: RawTableValidator) -> None:
     for name in ("open", "close"):
         outside = (bars[name] < bars.low) | (bars[name] > bars.high)
         checked.refuse(outside, f"{name} is outside low..high")
-    for (symbol, exchange), rows in bars.groupby(["symbol", "exchange"], sort=False).groups.items():
-        problem = check_symbol(str(symbol), str(exchange))
+    for _, series in bars.groupby(["symbol", "exchange"], sort=False):
+        symbol, exchange = (str(series[name].iloc[0]) for name in ("symbol", "exchange"))
+        problem = check_symbol(symbol, exchange)
         if problem:
-            raise BarsError(f"{checked.file}, {checked.place(rows[0])}: {problem}")
-        steps = bars.loc[rows, "timestamp"].diff()
+            raise BarsError(f"{checked.file}, {checked.place(series.index[0])}: {problem}")
+        steps = series["timestamp"].diff()
         checked.refuse(steps == pd.Timedelta(0), "timestamp is repeated", "timestamp")
         checked.refuse(
             steps < pd.Timedelta(0), "bars of a symbol are not in time order", "timestamp"

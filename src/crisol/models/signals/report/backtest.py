@@ -71,5 +71,5 @@ def trade(
     changed = np.abs(held - before) + np.where(continues, 0.0, np.abs(held))
     table = table.assign(earned=held * moved - cost * changed, changed=changed)
     by_time = table.groupby("target_time", sort=True)[["earned", "changed"]].mean()
-    times = by_time.index.tz_convert(None).to_numpy()
+    times = pd.DatetimeIndex(by_time.index).tz_convert(None).to_numpy()
     return Backtest(times, by_time["earned"].to_numpy(), float(by_time["changed"].mean()))

@@ -1,7 +1,5 @@
 """The family's figures, drawn in the house style of :mod:`crisol.core.drawing.figures`."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,18 +8,16 @@ from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.signals.contract import SIGNALS
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE
+from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE
 from crisol.models.signals.predictor import SignalsPredictor
-
-if TYPE_CHECKING:
-    from crisol.models.signals.report.results import StudyResult
+from crisol.models.signals.report.results import StudyResult
 
 _NAMES = {ENSEMBLE: "network", **{name: name.replace("_", " ") for name in BASELINES}}
 
 
 def draw(
-    results: "list[StudyResult]",
-    registered: "StudyResult",
+    results: list[StudyResult],
+    registered: StudyResult,
     predictor: SignalsPredictor,
     windows_BTF: np.ndarray,
     history: pd.DataFrame,
@@ -55,18 +51,18 @@ def draw(
         drawn[f"{name}_models"] = _models(result)
         if result.backtests:
             drawn[f"{name}_equity_curve"] = _equity(result)
-    p, truth = registered.probabilities, registered.tested["label"].to_numpy()
+    probabilities, truth = registered.probabilities, registered.tested["label"].to_numpy()
     drawn["reliability"] = figures.reliability(
         {
-            "network": reliability_bins(truth, p[ENSEMBLE]),
-            "gradient boosting": reliability_bins(truth, p["gradient_boosting"]),
+            "network": reliability_bins(truth, probabilities[ENSEMBLE]),
+            "gradient boosting": reliability_bins(truth, probabilities["gradient_boosting"]),
         },
         title=f"{registered.study.name}: reliability",
     )
     return drawn
 
 
-def _models(result: "StudyResult") -> Figure:
+def _models(result: StudyResult) -> Figure:
     metric = "mcc" if result.study.drop_hold else "macro_f1"
     shown = {"mcc": "MCC", "macro_f1": "macro-F1"}[metric]
     truth, groups = result.tested["label"].to_numpy(), result.tested["group"].to_numpy()
@@ -86,7 +82,7 @@ def _models(result: "StudyResult") -> Figure:
     )
 
 
-def _equity(result: "StudyResult") -> Figure:
+def _equity(result: StudyResult) -> Figure:
     times = result.backtests[ENSEMBLE].times
     cost = result.study.cost_bps
     return figures.equity_curve(

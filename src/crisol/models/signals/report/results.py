@@ -7,7 +7,13 @@ import pandas as pd
 
 from crisol.core.classification import expected_calibration_error, log_loss
 from crisol.core.metrics import accuracy, information_coefficient, macro_f1, mcc
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
+from crisol.models.signals.data.forecasts import (
+    BASELINES,
+    ENSEMBLE,
+    MEMBER,
+    PROBABILITIES,
+    SHUFFLED,
+)
 from crisol.models.signals.params import StudyParams
 from crisol.models.signals.report.backtest import Backtest, trade
 

@@ -1,4 +1,4 @@
-"""What each runtime of a predictor costs and how far it is from torch."""
+"""The runtimes of a predictor compared: size, speed, and distance from torch."""
 
 import time
 from collections.abc import Callable
@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 
 from crisol.core.metrics import accuracy
-from crisol.models.signals.architecture import Runtime
+from crisol.models.signals.network_params import RUNTIMES
 from crisol.models.signals.predictor import SignalsPredictor
 
-_RUNTIMES: tuple[Runtime, ...] = ("torch", "onnx", "int8")
 _MAX_WINDOWS = 2000
 
 
@@ -35,7 +34,7 @@ def measure(
     weights_kb = sum(value.nbytes for value in predictor.weights.values()) / 1024
     reference = predictor.runner("torch")(x)
     rows = []
-    for runtime in _RUNTIMES:
+    for runtime in RUNTIMES:
         if runtime != "torch" and runtime not in predictor.exported:
             continue
         run = predictor.runner(runtime)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from crisol.core.candidate import GateRule
 from crisol.core.metrics import bootstrap_interval, paired_bootstrap
-from crisol.models.signals.forecasts import BASELINES, ENSEMBLE, MEMBER
+from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE, MEMBER
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report.results import METRICS, StudyResult
 
@@ -85,16 +85,15 @@ def comparisons(scores: pd.DataFrame, rule: GateRule) -> list[dict[str, Any]]:
             rule.resamples,
             rule.seed,
         )
-        low, high = np.quantile(result.differences, [0.025, 0.975])
         rows.append(
             {
                 "against": name.replace("_", " "),
                 "metric": rule.metric,
                 "network": _number(result.value_a),
                 "other": _number(result.value_b),
-                "gain": _number(result.value_a - result.value_b),
-                "95 % interval": f"{low:+.4f} to {high:+.4f}",
-                "probability of a gain": _number(float((result.differences > 0).mean()), 3),
+                "gain": _number(result.difference.value),
+                "95 % interval": result.difference.signed,
+                "probability of a gain": _number(result.probability, 3),
             }
         )
     return rows
@@ -112,11 +111,10 @@ def verdict(result: StudyResult) -> str:
         result.tested["group"].to_numpy(),
         metric,
     )
-    sure = float((compared.differences > 0).mean())
     text = (
         f"{name}: the network reaches {metric} {mine[metric]:.3f} against "
         f"{result.metrics[rival][metric]:.3f} of the best baseline ({rival.replace('_', ' ')}; "
-        f"probability of a gain {sure:.2f})"
+        f"probability of a gain {compared.probability:.2f})"
     )
     if ENSEMBLE not in result.backtests:
         return text + "; not traded, since the study leaves out days known only afterwards."

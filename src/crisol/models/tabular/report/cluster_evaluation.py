@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Clustered:
-    """The evidence for clusters; see :class:`crisol.models.tabular.evaluation.Evaluation`."""
+    """The evidence for clusters; see :class:`crisol.core.candidate.Evaluation`."""
 
     headline: str
     metrics: dict[str, float]

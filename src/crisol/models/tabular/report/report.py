@@ -70,12 +70,10 @@ class Judged:
         return said if self.regression else said.argmax(axis=1)
 
     def _gain(self, other: str) -> Interval:
-        metric, sign = ("rmse", -1.0) if self.regression else ("accuracy", 1.0)
-        found = paired_bootstrap(
-            self.truth, self.decided(MODEL), self.decided(other), self.groups, metric
-        )
-        low, high = np.quantile(sign * found.differences, [0.025, 0.975])
-        return Interval(sign * (found.value_a - found.value_b), float(low), float(high))
+        mine, theirs = self.decided(MODEL), self.decided(other)
+        if self.regression:  # the lower error is the better one
+            return paired_bootstrap(self.truth, theirs, mine, self.groups, "rmse").difference
+        return paired_bootstrap(self.truth, mine, theirs, self.groups, "accuracy").difference
 
 
 def headline(judged: Judged) -> str:

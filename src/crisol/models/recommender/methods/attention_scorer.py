@@ -14,9 +14,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 SLOPE = 0.2
 """Of LeakyReLU below zero, as in the paper."""
@@ -157,13 +158,14 @@ def latest(histories: Histories) -> Histories:
 def age_rows(histories: Histories, ages: int) -> NDArray[np.int64]:
     """[N] row of each event in the table of ages: 0, 1, 2-3, 4-7 … later events."""
     later = np.repeat(histories.starts[1:], histories.sizes) - 1 - np.arange(len(histories.items))
-    return np.minimum(np.frexp(later + 1.0)[1] - 1, ages - 1).astype(np.int64)
+    rows = np.minimum(np.frexp(later + 1.0)[1] - 1, ages - 1)
+    return np.asarray(rows, dtype=np.int64)
 
 
 def _norm(x: Floats) -> Floats:
     centred = x - x.mean(1, keepdims=True)
     variance = np.square(centred).mean(1, keepdims=True)
-    return centred / np.sqrt(variance + np.float32(NORM_EPSILON))
+    return np.asarray(centred / np.sqrt(variance + np.float32(NORM_EPSILON)))
 
 
 def _softmax(logits: Floats, begins: NDArray[np.int64], sizes: NDArray[np.int64]) -> Floats:
@@ -172,4 +174,4 @@ def _softmax(logits: Floats, begins: NDArray[np.int64], sizes: NDArray[np.int64]
         return logits
     largest = np.repeat(np.maximum.reduceat(logits, begins), sizes, axis=0)
     weights = np.exp(logits - largest)
-    return weights / np.repeat(np.add.reduceat(weights, begins), sizes, axis=0)
+    return np.asarray(weights / np.repeat(np.add.reduceat(weights, begins), sizes, axis=0))

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, diags
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
-from crisol.models.recommender.methods.scorer import Arrays, Floats, Scorer
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class LightGCNScorer(Scorer):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.context import Shelves
 from crisol.models.recommender.answers.explanation import Events
 from crisol.models.recommender.contract import (
@@ -22,7 +23,6 @@ from crisol.models.recommender.contract import (
 )
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
-from crisol.models.recommender.methods.scorer import Floats
 
 LOOKED_WEIGHT = 0.3
 """What an item looked at counts, where one that somebody had counts 1."""

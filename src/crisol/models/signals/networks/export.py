@@ -1,4 +1,4 @@
-"""The predictor's network as ONNX: in float32, and with weights quantised to INT8 at load time."""
+"""The served network as ONNX: in float32, and with weights quantised to INT8 at load time."""
 
 import logging
 import tempfile
@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crisol.models.signals.architecture import Runtime
-from crisol.models.signals.predictor import SignalsPredictor, onnx_runner
+from crisol.models.signals.network_params import Runtime
+from crisol.models.signals.networks.network import Ensemble
+from crisol.models.signals.networks.runners import ONNX_FILES, onnx_runner, torch_runner
 
 PARITY = 1e-5
 """Largest difference of a probability between torch and its float32 ONNX form."""
@@ -20,7 +21,7 @@ class ExportError(RuntimeError):
     """An exported network that does not answer as the one it was made from."""
 
 
-def export(predictor: SignalsPredictor, seed: int = 0) -> dict[Runtime, bytes]:
+def export(ensemble: Ensemble, seed: int = 0) -> dict[Runtime, bytes]:
     """The ensemble as ONNX files, by runtime; input ``windows`` [B, T, F], any B.
 
     Raises:
@@ -28,17 +29,17 @@ def export(predictor: SignalsPredictor, seed: int = 0) -> dict[Runtime, bytes]:
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    network = predictor.description.network
+    network = ensemble.params
     x = np.random.default_rng(seed).normal(size=(7, network.steps, len(network.features)))
     windows = x.astype(np.float32)
     with tempfile.TemporaryDirectory() as name:
-        plain, small = Path(name) / "model.onnx", Path(name) / "model.int8.onnx"
+        plain, small = (Path(name) / file for file in ONNX_FILES.values())
         with warnings.catch_warnings():
-            # The TorchScript road is deprecated but keeps the LSTM one operator; the newer one
+            # The TorchScript exporter is deprecated but keeps the LSTM one operator; the newer one
             # fixes the batch size of the initial state.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                predictor.ensemble(),
+                ensemble,
                 (torch.from_numpy(windows),),
                 plain,
                 input_names=["windows"],
@@ -56,7 +57,7 @@ def export(predictor: SignalsPredictor, seed: int = 0) -> dict[Runtime, bytes]:
             root.setLevel(level)
         exported: dict[Runtime, bytes] = {"onnx": plain.read_bytes(), "int8": small.read_bytes()}
     difference = np.abs(
-        onnx_runner(exported["onnx"])(windows) - predictor.runner("torch")(windows)
+        onnx_runner(exported["onnx"])(windows) - torch_runner(ensemble)(windows)
     ).max()
     if difference > PARITY:
         raise ExportError(

@@ -5,22 +5,19 @@ evaluator and it ranks the whole catalogue. A user's metrics are, for a list of 
 items are among T held-out ones: recall ``t / T``; NDCG with gain 1, discount ``1 / log2(rank + 1)``
 and the ideal of ``min(T, k)`` hits; hit ``t > 0``; reciprocal rank of the first hit, 0 without one.
 
-Legend: B histories, M of them with held-out items, I items, K length of a list, D dimensions.
+Legend: B histories, M of them with held-out items, I items, K length of a list.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from crisol.core.metrics import Interval, bootstrap_interval
-from crisol.models.recommender.data.histories import Histories, Interactions
-from crisol.models.recommender.methods.scorer import Floats
+from crisol.core.arrays import Floats
+from crisol.models.recommender.data.histories import Histories
 
-Doubles = NDArray[np.float64]
 Items = NDArray[np.int64]
 
 _BLOCK_CELLS = 4_000_000
@@ -96,7 +93,7 @@ class Measured:
 
     rows: Items
     lists: Items
-    by_user: dict[str, Doubles]
+    by_user: dict[str, Floats]
 
     def mean(self, metric: str) -> float:
         """The mean over the measured users."""
@@ -160,12 +157,12 @@ def _hits(lists: Items, targets: Histories) -> tuple[NDArray[np.bool_], Items]:
     return hit, np.bincount(wanted // width, minlength=len(lists))
 
 
-def _metrics(hits: NDArray[np.bool_], sizes: Items, ks: Sequence[int]) -> dict[str, Doubles]:
+def _metrics(hits: NDArray[np.bool_], sizes: Items, ks: Sequence[int]) -> dict[str, Floats]:
     discounts = 1.0 / np.log2(np.arange(2, hits.shape[1] + 2))
     ideal = np.cumsum(discounts)
     found, gains = np.cumsum(hits, axis=1), np.cumsum(hits * discounts, axis=1)
     reciprocal = hits.any(axis=1) / (hits.argmax(axis=1) + 1.0)
-    by_user = {}
+    by_user: dict[str, Floats] = {}
     for k in ks:
         hit = found[:, k - 1] > 0
         by_user[f"recall@{k}"] = found[:, k - 1] / sizes
@@ -173,137 +170,3 @@ def _metrics(hits: NDArray[np.bool_], sizes: Items, ks: Sequence[int]) -> dict[s
         by_user[f"hit@{k}"] = hit.astype(np.float64)
         by_user[f"mrr@{k}"] = np.where(hit, reciprocal, 0.0)
     return by_user
-
-
-@dataclass(frozen=True)
-class Summary:
-    """Lists in figures, each mean with its interval from resampling users.
-
-    Attributes:
-        metrics: ``ndcg@20`` … of :class:`Measured`; ``novelty`` of :func:`list_novelty`; and
-            ``diversity`` of :func:`list_diversity` where there are vectors.
-        coverage: share of the catalogue that is in somebody's list.
-        gini: of how often each item of the catalogue is recommended; 0 even, 1 all the same item.
-        popularity_of_lists: mean share of the users that have a recommended item.
-        popularity_of_histories: the same of the items that the measured users had.
-    """
-
-    metrics: dict[str, Interval]
-    coverage: float
-    gini: float
-    popularity_of_lists: float
-    popularity_of_histories: float
-
-    @property
-    def popularity_lift(self) -> float:
-        """How much more popular than their histories the lists are; 0.5 is half as much again."""
-        return self.popularity_of_lists / self.popularity_of_histories - 1
-
-    def row(self) -> dict[str, float]:
-        """One flat row for a table; intervals as ``<metric>_low`` and ``<metric>_high``."""
-        row = {}
-        for name, interval in self.metrics.items():
-            row |= {
-                name: interval.value,
-                f"{name}_low": interval.low,
-                f"{name}_high": interval.high,
-            }
-        return row | {
-            "coverage": self.coverage,
-            "gini": self.gini,
-            "popularity_of_lists": self.popularity_of_lists,
-            "popularity_of_histories": self.popularity_of_histories,
-            "popularity_lift": self.popularity_lift,
-        }
-
-
-def summary(
-    measured: Measured,
-    histories: Histories,
-    interactions: Interactions,
-    vectors: Floats | None = None,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-) -> Summary:
-    """The measured lists in figures.
-
-    Args:
-        measured: by :func:`measure` from these histories.
-        histories: what the users had.
-        interactions: what the popularity of an item is counted in.
-        vectors: [I, D] in which alike items are near, for ``diversity``.
-        resamples: of users, for the intervals.
-        seed: of the resampling.
-    """
-    lists, had = measured.lists, histories.take(measured.rows).items
-    users = dict(measured.by_user)
-    users["novelty"] = list_novelty(lists, interactions)
-    if vectors is not None:
-        users["diversity"] = list_diversity(lists, vectors)
-    share = interactions.item_counts / max(interactions.user_count, 1)
-    times = np.bincount(lists[lists >= 0], minlength=interactions.item_count)
-    return Summary(
-        {name: _interval(values, resamples, seed) for name, values in users.items()},
-        coverage=float((times > 0).mean()),
-        gini=gini(times),
-        popularity_of_lists=float((times * share).sum() / max(times.sum(), 1)),
-        popularity_of_histories=float(share[had].mean()) if len(had) else float("nan"),
-    )
-
-
-def _interval(values: Doubles, resamples: int, seed: int) -> Interval:
-    """Of a mean over users; lists for which the figure is not defined (NaN) are left out."""
-    values = values[~np.isnan(values)]
-    if len(values) == 0:
-        return Interval(float("nan"), float("nan"), float("nan"))
-    return bootstrap_interval(values, values, metric="mean", resamples=resamples, seed=seed)
-
-
-def list_diversity(lists: Items, vectors: Floats) -> Doubles:
-    """[M] one minus the mean cosine of two different items of a list (intra-list diversity).
-
-    NaN for a list of fewer than two items. An item without a vector (all zeros) is like no other.
-    """
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    units = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    similar, counts = np.zeros(len(lists)), (lists >= 0).sum(axis=1)
-    step = max(1, _BLOCK_CELLS // max(lists.shape[1] * units.shape[1], 1))
-    for start in range(0, len(lists), step):
-        part = lists[start : start + step]
-        listed_MKD = units[part] * (part >= 0)[:, :, None]
-        total = (listed_MKD.sum(axis=1, dtype=np.float64) ** 2).sum(axis=1)
-        similar[start : start + step] = total - (listed_MKD**2).sum(axis=(1, 2), dtype=np.float64)
-    pairs = counts * (counts - 1.0)
-    return 1 - np.divide(similar, pairs, out=np.full(len(lists), np.nan), where=pairs > 0)
-
-
-def surprise(interactions: Interactions) -> Doubles:
-    """[I] self-information of each item, in bits.
-
-    That is ``-log2((users of the item + 1) / (users + 1))`` (Zhou et al., PNAS 2010), where the
-    added one keeps an item that nobody had finite.
-    """
-    return -np.log2((interactions.item_counts + 1.0) / (interactions.user_count + 1.0))
-
-
-def list_novelty(lists: Items, interactions: Interactions) -> Doubles:
-    """[M] mean :func:`surprise` of a list's items; NaN for an empty list."""
-    bits = surprise(interactions)
-    listed = lists >= 0
-    total, counts = np.where(listed, bits[lists], 0.0).sum(axis=1), listed.sum(axis=1)
-    return np.divide(total, counts, out=np.full(len(lists), np.nan), where=counts > 0)
-
-
-def gini(times: NDArray[Any]) -> float:
-    """Gini coefficient of counts: 0 when all are equal, near 1 when one has everything.
-
-    >>> gini(np.array([2, 2])), gini(np.array([0, 0, 0, 4]))
-    (0.0, 0.75)
-    """
-    ordered = np.sort(np.asarray(times, dtype=np.float64))
-    count, total = len(ordered), ordered.sum()
-    if total == 0:
-        return 0.0
-    ranks = np.arange(1, count + 1)
-    return float((2 * ranks - count - 1) @ ordered / (count * total))

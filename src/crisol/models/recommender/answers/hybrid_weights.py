@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.candidates import Candidates
-from crisol.models.recommender.methods.scorer import Floats
-
-Doubles = NDArray[np.float64]
 
 _FACTORS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.15, 1.3, 1.6, 2.5)
 """What a weight is multiplied by when a better one is looked for."""
@@ -40,8 +38,8 @@ class Weights:
         level: [S] the weight of each method.
     """
 
-    scales: Doubles
-    level: Doubles
+    scales: Floats
+    level: Floats
 
     def features(self, scores: Floats) -> Floats:
         """[M, S] from the scores [M, S] of the methods: 1 near the typical highest."""
@@ -83,7 +81,7 @@ def learn(
 
 def _most_likely(
     features: Floats, rows: NDArray[np.int64], right: NDArray[np.bool_], regularisation: float
-) -> Doubles:
+) -> Floats:
     """[S] weights of features [M, S] whose candidates are grouped by ascending rows [M].
 
     A feature that is the same everywhere gets none.
@@ -94,7 +92,7 @@ def _most_likely(
     share = right / np.bincount(rows, weights=right)[rows] / len(starts)
     wanted = (share.astype(np.float32) @ features).astype(np.float64)
 
-    def loss(scaled: Doubles) -> tuple[float, Doubles]:
+    def loss(scaled: Floats) -> tuple[float, Floats]:
         weights = scaled * unit
         logits = (features @ weights.astype(np.float32)).astype(np.float64)
         logits -= np.maximum.reduceat(logits, starts)[rows]
@@ -108,7 +106,7 @@ def _most_likely(
     best = minimize(
         loss, np.zeros(features.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": 200}
     )
-    return best.x * unit
+    return np.asarray(best.x * unit)
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class _Contest:
     open: Floats
     rows: NDArray[np.int64]
     places: NDArray[np.int64]
-    ideal: Doubles
+    ideal: Floats
     cutoff: int
 
     @classmethod
@@ -147,7 +145,7 @@ class _Contest:
         ideal = best[np.minimum(np.bincount(rows[right]), cutoff) - 1]
         return cls(side_by_side, opened, rows[right], places[right], ideal[rows[right]], cutoff)
 
-    def climb(self, weights: Doubles) -> Doubles:
+    def climb(self, weights: Floats) -> Floats:
         """The weights after changing one at a time for as long as NDCG rises."""
         weights = weights.copy()
         scores = self.open + np.tensordot(weights.astype(np.float32), self.features, axes=1)
@@ -155,7 +153,7 @@ class _Contest:
         for _ in range(_ROUNDS):
             before = best
             for index, feature in enumerate(self.features):
-                steps = np.float32((np.array(_FACTORS) - 1) * weights[index])
+                steps = ((np.array(_FACTORS) - 1) * weights[index]).astype(np.float32)
                 reached = [self._ndcg(scores + step * feature) for step in steps]
                 if max(reached) > best:
                     best, chosen = max(reached), int(np.argmax(reached))
@@ -174,6 +172,6 @@ class _Contest:
         return float((_discount(ranks) / self.ideal)[ranks < self.cutoff].sum())
 
 
-def _discount(ranks: NDArray[np.int64]) -> Doubles:
+def _discount(ranks: NDArray[np.int64]) -> Floats:
     """What a hit counts at a rank from 0."""
-    return 1 / np.log2(ranks + 2.0)
+    return np.asarray(1 / np.log2(ranks + 2.0))

@@ -1,6 +1,6 @@
 """What a network looks like. Light: a served predictor reads it without pandas or training code."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, Strict, model_validator
 
@@ -10,6 +10,7 @@ from crisol.models.signals.features import NAMES
 Names = Annotated[tuple[str, ...], Strict(False)]
 Layer = Literal["lstm_0", "lstm_1", "attention", "head"]
 Runtime = Literal["torch", "onnx", "int8"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 LAYERS: tuple[Layer, ...] = ("lstm_0", "lstm_1", "attention", "head")
 """Parts of the network that transfer learning may freeze."""
 

@@ -5,12 +5,13 @@ Legend: R samples, C = 3 classes.
 """
 
 import numpy as np
+from scipy.special import softmax
 
 from crisol.core.metrics import macro_f1
 from crisol.models.signals.contract import SIGNALS
 
 Offset = tuple[float, float, float]
-"""What is taken from the log-probabilities of sell, hold and buy."""
+"""Subtracted from the log-probabilities of sell, hold and buy."""
 _SHIFTS = np.linspace(-0.35, 0.35, 15)
 
 
@@ -34,7 +35,7 @@ def balance_offset(labels_R: np.ndarray, balance: float) -> Offset:
 
 
 def class_weights(labels_R: np.ndarray, balance: float) -> np.ndarray:
-    """Weight per class [C] under which ``balance``d probabilities are calibrated."""
+    """Weights of the classes [C] under which probabilities of that ``balance`` are calibrated."""
     frequency = np.bincount(labels_R, minlength=len(SIGNALS)) / len(labels_R)
     return np.where(frequency > 0, np.maximum(frequency, 1e-9) ** -balance, 0.0)
 
@@ -46,8 +47,7 @@ def weighted_log_loss(
 ) -> float:
     """Mean negative log-probability of the truth, each sample weighted by its class."""
     chosen = np.maximum(probabilities_RC[np.arange(len(labels_R)), labels_R], 1e-12)
-    weight = weights_C[labels_R]
-    return float(-(weight * np.log(chosen)).sum() / weight.sum())
+    return float(np.average(-np.log(chosen), weights=weights_C[labels_R]))
 
 
 def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float:
@@ -66,5 +66,4 @@ def best_hold_shift(probabilities_RC: np.ndarray, labels_R: np.ndarray) -> float
 def apply_offset(probabilities_RC: np.ndarray, offset: Offset) -> np.ndarray:
     """Probabilities with ``offset`` taken from their logarithms, [R, C]."""
     logs = np.log(np.maximum(probabilities_RC, 1e-12)) - np.array(offset)
-    scaled = np.exp(logs - logs.max(1, keepdims=True))
-    return scaled / scaled.sum(1, keepdims=True)
+    return np.asarray(softmax(logs, axis=1))

@@ -15,11 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from crisol.models.signals.architecture import NetworkParams
-from crisol.models.signals.calibration import apply_offset, balance_offset, best_hold_shift
 from crisol.models.signals.contract import SIGNALS
+from crisol.models.signals.data.forecasts import BASELINES, forecast_table
 from crisol.models.signals.data.prepare import BUY, HOLD, SELL, Fold, split, windows
-from crisol.models.signals.forecasts import BASELINES, forecast_table
+from crisol.models.signals.methods.calibration import apply_offset, balance_offset, best_hold_shift
+from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     DataParams,
     FitParams,
@@ -42,7 +42,7 @@ def forecast(
     tables = []
     for study in data.studies:
         mine = samples[samples.study == study.name].reset_index(drop=True)
-        threads = train.fit(study.name).cpu_threads
+        threads = train.of_study(study.name).cpu_threads
         newest = windows(bars, mine, NetworkParams(steps=2))[:, -1]
         persistent = _class_of_newest_bar(bars, mine, study)
         for fold in split(mine, study):
@@ -54,7 +54,7 @@ def forecast(
                         persistent,
                         mine["label"].to_numpy(),
                         fold,
-                        train.fit(study.name),
+                        train.of_study(study.name),
                     )
                 rows = mine["row"].to_numpy()[fold.test]
                 tables.append(
@@ -72,7 +72,7 @@ def _forecast_fold(
     params: FitParams,
 ) -> np.ndarray:
     if name == "persistence":
-        return np.eye(len(SIGNALS))[persistent_R[fold.test]]
+        return np.asarray(np.eye(len(SIGNALS))[persistent_R[fold.test]])
     trained = labels_R[fold.train]
     if name == "majority":
         frequency = np.bincount(trained, minlength=len(SIGNALS)) / len(trained)

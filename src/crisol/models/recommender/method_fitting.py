@@ -14,7 +14,7 @@ from crisol.models.recommender.methods.filters import fit_filter
 from crisol.models.recommender.methods.popularity import fit_popularity
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.methods.transitions import fit_transitions
-from crisol.models.recommender.params import MethodsParams, NetworkLoop
+from crisol.models.recommender.params import LoopsParams, MethodsParams
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Task:
         interactions: what it may see.
         catalogue: the items.
         params: of every method.
-        loop: the loop of a method that is trained by steps.
+        loops: the loops of the methods that are trained by steps.
         checkpoints: where such a method keeps its state.
         label: names this fit in the history, the log and the checkpoints.
     """
@@ -33,7 +33,7 @@ class Task:
     interactions: Interactions
     catalogue: Catalogue
     params: MethodsParams
-    loop: Callable[[str], NetworkLoop]
+    loops: LoopsParams
     checkpoints: Path
     label: str
 
@@ -48,7 +48,7 @@ def _lightgcn(task: Task) -> Fitted:
         task.interactions,
         task.catalogue,
         task.params.lightgcn,
-        task.loop("lightgcn"),
+        task.loops.lightgcn,
         task.checkpoints,
         task.label,
     )
@@ -61,7 +61,7 @@ def _attention(task: Task) -> Fitted:
         task.interactions,
         task.catalogue,
         task.params.attention,
-        task.loop("attention"),
+        task.loops.attention,
         task.checkpoints,
         task.label,
     )

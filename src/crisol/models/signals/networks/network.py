@@ -8,13 +8,14 @@ arXiv:1810.09936); orthogonal recurrent initialisation (Saxe et al., arXiv:1312.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crisol.models.signals.architecture import LAYERS, Layer, NetworkParams
 from crisol.models.signals.contract import SIGNALS
+from crisol.models.signals.network_params import LAYERS, Layer, NetworkParams
 
 CLASSES = len(SIGNALS)
 
@@ -25,8 +26,8 @@ class Normalise(nn.Module):
     def __init__(self, features: int, clip: float) -> None:
         super().__init__()
         self.clip = clip
-        self.register_buffer("mean", torch.zeros(features))
-        self.register_buffer("scale", torch.ones(features))
+        self.mean = nn.Buffer(torch.zeros(features))
+        self.scale = nn.Buffer(torch.ones(features))
 
     def fit(self, x_BTF: np.ndarray) -> None:
         """Take mean and spread per feature from these windows and no others."""
@@ -118,7 +119,7 @@ class SignalNetwork(nn.Module):
     def start_at(self, frequencies_C: np.ndarray) -> None:
         """Let the untrained head answer these class frequencies; an absent class stays absent."""
         logs = np.log(np.maximum(frequencies_C, 1e-4))
-        self.head["signal"].bias.copy_(torch.from_numpy(logs))
+        cast(nn.Linear, self.head["signal"]).bias.copy_(torch.from_numpy(logs))
 
     def forward(self, x_BTF: Tensor) -> tuple[Tensor, Tensor]:
         """Windows [B, T, F] to logits [B, C] and expected moves [B]."""
@@ -140,7 +141,7 @@ class SignalNetwork(nn.Module):
 
 
 class Ensemble(nn.Module):
-    """What is served: the mean of the members' calibrated probabilities."""
+    """The served network: the mean of the members' calibrated probabilities."""
 
     def __init__(
         self,
@@ -149,9 +150,10 @@ class Ensemble(nn.Module):
         offset_C: Sequence[float] = (0.0,) * CLASSES,
     ) -> None:
         super().__init__()
+        self.params = members[0].params
         self.members = nn.ModuleList(members)
         self.temperature = float(temperature)
-        self.register_buffer("offset", torch.tensor(tuple(offset_C), dtype=torch.float32))
+        self.offset = nn.Buffer(torch.tensor(tuple(offset_C), dtype=torch.float32))
 
     def forward(self, x_BTF: Tensor) -> Tensor:
         """Windows [B, T, F] to probabilities [B, C]: softmax of (logits - offset) / temperature."""
@@ -163,7 +165,8 @@ class Ensemble(nn.Module):
 
     def attention(self, x_BTF: Tensor) -> Tensor:
         """Windows [B, T, F] to the members' mean attention weights [B, T]."""
-        return torch.stack([member.attend(x_BTF) for member in self.members]).mean(0)
+        members = cast(Iterable[SignalNetwork], self.members)
+        return torch.stack([member.attend(x_BTF) for member in members]).mean(0)
 
 
 def freeze(network: SignalNetwork, layers: Iterable[Layer]) -> float:

@@ -6,8 +6,13 @@ import torch
 from torch import nn
 
 from crisol.models.signals.answers.familiarity import fit_familiarity
-from crisol.models.signals.architecture import NetworkParams
-from crisol.models.signals.network import AdditiveAttention, Ensemble, SignalNetwork, freeze
+from crisol.models.signals.network_params import NetworkParams
+from crisol.models.signals.networks.network import (
+    AdditiveAttention,
+    Ensemble,
+    SignalNetwork,
+    freeze,
+)
 
 PARAMS = NetworkParams(features=("return", "body", "gap"), steps=10, hidden=6)
 

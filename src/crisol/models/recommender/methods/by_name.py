@@ -11,8 +11,8 @@ _WHERE = {
     "ease": "ease.EaseScorer",
     "transitions": "transitions.TransitionScorer",
     "content": "content.ContentScorer",
-    "lightgcn": "lightgcn.LightGCNScorer",
-    "attention": "attention.AttentionScorer",
+    "lightgcn": "lightgcn_scorer.LightGCNScorer",
+    "attention": "attention_scorer.AttentionScorer",
 }
 
 

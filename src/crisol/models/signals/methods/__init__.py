@@ -1,0 +1,1 @@
+"""What scores without a neural network."""

@@ -1,0 +1,1 @@
+"""Neural networks, their inputs and their training."""
