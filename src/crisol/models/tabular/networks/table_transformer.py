@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from crisol.core.errors import MendableError
 from crisol.core.layers.attention import AttentionBlock
-from crisol.models.tabular.networks.columns import Columns
+from crisol.models.tabular.networks.column_embedding import Columns
 from crisol.models.tabular.networks.dropout import Dropout
 
 FEEDFORWARD = 4 / 3

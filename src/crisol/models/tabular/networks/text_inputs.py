@@ -14,8 +14,8 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from crisol.core.text.byte_pairs import LONGEST_TOKEN, train
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.networks.table_inputs import TableInputs
 
 PADDING, BEGIN, NEXT = 0, 1, 2
 """Tokens that are no text: nothing, the begin of a row, the end of one column and begin of the

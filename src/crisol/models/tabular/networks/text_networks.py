@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.attention import ReGLUBlock
 from crisol.models.tabular.networks.dropout import Dropout
 from crisol.models.tabular.networks.head import Head
-from crisol.models.tabular.networks.tokens import PADDING, TextInputs
+from crisol.models.tabular.networks.table_transformer import ReGLUBlock
+from crisol.models.tabular.networks.text_inputs import PADDING, TextInputs
 
 SIMILAR = 64
 """Rows of similar length that are read together, so that few of their tokens are padding."""
