@@ -1,9 +1,10 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from crisol.core.layers import attention
-from crisol.core.layers.attention import Rotation, Stack, plain_attention
+from crisol.core.layers.attention import Attention, Rotation, Stack, plain_attention
 
 
 @pytest.fixture
@@ -101,6 +102,23 @@ def test_the_formula_is_softmax_of_scaled_products():
     q, k, v = torch.randn(3, 1, 1, 2, 4)
     weights = F.softmax(q @ k.transpose(-1, -2) / 2, dim=-1)
     torch.testing.assert_close(plain_attention(q, k, v, None), weights @ v)
+
+
+def test_attention_equals_torchs_own():
+    torch.manual_seed(0)
+    own, reference = Attention(12, 3).eval(), nn.MultiheadAttention(12, 3, batch_first=True).eval()
+    reference.in_proj_weight.data = own.project.weight.data
+    reference.in_proj_bias.data = own.project.bias.data
+    reference.out_proj.load_state_dict(own.out.state_dict())
+    x = torch.randn(4, 5, 12)
+    there = torch.tensor(
+        [[1, 1, 1, 1, 1], [1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]]
+    ).bool()
+    expected, _ = reference(x, x, x, key_padding_mask=~there)
+    mask = there[:, None, None, :]
+    torch.testing.assert_close(own(x, mask), expected)
+    torch.testing.assert_close(own(x, mask, last=2), expected[:, -2:])
+    torch.testing.assert_close(own(x), reference(x, x, x)[0])
 
 
 @pytest.mark.parametrize(("dimensions", "heads", "named"), [(16, 3, "heads"), (12, 2, "multiple")])

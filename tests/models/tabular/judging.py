@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.tabular.algorithm import FitContext, algorithm
-from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.source_table import PART, ROW
 from crisol.models.tabular.data.tables import schema_table, select
-from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.ensemble import Ensemble, Member
+from crisol.models.tabular.features.encoder import Encoder
 from crisol.models.tabular.params import DataParams, TrainParams
 from crisol.models.tabular.predictor import TabularPredictor
 from crisol.models.tabular.schema import Column, Schema

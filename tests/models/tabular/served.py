@@ -9,8 +9,8 @@ import pandas as pd
 from PIL import Image
 
 from crisol.models.tabular.algorithm import FitContext, algorithm
-from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.ensemble import Ensemble, Member
+from crisol.models.tabular.features.encoder import Encoder
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.predictor import TabularPredictor
 from crisol.models.tabular.schema import Column, Schema, Task

@@ -11,7 +11,7 @@ from crisol.core.contract import ModelContract
 from crisol.models.tabular.contract import MAX_ROWS, contract_of, example_request
 from crisol.models.tabular.data.prepare import clean
 from crisol.models.tabular.data.tables import schema_of
-from crisol.models.tabular.encoding import Encoder
+from crisol.models.tabular.features.encoder import Encoder
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
 

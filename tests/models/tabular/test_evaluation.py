@@ -8,7 +8,7 @@ import pytest
 from tests.models.tabular.judging import QUICK, evaluated, parts_of, table, trained
 
 from crisol.core.candidate import GateRule
-from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.source_table import PART, ROW
 from crisol.models.tabular.evaluation import gate_rule
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema

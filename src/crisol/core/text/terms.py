@@ -1,15 +1,16 @@
 """TF-IDF of words and of character n-grams in plain Python and NumPy.
 
-What scikit-learn's ``TfidfVectorizer(sublinear_tf=True)`` computes, ``analyzer`` ``word`` or
-``char_wb``, without needing it where products are answered: a term that occurs ``t`` times weighs
-``(1 + ln t) (1 + ln((1 + n) / (1 + d)))`` for ``d`` of ``n`` texts, and a text has length one.
+The weights are those of scikit-learn's ``TfidfVectorizer(sublinear_tf=True)``, ``analyzer``
+``word`` or ``char_wb``; a bundle computes them without scikit-learn. A term that occurs ``t`` times
+weighs ``(1 + ln t) (1 + ln((1 + n) / (1 + d)))`` for ``d`` of ``n`` texts, and a text has length
+one.
 
 Legend: T terms.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, Self
@@ -19,9 +20,11 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 
-Kind = Literal["word", "char", "line"]
+Kind = Literal["word", "token", "char", "line"]
+"""``word``: words of two characters and more; ``token``: also those of one."""
 
 _WORD = re.compile(r"\b\w\w+\b")
+_TOKEN = re.compile(r"\b\w+\b")
 _MARKS = "()[]{}<>.,;:!?|/\\\"'*-+&"
 
 Sparse = tuple[NDArray[np.int64], Floats]
@@ -39,13 +42,34 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+def tokens(text: str) -> list[str]:
+    """The words of any length, in small letters.
+
+    >>> tokens("Pack of 3 T-Shirts")
+    ['pack', 'of', '3', 't', 'shirts']
+    """
+    return _TOKEN.findall(text.lower())
+
+
 def word_grams(text: str, shortest: int, longest: int) -> Iterator[Gram]:
     """Words that follow each other, joined by a space.
 
     >>> [term for term, _ in word_grams("Red cotton sari", 1, 2)]
     ['red', 'cotton', 'sari', 'red cotton', 'cotton sari']
     """
-    found = words(text)
+    yield from _grams_of(words(text), shortest, longest)
+
+
+def token_grams(text: str, shortest: int, longest: int) -> Iterator[Gram]:
+    """Words of any length that follow each other, joined by a space.
+
+    >>> [term for term, _ in token_grams("Good, VERY good", 1, 2)]
+    ['good', 'very', 'good', 'good very', 'very good']
+    """
+    yield from _grams_of(tokens(text), shortest, longest)
+
+
+def _grams_of(found: Sequence[str], shortest: int, longest: int) -> Iterator[Gram]:
     for size in range(shortest, longest + 1):
         for start in range(len(found) - size + 1):
             yield " ".join(found[start : start + size]), tuple(range(start, start + size))
@@ -86,7 +110,7 @@ class Terms:
     """A vocabulary with the weight of each term.
 
     Attributes:
-        kind: ``word``, ``char`` or ``line``.
+        kind: ``word``, ``token``, ``char`` or ``line``.
         shortest: length of the n-grams, in words or characters.
         longest: likewise.
         names: [T] the terms, sorted.
@@ -108,28 +132,32 @@ class Terms:
         *,
         min_rows: int = 1,
         most: int | None = None,
+        rank: Literal["occurrences", "texts"] = "occurrences",
     ) -> Self:
         """Count the terms of texts.
 
         Args:
             texts: N of them.
-            kind: ``word``, ``char`` or ``line``.
+            kind: ``word``, ``token``, ``char`` or ``line``.
             lengths: of the n-grams, the shortest and the longest.
             min_rows: a term counts when so many texts have it.
-            most: keep so many terms, those that occur most often; of equals the first by name.
+            most: keep so many terms, the most frequent; of equals the first by name.
+            rank: whether the most frequent terms have the most occurrences or occur in the most
+                texts.
         """
         total: Counter[str] = Counter()
         rows: Counter[str] = Counter()
         count = 0
-        grams = _GRAMS[kind]
         for text in texts:
-            found = Counter(term for term, _ in grams(text, *lengths))
-            total.update(found)
-            rows.update(found.keys())
+            found = _names(kind, text, *lengths)
+            rows.update(set(found))
+            if rank == "occurrences":
+                total.update(found)
             count += 1
         kept = [term for term, known in rows.items() if known >= min_rows]
         if most is not None and len(kept) > most:
-            kept = sorted(kept, key=lambda term: (-total[term], term))[:most]
+            often = total if rank == "occurrences" else rows
+            kept = sorted(kept, key=lambda term: (-often[term], term))[:most]
         names = tuple(sorted(kept))
         known = np.array([rows[term] for term in names], np.float64)
         return cls(kind, *lengths, names, np.log((1 + count) / (1 + known)) + 1)
@@ -144,8 +172,8 @@ class Terms:
     def weigh(self, text: str) -> Sparse:
         """The known terms of a text, ascending, and their weights: of length one, if any."""
         places = self._places
-        grams = (term for term, _ in _GRAMS[self.kind](text, self.shortest, self.longest))
-        counts = Counter(places[term] for term in grams if term in places)
+        found = _names(self.kind, text, self.shortest, self.longest)
+        counts = Counter(places[term] for term in found if term in places)
         columns = np.array(sorted(counts), np.int64)
         times = np.array([counts[column] for column in columns.tolist()], np.float64)
         weights = (1 + np.log(times)) * self.idf[columns]
@@ -186,4 +214,16 @@ class Terms:
         return cls(state["kind"], state["shortest"], state["longest"], tuple(state["names"]), idf)
 
 
-_GRAMS = {"word": word_grams, "char": char_grams, "line": lines}
+_GRAMS = {"word": word_grams, "token": token_grams, "char": char_grams, "line": lines}
+
+
+def _names(kind: Kind, text: str, shortest: int, longest: int) -> list[str]:
+    """Return the terms of a text without their positions, which take longer to find."""
+    if kind not in ("word", "token"):
+        return [term for term, _ in _GRAMS[kind](text, shortest, longest)]
+    found = words(text) if kind == "word" else tokens(text)
+    return [
+        " ".join(gram)
+        for size in range(shortest, longest + 1)
+        for gram in zip(*(found[start:] for start in range(size)), strict=False)
+    ]

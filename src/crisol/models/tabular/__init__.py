@@ -13,7 +13,7 @@ __getattr__, __dir__ = lazy(
         "Request": "contract:PredictionRequest",
         "Response": "contract:PredictionResponse",
         "example_request": "contract",
-        "read": "data.reading",
+        "read": "data.source_table",
         "infer": "data.inference",
         "profile": "data.profiling",
         "clean": "data.prepare",

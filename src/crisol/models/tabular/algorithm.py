@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import AlgorithmSettings
 

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.tabular.algorithm import Algorithm
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.pairs import read_model
+from crisol.models.tabular.algorithms.paired import read_model
+from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.schema import Task
 
 SMALLEST = 1e-7

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from crisol.core.candidate import Evaluation, GateRule, Report
 from crisol.models.tabular.data import leakage
 from crisol.models.tabular.data.parts import TEST, TRAIN
-from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.source_table import PART, ROW
 from crisol.models.tabular.data.tables import schema_of, select
-from crisol.models.tabular.features import Part
+from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.report import cluster_evaluation, importance, plots, report
-from crisol.models.tabular.report.report import CHAMPION, GUESSING, LINEAR, MODEL, Judged
-from crisol.models.tabular.report.rivals import Answers, ask
+from crisol.models.tabular.report import clustering, importance, plots, supervised
+from crisol.models.tabular.report.predictions import Answers, ask
 from crisol.models.tabular.report.scoring import Scored, row_log_loss, score_classes, score_numbers
+from crisol.models.tabular.report.supervised import CHAMPION, GUESSING, LINEAR, MODEL, Judged
 from crisol.models.tabular.schema import Schema
 
 if TYPE_CHECKING:
@@ -94,16 +94,16 @@ def evaluate(
     left_out = int((~parts["part"].isin([TRAIN, TEST])).sum())
     made = Report(
         family="tabular",
-        headline=report.headline(judged),
+        headline=supervised.headline(judged),
         metrics=metrics,
         tables=tables,
-        data=report.data_sentences(
+        data=supervised.data_sentences(
             judged, len(train), how_held_out(rows, schema, data), list(predictor.encoder.columns)
         ),
         limits=[
             *leakage.across(rows, parts, schema),
-            *report.made_do(leaderboard),
-            *report.limits(judged, left_out, answers.champion_silent),
+            *supervised.made_do(leaderboard),
+            *supervised.limits(judged, left_out, answers.champion_silent),
         ],
         synthetic=data.is_synthetic,
     )
@@ -222,14 +222,14 @@ def _tables(
     speed: Mapping[str, float],
 ) -> dict[str, list[dict[str, Any]]]:
     tables = {
-        "Held-out rows": report.comparison(judged),
-        "95 % intervals": report.interval_rows(judged.scored[MODEL]),
+        "Held-out rows": supervised.comparison(judged),
+        "95 % intervals": supervised.interval_rows(judged.scored[MODEL]),
     }
     if judged.scored[MODEL].classes:
-        tables["Classes"] = report.class_rows(judged.scored[MODEL])
+        tables["Classes"] = supervised.class_rows(judged.scored[MODEL])
     if permuted is not None:
         title = f"What the answers depend on ({permuted.how})"
-        tables[title] = report.importance_rows(permuted, shap, predictor.encoder.columns)
+        tables[title] = supervised.importance_rows(permuted, shap, predictor.encoder.columns)
         if shap is not None:
             agreed = importance.agreement(permuted, shap, predictor.encoder.columns)
             if np.isfinite(agreed):
@@ -241,7 +241,7 @@ def _tables(
                     }
                 ]
     if len(leaderboard):
-        tables["What was tried"] = report.leaderboard_rows(leaderboard)
+        tables["What was tried"] = supervised.leaderboard_rows(leaderboard)
     tables["One row, on one thread"] = [{name: round(value, 3) for name, value in speed.items()}]
     return tables
 
@@ -253,18 +253,18 @@ def _optimism(judged: Judged, forecasts: pd.DataFrame) -> dict[str, list[dict[st
     if judged.regression:
         truth, said = forecasts["truth"].to_numpy(float), forecasts["answer"].to_numpy(float)
         inside, outside = score_numbers(truth, said, intervals=False), judged.scored[MODEL]
-        names = report.NUMBER_COLUMNS
+        names = supervised.NUMBER_COLUMNS
     else:
         columns = [f"p_{code}" for code in range(len(judged.schema.classes))]
         known = {word: code for code, word in enumerate(judged.schema.classes)}
         codes = forecasts["truth"].astype(object).map(known).to_numpy(np.int64)
         said = forecasts[columns].to_numpy(float)
         inside = score_classes(codes, said, judged.schema.classes, intervals=False)
-        outside, names = judged.scored[MODEL], report.CLASS_COLUMNS
+        outside, names = judged.scored[MODEL], supervised.CLASS_COLUMNS
     return {
         "Training rows out of fold, and held-out rows": [
-            {"rows": report.OUT_OF_FOLD, **report.rounded(inside.metrics, names)},
-            {"rows": "held out", **report.rounded(outside.metrics, names)},
+            {"rows": supervised.OUT_OF_FOLD, **supervised.rounded(inside.metrics, names)},
+            {"rows": "held out", **supervised.rounded(outside.metrics, names)},
         ]
     }
 
@@ -297,7 +297,7 @@ def _clustering(
     names: pd.DataFrame,
     speed: Mapping[str, float],
 ) -> Evaluation:
-    judged = cluster_evaluation.judge(predictor, champion, train, test, rows, names, data)
+    judged = clustering.judge(predictor, champion, train, test, rows, names, data)
     metrics = judged.metrics | dict(speed)
     tables = judged.tables | {
         "One row, on one thread": [{name: round(value, 3) for name, value in speed.items()}]

@@ -30,9 +30,9 @@ from crisol.models.tabular.contract import (
     PredictionResponse,
     contract_of,
 )
-from crisol.models.tabular.encoding import Encoder
 from crisol.models.tabular.ensemble import Ensemble
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.features.encoder import Encoder
 from crisol.models.tabular.schema import Schema
 
 BACKGROUND_ROWS = 64

@@ -21,7 +21,7 @@ class TableSettings(AlgorithmSettings):
 
     pairs: int = Field(default=0, ge=0, le=50)
     """How many sums, differences and ratios of two numbers to add, where they are found to help
-    (:mod:`crisol.models.tabular.pairs`)."""
+    (:mod:`crisol.models.tabular.features.pairs`)."""
 
 
 class LinearSettings(TableSettings):

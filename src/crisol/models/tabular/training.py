@@ -28,10 +28,10 @@ from crisol.models.tabular.auto.automl import (
     settle,
 )
 from crisol.models.tabular.auto.portfolio import BY_TASK
-from crisol.models.tabular.data.reading import ROW
+from crisol.models.tabular.data.source_table import ROW
 from crisol.models.tabular.data.tables import schema_of, select
-from crisol.models.tabular.encoding import Encoder
-from crisol.models.tabular.folds import Folds, divide
+from crisol.models.tabular.features.encoder import Encoder
+from crisol.models.tabular.features.folds import Folds, divide
 from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
 from crisol.models.tabular.predictor import BACKGROUND_ROWS, TabularPredictor, encode_rows
 from crisol.models.tabular.schema import Schema

@@ -41,7 +41,7 @@ def profile(data: Path, options: dict[str, Any], out: Path, max_columns: int) ->
     from crisol.models.tabular.data import leakage
     from crisol.models.tabular.data.inference import infer
     from crisol.models.tabular.data.profiling import profile as describe
-    from crisol.models.tabular.data.reading import read
+    from crisol.models.tabular.data.source_table import read
     from crisol.models.tabular.params import DataParams
 
     params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))

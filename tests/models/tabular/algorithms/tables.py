@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from crisol.models.tabular.algorithm import FitContext
-from crisol.models.tabular.features import MISSING, Features, Part
+from crisol.models.tabular.features.encoded_rows import MISSING, Features, Part
 from crisol.models.tabular.params import TrainParams
 
 WORDS = np.array(["red", "green", "blue", "very", "large", "small", "broken", "new"])

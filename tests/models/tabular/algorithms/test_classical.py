@@ -10,7 +10,7 @@ from tests.models.tabular.algorithms.tables import context, features, part, scor
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
-from crisol.models.tabular.features import UNSEEN, Part
+from crisol.models.tabular.features.encoded_rows import UNSEEN, Part
 
 QUICK = {
     "linear": {},

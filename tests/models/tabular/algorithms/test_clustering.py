@@ -10,7 +10,7 @@ from tests.models.tabular.algorithms.tables import context
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
-from crisol.models.tabular.features import UNSEEN, Features, Part
+from crisol.models.tabular.features.encoded_rows import UNSEEN, Features, Part
 from crisol.models.tabular.settings import HDBSCANSettings, KMeansSettings
 
 CENTRES = np.array([[0, 0], [8, 0], [0, 8]])

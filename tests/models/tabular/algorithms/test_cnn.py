@@ -5,8 +5,8 @@ from tests.models.tabular.algorithms.toys import accuracy, context, features, ta
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.features import Part
-from crisol.models.tabular.networks.pictures import varied
+from crisol.models.tabular.features.encoded_rows import Part
+from crisol.models.tabular.networks.residual import varied
 from crisol.models.tabular.settings import CNNSettings
 
 SETTINGS = CNNSettings(channels=(8, 16), epochs=5, learning_rate=1e-2)

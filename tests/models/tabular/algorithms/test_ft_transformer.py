@@ -1,12 +1,9 @@
 import numpy as np
 import pytest
-import torch
 from tests.models.tabular.algorithms.toys import accuracy, context, table
-from torch import nn
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.networks.attention import Attention
 from crisol.models.tabular.settings import FTTransformerSettings
 
 SETTINGS = FTTransformerSettings(width=16, blocks=2, heads=2, epochs=10, learning_rate=1e-2)
@@ -32,22 +29,6 @@ def test_numbers_and_what_is_written(tmp_path):
     assert np.array_equal(again.predict(train.features), found)
     one = model.predict(train.features.take(slice(7, 8)))
     assert one == pytest.approx(found[7:8], rel=1e-6)
-
-
-def test_attention_equals_torchs_own():
-    torch.manual_seed(0)
-    own, reference = Attention(12, 3).eval(), nn.MultiheadAttention(12, 3, batch_first=True).eval()
-    reference.in_proj_weight.data = own.project.weight.data
-    reference.in_proj_bias.data = own.project.bias.data
-    reference.out_proj.load_state_dict(own.out.state_dict())
-    x = torch.randn(4, 5, 12)
-    there = torch.tensor(
-        [[1, 1, 1, 1, 1], [1, 0, 0, 0, 0], [1, 1, 0, 0, 0], [1, 1, 1, 1, 0]]
-    ).bool()
-    expected, _ = reference(x, x, x, key_padding_mask=~there)
-    torch.testing.assert_close(own(x, there), expected)
-    torch.testing.assert_close(own(x, there, last=2), expected[:, -2:])
-    torch.testing.assert_close(own(x), reference(x, x, x)[0])
 
 
 def test_heads_must_divide_the_width():

@@ -10,7 +10,7 @@ import pytest
 from tests.models.tabular.algorithms.tables import context, features, part
 
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.features import Part
+from crisol.models.tabular.features.encoded_rows import Part
 
 READ = """
 import json, sys
@@ -19,7 +19,7 @@ for name in {blocked}:
 from pathlib import Path
 import numpy as np
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 asked = json.loads(Path("asked.json").read_text())
 table = Features(
     np.array(asked["numbers"], float), np.array(asked["codes"], np.int32),

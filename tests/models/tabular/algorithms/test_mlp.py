@@ -11,7 +11,7 @@ from tests.models.tabular.algorithms.toys import accuracy, context, features, ta
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
 from crisol.models.tabular.algorithms.network import has_matrix_unit, loop_params
-from crisol.models.tabular.features import UNSEEN, Part
+from crisol.models.tabular.features.encoded_rows import UNSEEN, Part
 from crisol.models.tabular.settings import MLPSettings, TabMSettings
 
 SMALL = {"hidden": (32, 32), "bins": 8, "embedding": 6, "learning_rate": 1e-2, "epochs": 12}

@@ -9,9 +9,9 @@ from tests.models.tabular.algorithms.toys import accuracy, context, features, ta
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.features import Part
-from crisol.models.tabular.networks.texts import BidirectionalLSTM, TextEncoder
-from crisol.models.tabular.networks.tokens import TextInputs
+from crisol.models.tabular.features.encoded_rows import Part
+from crisol.models.tabular.networks.text_inputs import TextInputs
+from crisol.models.tabular.networks.text_networks import BidirectionalLSTM, TextEncoder
 from crisol.models.tabular.settings import LSTMSettings, TextTransformerSettings
 
 SMALL = {"vocabulary": 400, "max_tokens": 16, "epochs": 8, "learning_rate": 1e-2, "width": 16}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from crisol.models.tabular.algorithm import FitContext
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.params import TrainParams
 
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from tests.models.tabular import served
 
 from crisol.models.tabular.answers.explanation import Explainer
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 
 NAMES = ("a", "b", "c", "d")
 COLUMNS = {"a": ("a",), "b": ("b",), "c": ("c",), "d": ("d",)}

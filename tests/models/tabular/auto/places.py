@@ -13,7 +13,7 @@ from tests.models.tabular.algorithms.tables import part
 
 from crisol.models.tabular.auto.automl import Found, Problem, search
 from crisol.models.tabular.auto.portfolio import Entry
-from crisol.models.tabular.folds import divide
+from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import AutoParams, TrainParams
 
 QUICK: Entry = ("lightgbm", {"max_iterations": 30, "learning_rate": 0.2, "leaves": 7})

@@ -26,9 +26,9 @@ from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.linear import Linear
 from crisol.models.tabular.auto.automl import clear, settle
 from crisol.models.tabular.auto.fitting import RESULT
-from crisol.models.tabular.folds import divide
+from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import TrainParams
-from crisol.models.tabular.report.report import made_do
+from crisol.models.tabular.report.supervised import made_do
 from crisol.models.tabular.settings import LinearSettings
 
 

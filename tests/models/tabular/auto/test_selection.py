@@ -3,11 +3,11 @@
 import numpy as np
 
 from crisol.models.tabular.auto.choosing import CANDIDATES, _candidates
+from crisol.models.tabular.auto.search_trial import Trial
 from crisol.models.tabular.auto.selection import nested_loss, nested_parts, select, weighting
 from crisol.models.tabular.auto.stacking import better_stack, fit_stack
-from crisol.models.tabular.auto.trial import Trial
 from crisol.models.tabular.ensemble import weighted_mean
-from crisol.models.tabular.folds import divide
+from crisol.models.tabular.features.folds import divide
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.normal(size=2000)

@@ -8,7 +8,7 @@ import pytest
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.inference import infer, typed
-from crisol.models.tabular.data.reading import PART, ROW, Found, RawTable
+from crisol.models.tabular.data.source_table import PART, ROW, Found, RawTable
 from crisol.models.tabular.data.tables import schema_of, schema_table
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema

@@ -7,7 +7,7 @@ import pytest
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.leakage import across, warnings
 from crisol.models.tabular.data.parts import split
-from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.source_table import PART, ROW
 from crisol.models.tabular.data.tables import schema_table, select
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task

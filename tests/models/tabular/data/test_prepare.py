@@ -18,9 +18,9 @@ from crisol.models.tabular.data.leakage import leaks
 from crisol.models.tabular.data.parts import split
 from crisol.models.tabular.data.prepare import clean
 from crisol.models.tabular.data.profiling import profile
-from crisol.models.tabular.data.reading import PART, ROW, read
+from crisol.models.tabular.data.source_table import PART, ROW, read
 from crisol.models.tabular.data.tables import schema_of, select
-from crisol.models.tabular.encoding import Encoder
+from crisol.models.tabular.features.encoder import Encoder
 from crisol.models.tabular.params import DataParams
 
 ROOT = Path(__file__).parents[4]

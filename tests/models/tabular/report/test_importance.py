@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.report.importance import (
     MOST_ROWS,
     affordable_rows,

@@ -1,15 +1,13 @@
-"""Byte-pair encoding of a product's texts, learned from the training products.
-
-Sennrich et al., arXiv:1508.07909; on bytes, so that no character is unknown.
-"""
+"""Byte-pair encoding of a product's texts, learned from the training products."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 
+from crisol.core.text.byte_pairs import LONGEST_TOKEN, train
 from crisol.models.products.data.records import Record
 
 FILE = "tokenizer.json"
@@ -53,20 +51,7 @@ class BytePairs:
     @classmethod
     def train(cls, texts: Iterable[str], size: int) -> "BytePairs":
         """Learn the most frequent pairs; the same texts give the same tokens."""
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-        )
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=size,
-            min_frequency=2,
-            show_progress=False,
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        )
-        tokenizer.train_from_iterator(texts, trainer)
-        return cls(tokenizer)
+        return cls(train(texts, size))
 
     @classmethod
     def load(cls, directory: Path) -> "BytePairs":
@@ -86,8 +71,7 @@ class BytePairs:
         for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
             if not text or not limit:
                 continue
-            # A token has a byte at least, so that longer texts need no reading to their end.
-            encoding = self._tokenizer.encode(text[: 40 * limit])
+            encoding = self._tokenizer.encode(text[: LONGEST_TOKEN * limit])
             first = words[-1] + 1 if words else 0
             ids = encoding.ids[:limit]
             tokens += ids

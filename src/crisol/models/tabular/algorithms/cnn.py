@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from crisol.models.tabular.algorithms.network import Network
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.networks.pictures import PictureInputs, ResidualNetwork
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.networks.residual import PictureInputs, ResidualNetwork
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import CNNSettings, NetworkSettings
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.targets import Scale, class_codes
-from crisol.models.tabular.algorithms.tree_columns import TreeColumns
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.algorithms.target_scale import Scale, class_codes
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import RandomForestSettings
 

@@ -5,10 +5,10 @@ from typing import ClassVar
 from torch import nn
 
 from crisol.models.tabular.algorithms.table_network import TableNetwork
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.networks.attention import TableTransformer
-from crisol.models.tabular.networks.columns import Columns
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.networks.column_embedding import Columns
+from crisol.models.tabular.networks.table_inputs import TableInputs
+from crisol.models.tabular.networks.table_transformer import TableTransformer
 from crisol.models.tabular.settings import FTTransformerSettings, NetworkSettings
 
 BINS = 32

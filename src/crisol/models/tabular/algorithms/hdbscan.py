@@ -15,8 +15,8 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.cluster_space import ClusterSpace, nearest
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.cluster_space import ClusterSpace, nearest
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import HDBSCANSettings
 

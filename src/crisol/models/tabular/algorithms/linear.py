@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.linear_columns import LinearColumns
-from crisol.models.tabular.algorithms.targets import Scale, both_sides, class_codes
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.linear_columns import LinearColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import LinearSettings
 

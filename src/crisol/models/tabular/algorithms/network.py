@@ -23,7 +23,7 @@ from crisol.core.errors import MendableError
 from crisol.core.training.device import choose_device, cpu_threads
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.settings import NetworkSettings
 
 WEIGHTS, INPUTS = "weights.safetensors", "inputs.safetensors"

@@ -5,7 +5,7 @@ from typing import ClassVar
 from torch import nn
 
 from crisol.models.tabular.algorithms.mlp import MLP, perceptrons
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.models.tabular.networks.table_inputs import TableInputs
 from crisol.models.tabular.settings import NetworkSettings, TabMSettings
 
 

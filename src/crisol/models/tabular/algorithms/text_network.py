@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithms.network import Network
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.networks.tokens import TextInputs
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.networks.text_inputs import TextInputs
 from crisol.models.tabular.schema import Task
 
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 from torch import nn
 
 from crisol.models.tabular.algorithms.text_network import TextNetwork
-from crisol.models.tabular.networks.texts import TextEncoder
-from crisol.models.tabular.networks.tokens import TextInputs
+from crisol.models.tabular.networks.text_inputs import TextInputs
+from crisol.models.tabular.networks.text_networks import TextEncoder
 from crisol.models.tabular.settings import NetworkSettings, TextTransformerSettings
 
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
 from crisol.models.tabular.algorithms.boosting import boost
-from crisol.models.tabular.algorithms.targets import Scale, both_sides, class_codes
-from crisol.models.tabular.algorithms.tree_columns import TreeColumns
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import XGBoostSettings
 

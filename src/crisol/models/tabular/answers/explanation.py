@@ -4,9 +4,9 @@
 answer changes when its value takes the place of the one in another row, on average over random
 orders and background rows. Here every background row is walked to the explained row in one random
 order and in its reverse (antithetic: what one order gives a column too much, the other takes). Each
-walk adds up exactly, so the shares and the background's mean answer add up to the answer. Whatever
-answers :class:`~crisol.models.tabular.features.Features` can be explained; columns, not features,
-are exchanged, so a date moves with all its parts.
+walk adds up exactly, so the shares and the background's mean answer add up to the answer. Any model
+that answers :class:`~crisol.models.tabular.features.encoded_rows.Features` can be explained;
+columns, not features, are exchanged, so a date moves with all its parts.
 
 Shapes: F columns, B background rows, W = 2 B walks.
 """
@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 
 MAX_ANSWERS = 1024
 """Rows to be answered for one explanation; tables of many columns walk from fewer rows."""

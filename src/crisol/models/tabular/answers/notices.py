@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crisol.models.tabular.contract import Notice, bound, seconds_of
-from crisol.models.tabular.features import MISSING, UNSEEN, Features
+from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features
 from crisol.models.tabular.schema import Column, Schema
 
 NEVER = 0.0

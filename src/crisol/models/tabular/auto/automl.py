@@ -24,11 +24,11 @@ from crisol.models.tabular.auto.leaderboard import leaderboard
 from crisol.models.tabular.auto.metrics import Metric, metric_of
 from crisol.models.tabular.auto.portfolio import NETWORKS, Entry, portfolio
 from crisol.models.tabular.auto.search import Plan, Search
+from crisol.models.tabular.auto.search_trial import Trial
 from crisol.models.tabular.auto.shared_part import digest
 from crisol.models.tabular.auto.study import Study
-from crisol.models.tabular.auto.trial import Trial
-from crisol.models.tabular.features import Part
-from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.features.encoded_rows import Part
+from crisol.models.tabular.features.folds import Folds
 from crisol.models.tabular.params import AutoParams, ModelParams, TrainParams
 from crisol.models.tabular.schema import Task
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
+from crisol.models.tabular.auto.search_trial import Trial
 from crisol.models.tabular.auto.selection import (
     NESTED_FOLDS,
     nested_loss,
@@ -19,10 +20,9 @@ from crisol.models.tabular.auto.selection import (
     weighting,
 )
 from crisol.models.tabular.auto.stacking import better_stack
-from crisol.models.tabular.auto.trial import Trial
 from crisol.models.tabular.ensemble import Ensemble, Member
-from crisol.models.tabular.features import Features, Part
-from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.folds import Folds
 from crisol.models.tabular.schema import Task
 
 logger = logging.getLogger(__name__)

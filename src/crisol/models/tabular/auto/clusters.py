@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 
 SAMPLE = 2000
 NOISE_COST = 1.0

@@ -8,9 +8,9 @@ import logging
 
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.fitting import Bench, FitResult, Order
-from crisol.models.tabular.auto.trial import Trial
+from crisol.models.tabular.auto.search_trial import Trial
 from crisol.models.tabular.auto.worker import obey
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 
 logger = logging.getLogger(__name__)
 

@@ -26,11 +26,12 @@ from numpy.typing import NDArray
 from crisol.core.errors import MendableError
 from crisol.core.files import remove_scratch, replacing_file, replacing_folder
 from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
+from crisol.models.tabular.algorithms.paired import Paired, read_model
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.shared_part import read_part, write_part
-from crisol.models.tabular.features import Features, Part
-from crisol.models.tabular.folds import Folds
-from crisol.models.tabular.pairs import Paired, Pairs, read_model
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.folds import Folds
+from crisol.models.tabular.features.pairs import Pairs
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import SETTINGS

@@ -8,7 +8,7 @@ import pandas as pd
 
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.choosing import Chosen
-from crisol.models.tabular.auto.trial import Trial
+from crisol.models.tabular.auto.search_trial import Trial
 
 COLUMNS = {
     "rank": "int64",

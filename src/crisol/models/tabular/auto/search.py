@@ -16,12 +16,12 @@ from crisol.core import progress
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.crew import Crew, Reply
 from crisol.models.tabular.auto.first_answer import ROWS as FIRST_ROWS
 from crisol.models.tabular.auto.fitting import RESULT, FitResult, Order
 from crisol.models.tabular.auto.portfolio import Entry, pace
+from crisol.models.tabular.auto.search_trial import Trial, falls_behind
 from crisol.models.tabular.auto.study import Study
-from crisol.models.tabular.auto.trial import Trial, falls_behind
+from crisol.models.tabular.auto.worker_pool import Crew, Reply
 from crisol.models.tabular.params import AutoParams
 
 logger = logging.getLogger(__name__)

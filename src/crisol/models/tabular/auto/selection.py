@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.ensemble import weighted_mean
-from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.features.folds import Folds
 
 Floats = NDArray[np.float64]
 ROUNDS = 40

@@ -1,8 +1,8 @@
 """Rows in a folder of plain arrays, which several processes map instead of copying.
 
-``numbers.npy``, ``codes.npy``, ``target.npy`` and ``images.npy`` are what they are in
-:class:`crisol.models.tabular.features.Features`; texts are their UTF-8 bytes and where each ends;
-``part.json`` holds the names.
+``numbers.npy``, ``codes.npy``, ``target.npy`` and ``images.npy`` hold the arrays of
+:class:`crisol.models.tabular.features.encoded_rows.Part`; texts are their UTF-8 bytes and the
+offsets of their ends; ``part.json`` holds the names.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 
 STATE = "part.json"
 SMALL = 4096

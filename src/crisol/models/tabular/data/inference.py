@@ -1,7 +1,8 @@
 """What the columns of a raw table are, and why: shown to a person, who may overrule it.
 
-Kinds are inferred from all rows (a kind is no statistic that could leak); ranges and words are
-taken again from the training rows alone (:meth:`crisol.models.tabular.encoding.Encoder.fit`).
+Kinds are inferred from all rows (a kind is no statistic that could leak);
+:meth:`crisol.models.tabular.features.encoder.Encoder.fit` takes ranges and words again, from the
+training rows alone.
 """
 
 from collections.abc import Sequence
@@ -10,8 +11,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.columns import Facts, facts_of, typed_column
-from crisol.models.tabular.data.reading import LABEL, PART, RawTable
+from crisol.models.tabular.data.column_kinds import Facts, facts_of
+from crisol.models.tabular.data.column_types import class_words, typed_column
+from crisol.models.tabular.data.source_table import LABEL, PART, RawTable
 from crisol.models.tabular.data.text_cells import to_numbers
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -232,8 +234,6 @@ def _task(
 
 def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) -> Facts:
     """The target's column as the task needs it: a number, or words."""
-    from crisol.models.tabular.data.columns import class_words
-
     if fact.distinct == 0:
         raise MendableError(f"data.target: column {fact.name!r} has no value in any row")
     if task == "regression":
@@ -320,8 +320,6 @@ def _column(name: str, fact: Facts, choice: _Chosen) -> Column:
 def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
     """The columns of a raw table in the types of its schema; ignored ones are left out."""
     import pandas as pd
-
-    from crisol.models.tabular.data.columns import class_words
 
     out: dict[str, Any] = {}
     for column in schema.columns:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.reading import PART, ROW
+from crisol.models.tabular.data.source_table import PART, ROW
 from crisol.models.tabular.data.tables import schema_of
 from crisol.models.tabular.params import DataParams, SplitParams
 from crisol.models.tabular.schema import Schema

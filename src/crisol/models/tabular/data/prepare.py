@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crisol.core.data import pictures
 from crisol.core.errors import FieldError, MendableError
 from crisol.models.tabular.data import inference, leakage
-from crisol.models.tabular.data.reading import PART, ROW, RawTable, read
+from crisol.models.tabular.data.source_table import PART, ROW, RawTable, read
 from crisol.models.tabular.data.tables import schema_table
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Schema

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.tabular.data.inference import typed
-from crisol.models.tabular.data.reading import PART, RawTable
+from crisol.models.tabular.data.source_table import PART, RawTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
 

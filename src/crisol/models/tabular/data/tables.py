@@ -7,7 +7,7 @@ picture; parts: one row a row. Their columns are told in :mod:`crisol.models.tab
 import json
 from typing import TYPE_CHECKING
 
-from crisol.models.tabular.data.reading import ROW
+from crisol.models.tabular.data.source_table import ROW
 from crisol.models.tabular.schema import Column, Schema
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """What is written in cells: numbers, dates, yes and no."""
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -62,6 +63,21 @@ def same_words(cell: str | float) -> tuple[str, ...]:
         return (cell, code_word(cell))
     word = code_word(cell)
     return (word, word.capitalize(), word.upper()) if isinstance(cell, bool) else (word,)
+
+
+def as_text(value: Any) -> str | None:
+    """A value as it would stand in a text table."""
+    if value is None or (isinstance(value, float) and value != value):
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, (dict, list)):
+        return json.dumps(value, ensure_ascii=False, default=str)
+    return str(value)
 
 
 def looks_like_number(cell: str) -> bool:

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.columns import Columns
+from crisol.models.tabular.networks.column_embedding import Columns
 from crisol.models.tabular.networks.dropout import Dropout
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.models.tabular.networks.table_inputs import TableInputs
 
 COLUMN = 8
 """Length of a column's embedding beside a text or picture."""

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.columns import Columns
+from crisol.models.tabular.networks.column_embedding import Columns
 from crisol.models.tabular.networks.dropout import Dropout
 
 

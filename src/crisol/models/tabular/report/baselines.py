@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext, OutOfTime
 from crisol.models.tabular.algorithms.linear import Linear
-from crisol.models.tabular.features import Part
+from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import LinearSettings

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
 from crisol.core.drawing.style import COLOURS, INK, MUTED, canvas, legend, style
-from crisol.models.tabular.report.report import LINEAR, MODEL, Judged
+from crisol.models.tabular.report.supervised import LINEAR, MODEL, Judged
 
 if TYPE_CHECKING:
     from crisol.models.tabular.report.importance import Permuted, Shap

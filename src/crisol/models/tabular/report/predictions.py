@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.features import Features, Part
+from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.report import baselines
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crisol.models.tabular.algorithms.linear import Linear
-    from crisol.models.tabular.encoding import Encoder
     from crisol.models.tabular.ensemble import Ensemble
+    from crisol.models.tabular.features.encoder import Encoder
     from crisol.models.tabular.predictor import TabularPredictor
 
 CHUNK = 10_000

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithms.text_bag import TextTopics
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.features.text_bag import TextTopics
 
 MOST_WORDS = 50
 TOPICS = 16

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.table import BUCKETS, TableInputs
+from crisol.models.tabular.networks.table_inputs import BUCKETS, TableInputs
 
 TEXT_TOKENS = 4
 """Tokens of one text column."""

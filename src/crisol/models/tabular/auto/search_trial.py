@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.tabular.auto.fitting import FitResult, trial_key
-from crisol.models.tabular.folds import Folds
+from crisol.models.tabular.features.folds import Folds
 
 NOISE = 0.5
 """Share of the spread of the best's folds that a difference must exceed to mean something."""

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithms.text_bag import TextTopics
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.features.text_bag import TextTopics
 
 ARRAYS = "texts.safetensors"
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.tabular.algorithm import FitContext, algorithm
-from crisol.models.tabular.algorithms.cluster_space import ClusterSpace
-from crisol.models.tabular.features import Part
+from crisol.models.tabular.features.cluster_space import ClusterSpace
+from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams, TrainParams
 from crisol.models.tabular.report import plots
-from crisol.models.tabular.report.rivals import why_silent
+from crisol.models.tabular.report.predictions import why_silent
 from crisol.models.tabular.settings import SETTINGS
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from crisol.models.tabular.algorithms.text_bag import TextBag, TextTopics
+from crisol.models.tabular.features.text_bag import TextBag, TextTopics
 
 TEXTS = [
     "The parcel came late, very late.",

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crisol.core.data.pictures import decode_base64
-from crisol.models.tabular.encoding import FEW_ROWS, Encoder
-from crisol.models.tabular.features import MISSING, UNSEEN, Features
+from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features
+from crisol.models.tabular.features.encoder import FEW_ROWS, Encoder
 from crisol.models.tabular.schema import Column, Schema
 
 SCHEMA = Schema(
@@ -248,7 +248,7 @@ def test_a_bundle_needs_neither_pandas_nor_scikit_learn() -> None:
     state = json.dumps(Encoder.fit(_training(), SCHEMA).to_json())
     code = (
         "import sys, json\n"
-        "from crisol.models.tabular.encoding import Encoder\n"
+        "from crisol.models.tabular.features.encoder import Encoder\n"
         "e = Encoder.from_json(json.loads(sys.stdin.read()))\n"
         "print(e.transform_rows([{'n': 1, 'd': '2024-01-01'}]).numbers[0, 0])\n"
         "print([m for m in ('pandas', 'sklearn', 'pyarrow', 'torch') if m in sys.modules])"

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 
 QUANTILES = 1000
 """Most points of the curve from a number to its place in a normal distribution."""

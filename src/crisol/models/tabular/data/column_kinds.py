@@ -1,4 +1,4 @@
-"""One raw column: its kind, what is in it, and its cells in the kind's type."""
+"""The kind of a raw column, inferred from its cells, and the facts that a schema holds about it."""
 
 import re
 from collections.abc import Sequence
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.reading import LABEL, PICTURE, PICTURES, RawTable
+from crisol.models.tabular.data.column_types import is_text, statistics, typed_column
+from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, RawTable
 from crisol.models.tabular.data.text_cells import (
     date_format,
     in_percent,
     infinite,
-    to_dates,
+    microseconds,
     to_numbers,
     yes_word,
 )
@@ -31,8 +32,6 @@ _CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 _CODE_NAME = re.compile(r"(^|[_\s.-])(zip|zip_?code|postal|postal_?code|postcode|plz|code)$", re.I)
 _LEADING_ZERO = r"[+-]?0\d+"
 _SAMPLE = 2000
-SHOWN_CATEGORIES = 1000
-"""Words that a schema lists at most; the encoder knows its own."""
 
 
 @dataclass(frozen=True)
@@ -202,8 +201,6 @@ def _words_kind(texts: "pd.Series[Any]", unique: Sequence[str], distinct: int) -
 
 
 def _day_first_fits(cells: Sequence[str]) -> bool:
-    from crisol.models.tabular.data.text_cells import microseconds
-
     return all(microseconds(cell, "%d/%m/%Y") is not None for cell in cells)
 
 
@@ -224,7 +221,7 @@ def _described(fact: Facts, cells: "pd.Series[Any]", table: RawTable) -> Facts:
     if fact.kind == "boolean":
         unique = [str(word) for word in words.unique()[:3]]
         fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
-    if fact.kind == "number" and _is_text(words) and in_percent(words):
+    if fact.kind == "number" and is_text(words) and in_percent(words):
         said = f"{fact.name}: read without its percent sign; requests send 12.5 for 12.5%"
         fact = replace(fact, unit="%", warnings=(*fact.warnings, said))
     column = Column(
@@ -258,28 +255,6 @@ def _one_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def statistics(there: "pd.Series[Any]", kind: Kind) -> dict[str, Any]:
-    """Range, words and examples of typed cells, none of them missing; as fields of a column."""
-    found: dict[str, Any] = {"distinct": int(there.nunique())}
-    if kind == "number":
-        found["low"], found["high"] = float(there.min()), float(there.max())
-        found["integer"] = bool((there % 1 == 0).all())
-        shown = there.head(1000).drop_duplicates().head(5)
-        found["examples"] = tuple(f"{value:g}" for value in shown)
-    elif kind == "date":
-        seconds = there.astype("int64") / 1e6
-        found["low"], found["high"] = float(seconds.min()), float(seconds.max())
-        found["examples"] = tuple(t.isoformat() for t in there.head(1000).drop_duplicates().head(3))
-    elif kind in ("category", "boolean"):
-        counts = there.astype(str).value_counts()
-        order = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        found["categories"] = tuple(str(word) for word, _ in order[:SHOWN_CATEGORIES])
-        found["examples"] = found["categories"][:5]
-    else:
-        found["examples"] = tuple(str(t)[:80] for t in there.head(1000).drop_duplicates().head(3))
-    return found
-
-
 def _with_id(fact: Facts, words: "pd.Series[Any]") -> Facts:
     """The facts with the suspicion that the column names rows."""
     if fact.kind in ("date", "image", "boolean"):
@@ -306,86 +281,3 @@ def _ascends(words: "pd.Series[Any]") -> bool:
     import pandas as pd
 
     return bool(pd.to_numeric(words, errors="coerce").is_monotonic_increasing)
-
-
-def typed_column(table: RawTable, column: Column) -> "pd.Series[Any]":
-    """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
-    key = (column.name, column.kind, column.true_word or "", column.date_format or "")
-    if key not in table.read_as:
-        table.read_as[key] = typed_cells(table.frame[column.name], column)
-    return table.read_as[key]
-
-
-def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
-    """Raw cells in the type of their column's kind; what cannot be read is missing.
-
-    number float64, boolean ``boolean``, date datetime64[us, UTC], all others str.
-    """
-    import pandas as pd
-
-    kind = column.kind
-    if kind == "number":
-        if _is_text(cells):
-            return to_numbers(cells)[0]
-        if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            return (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
-        numbers = cells.astype("Float64").astype("float64")
-        return numbers.where(np.isfinite(numbers))
-    if kind == "boolean":
-        if pd.api.types.is_bool_dtype(cells.dtype):
-            return cells.astype("boolean")
-        words = as_words(cells)
-        true = column.true_word
-        return (words == true).astype("boolean").where(words.notna(), pd.NA)
-    if kind == "date":
-        if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            utc = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")
-            return utc.astype("datetime64[us, UTC]")
-        return to_dates(as_words(cells), column.date_format)
-    return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
-
-
-def _is_text(cells: "pd.Series[Any]") -> bool:
-    import pandas as pd
-
-    return not (
-        pd.api.types.is_numeric_dtype(cells.dtype)
-        or pd.api.types.is_bool_dtype(cells.dtype)
-        or pd.api.types.is_datetime64_any_dtype(cells.dtype)
-    )
-
-
-def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Cells as text; whole numbers without a point."""
-    import pandas as pd
-
-    if pd.api.types.is_bool_dtype(cells.dtype):
-        return cells.astype("boolean").map({True: "true", False: "false"}).astype("str")
-    if pd.api.types.is_numeric_dtype(cells.dtype):
-        numbers = cells.astype("Float64").astype("float64")
-        known = {
-            n: str(int(n)) if float(n).is_integer() else repr(float(n))
-            for n in numbers.dropna().unique()
-        }
-        return numbers.map(known).astype("str")
-    if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        known = {t: t.isoformat() for t in cells.dropna().unique()}
-        return cells.map(known).astype("str")
-    return cells.astype("str")
-
-
-def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
-    """The cells of a class target as words; ``strip`` is taken off their ends."""
-    words = as_words(cells)
-    if strip:
-        words = words.str.strip(strip)
-    words = _without_points(words)
-    return words.where(words != "")
-
-
-def _without_points(words: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Words as :func:`crisol.models.tabular.data.text_cells.code_word` has them: 1.0 is 1."""
-    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
-    if not points.any():
-        return words
-    return words.where(~points, words.str.replace(r"\.0*$", "", regex=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.folds import ALWAYS, Folds, divide
+from crisol.models.tabular.features.folds import ALWAYS, Folds, divide
 
 
 def test_every_fold_has_the_classes_in_their_shares() -> None:

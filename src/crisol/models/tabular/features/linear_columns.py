@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithms.text_bag import TextBag
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.features.text_bag import TextBag
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix

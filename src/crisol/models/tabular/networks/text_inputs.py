@@ -1,6 +1,5 @@
-"""Texts as byte-pair tokens (Sennrich et al., arXiv:1508.07909), learned from the training rows.
+"""Texts as byte-pair tokens, learned from the training rows.
 
-On bytes, so that no character is unknown; blind to case and accents.
 Legend: N rows, T tokens.
 """
 
@@ -11,18 +10,17 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from torch import Tensor
 
-from crisol.models.tabular.features import Features
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.core.text.byte_pairs import LONGEST_TOKEN, train
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.networks.table_inputs import TableInputs
 
 PADDING, BEGIN, NEXT = 0, 1, 2
 """Tokens that are no text: nothing, the begin of a row, the end of one column and begin of the
 next."""
 _SPECIAL = ["[PADDING]", "[BEGIN]", "[NEXT]"]
-_LONGEST_TOKEN = 40
-"""Characters of a token that are looked at, at most."""
 COLUMN_BINS = 16
 
 
@@ -43,19 +41,7 @@ class TextInputs:
     @classmethod
     def fit(cls, features: Features, vocabulary: int, longest: int) -> Self:
         """Learn the most frequent pairs of the training texts; the same texts, the same tokens."""
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.normalizer = normalizers.Sequence(
-            [normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()]
-        )
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary,
-            min_frequency=2,
-            show_progress=False,
-            special_tokens=_SPECIAL,
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        )
-        tokenizer.train_from_iterator(features.texts.ravel(), trainer)
+        tokenizer = train(features.texts.ravel(), vocabulary, _SPECIAL)
         return cls(tokenizer, longest, TableInputs.fit(_without_texts(features), COLUMN_BINS))
 
     @property
@@ -81,7 +67,7 @@ class TextInputs:
             left = self.longest - len(found)
             if left <= 0:
                 break
-            found += self.tokenizer.encode(text[: _LONGEST_TOKEN * left]).ids[:left]
+            found += self.tokenizer.encode(text[: LONGEST_TOKEN * left]).ids[:left]
         return found[: self.longest]
 
     def arrays(self) -> dict[str, NDArray[Any]]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
-from crisol.models.tabular.features import Part
+from crisol.models.tabular.features.encoded_rows import Part
 
 
 def class_codes(train: Part, context: FitContext) -> NDArray[np.int64]:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data import archives
-from crisol.models.tabular.data.reading import LABEL, PART, PICTURE, ROW, read
+from crisol.models.tabular.data.source_table import LABEL, PART, PICTURE, ROW, read
 from crisol.models.tabular.params import ReadParams
 
 PLAIN = "name,age\nAna,31\nÉva,40\n"

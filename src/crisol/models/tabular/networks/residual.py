@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.features import Features
+from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.networks.head import Head
-from crisol.models.tabular.networks.table import TableInputs
-from crisol.models.tabular.networks.tokens import COLUMN_BINS
+from crisol.models.tabular.networks.table_inputs import TableInputs
+from crisol.models.tabular.networks.text_inputs import COLUMN_BINS
 
 CROP = 16
 """A training picture is shifted by up to a sixteenth of its edge."""

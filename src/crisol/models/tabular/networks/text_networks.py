@@ -11,10 +11,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.attention import Block
 from crisol.models.tabular.networks.dropout import Dropout
 from crisol.models.tabular.networks.head import Head
-from crisol.models.tabular.networks.tokens import PADDING, TextInputs
+from crisol.models.tabular.networks.table_transformer import ReGLUBlock
+from crisol.models.tabular.networks.text_inputs import PADDING, TextInputs
 
 SIMILAR = 64
 """Rows of similar length that are read together, so that few of their tokens are padding."""
@@ -46,7 +46,7 @@ class TextEncoder(nn.Module):
         self.tokens = nn.Embedding(inputs.size, width, padding_idx=PADDING)
         self.places = nn.Parameter(torch.randn(inputs.longest, width) * 0.02)
         self.dropout = Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(blocks))
+        self.blocks = nn.ModuleList(ReGLUBlock(width, heads, dropout) for _ in range(blocks))
         self.head = Head(width, inputs.table, outputs, dropout)
         nn.init.normal_(self.tokens.weight, std=0.1)
 
@@ -62,8 +62,9 @@ class TextEncoder(nn.Module):
         """Mean states [B, E]."""
         tokens_BT, there_BT = trimmed(tokens_BT)
         x_BTE = self.dropout(self.tokens(tokens_BT) + self.places[: tokens_BT.shape[1]])
+        mask = there_BT[:, None, None, :]
         for block in self.blocks:
-            x_BTE = block(x_BTE, there_BT)
+            x_BTE = block(x_BTE, mask)
         weight_BT1 = there_BT.unsqueeze(-1).to(x_BTE.dtype)
         return (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
 

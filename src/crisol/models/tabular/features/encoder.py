@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.models.tabular.data.text_cells import DATE_PARTS, date_parts, microseconds, same_words
-from crisol.models.tabular.features import MISSING, UNSEEN, Features, Part
+from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features, Part
 from crisol.models.tabular.schema import Column, Schema
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Encoder:
                 (:class:`crisol.models.tabular.params.ReadParams`); one that stands in a cell all
                 the same, as it may in Parquet, is a word.
         """
-        from crisol.models.tabular.data.columns import statistics
+        from crisol.models.tabular.data.column_types import statistics
 
         columns, words, parts, none = [], {}, {}, set(missing)
         fewest = MIN_COUNT if len(rows) >= FEW_ROWS else 1

@@ -3,9 +3,9 @@ import pytest
 import torch
 from tests.models.tabular.algorithms.toys import features, table
 
-from crisol.models.tabular.networks.columns import Columns
+from crisol.models.tabular.networks.column_embedding import Columns
 from crisol.models.tabular.networks.dropout import Dropout
-from crisol.models.tabular.networks.table import TableInputs
+from crisol.models.tabular.networks.table_inputs import TableInputs
 
 
 def test_numbers_lie_as_in_a_normal_distribution():

@@ -6,8 +6,9 @@ import numpy as np
 from tests.models.tabular.algorithms.tables import context
 
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.features import Features, Part
-from crisol.models.tabular.pairs import Paired, Pairs, read_model
+from crisol.models.tabular.algorithms.paired import Paired, read_model
+from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.features.pairs import Pairs
 from crisol.models.tabular.settings import LightGBMSettings
 
 

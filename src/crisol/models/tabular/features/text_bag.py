@@ -1,37 +1,28 @@
 r"""A text column as weighted words (TF-IDF), and as a few topics of them for trees.
 
 Weights are scikit-learn's ``TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True,
-token_pattern=r"(?u)\b\w+\b")``; computed here because a bundle has no scikit-learn. Topics are a
+token_pattern=r"(?u)\b\w+\b")`` (:mod:`crisol.core.text.terms`). Topics are a
 truncated singular value decomposition (latent semantic analysis, Deerwester et al. 1990).
 
 Legend: N texts, W words of the vocabulary, T topics.
 """
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.text.terms import Terms
+
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
-_WORD = re.compile(r"\b\w+\b")
-
-
-def terms(text: str) -> list[str]:
-    """The words of a text in small letters, and every two that follow each other.
-
-    >>> terms("Good, VERY good")
-    ['good', 'very', 'good', 'good very', 'very good']
-    """
-    words = _WORD.findall(text.lower())
-    return words + [f"{a} {b}" for a, b in pairwise(words)]
+LENGTHS = (1, 2)
+"""Terms are words, and every two that follow each other."""
+MANY_TEXTS = 200
+"""From so many texts on a word counts only if two texts have it."""
 
 
 @dataclass(frozen=True)
@@ -39,47 +30,27 @@ class TextBag:
     """The vocabulary of one text column with its weights.
 
     Attributes:
-        vocabulary: W words and word pairs.
-        rarity: [W] inverse document frequencies.
+        terms: W words and word pairs with their inverse document frequencies.
     """
 
-    vocabulary: tuple[str, ...]
-    rarity: NDArray[np.float64]
+    terms: Terms
 
     @classmethod
     def fit(cls, texts: Sequence[str], max_words: int) -> "TextBag":
-        """The most frequent words of at least two texts (of one, where there are under 200)."""
-        found: Counter[str] = Counter()
-        for text in texts:
-            found.update(set(terms(text)))
-        least = 2 if len(texts) >= 200 else 1
-        kept = [(word, count) for word, count in found.items() if count >= least]
-        kept.sort(key=lambda entry: (-entry[1], entry[0]))
-        kept = sorted(kept[:max_words])
-        counts = np.array([count for _, count in kept], dtype=np.float64)
-        rarity = np.log((1 + len(texts)) / (1 + counts)) + 1
-        return cls(tuple(word for word, _ in kept), rarity)
+        """Learn the words that occur in the most texts."""
+        least = 2 if len(texts) >= MANY_TEXTS else 1
+        return cls(Terms.of(texts, "token", LENGTHS, min_rows=least, most=max_words, rank="texts"))
 
-    @cached_property
-    def _index(self) -> dict[str, int]:
-        return {word: index for index, word in enumerate(self.vocabulary)}
-
-    def rows(self, texts: Iterable[str]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Of each text: the word numbers in order, and their weights, of length 1 as a vector."""
-        for text in texts:
-            counts = Counter(self._index[t] for t in terms(text) if t in self._index)
-            order = sorted(counts)
-            words = np.array(order, dtype=np.int64)
-            often = np.array([counts[word] for word in order], dtype=np.float64)
-            weights = (1 + np.log(often)) * self.rarity[words]
-            length = np.sqrt(weights @ weights)
-            yield words, weights / length if length > 0 else weights
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """The W words and word pairs, sorted."""
+        return self.terms.names
 
     def matrix(self, texts: Sequence[str]) -> "csr_matrix":
         """Sparse weights [N, W]; for fitting."""
         from scipy.sparse import csr_matrix
 
-        rows = list(self.rows(texts))
+        rows = [self.terms.weigh(text) for text in texts]
         starts = np.cumsum([0, *(len(words) for words, _ in rows)])
         words = np.concatenate([words for words, _ in rows]) if rows else np.empty(0, np.int64)
         weights = np.concatenate([w for _, w in rows]) if rows else np.empty(0)
@@ -88,18 +59,20 @@ class TextBag:
     def project(self, texts: Sequence[str], table: NDArray[Any]) -> NDArray[np.float64]:
         """Weights times a table [W, T]: [N, T]; each text by itself, so no other changes a bit."""
         answer = np.zeros((len(texts), table.shape[1]))
-        for row, (words, weights) in enumerate(self.rows(texts)):
+        for row, text in enumerate(texts):
+            words, weights = self.terms.weigh(text)
             answer[row] = weights @ table[words]
         return answer
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         """JSON and arrays that :meth:`restore` takes."""
-        return {"vocabulary": list(self.vocabulary)}, {"rarity": self.rarity}
+        return {"vocabulary": list(self.vocabulary)}, {"rarity": self.terms.idf}
 
     @classmethod
     def restore(cls, state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> "TextBag":
         """See :meth:`state`."""
-        return cls(tuple(state["vocabulary"]), np.asarray(arrays["rarity"], dtype=np.float64))
+        idf = np.asarray(arrays["rarity"], dtype=np.float64)
+        return cls(Terms("token", *LENGTHS, tuple(state["vocabulary"]), idf))
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,15 @@ What a file is, is found out and told; nothing is guessed silently. A folder or 
 and ``test.*`` is an official split; one of class folders holds pictures.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.archives import Files, FolderFiles, files
+from crisol.models.tabular.data.json_tables import read_json, read_json_lines
+from crisol.models.tabular.data.text_cells import as_text
 from crisol.models.tabular.params import Format, ReadParams
 
 if TYPE_CHECKING:
@@ -226,9 +227,9 @@ def _read_table(path: Path, params: ReadParams, shown: str) -> RawTable:
         if form == "parquet":
             frame = _frame(_parquet(path, shown))
         elif form == "json":
-            form, frame = _json(path, params, shown)
+            form, frame = read_json(path, params, shown)
         else:
-            frame = _json_lines(path, params, shown)
+            frame = read_json_lines(path, params, shown)
         frame = _renamed(frame, params, shown)
         found = Found(form)
     for name in (ROW, PART):
@@ -278,7 +279,7 @@ def _frame(table: "pa.Table") -> "pd.DataFrame":
         if pa.types.is_decimal(kind):
             column = column.cast(pa.float64())
         elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
-            column = pa.array([_as_text(v) for v in column.to_pylist()], pa.string())
+            column = pa.array([as_text(v) for v in column.to_pylist()], pa.string())
         elif pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind):
             column = column.cast(pa.string())
         elif pa.types.is_integer(kind) and column.null_count:
@@ -306,107 +307,6 @@ def _parquet(path: Path, shown: str) -> "pa.Table":
     except (pa.ArrowException, OSError, ValueError) as error:
         raise MendableError(f"{shown}: is no Parquet file that can be read: {error}") from error
     return table
-
-
-def _json(path: Path, params: ReadParams, shown: str) -> tuple[Format, "pd.DataFrame"]:
-    """A list of objects, an object that holds one (``{"data": [...]}``), or JSON lines."""
-    text = _text(path, params, shown)
-    try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        if "Extra data" in str(error):  # more than one document: JSON lines under another name
-            return "jsonl", _json_lines(path, params, shown)
-        raise MendableError(f"{shown}: is not JSON: {error}") from error
-    if isinstance(document, dict):
-        lists = [value for value in document.values() if isinstance(value, list)]
-        if len(lists) != 1:
-            raise MendableError(
-                f"{shown}: is an object that holds {len(lists)} lists; give a list of objects, "
-                '{"data": [...]}, or JSON lines'
-            )
-        document = lists[0]
-    if not isinstance(document, list):
-        raise MendableError(f"{shown}: is no list of objects")
-    return "json", _objects(enumerate(document, start=1), params, shown, "item")
-
-
-def _json_lines(path: Path, params: ReadParams, shown: str) -> "pd.DataFrame":
-    def parsed() -> Iterable[tuple[int, Any]]:
-        for number, line in enumerate(_text(path, params, shown).split("\n"), start=1):
-            if line.strip():
-                try:
-                    yield number, json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
-                    raise MendableError(f"{shown}, line {number}: is not JSON: {error}") from error
-
-    return _objects(parsed(), params, shown, "line")
-
-
-def _text(path: Path, params: ReadParams, shown: str) -> str:
-    data = path.read_bytes()
-    encoding = params.encoding or json.detect_encoding(data)
-    try:
-        return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except (UnicodeDecodeError, LookupError) as error:
-        raise MendableError(
-            f"{shown}: is not {encoding} text ({error}); save it as UTF-8, or name its encoding "
-            "(read.encoding)"
-        ) from error
-
-
-def _objects(
-    items: Iterable[tuple[int, Any]], params: ReadParams, shown: str, called: str
-) -> "pd.DataFrame":
-    """Objects to columns, one value a row; absent keys are missing."""
-    import pandas as pd
-
-    columns: dict[str, list[Any]] = {}
-    missing = set(params.missing)
-    for count, (number, item) in enumerate(items):
-        if not isinstance(item, dict):
-            raise MendableError(
-                f"{shown}, {called} {number}: is no object but {json.dumps(item)[:40]}; every row "
-                'is an object such as {"age": 39}'
-            )
-        for name in item:
-            if name not in columns:
-                columns[name] = [None] * count
-        for name, values in columns.items():
-            value = item.get(name)
-            if isinstance(value, str):
-                value = value.strip()
-                value = None if value in missing else value
-            values.append(value)
-    return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
-
-
-def _typed(values: list[Any]) -> "pd.Series[Any]":
-    """Values of one column in one type: booleans, numbers, or text."""
-    import pandas as pd
-
-    there = [v for v in values if v is not None and v == v]
-    if there and all(isinstance(v, bool) for v in there):
-        return pd.Series([v if isinstance(v, bool) else None for v in values], dtype="boolean")
-    if there and all(
-        isinstance(v, (int, float)) and not isinstance(v, bool) and abs(v) < 2**53 for v in there
-    ):
-        return pd.Series([float("nan") if v is None else float(v) for v in values])
-    return pd.Series([_as_text(v) for v in values], dtype="str")
-
-
-def _as_text(value: Any) -> str | None:
-    """A value as it would stand in a text table."""
-    if value is None or (isinstance(value, float) and value != value):
-        return None
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
 
 
 def _renamed(frame: "pd.DataFrame", params: ReadParams, shown: str) -> "pd.DataFrame":
