@@ -7,7 +7,7 @@ import numpy as np
 from crisol.core.data.pictures import Image
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.networks.transformer import Transformer
 from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import NetworkLoop, NetworkParams

@@ -9,10 +9,10 @@ from crisol.models.products import evaluation
 from crisol.models.products.data.prepare import records_of
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.folds import FoldTraining, StudyTraining
-from crisol.models.products.methods.member import Forecast, Targets
-from crisol.models.products.report import views
+from crisol.models.products.member import Forecast, Targets
+from crisol.models.products.report import ablations as views
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.report.results import study_results, truth_of
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.study_params import CrossValidation, StudyParams
 from crisol.models.products.training import Fit
 

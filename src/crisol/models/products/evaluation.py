@@ -17,10 +17,10 @@ from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report import plots, tables
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.report.gating import gate_head
 from crisol.models.products.report.matching import match_products
 from crisol.models.products.report.results import StudyResult, study_results
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 
 EXPLAINED = 40
 """Test products whose drivers are tested by deleting them."""

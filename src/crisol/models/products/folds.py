@@ -14,18 +14,18 @@ from crisol.core.errors import MendableError
 from crisol.models.products.answers.quality import Habits
 from crisol.models.products.data.prepare import records_of
 from crisol.models.products.data.records import Record
+from crisol.models.products.member import Forecast, Member, Targets
 from crisol.models.products.methods.blend import Blend, fit_blend
 from crisol.models.products.methods.intervals import PriceIntervals
-from crisol.models.products.methods.linear import fit_baseline, fit_linear
-from crisol.models.products.methods.member import Forecast, Member, Targets
-from crisol.models.products.methods.neighbours import fit_neighbours
-from crisol.models.products.methods.targets import (
+from crisol.models.products.methods.labels import (
     currency_of,
     labels_of,
     priced,
     rating_scale,
     taxonomy_of,
 )
+from crisol.models.products.methods.linear import fit_baseline, fit_linear
+from crisol.models.products.methods.neighbours import fit_neighbours
 from crisol.models.products.networks.transformer import Transformer
 from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import (
@@ -36,7 +36,7 @@ from crisol.models.products.params import (
     TrainParams,
 )
 from crisol.models.products.predictor import Description, ProductsPredictor
-from crisol.models.products.report import views
+from crisol.models.products.report import ablations as views
 from crisol.models.products.report.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from crisol.models.products.member import Member
 from crisol.models.products.methods.linear import Linear
-from crisol.models.products.methods.member import Member
 from crisol.models.products.methods.neighbours import Neighbours
 from crisol.models.products.networks.transformer import Transformer
 

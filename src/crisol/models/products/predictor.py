@@ -30,15 +30,15 @@ from crisol.models.products.contract import (
 from crisol.models.products.data.reading import record_of
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.member import Forecast, Member
 from crisol.models.products.members import MEMBERS
 from crisol.models.products.methods.blend import Blend
 from crisol.models.products.methods.intervals import PriceIntervals
 from crisol.models.products.methods.linear import Linear
-from crisol.models.products.methods.member import Forecast, Member
 from crisol.models.products.networks.transformer import Encoded as NetworkInput
 from crisol.models.products.networks.transformer import Look, Transformer
-from crisol.models.products.search.search import Searcher
 from crisol.models.products.search.search_index import ProductIndex
+from crisol.models.products.search.searcher import Searcher
 
 Runtime = Literal["torch", "transformers"]
 INDEX, STATE = "index", "state.json"

@@ -36,7 +36,7 @@ class Fit:
         predictor: the registered study's, with golden examples and without an index.
         history: one row per transformer and epoch.
         forecasts: what every method answered of every test row; see
-            :mod:`crisol.models.products.report.views`.
+            :mod:`crisol.models.products.report.ablations`.
         ranks: one row per study, method and test product with text and picture: at which rank its
             picture is found by its words.
     """

@@ -15,7 +15,7 @@ from crisol.models.products.answers.drivers import (
 )
 from crisol.models.products.answers.facts import has
 from crisol.models.products.data.records import Record
-from crisol.models.products.methods.member import Forecast
+from crisol.models.products.member import Forecast
 
 WEIGHTS = {"watch": 2.0, "strap": 0.5, "leather": 0.25, "shoe": -1.0, "case": 0.125}
 RECORD = Record(

@@ -6,9 +6,9 @@ from crisol.core.data.pictures import Image
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
+from crisol.models.products.member import Targets
 from crisol.models.products.methods.linear import Baseline, Linear, fit_baseline, fit_linear
 from crisol.models.products.methods.linear_heads import SEES
-from crisol.models.products.methods.member import Targets
 
 KINDS = {
     ("Home", "Curtains"): ("curtain polyester eyelet", 6.0),

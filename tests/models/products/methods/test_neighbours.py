@@ -6,9 +6,14 @@ from crisol.core.data.pictures import Image
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import NeighboursParams
-from crisol.models.products.methods.likeness import START, START_RIDGE, left_out_error, search
+from crisol.models.products.member import Targets
+from crisol.models.products.methods.block_distances import (
+    START,
+    START_RIDGE,
+    left_out_error,
+    search,
+)
 from crisol.models.products.methods.linear_heads import SEES
-from crisol.models.products.methods.member import Targets
 from crisol.models.products.methods.neighbours import Neighbours, fit_neighbours
 
 TAXONOMY = Taxonomy((("Home", "Curtains"), ("Home", "Towels"), ("Watches", "")))

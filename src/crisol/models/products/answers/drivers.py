@@ -20,7 +20,7 @@ from crisol.core.metrics import bootstrap_interval
 from crisol.models.products.answers.facts import has
 from crisol.models.products.contract import Driver
 from crisol.models.products.data.records import PARTS, Record
-from crisol.models.products.methods.member import Forecast
+from crisol.models.products.member import Forecast
 
 Ask = Callable[[Sequence[Record]], Forecast]
 """Answers records; only ``leaf`` of the answer is looked at."""

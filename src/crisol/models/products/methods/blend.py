@@ -20,7 +20,7 @@ from scipy.special import log_softmax
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Forecast, Targets
+from crisol.models.products.member import Forecast, Targets
 
 PRIOR_ROWS = 5.0
 """How many products the pull towards equal weights counts for."""

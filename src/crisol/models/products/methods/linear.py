@@ -23,9 +23,9 @@ from crisol.core.arrays import Floats
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
+from crisol.models.products.member import Forecast, Member, Targets
 from crisol.models.products.methods.linear_features import LinearFeatures, Row
 from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
-from crisol.models.products.methods.member import Forecast, Member, Targets
 
 ARRAYS = "linear.safetensors"
 STATE = "linear.json"

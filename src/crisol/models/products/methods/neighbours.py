@@ -4,7 +4,7 @@ The likeness of two products is ``exp(-Σ_b s_b |x_b - y_b|²)`` over the blocks
 answer is a weighted sum of the likenesses with the training products; the weights solve
 ``(K + r) a = y``, which is the mean of a Gaussian process. Unlike a linear model it bends: a word
 may mean another price beside another word, and near-duplicates count almost alone. The ``s_b`` and
-``r`` are found by leaving one out, see :mod:`crisol.models.products.methods.likeness`. Of more than
+``r`` are found by leaving one out, see :mod:`crisol.models.products.methods.block_distances`. Of more than
 ``max_rows`` products a drawn part teaches: time and memory grow with the cube and the square.
 
 Legend: N records, T training products that are compared with.
@@ -27,10 +27,10 @@ from crisol.core.text.terms import Sparse
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import NeighboursParams
-from crisol.models.products.methods.likeness import ROUNDS, Likeness, Weights, search
+from crisol.models.products.member import Forecast, Member, Targets
+from crisol.models.products.methods.block_distances import ROUNDS, Likeness, Weights, search
 from crisol.models.products.methods.linear_features import Block, LinearFeatures, Row
 from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
-from crisol.models.products.methods.member import Forecast, Member, Targets
 
 ARRAYS = "neighbours.safetensors"
 STATE = "neighbours.json"

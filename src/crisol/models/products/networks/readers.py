@@ -1,7 +1,7 @@
 """The network's own first layers: words among words, patches among patches.
 
 A pre-trained encoder may take the place of either
-(:mod:`crisol.models.products.networks.encoders`).
+(:mod:`crisol.models.products.networks.pretrained`).
 
 Legend: N products, T words, P patches, S pixels, D dimensions.
 """

@@ -15,8 +15,17 @@ from torch import Tensor, nn
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.records import Record
-from crisol.models.products.methods.member import Forecast, Member
-from crisol.models.products.networks.encoders import (
+from crisol.models.products.member import Forecast, Member
+from crisol.models.products.networks.encoding import (
+    Encoded,
+    Encoder,
+    Inputs,
+    inputs_of,
+    pictures_of,
+)
+from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.pretrained import (
     IMAGE,
     TEXT,
     PretrainedPatchReader,
@@ -25,16 +34,7 @@ from crisol.models.products.networks.encoders import (
     empty_encoder,
     write_encoder,
 )
-from crisol.models.products.networks.encoding import (
-    Encoded,
-    Encoder,
-    Inputs,
-    inputs_of,
-    pictures_of,
-)
-from crisol.models.products.networks.network import ProductNetwork
-from crisol.models.products.networks.patches import to_unit
-from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.product_network import ProductNetwork
 from crisol.models.products.networks.readers import PatchReader, WordReader
 from crisol.models.products.networks.tokens import BytePairs
 from crisol.models.products.params import NetworkParams
@@ -115,7 +115,7 @@ class Transformer(Member):
         )
 
     def forecast(self, records: Sequence[Record]) -> Forecast:
-        """See :class:`~crisol.models.products.methods.member.Member`."""
+        """See :class:`~crisol.models.products.member.Member`."""
         return self.look(records).forecast
 
     def embed(self, records: Sequence[Record]) -> Floats:
@@ -227,7 +227,7 @@ def build(
     Args:
         params: its sizes.
         encoder: whose tokens and names it reads.
-        main_of_C: see :class:`~crisol.models.products.networks.network.ProductNetwork`.
+        main_of_C: see :class:`~crisol.models.products.networks.product_network.ProductNetwork`.
         tasks: likewise.
         text: a pre-trained text encoder in place of the own word layers.
         image: a pre-trained image encoder and its preprocessing, likewise.

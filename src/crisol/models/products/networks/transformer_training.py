@@ -15,25 +15,25 @@ from torch import Tensor, nn
 from crisol.core.training.loop import TensorBatches, fingerprint, seeded, train
 from crisol.models.products.data.records import Record
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.networks.augmentation import (
     change_images,
     drop_parts,
     drop_words,
     swap_words,
 )
-from crisol.models.products.networks.encoders import (
+from crisol.models.products.networks.encoding import Encoder, Inputs, inputs_of, pictures_of
+from crisol.models.products.networks.heads import contrast, task_losses
+from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.pretrained import (
     IMAGE,
     TEXT,
     PretrainedWords,
     load_encoder,
     load_preprocessing,
 )
-from crisol.models.products.networks.encoding import Encoder, Inputs, inputs_of, pictures_of
-from crisol.models.products.networks.heads import contrast, task_losses
-from crisol.models.products.networks.network import ProductNetwork
-from crisol.models.products.networks.patches import to_unit
-from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.product_network import ProductNetwork
 from crisol.models.products.networks.transformer import Transformer, build
 from crisol.models.products.params import NetworkLoop, NetworkParams
 

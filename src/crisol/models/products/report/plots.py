@@ -12,8 +12,8 @@ from crisol.core.drawing.galleries import Tile, gallery
 from crisol.core.drawing.style import COLOURS, MUTED, SEQUENTIAL, canvas, style
 from crisol.models.products.data.records import Record
 from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 from crisol.models.products.report.results import METRIC, StudyResult
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 
 MAP_PRODUCTS = 1500
 QUERIES, SHOWN = 5, 6

@@ -11,9 +11,9 @@ from scipy.stats import rankdata
 from crisol.core import metrics
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import SEPARATOR
-from crisol.models.products.methods.targets import currency_of, labels_of
+from crisol.models.products.methods.labels import currency_of, labels_of
 from crisol.models.products.params import DataParams
-from crisol.models.products.report.views import ENSEMBLE, WHOLE
+from crisol.models.products.report.ablations import ENSEMBLE, WHOLE
 from crisol.models.products.study_params import StudyParams
 
 Head = Literal["category", "main category", "price", "rating"]
@@ -45,7 +45,7 @@ class StudyResult:
 
     Attributes:
         study: the study.
-        answers: see :func:`crisol.models.products.report.views.answers`, with the truth beside it:
+        answers: see :func:`crisol.models.products.report.ablations.answers`, with the truth beside it:
             ``true_leaf, true_main, true_log_price, true_rating``.
         ranks: at which rank pictures are found by words: ``method, row, rank, of``.
         currency: of the prices.

@@ -8,6 +8,7 @@ import pandas as pd
 from crisol.core.metrics import paired_bootstrap
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 from crisol.models.products.report.results import (
     METRIC,
     RESAMPLES,
@@ -16,7 +17,6 @@ from crisol.models.products.report.results import (
     StudyResult,
     truth_and_answer,
 )
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 
 Row = dict[str, Any]
 NOTHING = "-"

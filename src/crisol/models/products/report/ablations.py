@@ -8,7 +8,7 @@ import pandas as pd
 from crisol.models.products.answers.facts import has
 from crisol.models.products.data.records import Part, Record
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Forecast, Member
+from crisol.models.products.member import Forecast, Member
 from crisol.models.products.predictor import ProductsPredictor
 
 ENSEMBLE, BASELINE = "ensemble", "baseline"

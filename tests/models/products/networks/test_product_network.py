@@ -9,7 +9,7 @@ from crisol.models.products.contract import Product
 from crisol.models.products.data.reading import record_of
 from crisol.models.products.data.records import Record
 from crisol.models.products.networks.encoding import Encoder, inputs_of
-from crisol.models.products.networks.network import SEES, Kind
+from crisol.models.products.networks.product_network import SEES, Kind
 from crisol.models.products.networks.transformer import build
 from crisol.models.products.params import NetworkParams
 

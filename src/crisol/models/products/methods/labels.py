@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.study_params import StudyParams
 
 
