@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from crisol.core.candidate import Report
 from crisol.core.errors import MendableError
 from crisol.models.products.answers.drivers import deletion_test
-from crisol.models.products.data.prepare import records_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.prepare import records_from_tables
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
@@ -78,7 +78,7 @@ def evaluate(
     rows = registered.of(ENSEMBLE).index.to_numpy()
     tested = _Tested(
         rows,
-        records_of(
+        records_from_tables(
             products.iloc[rows], images, hide_category_words=registered.study.hide_category_words
         ),
     )
@@ -112,7 +112,7 @@ class _Tested:
     """The registered study's test products: their places in the canonical table, and themselves."""
 
     rows: np.ndarray
-    records: list[Record]
+    records: list[ProductRecord]
 
 
 def _tables(

@@ -11,9 +11,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.products.answers.quality import Habits
-from crisol.models.products.data.prepare import records_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.answers.quality import CatalogueNorms
+from crisol.models.products.data.prepare import records_from_tables
+from crisol.models.products.data.records import ProductRecord
+from crisol.models.products.description import Description
 from crisol.models.products.member import Forecast, Member, Targets
 from crisol.models.products.methods.blend import Blend, fit_blend
 from crisol.models.products.methods.intervals import PriceIntervals
@@ -26,7 +27,7 @@ from crisol.models.products.methods.labels import (
 )
 from crisol.models.products.methods.linear import fit_baseline, fit_linear
 from crisol.models.products.methods.neighbours import fit_neighbours
-from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import (
     DataParams,
@@ -35,8 +36,8 @@ from crisol.models.products.params import (
     NetworkLoop,
     TrainParams,
 )
-from crisol.models.products.predictor import Description, ProductsPredictor
-from crisol.models.products.report import ablations as views
+from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report import ablations
 from crisol.models.products.report.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
 
@@ -48,7 +49,7 @@ ROLES = ("train", "helper", "test")
 
 
 @dataclass(frozen=True)
-class Made:
+class TrainedFold:
     """One fold's predictor, the baseline beside it, and the training history."""
 
     predictor: ProductsPredictor
@@ -74,18 +75,22 @@ class StudyTraining:
         self.parts = parts[parts["study"] == study.name]
         self.rows = np.sort(self.parts["row"].unique()).astype(np.int64)
         mine = products.iloc[self.rows]
-        self.records = records_of(mine, images, hide_category_words=study.hide_category_words)
+        self.records = records_from_tables(
+            mine, images, hide_category_words=study.hide_category_words
+        )
         # Its own products say what its prices are in; helpers may be more, and from elsewhere.
         own = np.sort(self.parts.loc[self.parts["role"] != "helper", "row"].unique())
         self.currency = currency_of(products.iloc[own])
         places = np.searchsorted(self.rows, own)
-        self.views = views.changing([self.records[place] for place in places])
+        self.ablations = ablations.relevant([self.records[place] for place in places])
         self.labels = labels_of(mine, study, self.currency)
         self.members: MembersParams = model.of_study(study.name)
         self.loop: NetworkLoop = train.of_study(study.name)
-        self._initial: tuple[Transformer, pd.DataFrame] | None = None
+        self._initial: tuple[TransformerMember, pd.DataFrame] | None = None
 
-    def pretrained(self, rows: NDArray[np.int64]) -> tuple[Transformer | None, list[pd.DataFrame]]:
+    def pretrained(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[TransformerMember | None, list[pd.DataFrame]]:
         """The transformer after the helpers' products, from which every fold goes on.
 
         Returns:
@@ -118,13 +123,13 @@ class StudyTraining:
 class FoldTraining:
     """Trains the members on one division of a study's products, and what joins them."""
 
-    def __init__(self, unit: StudyTraining, number: int) -> None:
-        self.unit, self.number, self.study = unit, number, unit.study
-        mine = unit.parts[unit.parts["fold"] == number]
+    def __init__(self, training: StudyTraining, number: int) -> None:
+        self.training, self.number, self.study = training, number, training.study
+        mine = training.parts[training.parts["fold"] == number]
         place = {role: mine.loc[mine["role"] == role, "row"].to_numpy() for role in ROLES}
-        at = {role: np.searchsorted(unit.rows, np.sort(rows)) for role, rows in place.items()}
+        at = {role: np.searchsorted(training.rows, np.sort(rows)) for role, rows in place.items()}
         self.train, self.helpers, self.test = (at[role] for role in ROLES)
-        self.labels = priced(unit.labels, self.train, self.study)
+        self.labels = priced(training.labels, self.train, self.study)
         known = self.labels.take(self.train)
         self.taxonomy = taxonomy_of(known, self.study)
         self.scale = rating_scale(known, self.study)
@@ -146,10 +151,10 @@ class FoldTraining:
         }
         return [head for head, there in has.items() if there]
 
-    def fit(self) -> Made:
+    def fit(self) -> TrainedFold:
         """Steps 1 to 3."""
         held, inner = self._divided()
-        early, histories = self._members(inner, "inner", self.unit.members.members)
+        early, histories = self._members(inner, "inner", self.training.members.members)
         records, targets = self._records(held), self._targets(held)
         said = {name: member.forecast(records) for name, member in early.items()}
         blend = fit_blend(said, targets, self.taxonomy)
@@ -160,11 +165,11 @@ class FoldTraining:
         predictor = self._predictor(members, blend, intervals, self._habits(early, records))
         known = self._records(self.train), self._targets(self.train)
         baseline = fit_baseline(*known, self.taxonomy)
-        return Made(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
+        return TrainedFold(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
 
     def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows held out for the blend, and the others."""
-        order = np.random.default_rng(self.unit.loop.seed).permutation(self.train)
+        order = np.random.default_rng(self.training.loop.seed).permutation(self.train)
         count = max(1, round(self.study.blend_share * len(order)))
         return np.sort(order[:count]), np.sort(order[count:])
 
@@ -175,7 +180,7 @@ class FoldTraining:
         helper = (
             (self._records(self.helpers), self._helper_targets()) if len(self.helpers) else None
         )
-        params, made, histories = self.unit.members, {}, []
+        params, made, histories = self.training.members, {}, []
         for name in names:
             started = time.perf_counter()
             if name == "linear":
@@ -187,14 +192,14 @@ class FoldTraining:
                     records, targets, self.taxonomy, params.neighbours, helper=helper
                 )
             else:
-                initial, before = self.unit.pretrained(self.helpers)
+                initial, before = self.training.pretrained(self.helpers)
                 made[name], history = fit_transformer(
                     records,
                     targets,
                     self.taxonomy,
                     params.network,
-                    self.unit.loop,
-                    checkpoints=self.unit.checkpoints,
+                    self.training.loop,
+                    checkpoints=self.training.checkpoints,
                     label=f"{self.label}.{stage}",
                     initial=initial,
                 )
@@ -203,8 +208,8 @@ class FoldTraining:
             logger.info("%s.%s: %s in %.1f s", self.label, stage, name, seconds)
         return made, histories
 
-    def _records(self, rows: NDArray[np.int64]) -> list[Record]:
-        return [self.unit.records[row] for row in rows]
+    def _records(self, rows: NDArray[np.int64]) -> list[ProductRecord]:
+        return [self.training.records[row] for row in rows]
 
     def _targets(self, rows: NDArray[np.int64]) -> Targets:
         return self.labels.take(rows).targets(self.taxonomy, self.scale)
@@ -218,51 +223,53 @@ class FoldTraining:
             return None
         return PriceIntervals.fit(joined.log_price[known], targets.log_price[known])
 
-    def _habits(self, early: Mapping[str, Member], held: list[Record]) -> Habits:
+    def _habits(self, early: Mapping[str, Member], held: list[ProductRecord]) -> CatalogueNorms:
         """What the training products bring; agreements are those of products held out."""
         transformer = early["transformer"]
-        assert isinstance(transformer, Transformer)
+        assert isinstance(transformer, TransformerMember)
         labels = self.labels.take(self.train)
         known = self.taxonomy.codes(list(labels.main), list(labels.sub)) if self.taxonomy else ()
         names = self.taxonomy.names if self.taxonomy else ()
         categories = [names[leaf] if leaf >= 0 else "" for leaf in known] or [""] * len(labels)
         both = [record for record in held if record.image is not None]
-        agreements = transformer.look(both).agreement.tolist() if both else ()
-        return Habits.learn(self._records(self.train), categories, agreements)
+        agreements = transformer.outputs(both).agreement.tolist() if both else ()
+        return CatalogueNorms.learn(self._records(self.train), categories, agreements)
 
     def _predictor(
         self,
         members: Mapping[str, Member],
         blend: Blend,
         intervals: PriceIntervals | None,
-        habits: Habits,
+        norms: CatalogueNorms,
     ) -> ProductsPredictor:
         records = self._records(self.train)
         targets = self._targets(self.train)
         description = Description(
             study=self.study.name,
             products=len(records),
-            currency=self.unit.currency,
-            image_size=self.unit.data.image_size,
+            currency=self.training.currency,
+            image_size=self.training.data.image_size,
             pictures=sum(record.image is not None for record in records),
             rated=int((~np.isnan(targets.rating)).sum()),
-            runtime="transformers" if self.unit.members.network.pretrained else "torch",
+            runtime="transformers" if self.training.members.network.pretrained else "torch",
         )
-        return ProductsPredictor(description, self.taxonomy, members, blend, intervals, habits)
+        return ProductsPredictor(description, self.taxonomy, members, blend, intervals, norms)
 
-    def forecasts(self, made: Made) -> pd.DataFrame:
+    def forecasts(self, made: TrainedFold) -> pd.DataFrame:
         """Step 4: one row per method and test product."""
         records = self._records(self.test)
-        table = views.answers(made.predictor, made.baseline, records, self.unit.views)
+        table = ablations.forecast_table(
+            made.predictor, made.baseline, records, self.training.ablations
+        )
         return table.assign(
             study=self.study.name,
             fold=self.number,
-            row=self.unit.rows[self.test[table["row"].to_numpy()]],
+            row=self.training.rows[self.test[table["row"].to_numpy()]],
         )
 
-    def ranks(self, made: Made) -> pd.DataFrame:
+    def ranks(self, made: TrainedFold) -> pd.DataFrame:
         """At which rank the test products' pictures are found by their words."""
         found = ranks(made.predictor, self._records(self.train), self._records(self.test))
         return found.assign(
-            study=self.study.name, row=self.unit.rows[self.test[found["row"].to_numpy()]]
+            study=self.study.name, row=self.training.rows[self.test[found["row"].to_numpy()]]
         )

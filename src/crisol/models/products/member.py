@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Member(ABC):
     name: ClassVar[str]
 
     @abstractmethod
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """Answer N records."""
 
     @abstractmethod

@@ -7,18 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
 
 from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
-from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError
 from crisol.models.products.answers.answering import Answerer
 from crisol.models.products.answers.drivers import drivers
-from crisol.models.products.answers.quality import Habits
+from crisol.models.products.answers.quality import CatalogueNorms
 from crisol.models.products.contract import (
     Analysis,
     Driver,
@@ -27,64 +26,33 @@ from crisol.models.products.contract import (
     SearchResponse,
     Task,
 )
-from crisol.models.products.data.reading import record_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, record_from_request
 from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.description import Description, Output
 from crisol.models.products.member import Forecast, Member
-from crisol.models.products.members import MEMBERS
 from crisol.models.products.methods.blend import Blend
 from crisol.models.products.methods.intervals import PriceIntervals
-from crisol.models.products.methods.linear import Linear
-from crisol.models.products.networks.transformer import Encoded as NetworkInput
-from crisol.models.products.networks.transformer import Look, Transformer
+from crisol.models.products.methods.linear import LinearMember
+from crisol.models.products.methods.neighbours import NeighboursMember
+from crisol.models.products.networks.encoding import EncodedProduct
+from crisol.models.products.networks.transformer import NetworkOutput, TransformerMember
 from crisol.models.products.search.search_index import ProductIndex
 from crisol.models.products.search.searcher import Searcher
 
-Runtime = Literal["torch", "transformers"]
 INDEX, STATE = "index", "state.json"
-
-
-class Description(Params):
-    """What a predictor says of itself in its manifest."""
-
-    study: str
-    products: int = Field(ge=1)
-    """Products it learned from."""
-    currency: str
-    """Of its prices; empty where it has learned none, or they are of none."""
-    image_size: int
-    pictures: int = Field(ge=0)
-    """Products with a picture among them."""
-    rated: int = Field(ge=0)
-    """Products with enough votes among them; 0: it expects no rating."""
-    runtime: Runtime = "torch"
-    """``transformers``: its network has a pre-trained encoder, which needs that library too."""
+MEMBERS: Mapping[str, type[Member]] = MappingProxyType(
+    {member.name: member for member in (LinearMember, NeighboursMember, TransformerMember)}
+)
+"""The members an ensemble can have, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """One request, read: what the models see and what it asks for."""
+class EncodedRequest:
+    """One request after preprocessing: the models' inputs and the task it asks for."""
 
-    record: Record
-    network: NetworkInput
+    record: ProductRecord
+    network: EncodedProduct
     task: Task
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What the models say of one request.
-
-    Attributes:
-        record: what they saw.
-        forecast: of one row, joined.
-        embedding: [D].
-        agreement: cosine of text and picture; NaN where one of them is missing.
-    """
-
-    record: Record
-    forecast: Forecast
-    embedding: Floats
-    agreement: float
 
 
 class ProductsPredictor(Predictor[Product, Analysis]):
@@ -116,14 +84,14 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         members: Mapping[str, Member],
         blend: Blend,
         intervals: PriceIntervals | None,
-        habits: Habits,
+        norms: CatalogueNorms,
         index: ProductIndex | None = None,
     ) -> None:
         self.description, self.taxonomy, self.members = description, taxonomy, dict(members)
-        self.blend, self.intervals, self.habits = blend, intervals, habits
+        self.blend, self.intervals, self.norms = blend, intervals, norms
         transformer, linear = self.members["transformer"], self.members["linear"]
-        assert isinstance(transformer, Transformer)
-        assert isinstance(linear, Linear)
+        assert isinstance(transformer, TransformerMember)
+        assert isinstance(linear, LinearMember)
         self.transformer, self.linear = transformer, linear
         self.index = index
         if index is not None and index.embedding_id != self.embedding_id:
@@ -146,7 +114,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             self.members,
             self.blend,
             self.intervals,
-            self.habits,
+            self.norms,
             index,
         )
         changed.model_version, changed.golden = self.model_version, self.golden
@@ -154,26 +122,26 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     # -- answering -------------------------------------------------------------------------------
 
-    def encode(self, request: Product) -> Encoded:
+    def encode(self, request: Product) -> EncodedRequest:
         """Read the texts and the picture.
 
         Raises:
             FieldError: the picture cannot be read; the message says why and what is allowed.
         """
-        record = record_of(request, self.description.image_size)
-        return Encoded(record, self.transformer.encode_one(record), request.task or "all")
+        record = record_from_request(request, self.description.image_size)
+        return EncodedRequest(record, self.transformer.encode_one(record), request.task or "all")
 
-    def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
+    def infer(self, encoded: Sequence[EncodedRequest]) -> list[Output]:
         """One look of every member at every product."""
         records = [one.record for one in encoded]
-        look = self.transformer.look_encoded([one.network for one in encoded])
-        joined = self.blend.combine(self._said(records, look))
+        outputs = self.transformer.outputs_encoded([one.network for one in encoded])
+        joined = self.blend.combine(self._said(records, outputs))
         return [
             Output(
                 record,
                 joined.take(np.array([row])),
-                look.embedding[row],
-                float(look.agreement[row]),
+                outputs.embedding[row],
+                float(outputs.agreement[row]),
             )
             for row, record in enumerate(records)
         ]
@@ -189,26 +157,28 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             timestamp=call.timestamp,
         )
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """What the ensemble says of N records."""
         return self.blend.combine(self.forecasts(records))
 
-    def forecasts(self, records: Sequence[Record]) -> dict[str, Forecast]:
+    def forecasts(self, records: Sequence[ProductRecord]) -> dict[str, Forecast]:
         """What every member says of them."""
-        return self._said(records, self.transformer.look(records))
+        return self._said(records, self.transformer.outputs(records))
 
-    def _said(self, records: Sequence[Record], look: Look) -> dict[str, Forecast]:
-        said = {"transformer": look.forecast}
+    def _said(
+        self, records: Sequence[ProductRecord], outputs: NetworkOutput
+    ) -> dict[str, Forecast]:
+        said = {"transformer": outputs.forecast}
         for name, member in self.members.items():
             if name != "transformer":
                 said[name] = member.forecast(records)
         return {name: said[name] for name in self.members}
 
-    def embed(self, records: Sequence[Record]) -> Floats:
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
         """[N, D] of length 1 each."""
         return self.transformer.embed(records)
 
-    def check_embeddable(self, encoded: Encoded) -> None:
+    def check_embeddable(self, encoded: EncodedRequest) -> None:
         """See that there is a word or a picture to embed.
 
         Raises:
@@ -222,15 +192,15 @@ class ProductsPredictor(Predictor[Product, Analysis]):
                 "empty",
             )
 
-    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
+    def embed_encoded(self, encoded: Sequence[EncodedRequest]) -> Floats:
         """[N, D] of requests that :meth:`encode` has read."""
         return self.transformer.embed_encoded([one.network for one in encoded])
 
-    def drivers_of(self, record: Record, leaf: int) -> tuple[Driver, ...]:
+    def drivers_of(self, record: ProductRecord, leaf: int) -> tuple[Driver, ...]:
         """What moved the probability of a leaf."""
         return drivers(record, leaf, self._leaves, self.linear.contributions(record, leaf))
 
-    def _leaves(self, records: Sequence[Record]) -> Forecast:
+    def _leaves(self, records: Sequence[ProductRecord]) -> Forecast:
         """What the ensemble says of their leaves, asking only the members that count for it."""
         given = self.blend.leaf or {}
         weights = {name: weight for name, weight in given.items() if weight} or given
@@ -243,7 +213,14 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         Raises:
             FieldError: a picture cannot be read, an id is not in the index, or there is no index.
         """
-        return Searcher(self).answer(requests)
+        if self.index is None:
+            raise FieldError(
+                "",
+                "this model was registered without an index; run the node products.index",
+                "no_index",
+            )
+        searcher = Searcher(self.index, self, self.description.image_size, self.model_version)
+        return searcher.answer(requests)
 
     # -- storing ---------------------------------------------------------------------------------
 
@@ -253,7 +230,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             "leaves": None if self.taxonomy is None else list(self.taxonomy.leaves),
             "blend": self.blend.to_json(),
             "intervals": None if self.intervals is None else self.intervals.to_json(),
-            "habits": self.habits.state(),
+            "habits": self.norms.state(),
         }
         (directory / STATE).write_text(json.dumps(state))
         manifests = {}
@@ -281,7 +258,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             },
             Blend.from_json(state["blend"]),
             None if intervals is None else PriceIntervals.from_json(intervals),
-            Habits.of(state["habits"]),
+            CatalogueNorms.of(state["habits"]),
             (
                 ProductIndex.load(directory / INDEX, verify=False)  # the manifest has checked it
                 if (directory / INDEX).is_dir()

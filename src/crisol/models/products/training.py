@@ -75,8 +75,8 @@ def fit(
     histories, forecasts, found = [], [], []
     predictor: ProductsPredictor | None = None
     for study in data.studies:
-        unit = StudyTraining(study, products, images, parts, data, model, train, checkpoints)
-        folds = unit.folds(registered=study.name == data.register_study)
+        training = StudyTraining(study, products, images, parts, data, model, train, checkpoints)
+        folds = training.folds(registered=study.name == data.register_study)
         if study.name == data.register_study:
             gate_head(data, folds[0].heads)
         for fold in folds:

@@ -50,7 +50,7 @@ def test_every_part_of_a_product_is_missing_somewhere_and_prices_leak():
         assert 0 < products[name].isna().sum() < len(products) / 2
     told = products["description"].str.contains(r"Rs\.|₹")
     assert told.sum() > 20
-    records = data.records_of(products, images)
+    records = data.records_from_tables(products, images)
     assert not any("Rs." in record.description or "₹" in record.description for record in records)
     assert products.groupby(["category", "subcategory"]).size().tolist() == [20] * 12
 

@@ -10,7 +10,8 @@ import pytest
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
 from crisol.models.products.search.filtering import Coded
-from crisol.models.products.search.search_index import ProductIndex, build_index
+from crisol.models.products.search.index_building import build_index
+from crisol.models.products.search.search_index import ProductIndex
 
 COUNT, DIMENSIONS = 1500, 24
 MAINS = ("Home > Lamps", "Home > Curtains", "Watches", "Toys > Cars", "")

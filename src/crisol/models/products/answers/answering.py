@@ -2,12 +2,12 @@
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from crisol.models.products.answers.facts import Facts
-from crisol.models.products.answers.quality import assess
+from crisol.models.products.answers.facts import ProductFacts
+from crisol.models.products.answers.quality import CatalogueNorms, assess
 from crisol.models.products.answers.sentiment import sentiment
 from crisol.models.products.contract import (
     Categories,
@@ -19,12 +19,35 @@ from crisol.models.products.contract import (
     Sentiment,
     Task,
 )
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR, Taxonomy
-
-if TYPE_CHECKING:
-    from crisol.models.products.predictor import Output, ProductsPredictor
+from crisol.models.products.description import Description, Output
+from crisol.models.products.methods.intervals import PriceIntervals
 
 GUESSES = 5
+
+
+class AnsweringModel(Protocol):
+    """The parts of a predictor from which an answer is composed."""
+
+    @property
+    def description(self) -> Description:
+        """The currency and the pictures it was trained on."""
+
+    @property
+    def taxonomy(self) -> Taxonomy | None:
+        """The categories it knows; ``None`` where it has learned none."""
+
+    @property
+    def intervals(self) -> PriceIntervals | None:
+        """The intervals around price estimates; ``None`` where it has learned no prices."""
+
+    @property
+    def norms(self) -> CatalogueNorms:
+        """The usual parts, attributes and agreements of its catalogue."""
+
+    def drivers_of(self, record: ProductRecord, leaf: int) -> tuple[Driver, ...]:
+        """The parts and words that moved the probability of a leaf."""
 
 
 def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
@@ -51,9 +74,9 @@ def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
 class Answerer:
     """The parts of one :class:`~crisol.models.products.contract.Analysis`."""
 
-    def __init__(self, request: Product, output: "Output", predictor: "ProductsPredictor") -> None:
-        self._request, self._output, self._predictor = request, output, predictor
-        self._record, self._taxonomy = output.record, predictor.taxonomy
+    def __init__(self, request: Product, output: Output, model: AnsweringModel) -> None:
+        self._request, self._output, self._model = request, output, model
+        self._record, self._taxonomy = output.record, model.taxonomy
 
     def answers(self, task: Task) -> dict[str, Any]:
         """What the task asks for, by the names of the answer's fields."""
@@ -78,9 +101,9 @@ class Answerer:
             notes.append("The texts hold no words beside prices, which are not read.")
         if self._taxonomy is None:
             notes.append("The model has learned no categories.")
-        if self._predictor.intervals is None:
+        if self._model.intervals is None:
             notes.append("The model has learned no prices.")
-        if self._record.image is not None and not self._predictor.description.pictures:
+        if self._record.image is not None and not self._model.description.pictures:
             notes.append("The model has seen no pictures in training: this one does not count.")
         return tuple(notes)
 
@@ -113,7 +136,7 @@ class Answerer:
         taxonomy, leaf = self._taxonomy, self._leaf
         main, sub = taxonomy.leaves[leaf]
         best = np.argsort(-self._leaves, kind="stable")[:GUESSES]
-        drivers: tuple[Driver, ...] = self._predictor.drivers_of(self._record, leaf)
+        drivers: tuple[Driver, ...] = self._model.drivers_of(self._record, leaf)
         return Categories(
             main=main,
             main_probability=_share(self._mains.max()),
@@ -131,8 +154,8 @@ class Answerer:
         rating = self._output.forecast.rating
         return assess(self._facts(), None if rating is None else _share(rating[0]))
 
-    def _facts(self) -> Facts:
-        habits, taxonomy = self._predictor.habits, self._taxonomy
+    def _facts(self) -> ProductFacts:
+        norms, taxonomy = self._model.norms, self._taxonomy
         known: dict[str, Any] = {}
         if taxonomy is not None:
             name = taxonomy.names[self._leaf]
@@ -140,27 +163,27 @@ class Answerer:
                 "category": name,
                 "category_probability": _share(self._leaves[self._leaf]),
                 "category_agrees": agrees(taxonomy, self._leaf, self._record.category),
-                "usual_attributes": habits.attributes.get(name),
+                "usual_attributes": norms.attributes.get(name),
             }
-        return Facts(
+        return ProductFacts(
             self._record,
-            parts=habits.parts,
+            parts=norms.parts,
             usual_prices=self._usual_prices,
             usual_share=self._usual_share,
-            agreement=habits.rank(self._output.agreement),
+            agreement=norms.rank(self._output.agreement),
             **known,
         )
 
     @cached_property
     def _comparable(self) -> bool:
         """Whether the given price is in the model's currency, as far as both are said."""
-        mine, given = self._predictor.description.currency, self._record.currency
+        mine, given = self._model.description.currency, self._record.currency
         return not mine or not given or mine == given
 
     @cached_property
     def _usual_prices(self) -> tuple[float, float] | None:
         """Between which almost all prices of such a product lie; ``None``: that is not known."""
-        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        log_price, intervals = self._output.forecast.log_price, self._model.intervals
         if log_price is None or intervals is None or not self._comparable:
             return None
         if not intervals.tells_outliers:
@@ -170,12 +193,12 @@ class Answerer:
 
     @property
     def _usual_share(self) -> float:
-        intervals = self._predictor.intervals
+        intervals = self._model.intervals
         return intervals.outer.coverage if intervals is not None else 0.0
 
     @cached_property
     def _price(self) -> PriceEstimate | None:
-        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        log_price, intervals = self._output.forecast.log_price, self._model.intervals
         if log_price is None or intervals is None:
             return None
         low, high = intervals.bounds(log_price)
@@ -186,7 +209,7 @@ class Answerer:
         elif given is not None and self._usual_prices is None:
             note = (
                 f"The given price is in {self._record.currency}, the estimate in "
-                f"{self._predictor.description.currency}: they are not compared."
+                f"{self._model.description.currency}: they are not compared."
             )
         elif given is not None and self._usual_prices is not None:
             lowest, highest = self._usual_prices
@@ -196,7 +219,7 @@ class Answerer:
             low=math.exp(low[0]),
             high=math.exp(high[0]),
             coverage=intervals.coverage,
-            currency=self._predictor.description.currency or None,
+            currency=self._model.description.currency or None,
             given=given,
             outlier=outlier,
             note=note,

@@ -19,12 +19,12 @@ from crisol.core.arrays import Floats
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.products.answers.facts import has
 from crisol.models.products.contract import Driver
-from crisol.models.products.data.records import PARTS, Record
+from crisol.models.products.data.records import PARTS, ProductRecord
 from crisol.models.products.member import Forecast
 
-Ask = Callable[[Sequence[Record]], Forecast]
+Forecaster = Callable[[Sequence[ProductRecord]], Forecast]
 """Answers records; only ``leaf`` of the answer is looked at."""
-Words = Sequence[tuple[str, float]]
+WordEffects = Sequence[tuple[str, float]]
 """Words or runs of words and what each adds to the log-odds of a leaf in the linear member."""
 
 MOST_WORDS = 3
@@ -35,7 +35,9 @@ DRAWS = 3
 _WORD = re.compile(r"[^\W_]+")
 
 
-def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict[str, Record]:
+def variants(
+    record: ProductRecord, words: WordEffects, most_words: int = MOST_WORDS
+) -> dict[str, ProductRecord]:
     """The record without each of its parts, and without each of the words that add or take most.
 
     The category is no part of it: no leaf looks at the one that was given.
@@ -44,7 +46,7 @@ def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict
         By the name under which a driver is reported.
     """
     parts = [part for part in PARTS if part != "category" and has(record, part)]
-    without: dict[str, Record] = {part: record.without(part) for part in parts}
+    without: dict[str, ProductRecord] = {part: record.without(part) for part in parts}
     strongest = sorted(words, key=lambda word: -abs(word[1]))
     for word, _ in strongest:
         changed = without_words(record, [word])
@@ -54,7 +56,11 @@ def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict
 
 
 def drivers(
-    record: Record, leaf: int, forecast: Ask, words: Words = (), most_words: int = MOST_WORDS
+    record: ProductRecord,
+    leaf: int,
+    forecast: Forecaster,
+    words: WordEffects = (),
+    most_words: int = MOST_WORDS,
 ) -> tuple[Driver, ...]:
     """What moved the probability of a leaf.
 
@@ -79,7 +85,7 @@ def drivers(
     return tuple(sorted(found, key=lambda driver: -abs(driver.effect)))
 
 
-def without_words(record: Record, words: Sequence[str]) -> Record:
+def without_words(record: ProductRecord, words: Sequence[str]) -> ProductRecord:
     """The record without some words, in whatever case, in any of its texts.
 
     >>> without_words(Record("Red bag, red strap", brand="Redstone"), ["red"]).title
@@ -117,10 +123,10 @@ class Deletion:
 
 
 def deletions(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     leaves: Sequence[int],
-    forecast: Ask,
-    words: Callable[[Record, int], Words],
+    forecast: Forecaster,
+    words: Callable[[ProductRecord, int], WordEffects],
     count: int = 3,
     seed: int = 0,
 ) -> list[Deletion]:
@@ -138,7 +144,7 @@ def deletions(
         Of the products that have so many words that speak for the category, and as many others.
     """
     rng = np.random.default_rng(seed)
-    asked: list[Record] = []
+    asked: list[ProductRecord] = []
     asked_leaves: list[int] = []
     for record, leaf in zip(records, leaves, strict=True):
         present = sorted(set(_WORD.findall(_text(record).lower())))
@@ -159,10 +165,10 @@ def deletions(
 
 
 def deletion_test(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     leaves: Sequence[int],
-    forecast: Ask,
-    words: Callable[[Record, int], Words],
+    forecast: Forecaster,
+    words: Callable[[ProductRecord, int], WordEffects],
     count: int = 3,
     seed: int = 0,
 ) -> Mapping[str, float] | None:
@@ -193,7 +199,7 @@ def deletion_test(
     }
 
 
-def _text(record: Record) -> str:
+def _text(record: ProductRecord) -> str:
     return f"{record.title}\n{record.description}"
 
 

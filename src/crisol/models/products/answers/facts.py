@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.data.records import PARTS, Part, Record
+from crisol.models.products.data.records import PARTS, Part, ProductRecord
 
 BRAND = "brand"
 """An attribute of that name is the brand, wherever it is stated."""
@@ -20,7 +20,7 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def has(record: Record, part: Part) -> bool:
+def has(record: ProductRecord, part: Part) -> bool:
     """Whether a part of the product is there."""
     value = getattr(record, part)
     if part == "price":
@@ -44,7 +44,7 @@ def contrast(image: Image) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ProductFacts:
     """A product, and what the model says of it.
 
     Attributes:
@@ -63,7 +63,7 @@ class Facts:
             or it is none that the model knows.
     """
 
-    record: Record
+    record: ProductRecord
     parts: frozenset[Part] = frozenset(PARTS)
     usual_attributes: tuple[str, ...] | None = None
     usual_prices: tuple[float, float] | None = None

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from crisol.models.products.answers.facts import BRAND, Facts, has
+from crisol.models.products.answers.facts import BRAND, ProductFacts, has
 from crisol.models.products.answers.rules import judged
 from crisol.models.products.contract import Quality, QualityReason
-from crisol.models.products.data.records import PARTS, Part, Record
+from crisol.models.products.data.records import PARTS, Part, ProductRecord
 
 RATINGS_SHARE = 0.5
 """Of the score, where a rating is expected."""
@@ -27,7 +27,7 @@ MIN_ATTRIBUTE_ROWS = 10
 """Products of a category that must state attributes before any of them is called usual."""
 
 
-def assess(facts: Facts, expected_rating: float | None) -> Quality:
+def assess(facts: ProductFacts, expected_rating: float | None) -> Quality:
     """Judge a product.
 
     Args:
@@ -63,7 +63,7 @@ def assess(facts: Facts, expected_rating: float | None) -> Quality:
 
 
 @dataclass(frozen=True)
-class Habits:
+class CatalogueNorms:
     """What the products of a catalogue usually bring; learned from its training products.
 
     Attributes:
@@ -79,11 +79,11 @@ class Habits:
     @classmethod
     def learn(
         cls,
-        records: Sequence[Record],
+        records: Sequence[ProductRecord],
         categories: Sequence[str],
         agreements: Sequence[float] = (),
         quantiles: int = 201,
-    ) -> "Habits":
+    ) -> "CatalogueNorms":
         """Learn them.
 
         Args:
@@ -119,7 +119,7 @@ class Habits:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> "Habits":
+    def of(cls, state: Mapping[str, Any]) -> "CatalogueNorms":
         """From what :meth:`state` gave."""
         return cls(
             frozenset(state["parts"]),
@@ -129,10 +129,10 @@ class Habits:
 
 
 def _usual_attributes(
-    records: Sequence[Record], categories: Sequence[str]
+    records: Sequence[ProductRecord], categories: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
     """By category, the attributes that most of its products state."""
-    stating: dict[str, list[Record]] = defaultdict(list)
+    stating: dict[str, list[ProductRecord]] = defaultdict(list)
     for record, category in zip(records, categories, strict=True):
         if category and record.attributes:
             stating[category].append(record)

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from crisol.core.data.pictures import Image, decode_file
 from crisol.core.data.raw_tables import RawTable
 from crisol.core.errors import FieldError
-from crisol.models.products.data.reading import attributes_of, record
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, attributes_from_json, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.data.text import hide_words
 from crisol.models.products.data.validation import ProductsError, validate_pairs, validate_products
@@ -113,9 +112,9 @@ def split(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     return rows[["study", "row", "fold", "role"]]
 
 
-def records_of(
+def records_from_tables(
     products: pd.DataFrame, images: pd.DataFrame, *, hide_category_words: bool = False
-) -> list[Record]:
+) -> list[ProductRecord]:
     """The products as the models see them.
 
     Args:
@@ -129,11 +128,11 @@ def records_of(
         "currency", "image",
     )]  # fmt: skip
     return [
-        record(
+        clean_record(
             hide_words(title, f"{main} {sub}") if hide_category_words else title,
             description=description,
             brand=brand,
-            attributes=attributes_of(attributes),
+            attributes=attributes_from_json(attributes),
             category=SEPARATOR.join(part for part in (main, sub) if part),
             price=price,
             currency=currency,

@@ -20,7 +20,7 @@ from crisol.models.products.contract import (
     MAX_PRICE,
     MAX_TITLE,
 )
-from crisol.models.products.data.reading import levels
+from crisol.models.products.data.records import category_levels
 from crisol.models.products.data.text import clean as clean_text
 from crisol.models.products.params import DataParams
 
@@ -214,7 +214,7 @@ def _ids(table: RawTable) -> pd.Series:
 
 def _categories(table: RawTable) -> tuple[pd.Series, pd.Series]:
     cells = _cells(table, "category")
-    told = {cell: levels(cell) for cell in cells.unique()}
+    told = {cell: category_levels(cell) for cell in cells.unique()}
     main = cells.map({cell: both[0] for cell, both in told.items()}).astype("str")
     sub = cells.map({cell: both[1] for cell, both in told.items()}).astype("str")
     second = _text(table, "subcategory")

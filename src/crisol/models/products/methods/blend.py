@@ -27,11 +27,11 @@ PRIOR_ROWS = 5.0
 LEAST_LOG_PROBABILITY = -30.0
 """A member that is sure must not outvote all the others for ever."""
 
-Head = Literal["log_price", "rating"]
+RegressionHead = Literal["log_price", "rating"]
 
 
 @dataclass(frozen=True)
-class Line:
+class LinearBlend:
     """Weights of the members, and what is added."""
 
     weights: Mapping[str, float]
@@ -50,8 +50,8 @@ class Blend:
     """
 
     leaf: Mapping[str, float] | None
-    log_price: Line | None
-    rating: Line | None
+    log_price: LinearBlend | None
+    rating: LinearBlend | None
     others: Mapping[str, "Blend"] = field(default_factory=dict)
 
     def combine(self, forecasts: Mapping[str, Forecast]) -> Forecast:
@@ -92,7 +92,7 @@ class Blend:
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_json`."""
         lines = {
-            head: None if state[head] is None else Line(**state[head])
+            head: None if state[head] is None else LinearBlend(**state[head])
             for head in ("log_price", "rating")
         }
         others = {name: cls.from_json(other) for name, other in state["others"].items()}
@@ -161,12 +161,12 @@ def _pool(leaves: Mapping[str, Floats], truth: NDArray[np.int64]) -> dict[str, f
     return dict(zip(leaves, found.x.tolist(), strict=True))
 
 
-def _line(said: Mapping[str, Floats], truth: Floats) -> Line:
+def _line(said: Mapping[str, Floats], truth: Floats) -> LinearBlend:
     """The weights of the least squares; equal ones where no truth is known."""
     rows = np.flatnonzero(np.isfinite(truth))
     equal = np.full(len(said), 1 / len(said))
     if not len(rows):
-        return Line(dict(zip(said, equal.tolist(), strict=True)))
+        return LinearBlend(dict(zip(said, equal.tolist(), strict=True)))
     stacked_NM = np.stack([values[rows] for values in said.values()], axis=1).astype(np.float64)
     wanted = truth[rows].astype(np.float64)
     means, mean = stacked_NM.mean(axis=0), wanted.mean()
@@ -175,7 +175,9 @@ def _line(said: Mapping[str, Floats], truth: Floats) -> Line:
         np.concatenate([stacked_NM - means, spread * np.eye(len(said))]),
         np.concatenate([wanted - mean, spread * equal]),
     )
-    return Line(dict(zip(said, weights.tolist(), strict=True)), float(mean - weights @ means))
+    return LinearBlend(
+        dict(zip(said, weights.tolist(), strict=True)), float(mean - weights @ means)
+    )
 
 
 def _bounded(leaf: Floats | None) -> Floats:
@@ -183,7 +185,9 @@ def _bounded(leaf: Floats | None) -> Floats:
     return np.maximum(leaf, LEAST_LOG_PROBABILITY)
 
 
-def _sum(line: Line | None, forecasts: Mapping[str, Forecast], head: Head) -> Floats | None:
+def _sum(
+    line: LinearBlend | None, forecasts: Mapping[str, Forecast], head: RegressionHead
+) -> Floats | None:
     if line is None:
         return None
     parts = [weight * getattr(forecasts[name], head) for name, weight in line.weights.items()]

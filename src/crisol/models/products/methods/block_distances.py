@@ -38,10 +38,10 @@ _CHUNK = 1000
 """Rows whose distances are made at once."""
 _NOWHERE = np.zeros(0, np.int64)
 
-Weights = Mapping[Block, float]
+BlockWeights = Mapping[Block, float]
 
 
-class Likeness:
+class BlockDistances:
     """Squared distances of records from the products that are compared with.
 
     Args:
@@ -77,7 +77,7 @@ class Likeness:
         length = np.float32((values**2).sum())
         return np.maximum(length + self._lengths[block] - 2 * products, 0)
 
-    def among(self, weights: Weights) -> Floats:
+    def among(self, weights: BlockWeights) -> Floats:
         """[T, T] float32: the products' own, the sum of the blocks' each times its weight."""
         total = np.zeros((self.size, self.size), np.float32)
         for block, weight in weights.items():
@@ -94,7 +94,7 @@ class Likeness:
         return np.maximum(lengths[rows, None] + lengths - 2 * products, 0)
 
 
-def search(
+def search_weights(
     columns: Mapping[Block, csr_matrix],
     seen: Sequence[Block],
     truth: Floats,
@@ -117,7 +117,7 @@ def search(
     ridge = START_RIDGE
     if not rounds:
         return weights, ridge
-    every = Likeness({block: columns[block] for block in known})
+    every = BlockDistances({block: columns[block] for block in known})
     apart = {block: every.among({block: 1.0}) for block in known}
     wanted = truth - truth.mean(axis=0)
     least = left_out_error(apart, weights, ridge, wanted)
@@ -136,7 +136,7 @@ def search(
 
 
 def left_out_error(
-    apart: Mapping[Block, Floats], weights: Weights, ridge: float, wanted: Floats
+    apart: Mapping[Block, Floats], weights: BlockWeights, ridge: float, wanted: Floats
 ) -> float:
     """Mean squared error of each product answered by all the others."""
     total = sum(np.float32(weight) * apart[block] for block, weight in weights.items() if weight)

@@ -24,7 +24,7 @@ LEAST_OUTER = 0.9
 
 
 @dataclass(frozen=True)
-class Interval:
+class Margin:
     """What is added to an estimate.
 
     Attributes:
@@ -43,8 +43,8 @@ class Interval:
 class PriceIntervals:
     """An interval in which most prices lie, and one outside which a price is unusual."""
 
-    inner: Interval
-    outer: Interval
+    inner: Margin
+    outer: Margin
 
     @classmethod
     def fit(cls, estimates: Floats, log_prices: Floats) -> Self:
@@ -87,12 +87,12 @@ class PriceIntervals:
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_json`."""
-        return cls(Interval(**state["inner"]), Interval(**state["outer"]))
+        return cls(Margin(**state["inner"]), Margin(**state["outer"]))
 
 
-def _between(sorted_residuals: Floats, share: float) -> Interval:
+def _between(sorted_residuals: Floats, share: float) -> Margin:
     """The interval that holds ``share``; of too few products: all that there are."""
     count = len(sorted_residuals)
     rank = max(1, int((1 - share) / 2 * (count + 1) + 1e-9))
     low, high = sorted_residuals[rank - 1], sorted_residuals[count - rank]
-    return Interval(float(low), float(high), max(0.0, 1 - 2 * rank / (count + 1)))
+    return Margin(float(low), float(high), max(0.0, 1 - 2 * rank / (count + 1)))

@@ -20,12 +20,17 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_expit, log_softmax
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
 from crisol.models.products.member import Forecast, Member, Targets
-from crisol.models.products.methods.linear_features import LinearFeatures, Row
-from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
+from crisol.models.products.methods.linear_features import LinearFeatures, SparseRow
+from crisol.models.products.methods.linear_heads import (
+    HEADS_OF,
+    VISIBLE_BLOCKS,
+    LinearHead,
+    regressed,
+)
 
 ARRAYS = "linear.safetensors"
 STATE = "linear.json"
@@ -34,11 +39,11 @@ STRENGTHS = (3.0, 30.0, 100.0)
 CHOOSING_ROWS = 3000
 """Training products on which one of :data:`STRENGTHS` is chosen."""
 
-Weights = tuple[Floats, Floats]
+HeadWeights = tuple[Floats, Floats]
 """[F, outputs] and the intercepts [outputs], float32."""
 
 
-class Linear(Member):
+class LinearMember(Member):
     """Answers by one sparse product per head.
 
     Args:
@@ -48,11 +53,11 @@ class Linear(Member):
 
     name: ClassVar[str] = "linear"
 
-    def __init__(self, features: LinearFeatures, heads: Mapping[Head, Weights]) -> None:
+    def __init__(self, features: LinearFeatures, heads: Mapping[LinearHead, HeadWeights]) -> None:
         self.features = features
         self.heads = dict(heads)
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`."""
         rows = self.features.of_records(records)
         said = {head: self._said(head, rows) for head in self.heads}
@@ -63,22 +68,22 @@ class Linear(Member):
             None if rating is None else np.clip(rating, 0, 1),
         )
 
-    def _said(self, head: Head, rows: Sequence[Row]) -> Floats:
+    def _said(self, head: LinearHead, rows: Sequence[SparseRow]) -> Floats:
         """[N, outputs]; each row by itself, so that no other one changes a bit of it."""
         weights, intercepts = self.heads[head]
         starts, start = {}, 0
-        for block in SEES[head]:
+        for block in VISIBLE_BLOCKS[head]:
             starts[block] = start
             start += self.features.sizes.get(block, 0)
         said = np.empty((len(rows), len(intercepts)))
         for row, blocks in enumerate(rows):
-            there = [block for block in SEES[head] if block in blocks]
+            there = [block for block in VISIBLE_BLOCKS[head] if block in blocks]
             columns = np.concatenate([blocks[block][0] + starts[block] for block in there])
             values = np.concatenate([blocks[block][1] for block in there])
             said[row] = values.astype(np.float32) @ weights[columns] + intercepts
         return said
 
-    def contributions(self, record: Record, leaf: int) -> list[tuple[str, float]]:
+    def contributions(self, record: ProductRecord, leaf: int) -> list[tuple[str, float]]:
         """What each word of a record adds to the log-odds of a leaf against all others.
 
         Exact: with what price and picture add, and the intercept, the contributions sum to the
@@ -91,7 +96,7 @@ class Linear(Member):
             KeyError: it has learned no categories.
         """
         weights, _ = self.heads["leaf"]
-        there = [block for block in SEES["leaf"] if block in self.features.sizes]
+        there = [block for block in VISIBLE_BLOCKS["leaf"] if block in self.features.sizes]
         effects: Counter[str] = Counter()
         for column, value, word, share in self.features.word_shares(record, there):
             effects[word] += value * share * float(weights[column, leaf])  # type: ignore[assignment]
@@ -114,19 +119,19 @@ class Linear(Member):
         """See :class:`Member`."""
         arrays = load_file(directory / ARRAYS)
         features = LinearFeatures.restore(arrays, json.loads((directory / STATE).read_text()))
-        heads: dict[Head, Weights] = {
+        heads: dict[LinearHead, HeadWeights] = {
             head: (arrays[f"{head}.weights"], arrays[f"{head}.intercepts"])
             for head in manifest["heads"]
         }
         return cls(features, heads)
 
 
-class Baseline(Linear):
+class Baseline(LinearMember):
     """TF-IDF of title and description under the same heads: what everything is measured against."""
 
     name: ClassVar[str] = "baseline"
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`; of the title and the description alone."""
         return super().forecast(_plain(records))
 
@@ -146,26 +151,26 @@ BASELINE_PARAMS = LinearParams(
 
 
 def fit_baseline(
-    records: Sequence[Record], targets: Targets, taxonomy: Taxonomy | None, *, seed: int = 0
+    records: Sequence[ProductRecord], targets: Targets, taxonomy: Taxonomy | None, *, seed: int = 0
 ) -> Baseline:
     """The plain baseline; see :func:`fit_linear`."""
     fitted = fit_linear(_plain(records), targets, taxonomy, BASELINE_PARAMS, seed=seed)
     return Baseline(fitted.features, fitted.heads)
 
 
-def _plain(records: Sequence[Record]) -> list[Record]:
+def _plain(records: Sequence[ProductRecord]) -> list[ProductRecord]:
     return [record.without("brand", "attributes", "image") for record in records]
 
 
 def fit_linear(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     taxonomy: Taxonomy | None,
     params: LinearParams,
     *,
-    helper: tuple[Sequence[Record], Targets] | None = None,
+    helper: tuple[Sequence[ProductRecord], Targets] | None = None,
     seed: int = 0,
-) -> Linear:
+) -> LinearMember:
     """Fit every head of which enough is known.
 
     Args:
@@ -182,9 +187,9 @@ def fit_linear(
     features = LinearFeatures.of(every, params)
     rows = features.of_records(every)
     of_helper = np.arange(len(every)) >= len(records)
-    heads: dict[Head, Weights] = {}
+    heads: dict[LinearHead, HeadWeights] = {}
     if taxonomy is not None and (targets.leaf >= 0).any():
-        columns = features.matrix(rows[: len(records)], SEES["leaf"])
+        columns = features.matrix(rows[: len(records)], VISIBLE_BLOCKS["leaf"])
         known = np.flatnonzero(targets.leaf >= 0)
         heads["leaf"] = _fit_leaves(
             columns[known], targets.leaf[known], len(taxonomy.leaves), params, seed
@@ -196,20 +201,20 @@ def fit_linear(
         if np.isfinite(getattr(targets, target)).sum() < 2:
             continue
         for head in HEADS_OF[target] if "category" in features.sizes else HEADS_OF[target][1:]:
-            columns = features.matrix(rows, SEES[head])
+            columns = features.matrix(rows, VISIBLE_BLOCKS[head])
             heads[head] = _fit_ridge(columns[known], truth[known], of_helper[known], ridge)
-    return Linear(features, heads)
+    return LinearMember(features, heads)
 
 
 def _targets(
-    targets: Targets, helper: tuple[Sequence[Record], Targets] | None
+    targets: Targets, helper: tuple[Sequence[ProductRecord], Targets] | None
 ) -> tuple[Targets, ...]:
     return (targets,) if helper is None else (targets, helper[1])
 
 
 def _fit_leaves(
     columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, params: LinearParams, seed: int
-) -> Weights:
+) -> HeadWeights:
     """A logistic regression per leaf."""
     strength = params.inverse_regularisation
     if strength is None:
@@ -236,7 +241,7 @@ def _best_strength(columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, se
 
 def _regressions(
     columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, strength: float, seed: int
-) -> Weights:
+) -> HeadWeights:
     """Each leaf against all others; one without products is as good as impossible."""
     from sklearn.linear_model import LogisticRegression
 
@@ -256,7 +261,7 @@ def _regressions(
 
 def _fit_ridge(
     columns: csr_matrix, truth: Floats, of_helper: NDArray[np.bool_], ridge: float
-) -> Weights:
+) -> HeadWeights:
     """Ridge regression; the helper's level is a column that is not asked later."""
     from sklearn.linear_model import Ridge
 

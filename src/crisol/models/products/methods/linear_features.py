@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from crisol.core.arrays import Floats
 from crisol.core.text.terms import Sparse, Terms, words
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.linear_params import FeatureParams
 from crisol.models.products.methods.columns import Indicators, PriceFeatures, QuantityFeatures
@@ -25,7 +25,7 @@ Block = Literal[
     "price",
 ]  # fmt: skip
 
-Row = Mapping[Block, Sparse]
+SparseRow = Mapping[Block, Sparse]
 """A record: its columns in every block."""
 WordShare = tuple[int, float, str, float]
 
@@ -33,19 +33,19 @@ MIN_QUANTITIES = 20
 """An amount counts when so many products name it."""
 
 
-def all_text(record: Record) -> str:
+def all_text(record: ProductRecord) -> str:
     """Everything that is written, a line each."""
     attributes = (f"{name} {value}" for name, value in record.attributes.items())
     return "\n".join((record.title, record.description, record.brand, *attributes))
 
 
-def attribute_lines(record: Record) -> str:
+def attribute_lines(record: ProductRecord) -> str:
     """What is said of the attributes, a line each, and which ones there are."""
     lines = (f"{name}\n{name}={value}" for name, value in record.attributes.items())
     return "\n".join(lines).lower()
 
 
-def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
+def names_of(record: ProductRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
     """The brand and the first words of the title, each with the words it is made of."""
     if record.brand:
         yield f"brand {record.brand.lower()}", tuple(words(record.brand))
@@ -54,7 +54,7 @@ def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"first {' '.join(first[:size])}", tuple(w for p in first[:size] for w in words(p))
 
 
-def categories_of(record: Record) -> Iterator[str]:
+def categories_of(record: ProductRecord) -> Iterator[str]:
     """The given category, and its first level."""
     levels = tuple(record.category.split(SEPARATOR)) if record.category else ()
     for size in range(1, len(levels) + 1):
@@ -90,7 +90,7 @@ class LinearFeatures:
     pictures: PictureFeatures | None
 
     @classmethod
-    def of(cls, records: Sequence[Record], params: FeatureParams) -> Self:
+    def of(cls, records: Sequence[ProductRecord], params: FeatureParams) -> Self:
         """Count on training records."""
         least = params.min_rows
         pixels = [record.image.pixels for record in records if record.image is not None]
@@ -138,7 +138,7 @@ class LinearFeatures:
         return {block: size for block, size in sizes.items() if size}
 
     def of_records(
-        self, records: Iterable[Record], wanted: Iterable[Block] | None = None
+        self, records: Iterable[ProductRecord], wanted: Iterable[Block] | None = None
     ) -> list[dict[Block, Sparse]]:
         """The columns of each record in every block, or in the wanted ones.
 
@@ -168,7 +168,7 @@ class LinearFeatures:
             rows.append(row)
         return rows
 
-    def _block(self, block: Block, record: Record) -> Sparse:
+    def _block(self, block: Block, record: ProductRecord) -> Sparse:
         params = self.params
         if block == "words":
             return self.words.weigh(all_text(record))
@@ -193,12 +193,12 @@ class LinearFeatures:
             return np.arange(len(values)), values * (params.image / np.sqrt(len(values)))
         return np.zeros(0, np.int64), np.zeros(0)
 
-    def matrix(self, rows: Sequence[Row], wanted: Sequence[Block]) -> csr_matrix:
+    def matrix(self, rows: Sequence[SparseRow], wanted: Sequence[Block]) -> csr_matrix:
         """[N, F] float64: those of the wanted blocks that there are, side by side."""
         there = [block for block in wanted if block in self.sizes]
         return hstack([_stacked([r[b] for r in rows], self.sizes[b]) for b in there], format="csr")
 
-    def word_shares(self, record: Record, blocks: Sequence[Block]) -> Iterator[WordShare]:
+    def word_shares(self, record: ProductRecord, blocks: Sequence[Block]) -> Iterator[WordShare]:
         """How much of a record's columns each of its words has, in the columns of these blocks.
 
         Yields:

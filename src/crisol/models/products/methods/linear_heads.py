@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 
 from crisol.core.arrays import Floats
-from crisol.models.products.methods.linear_features import Block, Row
+from crisol.models.products.methods.linear_features import Block, SparseRow
 
-Head = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
+LinearHead = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
 _CONTENT: tuple[Block, ...] = (
     "words", "characters", "names", "attributes", "topics", "quantities", "picture",
 )  # fmt: skip
-SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
+VISIBLE_BLOCKS: Mapping[LinearHead, tuple[Block, ...]] = MappingProxyType(
     {
         "leaf": (*_CONTENT, "price"),
         "log_price": (*_CONTENT, "category"),
@@ -24,12 +24,14 @@ SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
 )
 """The leaf never sees the category, the price never the price. The heads ``…_alone`` answer for
 products whose category is not said, or not known."""
-HEADS_OF: Mapping[str, tuple[Head, Head]] = MappingProxyType(
+HEADS_OF: Mapping[str, tuple[LinearHead, LinearHead]] = MappingProxyType(
     {"log_price": ("log_price", "log_price_alone"), "rating": ("rating", "rating_alone")}
 )
 
 
-def regressed(said: Mapping[Head, Floats], target: str, rows: Sequence[Row]) -> Floats | None:
+def regressed(
+    said: Mapping[LinearHead, Floats], target: str, rows: Sequence[SparseRow]
+) -> Floats | None:
     """[N]: with the category where it is known, else without it.
 
     Args:

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from crisol.core.arrays import Floats
 from crisol.core.data.pictures import Pixels
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.networks.bag import counted_terms, rarity, weights
-from crisol.models.products.networks.tokens import TITLE, BytePairs, Words, texts_of
+from crisol.models.products.networks.tokens import TITLE, BytePairs, TextTokenizer, texts_of
 from crisol.models.products.params import NetworkParams
 
 Inputs = dict[str, Tensor]
@@ -37,7 +37,7 @@ a title is written more carefully than a description."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedProduct:
     """One product, encoded.
 
     Attributes:
@@ -64,7 +64,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Names:
+class NameNumbers:
     """Numbers of the brands, categories and currencies that training products had."""
 
     brands: Mapping[str, int]
@@ -72,7 +72,7 @@ class Names:
     currencies: Mapping[str, int]
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> "Names":
+    def of(cls, records: Sequence[ProductRecord]) -> "NameNumbers":
         """Number every name that two products have."""
         categories = [key for record in records for key in _levels(record.category) if key]
         return cls(
@@ -86,7 +86,7 @@ class Names:
         """Rows that tables of brands, categories and currencies need."""
         return tuple(2 + len(part) for part in (self.brands, self.categories, self.currencies))  # type: ignore[return-value]
 
-    def numbers(self, record: Record) -> tuple[int, int, int, int]:
+    def numbers(self, record: ProductRecord) -> tuple[int, int, int, int]:
         """Of brand, category, main category and currency."""
         whole, main = _levels(record.category)
         return (
@@ -97,7 +97,7 @@ class Names:
         )
 
 
-class Encoder:
+class ProductEncoder:
     """Reads products.
 
     Args:
@@ -110,8 +110,8 @@ class Encoder:
 
     def __init__(
         self,
-        words: Words,
-        names: Names,
+        words: TextTokenizer,
+        names: NameNumbers,
         idf: NDArray[np.float32],
         scale: tuple[float, float],
         limits: Sequence[int],
@@ -122,12 +122,12 @@ class Encoder:
     @classmethod
     def fit(
         cls,
-        records: Sequence[Record],
+        records: Sequence[ProductRecord],
         log_prices: Floats,
         params: NetworkParams,
         buckets: int,
-        words: Words | None = None,
-    ) -> "Encoder":
+        words: TextTokenizer | None = None,
+    ) -> "ProductEncoder":
         """Learn from training products.
 
         Args:
@@ -147,9 +147,9 @@ class Encoder:
         limits = (
             params.title_tokens, BRAND_TOKENS, params.attribute_tokens, params.description_tokens,
         )  # fmt: skip
-        return cls(words, Names.of(records), idf, scale, limits)
+        return cls(words, NameNumbers.of(records), idf, scale, limits)
 
-    def __call__(self, record: Record) -> Encoded:
+    def __call__(self, record: ProductRecord) -> EncodedProduct:
         """Encode one product."""
         texts = texts_of(record)
         tokens, fields, words = self.words.read(texts, self.limits)
@@ -160,7 +160,7 @@ class Encoder:
         ]
         shares = [TERM_SHARES[field] * weights(counts, self.idf) for field, counts in found]
         log_price = math.log(record.price) if record.price > 0 else math.nan
-        return Encoded(
+        return EncodedProduct(
             np.array(tokens, np.int32),
             np.array(fields, np.int8),
             np.array(words, np.int16),
@@ -184,13 +184,15 @@ class Encoder:
         }
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], words: Words, idf: NDArray[np.float32]) -> "Encoder":
+    def restore(
+        cls, state: Mapping[str, Any], words: TextTokenizer, idf: NDArray[np.float32]
+    ) -> "ProductEncoder":
         """The inverse of :meth:`state`."""
-        names = Names(state["brands"], state["categories"], state["currencies"])
+        names = NameNumbers(state["brands"], state["categories"], state["currencies"])
         return cls(words, names, idf, tuple(state["scale"]), state["limits"])
 
 
-def inputs_of(encoded: Sequence[Encoded], step: int = 1) -> Inputs:
+def inputs_of(encoded: Sequence[EncodedProduct], step: int = 1) -> Inputs:
     """N products as tensors.
 
     Args:
@@ -222,7 +224,7 @@ def inputs_of(encoded: Sequence[Encoded], step: int = 1) -> Inputs:
     }
 
 
-def pictures_of(encoded: Sequence[Encoded]) -> Tensor:
+def pictures_of(encoded: Sequence[EncodedProduct]) -> Tensor:
     """[M, S, S, 3] bytes of the products that have a picture."""
     found = [one.pixels for one in encoded if one.pixels is not None]
     return torch.from_numpy(np.stack(found)) if found else torch.zeros(0, 1, 1, 3).byte()
@@ -240,7 +242,7 @@ def _field_terms(field: int, text: str, buckets: int) -> dict[int, int]:
     return counted_terms(text, buckets, pieces=field == TITLE)
 
 
-def _all_terms(record: Record, buckets: int) -> dict[int, int]:
+def _all_terms(record: ProductRecord, buckets: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for field, text in enumerate(texts_of(record)):
         found |= _field_terms(field, text, buckets)

@@ -39,10 +39,12 @@ class Patches(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures [B, 3, S, S] in [-1, 1] to tokens [B, P, D] and their places [P, 2]."""
         grid = self.convolutions(images)
-        return grid.flatten(2).transpose(1, 2), places(grid.shape[2], grid.shape[3], grid.device)
+        return grid.flatten(2).transpose(1, 2), patch_positions(
+            grid.shape[2], grid.shape[3], grid.device
+        )
 
 
-def places(rows: int, columns: int, device: torch.device) -> Tensor:
+def patch_positions(rows: int, columns: int, device: torch.device) -> Tensor:
     """[rows * columns, 2] row and column of every patch."""
     grid = torch.meshgrid(
         torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
@@ -50,6 +52,6 @@ def places(rows: int, columns: int, device: torch.device) -> Tensor:
     return torch.stack(grid, dim=-1).flatten(0, 1)
 
 
-def to_unit(pixels: Tensor) -> Tensor:
+def scaled_pixels(pixels: Tensor) -> Tensor:
     """Bytes [B, S, S, 3] to [B, 3, S, S] in [-1, 1]."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

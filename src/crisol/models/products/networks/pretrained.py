@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from crisol.core.errors import MendableError
 from crisol.models.products.networks.encoding import Inputs
-from crisol.models.products.networks.patches import places
+from crisol.models.products.networks.patches import patch_positions
 
 TEXT, IMAGE = "text_encoder", "image_encoder"
 _PREPROCESSING = "preprocessor_config.json"
@@ -27,14 +27,14 @@ _MISSING = (
 )
 
 
-class PretrainedWords:
-    """The tokenizer of a text encoder, as :class:`crisol.models.products.networks.tokens.Words`."""
+class PretrainedTokenizer:
+    """The tokenizer of a pre-trained text encoder, as a ``TextTokenizer``."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, name: str | Path) -> "PretrainedWords":
+    def load(cls, name: str | Path) -> "PretrainedTokenizer":
         """By name or from a directory.
 
         Raises:
@@ -77,7 +77,7 @@ class PretrainedWords:
         self._tokenizer.save_pretrained(directory / TEXT)
 
     def digest(self) -> str:
-        """See :class:`~crisol.models.products.networks.tokens.Words`."""
+        """See :class:`~crisol.models.products.networks.tokens.TextTokenizer`."""
         vocabulary = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
         return hashlib.sha256(vocabulary.encode()).hexdigest()
 
@@ -148,7 +148,7 @@ class PretrainedPatchReader(nn.Module):
             states = self.model(pixel_values=pixels).last_hidden_state
         side = size // self.model.config.patch_size
         patches = self.project(states[:, -side * side :])  # a class token comes before the patches
-        return patches, places(side, side, images.device)
+        return patches, patch_positions(side, side, images.device)
 
     def train(self, mode: bool = True) -> "PretrainedPatchReader":
         """See :meth:`PretrainedWordReader.train`."""

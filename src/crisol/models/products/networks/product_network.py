@@ -1,9 +1,9 @@
 """One transformer over a product's words, patches, price, brand and category.
 
-Words attend to words and patches to patches in layers of their own; there the embeddings of text
-and picture are read. In the layers above, words and patches attend to each other, and three tokens
-ask for the answers. What a token may look at is fixed (:data:`SEES`): an answer cannot know what it
-must not, whatever is learned.
+Words attend to words and patches to patches in layers of their own, whose outputs give the
+embeddings of text and picture. In the layers above, words and patches attend to each other, and
+three task tokens attend to them. The attention mask is fixed (:data:`ATTENDS_TO`): a task token
+never receives the value that it predicts, whatever is learned.
 
 Legend: N products, T words, G terms, P patches, L all tokens of the shared layers, D dimensions,
 E length of the embedding, C categories.
@@ -25,13 +25,13 @@ from crisol.core.layers.attention import Stack
 from crisol.core.training.losses import UncertaintyWeightedLoss
 from crisol.models.products.networks.encoding import Inputs
 from crisol.models.products.networks.presets import Sizes
-from crisol.models.products.networks.readers import line
+from crisol.models.products.networks.readers import word_positions
 
 FREQUENCIES = 8
 """Sines and cosines of the price."""
 
 
-class Kind(IntEnum):
+class TokenKind(IntEnum):
     """What a token of the shared layers is."""
 
     TEXT = 0
@@ -44,20 +44,21 @@ class Kind(IntEnum):
     RATING_TASK = 7
 
 
-_CONTENT = {Kind.TEXT, Kind.IMAGE}
-SEES: Mapping[Kind, set[Kind]] = {
-    Kind.TEXT: _CONTENT,
-    Kind.IMAGE: _CONTENT,
-    Kind.BRAND: _CONTENT | {Kind.BRAND},
-    Kind.PRICE: _CONTENT | {Kind.BRAND, Kind.PRICE},
-    Kind.CATEGORY: _CONTENT | {Kind.BRAND, Kind.CATEGORY},
-    Kind.LEAF_TASK: _CONTENT | {Kind.BRAND, Kind.PRICE, Kind.LEAF_TASK},
-    Kind.PRICE_TASK: _CONTENT | {Kind.BRAND, Kind.CATEGORY, Kind.PRICE_TASK},
-    Kind.RATING_TASK: _CONTENT | {Kind.BRAND, Kind.PRICE, Kind.CATEGORY, Kind.RATING_TASK},
+_CONTENT = {TokenKind.TEXT, TokenKind.IMAGE}
+ATTENDS_TO: Mapping[TokenKind, set[TokenKind]] = {
+    TokenKind.TEXT: _CONTENT,
+    TokenKind.IMAGE: _CONTENT,
+    TokenKind.BRAND: _CONTENT | {TokenKind.BRAND},
+    TokenKind.PRICE: _CONTENT | {TokenKind.BRAND, TokenKind.PRICE},
+    TokenKind.CATEGORY: _CONTENT | {TokenKind.BRAND, TokenKind.CATEGORY},
+    TokenKind.LEAF_TASK: _CONTENT | {TokenKind.BRAND, TokenKind.PRICE, TokenKind.LEAF_TASK},
+    TokenKind.PRICE_TASK: _CONTENT | {TokenKind.BRAND, TokenKind.CATEGORY, TokenKind.PRICE_TASK},
+    TokenKind.RATING_TASK: _CONTENT
+    | {TokenKind.BRAND, TokenKind.PRICE, TokenKind.CATEGORY, TokenKind.RATING_TASK},
 }
-"""Over any number of layers the price reaches no :attr:`Kind.PRICE_TASK` and the category no
-:attr:`Kind.LEAF_TASK`: nothing that those look at has looked at it."""
-_SINGLE = tuple(Kind)[Kind.BRAND :]
+"""Over any number of layers the price reaches no :attr:`TokenKind.PRICE_TASK` and the category no
+:attr:`TokenKind.LEAF_TASK`: nothing that those look at has looked at it."""
+_SINGLE = tuple(TokenKind)[TokenKind.BRAND :]
 _TASKS = 3
 
 
@@ -100,7 +101,7 @@ class ProductNetwork(nn.Module):
         self.categories = nn.Embedding(categories, dimensions)
         self.currencies = nn.Embedding(currencies, dimensions)
         self.price = nn.Linear(1 + 2 * FREQUENCIES, dimensions)
-        self.kinds = nn.Parameter(torch.randn(len(Kind), dimensions) * 0.02)
+        self.kinds = nn.Parameter(torch.randn(len(TokenKind), dimensions) * 0.02)
         self.from_terms = nn.Linear(dimensions, _TASKS * dimensions)
         self.shared = Stack(
             sizes.shared_layers, dimensions, sizes.heads, sizes.feedforward, dropout,
@@ -146,13 +147,13 @@ class ProductNetwork(nn.Module):
         ahead = torch.nonzero(~has).flatten(), torch.nonzero(has).flatten()
         if len(ahead[0]):
             states = states.index_put(
-                (ahead[0],), self._ask(inputs, ahead[0], words, present, terms)
+                (ahead[0],), self._task_states(inputs, ahead[0], words, present, terms)
             )
         if len(ahead[1]):
             patches, where = self.patches(images)
             patches = patches[inputs["image_row"][ahead[1]]]
             image = image.index_put((ahead[1],), self._image(patches))
-            found = self._ask(inputs, ahead[1], words, present, terms, patches, where)
+            found = self._task_states(inputs, ahead[1], words, present, terms, patches, where)
             states = states.index_put((ahead[1],), found)
         leaf, log_price, rating = self.dropout(self.norm(states)).unbind(1)
         second = {"second": self._read_text(inputs["second"])} if "second" in inputs else {}
@@ -192,7 +193,7 @@ class ProductNetwork(nn.Module):
     def _image(self, patches: Tensor) -> Tensor:
         return F.normalize(self.image(self.image_norm(patches.mean(1))), dim=-1)
 
-    def _ask(
+    def _task_states(
         self,
         inputs: Inputs,
         rows: Tensor,
@@ -204,19 +205,20 @@ class ProductNetwork(nn.Module):
     ) -> Tensor:
         """[n, 3, D] states of the task tokens of some rows, all with pictures or all without."""
         single, there = self._single(inputs, rows, terms)
-        parts = [words[rows] + self.kinds[Kind.TEXT]]
-        spots = [line(words.shape[1], words.device)]
-        kinds = [Kind.TEXT] * words.shape[1]
+        parts = [words[rows] + self.kinds[TokenKind.TEXT]]
+        spots = [word_positions(words.shape[1], words.device)]
+        kinds = [TokenKind.TEXT] * words.shape[1]
         seen = [present[rows]]
         if patches is not None and where is not None:
-            parts.append(patches + self.kinds[Kind.IMAGE])
+            parts.append(patches + self.kinds[TokenKind.IMAGE])
             spots.append(where)
-            kinds += [Kind.IMAGE] * len(where)
+            kinds += [TokenKind.IMAGE] * len(where)
             seen.append(there.new_ones(len(rows), len(where)))
         x_NLD = torch.cat([*parts, single], dim=1)
         origin = torch.zeros(len(_SINGLE), 2, dtype=torch.long, device=x_NLD.device)
         may_see = (
-            structure([*kinds, *_SINGLE], x_NLD.device) & torch.cat([*seen, there], dim=1)[:, None]
+            attention_table([*kinds, *_SINGLE], x_NLD.device)
+            & torch.cat([*seen, there], dim=1)[:, None]
         )
         may_see |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
         return self.shared(x_NLD, torch.cat([*spots, origin]), may_see, last=_TASKS)
@@ -224,23 +226,27 @@ class ProductNetwork(nn.Module):
     def _single(self, inputs: Inputs, rows: Tensor, terms: Tensor) -> tuple[Tensor, Tensor]:
         """The tokens that are no words or patches [n, 6, D], and which of them there are [n, 6]."""
         brand, category, main, currency = inputs["names"][rows].unbind(1)
-        price = self.price(_waves(inputs["price"][rows])) + self.currencies(currency)
+        price = self.price(_periodic(inputs["price"][rows])) + self.currencies(currency)
         asked = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
         known = [self.brands(brand), price, self.categories(category) + self.categories(main)]
-        tokens = torch.cat([torch.stack(known, dim=1), asked], dim=1) + self.kinds[Kind.BRAND :]
+        tokens = (
+            torch.cat([torch.stack(known, dim=1), asked], dim=1) + self.kinds[TokenKind.BRAND :]
+        )
         always = torch.ones(len(rows), _TASKS, dtype=torch.bool, device=tokens.device)
         there = torch.stack([brand > 0, inputs["has_price"][rows], category > 0], dim=1)
         return tokens, torch.cat([there, always], dim=1)
 
 
-def structure(kinds: Sequence[Kind], device: torch.device) -> Tensor:
+def attention_table(kinds: Sequence[TokenKind], device: torch.device) -> Tensor:
     """[L, L] whether a token of one kind (row) may look at one of another (column)."""
-    table = torch.tensor([[kind in SEES[row] for kind in Kind] for row in Kind], device=device)
+    table = torch.tensor(
+        [[kind in ATTENDS_TO[row] for kind in TokenKind] for row in TokenKind], device=device
+    )
     numbers = torch.tensor(kinds, device=device)
     return table[numbers][:, numbers]
 
 
-def _waves(price_N: Tensor) -> Tensor:
+def _periodic(price_N: Tensor) -> Tensor:
     """[N, 1 + 2F] a number, and its sines and cosines at growing frequencies."""
     rates = 2.0 ** torch.arange(FREQUENCIES, device=price_N.device) / 2
     turned = price_N[:, None] * rates

@@ -34,7 +34,9 @@ class WordReader(nn.Module):
         x_NTD = self.tokens(inputs["tokens"]) + self.fields(inputs["fields"])
         x_NTD = torch.cat([first_ND[:, None], x_NTD], dim=1)
         present = F.pad(inputs["present"], (1, 0), value=True)
-        return self.stack(x_NTD, line(x_NTD.shape[1], x_NTD.device), seeing(present)), present
+        return self.stack(
+            x_NTD, word_positions(x_NTD.shape[1], x_NTD.device), attention_mask(present)
+        ), present
 
 
 class PatchReader(nn.Module):
@@ -54,11 +56,11 @@ class PatchReader(nn.Module):
         return self.stack(x_NPD, where), where
 
 
-def seeing(present: Tensor) -> Tensor:
+def attention_mask(present: Tensor) -> Tensor:
     """[N, T, T]: every token may look at those that are there, and at itself."""
     return present[:, None] | torch.eye(present.shape[1], dtype=torch.bool, device=present.device)
 
 
-def line(length: int, device: torch.device) -> Tensor:
+def word_positions(length: int, device: torch.device) -> Tensor:
     """[length, 2] places of words."""
     return torch.arange(length, device=device)[:, None].expand(-1, 2)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 
 FILE = "tokenizer.json"
 TEXTS = ("title", "brand", "attributes", "description")
@@ -18,7 +18,7 @@ TEXTS = ("title", "brand", "attributes", "description")
 TITLE, BRAND, ATTRIBUTES, DESCRIPTION = range(len(TEXTS))
 
 
-class Words(Protocol):
+class TextTokenizer(Protocol):
     """Anything that cuts texts into numbered tokens."""
 
     @property
@@ -38,7 +38,7 @@ class Words(Protocol):
         """The same for the same tokens."""
 
 
-def texts_of(record: Record) -> tuple[str, str, str, str]:
+def texts_of(record: ProductRecord) -> tuple[str, str, str, str]:
     """The texts of a product in the order of :data:`TEXTS`."""
     attributes = ", ".join(f"{name} {value}" for name, value in record.attributes.items())
     return record.title, record.brand, attributes, record.description
@@ -79,7 +79,7 @@ class BytePairs:
         return int(self._tokenizer.get_vocab_size())
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
-        """See :class:`Words`."""
+        """See :class:`TextTokenizer`."""
         tokens: list[int] = []
         fields: list[int] = []
         words: list[int] = []
@@ -100,5 +100,5 @@ class BytePairs:
         self._tokenizer.save(str(directory / FILE))
 
     def digest(self) -> str:
-        """See :class:`Words`."""
+        """See :class:`TextTokenizer`."""
         return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()

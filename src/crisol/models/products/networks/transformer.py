@@ -14,23 +14,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.member import Forecast, Member
 from crisol.models.products.networks.encoding import (
-    Encoded,
-    Encoder,
+    EncodedProduct,
     Inputs,
+    ProductEncoder,
     inputs_of,
     pictures_of,
 )
-from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.patches import scaled_pixels
 from crisol.models.products.networks.presets import sizes
 from crisol.models.products.networks.pretrained import (
     IMAGE,
     TEXT,
     PretrainedPatchReader,
+    PretrainedTokenizer,
     PretrainedWordReader,
-    PretrainedWords,
     empty_encoder,
     write_encoder,
 )
@@ -39,8 +39,6 @@ from crisol.models.products.networks.readers import PatchReader, WordReader
 from crisol.models.products.networks.tokens import BytePairs
 from crisol.models.products.params import NetworkParams
 
-__all__ = ["Encoded", "Look", "Transformer", "build"]
-
 ENCODER, WEIGHTS, IDF = "encoder.json", "network.safetensors", "idf"
 BATCH = 64
 STEP = 8
@@ -48,7 +46,7 @@ STEP = 8
 
 
 @dataclass(frozen=True)
-class Look:
+class NetworkOutput:
     """What one look at N products says.
 
     Attributes:
@@ -71,7 +69,7 @@ class Look:
     agreement: Floats
 
 
-class Transformer(Member):
+class TransformerMember(Member):
     """A trained network with what reads products for it.
 
     Args:
@@ -82,7 +80,9 @@ class Transformer(Member):
 
     name: ClassVar[str] = "transformer"
 
-    def __init__(self, network: ProductNetwork, encoder: Encoder, params: NetworkParams) -> None:
+    def __init__(
+        self, network: ProductNetwork, encoder: ProductEncoder, params: NetworkParams
+    ) -> None:
         self.network, self.encoder, self.params = network.eval(), encoder, params
         self.embedding_id = self._digest()
 
@@ -93,15 +93,15 @@ class Transformer(Member):
 
     # -- answering -------------------------------------------------------------------------------
 
-    def encode_one(self, record: Record) -> Encoded:
+    def encode_one(self, record: ProductRecord) -> EncodedProduct:
         """Read one product; needs no network and may run in another thread than it."""
         return self.encoder(record)
 
-    def look(self, records: Sequence[Record]) -> Look:
+    def outputs(self, records: Sequence[ProductRecord]) -> NetworkOutput:
         """Look at N products."""
-        return self.look_encoded([self.encoder(record) for record in records])
+        return self.outputs_encoded([self.encoder(record) for record in records])
 
-    def look_encoded(self, encoded: Sequence[Encoded]) -> Look:
+    def outputs_encoded(self, encoded: Sequence[EncodedProduct]) -> NetworkOutput:
         """Look at N products that :meth:`encode_one` has read.
 
         Products with and without pictures and of like lengths go through the network together.
@@ -110,25 +110,27 @@ class Transformer(Member):
         has_text, has_image = _there(encoded)
         text, image = found["text"] * has_text[:, None], found["image"]
         agreement = np.where(has_text & has_image, (text * image).sum(1), np.nan)
-        return Look(
+        return NetworkOutput(
             self._forecast(found), _mean(text, image), text, has_text, image, has_image, agreement
         )
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`~crisol.models.products.member.Member`."""
-        return self.look(records).forecast
+        return self.outputs(records).forecast
 
-    def embed(self, records: Sequence[Record]) -> Floats:
-        """[N, E] the embeddings alone: what :meth:`look` says of them, in a third of its time."""
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
+        """[N, E] the embeddings of :meth:`outputs` alone, in a third of its time."""
         return self.embed_encoded([self.encoder(record) for record in records])
 
-    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
+    def embed_encoded(self, encoded: Sequence[EncodedProduct]) -> Floats:
         """[N, E] the embeddings of products that :meth:`encode_one` has read."""
         found = self._run(encoded, self.network.embed)
         return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
 
     def _run(
-        self, encoded: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+        self,
+        encoded: Sequence[EncodedProduct],
+        network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
         """What the network says, in batches of like products, put back into their order."""
         found: dict[str, Floats] = {}
@@ -140,7 +142,9 @@ class Transformer(Member):
         return found
 
     def _run_batch(
-        self, batch: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+        self,
+        batch: Sequence[EncodedProduct],
+        network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
         device = self.network.start.device
         # A picture that several products share, as the variants of one do, is looked at once.
@@ -150,7 +154,7 @@ class Transformer(Member):
         inputs["image_row"] = torch.tensor([place.get(id(one.pixels), -1) for one in batch])
         inputs = {name: part.to(device) for name, part in inputs.items()}
         with torch.inference_mode():
-            out = network(inputs, to_unit(pictures_of(list(distinct.values())).to(device)))
+            out = network(inputs, scaled_pixels(pictures_of(list(distinct.values())).to(device)))
         return {name: part.float().cpu().numpy() for name, part in out.items()}
 
     def _forecast(self, found: Mapping[str, Floats]) -> Forecast:
@@ -185,17 +189,19 @@ class Transformer(Member):
         }
 
     @classmethod
-    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> "Transformer":
+    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> "TransformerMember":
         """The inverse of :meth:`write`."""
         params = NetworkParams.model_validate(manifest["params"])
         weights = load_file(directory / WEIGHTS)
         text = None if params.text_encoder is None else empty_encoder(directory / TEXT)[0]
         image = None if params.image_encoder is None else empty_encoder(directory / IMAGE)
         words = (
-            BytePairs.load(directory) if text is None else PretrainedWords.load(directory / TEXT)
+            BytePairs.load(directory)
+            if text is None
+            else PretrainedTokenizer.load(directory / TEXT)
         )
         state = json.loads((directory / ENCODER).read_text())
-        encoder = Encoder.restore(state, words, weights.pop(IDF).numpy())
+        encoder = ProductEncoder.restore(state, words, weights.pop(IDF).numpy())
         mains = torch.tensor(manifest["mains"], dtype=torch.long)
         network = build(params, encoder, mains, manifest["tasks"], text=text, image=image)
         network.load_state_dict(weights)
@@ -215,7 +221,7 @@ class Transformer(Member):
 
 def build(
     params: NetworkParams,
-    encoder: Encoder,
+    encoder: ProductEncoder,
     main_of_C: Tensor,
     tasks: Sequence[str],
     *,
@@ -251,7 +257,7 @@ def build(
     )  # fmt: skip
 
 
-def _there(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _there(encoded: Sequence[EncodedProduct]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """[N] which products have a text, and which have a picture."""
     has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
     return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
@@ -264,7 +270,7 @@ def _mean(text: Floats, image: Floats) -> Floats:
     return both / np.where(length > 0, length, 1)
 
 
-def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
+def _batches(encoded: Sequence[EncodedProduct]) -> list[NDArray[np.int64]]:
     """Rows of every batch: first those without a picture, each sorted by length."""
     _, has_image = _there(encoded)
     lengths = np.array([len(one.tokens) for one in encoded], np.int64)
@@ -274,7 +280,7 @@ def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
 
 
 _EMPTY = np.zeros(0, np.int32)
-_NOTHING = Encoded(
+_NOTHING = EncodedProduct(
     _EMPTY, _EMPTY.astype(np.int8), _EMPTY.astype(np.int16), _EMPTY, _EMPTY.astype(np.float32),
     _EMPTY.astype(np.int8), None, float("nan"), (0, 0, 0, 0),
 )  # fmt: skip

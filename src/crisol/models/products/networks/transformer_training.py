@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from crisol.core.training.loop import TensorBatches, fingerprint, seeded, train
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.member import Targets
 from crisol.models.products.networks.augmentation import (
@@ -22,29 +22,29 @@ from crisol.models.products.networks.augmentation import (
     drop_words,
     swap_words,
 )
-from crisol.models.products.networks.encoding import Encoder, Inputs, inputs_of, pictures_of
+from crisol.models.products.networks.encoding import Inputs, ProductEncoder, inputs_of, pictures_of
 from crisol.models.products.networks.heads import contrast, task_losses
-from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.patches import scaled_pixels
 from crisol.models.products.networks.presets import sizes
 from crisol.models.products.networks.pretrained import (
     IMAGE,
     TEXT,
-    PretrainedWords,
+    PretrainedTokenizer,
     load_encoder,
     load_preprocessing,
 )
 from crisol.models.products.networks.product_network import ProductNetwork
-from crisol.models.products.networks.transformer import Transformer, build
+from crisol.models.products.networks.transformer import TransformerMember, build
 from crisol.models.products.params import NetworkLoop, NetworkParams
 
-Examples = tuple[Sequence[Record], Targets]
+Examples = tuple[Sequence[ProductRecord], Targets]
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 QUERY_DROPOUT = 0.5
 """Share of the words that the second view of a text loses: it is as short as a search request."""
 
 
 def fit_transformer(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     taxonomy: Taxonomy | None,
     network: NetworkParams,
@@ -53,8 +53,8 @@ def fit_transformer(
     helper: Examples | None = None,
     checkpoints: Path | None = None,
     label: str = "transformer",
-    initial: Transformer | None = None,
-) -> tuple[Transformer, pd.DataFrame]:
+    initial: TransformerMember | None = None,
+) -> tuple[TransformerMember, pd.DataFrame]:
     """Train on products.
 
     Args:
@@ -107,7 +107,7 @@ def fit_transformer(
         label=label,
     )
     made.cpu()
-    return Transformer(made, encoder, network), result.history
+    return TransformerMember(made, encoder, network), result.history
 
 
 def multitask_loss(pictures: Tensor, loop: NetworkLoop) -> Loss:
@@ -155,7 +155,7 @@ def _changed(inputs: Inputs, pictures: Tensor, loop: NetworkLoop) -> tuple[Input
         inputs = drop_words(inputs, loop.word_dropout)
     row = inputs["image_row"]
     has = row >= 0
-    images = to_unit(pictures[row[has].to(pictures.device)].to(row.device))
+    images = scaled_pixels(pictures[row[has].to(pictures.device)].to(row.device))
     if loop.image_augmentation and len(images):
         images = change_images(images)
     return inputs | {"image_row": (has.cumsum(0) - 1).where(has, -1)}, images
@@ -176,15 +176,15 @@ def _used(filled_NT: Tensor) -> int:
 
 
 def _encoder(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     network: NetworkParams,
-    initial: Transformer | None,
-) -> Encoder:
+    initial: TransformerMember | None,
+) -> ProductEncoder:
     if initial is not None:
         return initial.encoder
-    words = None if network.text_encoder is None else PretrainedWords.load(network.text_encoder)
-    return Encoder.fit(records, targets.log_price, network, sizes(network).terms, words)
+    words = None if network.text_encoder is None else PretrainedTokenizer.load(network.text_encoder)
+    return ProductEncoder.fit(records, targets.log_price, network, sizes(network).terms, words)
 
 
 def _pretrained(network: NetworkParams) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.products.answers.facts import has
-from crisol.models.products.data.records import Part, Record
+from crisol.models.products.data.records import Part, ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.member import Forecast, Member
 from crisol.models.products.predictor import ProductsPredictor
@@ -14,7 +14,7 @@ from crisol.models.products.predictor import ProductsPredictor
 ENSEMBLE, BASELINE = "ensemble", "baseline"
 WITHOUT = "ensemble without "
 WHOLE = "whole"
-VIEWS: Mapping[str, tuple[Part, ...]] = {
+ABLATIONS: Mapping[str, tuple[Part, ...]] = {
     "without image": ("image",),
     "without category": ("category",),
     "without price": ("price",),
@@ -23,20 +23,20 @@ VIEWS: Mapping[str, tuple[Part, ...]] = {
 """What is taken away in each view but :data:`WHOLE`."""
 
 
-def changing(records: Sequence[Record]) -> dict[str, tuple[Part, ...]]:
+def relevant(records: Sequence[ProductRecord]) -> dict[str, tuple[Part, ...]]:
     """The views in which anything is taken away from any of the records."""
     return {
         view: parts
-        for view, parts in VIEWS.items()
+        for view, parts in ABLATIONS.items()
         if any(has(record, part) for record in records for part in parts)
     }
 
 
-def answers(
+def forecast_table(
     predictor: ProductsPredictor,
     baseline: Member,
-    records: Sequence[Record],
-    views: Mapping[str, tuple[Part, ...]],
+    records: Sequence[ProductRecord],
+    ablations: Mapping[str, tuple[Part, ...]],
 ) -> pd.DataFrame:
     """One row per method, view and record.
 
@@ -44,8 +44,8 @@ def answers(
         predictor: the ensemble and its members.
         baseline: answers in the whole view alone.
         records: test products.
-        views: those of :func:`changing`, the same for every fold of a study: figures of different
-            views are compared, and so must be of the same products.
+        ablations: those of :func:`relevant`, the same for every fold of a study, because the
+            figures of different views are compared on the same products.
 
     Returns:
         ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
@@ -53,7 +53,7 @@ def answers(
         last two of the ensemble), ``rating``; NaN where a method says nothing.
     """
     tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
-    for view, parts in {WHOLE: (), **views}.items():
+    for view, parts in {WHOLE: (), **ablations}.items():
         seen = [record.without(*parts) for record in records]
         said = predictor.forecasts(seen)
         methods = {ENSEMBLE: predictor.blend.combine(said), **said}

@@ -14,14 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.reading import levels, record
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, category_levels, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.data.validation import ProductsError
-from crisol.models.products.report.pair_features import Features, Pairs, symbolic
-from crisol.models.products.report.pair_words import Entry
+from crisol.models.products.report.pair_features import EntryPairs, Features, symbolic
+from crisol.models.products.report.pair_words import ShopEntry
 
-Embed = Callable[[Sequence[Record]], Floats]
+Embed = Callable[[Sequence[ProductRecord]], Floats]
 
 EMBEDDING, WORDS = "embedding cosine", "TF-IDF cosine"
 WITHOUT, MATCHER = "matcher without embedding", "matcher"
@@ -70,7 +69,7 @@ def _check(source: str, pairs: pd.DataFrame) -> None:
 
 
 def _match(table: pd.DataFrame, embed: Embed, seed: int) -> list[dict[str, Any]]:
-    pairs = Pairs.of(table)
+    pairs = EntryPairs.of(table)
     symbols, standing = symbolic(pairs)
     vectors = [_embedded(side.entries, embed) for side in pairs]
     cosine = {"embedding": pairs.compared(*vectors)}
@@ -89,13 +88,13 @@ def _match(table: pd.DataFrame, embed: Embed, seed: int) -> list[dict[str, Any]]
     return found
 
 
-def _embedded(entries: Sequence[Entry], embed: Embed) -> Floats:
+def _embedded(entries: Sequence[ShopEntry], embed: Embed) -> Floats:
     records = [
-        record(
+        clean_record(
             entry.title,
             description=entry.description,
             brand=entry.brand,
-            category=SEPARATOR.join(level for level in levels(entry.category) if level),
+            category=SEPARATOR.join(level for level in category_levels(entry.category) if level),
             price=entry.price,
         )
         for entry in entries

@@ -23,7 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
 
-from crisol.models.products.report.pair_words import Entry, Said, joined, words
+from crisol.models.products.report.pair_words import EntryText, ShopEntry, joined, words
 
 Features = dict[str, NDArray[np.float64]]
 
@@ -31,17 +31,17 @@ BLOCK = 512
 _UNKNOWN = -1.0
 
 
-class Table:
+class EntryTable:
     """The different entries of one shop.
 
     Args:
         entries: those of the P pairs.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[ShopEntry]) -> None:
         # NaN differs from itself: prices are compared as they are written.
         place: dict[tuple[str, ...], int] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[ShopEntry] = []
         self.places = np.empty(len(entries), np.int64)
         for number, entry in enumerate(entries):
             key = tuple(map(str, entry))
@@ -51,21 +51,21 @@ class Table:
             self.places[number] = place[key]
 
     @cached_property
-    def said(self) -> list[Said]:
+    def said(self) -> list[EntryText]:
         """Of each entry."""
-        return [Said(entry) for entry in self.entries]
+        return [EntryText(entry) for entry in self.entries]
 
 
-class Pairs(NamedTuple):
+class EntryPairs(NamedTuple):
     """P pairs of entries of two tables."""
 
-    left: Table
-    right: Table
+    left: EntryTable
+    right: EntryTable
 
     @classmethod
     def of(cls, pairs: pd.DataFrame) -> Self:
         """Out of the canonical table of pairs."""
-        return cls(*(Table(_entries(pairs, side)) for side in ("left", "right")))
+        return cls(*(EntryTable(_entries(pairs, side)) for side in ("left", "right")))
 
     def compared(self, left: Any, right: Any) -> NDArray[np.float64]:
         """[P] the cosines of unit vectors [L, D] and [R, D], sparse or dense."""
@@ -85,9 +85,9 @@ class Pairs(NamedTuple):
         return found
 
 
-def _entries(pairs: pd.DataFrame, side: str) -> list[Entry]:
-    columns = [pairs[f"{side}_{name}"].tolist() for name in Entry._fields]
-    return [Entry(*row) for row in zip(*columns, strict=True)]
+def _entries(pairs: pd.DataFrame, side: str) -> list[ShopEntry]:
+    columns = [pairs[f"{side}_{name}"].tolist() for name in ShopEntry._fields]
+    return [ShopEntry(*row) for row in zip(*columns, strict=True)]
 
 
 def _standing(
@@ -111,7 +111,7 @@ def _standing(
 # -- measuring a pair ------------------------------------------------------------------------------
 
 
-def symbolic(pairs: Pairs) -> tuple[Features, Features]:
+def symbolic(pairs: EntryPairs) -> tuple[Features, Features]:
     """What is measured of every pair alone, and what of its standing in the tables."""
     alone, standing, weights = _cosines(pairs)
     left, right = pairs.left.said, pairs.right.said
@@ -121,7 +121,7 @@ def symbolic(pairs: Pairs) -> tuple[Features, Features]:
     return alone, standing
 
 
-def _cosines(pairs: Pairs) -> tuple[Features, Features, dict[str, float]]:
+def _cosines(pairs: EntryPairs) -> tuple[Features, Features, dict[str, float]]:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     sides = (pairs.left.said, pairs.right.said)
@@ -151,7 +151,7 @@ def _cosines(pairs: Pairs) -> tuple[Features, Features, dict[str, float]]:
     return alone, standing, weights
 
 
-def _measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str, float]:
+def _measured(left: EntryText, right: EntryText, weights: Mapping[str, float]) -> dict[str, float]:
     known = (left.price > 0, right.price > 0)
     ratio = math.log(left.price / right.price) if all(known) else math.nan
     return {
@@ -168,7 +168,9 @@ def _measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str
     }
 
 
-def _words_measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str, float]:
+def _words_measured(
+    left: EntryText, right: EntryText, weights: Mapping[str, float]
+) -> dict[str, float]:
     def weigh(found: set[str]) -> list[float]:
         return [weights[word] for word in sorted(found)]
 
@@ -192,7 +194,7 @@ def _words_measured(left: Said, right: Said, weights: Mapping[str, float]) -> di
     }
 
 
-def _codes_measured(left: Said, right: Said) -> dict[str, float]:
+def _codes_measured(left: EntryText, right: EntryText) -> dict[str, float]:
     return {
         "codes": _agreement(left.all_codes, right.all_codes),
         "title_codes": _agreement(left.title_codes, right.title_codes),
@@ -219,7 +221,7 @@ def _alike(a: str, b: str) -> float:
     return min(share, 1.0)
 
 
-def _numbers_measured(left: Said, right: Said) -> dict[str, float]:
+def _numbers_measured(left: EntryText, right: EntryText) -> dict[str, float]:
     return {
         "numbers_shared": len(left.title_numbers & right.title_numbers),
         "numbers_left": len(left.title_numbers - right.title_numbers),

@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:\.\d+)?(?!\d)")
 _LEAST_CODE, _LEAST_NUMERIC_CODE = 4, 5
 
 
-class Entry(NamedTuple):
+class ShopEntry(NamedTuple):
     """One side of a pair."""
 
     title: str
@@ -21,10 +21,10 @@ class Entry(NamedTuple):
     price: float
 
 
-class Said:
+class EntryText:
     """The words, codes and numbers of an entry."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: ShopEntry) -> None:
         named = f"{entry.brand} {entry.title}".strip().lower()
         everything = f"{named} {entry.description.lower()}".strip()
         self.price = entry.price

@@ -10,7 +10,7 @@ from crisol.core import metrics
 from crisol.core.drawing import figures
 from crisol.core.drawing.galleries import Tile, gallery
 from crisol.core.drawing.style import COLOURS, MUTED, SEQUENTIAL, canvas, style
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 from crisol.models.products.report.results import METRIC, StudyResult
@@ -25,7 +25,7 @@ def draw(
     results: Sequence[StudyResult],
     registered: StudyResult,
     predictor: ProductsPredictor,
-    tested: Sequence[Record],
+    tested: Sequence[ProductRecord],
     history: pd.DataFrame,
 ) -> dict[str, Figure]:
     """Every figure of a run, by its name.
@@ -124,7 +124,7 @@ def heads(result: StudyResult) -> Figure:
     )
 
 
-def mistakes(table: pd.DataFrame, tested: Sequence[Record]) -> Figure | None:
+def mistakes(table: pd.DataFrame, tested: Sequence[ProductRecord]) -> Figure | None:
     """The surest mistakes, with their pictures."""
     numbered = table.assign(place=np.arange(len(table)))
     wrong = numbered[(numbered["true_leaf"] != "") & (numbered["true_leaf"] != numbered["leaf"])]
@@ -147,7 +147,7 @@ def mistakes(table: pd.DataFrame, tested: Sequence[Record]) -> Figure | None:
 
 
 def embedding_map(
-    predictor: ProductsPredictor, registered: StudyResult, tested: Sequence[Record]
+    predictor: ProductsPredictor, registered: StudyResult, tested: Sequence[ProductRecord]
 ) -> Figure | None:
     """Test products by the two directions in which their embeddings differ most."""
     if len(tested) < 3:
@@ -165,15 +165,15 @@ def embedding_map(
     )
 
 
-def retrieval(predictor: ProductsPredictor, tested: Sequence[Record]) -> Figure | None:
+def retrieval(predictor: ProductsPredictor, tested: Sequence[ProductRecord]) -> Figure | None:
     """Pictures that are found by the words of some test products; its own picture is framed."""
     pictured = [record for record in tested if record.image is not None and record.title]
     if len(pictured) < 2:
         return None
-    look = predictor.transformer.look(pictured)
+    outputs = predictor.transformer.outputs(pictured)
     rows = []
     for at in np.linspace(0, len(pictured) - 1, min(QUERIES, len(pictured))).astype(int):
-        best = np.argsort(-(look.image @ look.text[at]), kind="stable")[:SHOWN]
+        best = np.argsort(-(outputs.image @ outputs.text[at]), kind="stable")[:SHOWN]
         asked = Tile(None, [], text=pictured[at].title)
         rows.append([asked, *(_found(pictured[other], other == at) for other in best)])
     return gallery(
@@ -183,11 +183,11 @@ def retrieval(predictor: ProductsPredictor, tested: Sequence[Record]) -> Figure 
     )
 
 
-def _found(record: Record, own: bool) -> Tile:
+def _found(record: ProductRecord, own: bool) -> Tile:
     return Tile(_pixels(record), [record.title], "good" if own else "")
 
 
-def _pixels(record: Record) -> np.ndarray | None:
+def _pixels(record: ProductRecord) -> np.ndarray | None:
     return None if record.image is None else record.image.pixels
 
 

@@ -30,7 +30,7 @@ SMALLEST = 5
 
 
 @dataclass(frozen=True)
-class Measured:
+class HeadScore:
     """One method's figure for one head, on the test products whose answer is known."""
 
     value: float
@@ -45,7 +45,8 @@ class StudyResult:
 
     Attributes:
         study: the study.
-        answers: see :func:`crisol.models.products.report.ablations.answers`, with the truth beside it:
+        answers: see :func:`crisol.models.products.report.ablations.forecast_table`, with the
+            truth beside it:
             ``true_leaf, true_main, true_log_price, true_rating``.
         ranks: at which rank pictures are found by words: ``method, row, rank, of``.
         currency: of the prices.
@@ -59,7 +60,7 @@ class StudyResult:
     currency: str
     trained: int
     guesses: dict[Head, float]
-    found: dict[tuple[str, str, str], Measured | None] = field(default_factory=dict, repr=False)
+    found: dict[tuple[str, str, str], HeadScore | None] = field(default_factory=dict, repr=False)
     """What :meth:`measured` has measured: several tables and figures show the same."""
 
     def methods(self) -> list[tuple[str, str]]:
@@ -73,14 +74,14 @@ class StudyResult:
         chosen = table[(table["method"] == method) & (table["view"] == view)]
         return chosen.set_index("row").sort_index()
 
-    def measured(self, head: Head, method: str, view: str = WHOLE) -> Measured | None:
+    def measured(self, head: Head, method: str, view: str = WHOLE) -> HeadScore | None:
         """The head's metric; ``None`` where the method says nothing, or too little is known."""
         key = head, method, view
         if key not in self.found:
             self.found[key] = self._measure(head, method, view)
         return self.found[key]
 
-    def _measure(self, head: Head, method: str, view: str) -> Measured | None:
+    def _measure(self, head: Head, method: str, view: str) -> HeadScore | None:
         pair = truth_and_answer(self.of(method, view), head)
         if pair is None:
             return None
@@ -93,7 +94,7 @@ class StudyResult:
             found = metrics.bootstrap_interval(truth, answer, metric="r2", resamples=RESAMPLES)
         else:
             return _spearman(truth, answer)
-        return Measured(found.value, found.low, found.high, len(truth))
+        return HeadScore(found.value, found.low, found.high, len(truth))
 
     def heads(self) -> list[Head]:
         """What the ensemble has learned to answer and what can be measured."""
@@ -195,7 +196,7 @@ def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
     return float((tested == known.mode().iloc[0]).mean())
 
 
-def _spearman(truth: Floats, answer: Floats) -> Measured:
+def _spearman(truth: Floats, answer: Floats) -> HeadScore:
     """Spearman's rank correlation with a bootstrap percentile interval over products.
 
     Resampled products keep the ranks that they have among all. An answer that is the same for all
@@ -208,7 +209,7 @@ def _spearman(truth: Floats, answer: Floats) -> Measured:
     )
     low, high = np.quantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
     value = float(_correlation(both.mean(axis=0)))
-    return Measured(value, float(low), float(high), len(truth))
+    return HeadScore(value, float(low), float(high), len(truth))
 
 
 def _correlation(means: Floats) -> Floats:

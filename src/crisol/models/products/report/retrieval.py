@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.predictor import ProductsPredictor
 
 COMPONENTS = 64
@@ -18,7 +18,7 @@ _NONE = pd.DataFrame({"method": [], "row": [], "rank": [], "of": []}).astype(
 
 
 def ranks(
-    predictor: ProductsPredictor, train: Sequence[Record], test: Sequence[Record]
+    predictor: ProductsPredictor, train: Sequence[ProductRecord], test: Sequence[ProductRecord]
 ) -> pd.DataFrame:
     """At which rank the picture of each test product is found by its title and description.
 
@@ -36,10 +36,10 @@ def ranks(
         return _NONE.copy()
     tested = [test[row] for row in rows]
     words = [record.without("image") for record in tested]
-    look = predictor.transformer.look(
+    outputs = predictor.transformer.outputs(
         [record.without("brand", "attributes", "price", "category") for record in tested]
     )
-    found = {EMBEDDING: rank_of_own(look.text @ look.image.T)}
+    found = {EMBEDDING: rank_of_own(outputs.text @ outputs.image.T)}
     taught = [record for record in train if _both(record)]
     if len(taught) >= 2:
         found[LINEAR] = rank_of_own(_linear(taught, words, tested))
@@ -61,11 +61,13 @@ def rank_of_own(similarity_NN: Floats) -> Floats:
     return ranks_N
 
 
-def _both(record: Record) -> bool:
+def _both(record: ProductRecord) -> bool:
     return record.image is not None and bool(record.title or record.description)
 
 
-def _linear(taught: Sequence[Record], words: Sequence[Record], tested: Sequence[Record]) -> Floats:
+def _linear(
+    taught: Sequence[ProductRecord], words: Sequence[ProductRecord], tested: Sequence[ProductRecord]
+) -> Floats:
     """[N, N] cosines of pictures' principal components and those expected by TF-IDF and ridge."""
     from sklearn.decomposition import PCA
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -80,11 +82,11 @@ def _linear(taught: Sequence[Record], words: Sequence[Record], tested: Sequence[
     return _unit(expected.reshape(len(words), -1)) @ _unit(pca.transform(_pixels(tested))).T
 
 
-def _texts(records: Sequence[Record]) -> list[str]:
+def _texts(records: Sequence[ProductRecord]) -> list[str]:
     return [f"{record.title} {record.description}" for record in records]
 
 
-def _pixels(records: Sequence[Record]) -> Floats:
+def _pixels(records: Sequence[ProductRecord]) -> Floats:
     """[N, pixels] of at most 32 x 32 places, from 0 to 1."""
     stacked = np.stack([record.image.pixels for record in records if record.image is not None])
     step = max(1, stacked.shape[1] // 32)

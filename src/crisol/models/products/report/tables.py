@@ -13,17 +13,17 @@ from crisol.models.products.report.results import (
     METRIC,
     RESAMPLES,
     Head,
-    Measured,
+    HeadScore,
     StudyResult,
     truth_and_answer,
 )
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 NOTHING = "-"
 BASELINE_NAME = "TF-IDF + linear"
 
 
-def overview_rows(results: list[StudyResult]) -> list[Row]:
+def overview_rows(results: list[StudyResult]) -> list[TableRow]:
     """Heads by data sets by baselines: one row a head of a study."""
     return [
         {
@@ -47,14 +47,14 @@ def overview_rows(results: list[StudyResult]) -> list[Row]:
     ]
 
 
-def method_rows(result: StudyResult) -> list[Row]:
+def method_rows(result: StudyResult) -> list[TableRow]:
     """Every method and view of one study, the ensemble first."""
     heads, rows = result.heads(), []
     for method, view in result.methods():
         if method.startswith(WITHOUT):
             continue
         name = BASELINE_NAME if method == BASELINE else method
-        row: Row = {"model": name, "products": view}
+        row: TableRow = {"model": name, "products": view}
         for head in heads:
             found = result.measured(head, method, view)
             row[f"{head}: {METRIC[head]}"] = _text(found)
@@ -64,7 +64,7 @@ def method_rows(result: StudyResult) -> list[Row]:
     return sorted(rows, key=lambda row: order.get(row["model"], 1))
 
 
-def part_rows(result: StudyResult) -> list[Row]:
+def part_rows(result: StudyResult) -> list[TableRow]:
     """What the ensemble loses on the same products without each member and each part of them."""
     rows = []
     for method, view in result.methods():
@@ -82,7 +82,7 @@ def part_rows(result: StudyResult) -> list[Row]:
     return rows
 
 
-def _loss(result: StudyResult, head: Head, method: str, view: str) -> Row | None:
+def _loss(result: StudyResult, head: Head, method: str, view: str) -> TableRow | None:
     whole = truth_and_answer(result.of(ENSEMBLE), head)
     other = truth_and_answer(result.of(method, view), head)
     if whole is None or other is None:
@@ -98,7 +98,7 @@ def _loss(result: StudyResult, head: Head, method: str, view: str) -> Row | None
     return _loss_row(paired.value_a, paired.value_a - paired.value_b, paired.differences)
 
 
-def _loss_row(value: float, lost: float, differences: np.ndarray | None) -> Row:
+def _loss_row(value: float, lost: float, differences: np.ndarray | None) -> TableRow:
     interval = NOTHING
     if differences is not None:
         low, high = np.percentile(differences, [2.5, 97.5])
@@ -106,7 +106,7 @@ def _loss_row(value: float, lost: float, differences: np.ndarray | None) -> Row:
     return {"ensemble": round(value, 4), "is lost": round(lost, 4), "95 % interval": interval}
 
 
-def retrieval_rows(results: list[StudyResult]) -> list[Row]:
+def retrieval_rows(results: list[StudyResult]) -> list[TableRow]:
     """How often a test product's picture is found by its words."""
     rows = []
     for result in results:
@@ -126,7 +126,7 @@ def retrieval_rows(results: list[StudyResult]) -> list[Row]:
     return rows
 
 
-def price_rows(results: list[StudyResult]) -> list[Row]:
+def price_rows(results: list[StudyResult]) -> list[TableRow]:
     """How far prices lie from their estimates, and how often inside the interval."""
     rows = []
     for result in results:
@@ -230,15 +230,15 @@ def flat_metrics(results: list[StudyResult], pairs: pd.DataFrame | None) -> dict
     return flat
 
 
-def _text(found: Measured | None) -> str:
+def _text(found: HeadScore | None) -> str:
     return NOTHING if found is None else f"{found.value:.4f}"
 
 
-def _interval(found: Measured | None) -> str:
+def _interval(found: HeadScore | None) -> str:
     return NOTHING if found is None else f"{found.low:.4f} to {found.high:.4f}"
 
 
-def _rows(found: Measured | None) -> int:
+def _rows(found: HeadScore | None) -> int:
     return 0 if found is None else found.rows
 
 

@@ -140,7 +140,7 @@ def proposals(k: int) -> int:
     return max(FEWEST, PROPOSED * k)
 
 
-def unit(vectors: Floats | Sequence[Sequence[float]]) -> NDArray[np.float32]:
+def unit_vectors(vectors: Floats | Sequence[Sequence[float]]) -> NDArray[np.float32]:
     """Vectors [..., D] at length 1.
 
     Raises:

@@ -8,12 +8,11 @@ asked for, all fitting ones are compared after all: no search finds fewer than t
 Legend: N products, D dimensions, K found.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,24 +20,23 @@ from numpy.typing import NDArray
 from crisol.core.arrays import Floats
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
-from crisol.models.products.data.records import Record
-from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.search.filtering import Coded, fitting
 from crisol.models.products.search.index_storage import Stored, read_index, write_index
-from crisol.models.products.search.nearest import Graph, Rows, exact, proposals, ranked, unit
+from crisol.models.products.search.nearest import (
+    Graph,
+    Rows,
+    exact,
+    proposals,
+    ranked,
+    unit_vectors,
+)
 from crisol.models.products.search.text_column import TextColumn
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-logger = logging.getLogger(__name__)
 
 APPROXIMATE_FROM = 1_000_000
 """Products from which on a graph is asked."""
 MOST_PROPOSED = 1_024
 """Where a filter would need more proposals than this, its few products are compared instead."""
-CHUNK = 512
-"""Products embedded at once."""
 
 
 class Embedder(Protocol):
@@ -48,12 +46,12 @@ class Embedder(Protocol):
     def embedding_id(self) -> str:
         """Names the embedding space."""
 
-    def embed(self, records: Sequence[Record]) -> Floats:
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
         """[N, D] of length 1 each."""
 
 
 @dataclass(frozen=True)
-class Found:
+class SearchResult:
     """What a search found, best first.
 
     Attributes:
@@ -119,7 +117,7 @@ class ProductIndex:
             raise ValueError(f"{len(vectors)} vectors, but parts of {sorted(lengths)} products")
         if len(set(ids)) != len(ids):
             raise ValueError("an id comes twice in an index")
-        normal = unit(vectors)
+        normal = unit_vectors(vectors)
         return cls(
             embedding_id,
             normal,
@@ -140,7 +138,7 @@ class ProductIndex:
         """Id to row."""
         return {name: row for row, name in enumerate(self.ids)}
 
-    def search(self, query_D: Floats, k: int, filters: Filters | None = None) -> Found:
+    def search(self, query_D: Floats, k: int, filters: Filters | None = None) -> SearchResult:
         """The ``k`` products most like a query; fewer only where fewer fit.
 
         Args:
@@ -155,14 +153,14 @@ class ProductIndex:
 
     def search_many(
         self, queries_QD: Floats, k: int, filters: Filters | None = None
-    ) -> list[Found]:
+    ) -> list[SearchResult]:
         """:meth:`search` of Q queries; each gets the answer it gets alone."""
         if queries_QD.ndim != 2 or queries_QD.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"queries of shape {queries_QD.shape}; the index has {self.vectors.shape[1]} "
                 "dimensions"
             )
-        queries = unit(queries_QD)
+        queries = unit_vectors(queries_QD)
         fits = None if filters is None else self._fitting(filters)
         if self.graph is None:
             return self._exact(queries, k, fits)
@@ -171,15 +169,17 @@ class ProductIndex:
     def _fitting(self, filters: Filters) -> NDArray[np.bool_]:
         return fitting(filters, self.categories, self.brands, self.prices, self.has_image)
 
-    def _exact(self, queries_QD: Floats, k: int, fits: NDArray[np.bool_] | None) -> list[Found]:
+    def _exact(
+        self, queries_QD: Floats, k: int, fits: NDArray[np.bool_] | None
+    ) -> list[SearchResult]:
         rows = None if fits is None else np.flatnonzero(fits)
         count = len(self) if rows is None else len(rows)
         found = exact(self.vectors, queries_QD, k, rows)
-        return [Found(*of_one, exact=True, searched=count) for of_one in found]
+        return [SearchResult(*of_one, exact=True, searched=count) for of_one in found]
 
     def _approximate(
         self, graph: Graph, query_D: Floats, k: int, fits: NDArray[np.bool_] | None
-    ) -> Found:
+    ) -> SearchResult:
         searched = len(self) if fits is None else int(np.count_nonzero(fits))
         # As many as hold enough fitting ones when these are spread evenly among the near.
         count = proposals(k) * len(self) // max(searched, 1)
@@ -189,7 +189,7 @@ class ProductIndex:
                 near = near[fits[near]]
             if len(near) >= k:
                 best = ranked(self.vectors, near, query_D, k)
-                return Found(*best, exact=False, searched=searched)
+                return SearchResult(*best, exact=False, searched=searched)
         return self._exact(query_D[None], k, fits)[0]
 
     def save(self, directory: Path | str) -> Path:
@@ -237,62 +237,3 @@ class ProductIndex:
             stored.arrays["has_image"],
             stored.graph,
         )
-
-
-def build_index(
-    embedder: Embedder,
-    products_table: "DataFrame",
-    images_table: "DataFrame",
-    *,
-    approximate_from: int = APPROXIMATE_FROM,
-) -> ProductIndex:
-    """Embed every product of a catalogue.
-
-    Products of which nothing is left to embed (a title that is a price alone, and no picture) are
-    left out: they are like nothing.
-
-    Args:
-        embedder: the predictor.
-        products_table: the canonical table; where two sources use the same id, ids become
-            ``source:id``.
-        images_table: its pictures.
-        approximate_from: products from which on the index has a graph.
-    """
-    pictures = images_table.set_index("image", drop=False)
-    vectors = _embedded(embedder, products_table, pictures)
-    embedded = vectors.any(axis=1)
-    if not embedded.all():
-        logger.warning(
-            "%d products have no words but prices and no picture, and cannot be found",
-            np.count_nonzero(~embedded),
-        )
-    products_table, vectors = products_table[embedded], vectors[embedded]
-    columns = {name: products_table[name].tolist() for name in products_table.columns}
-    ids = columns["id"]
-    if len(set(ids)) != len(ids):
-        ids = [f"{source}:{name}" for source, name in zip(columns["source"], ids, strict=True)]
-    levels = zip(columns["category"], columns["subcategory"], strict=True)
-    known = set(images_table["image"])
-    return ProductIndex.of(
-        embedder.embedding_id,
-        vectors,
-        ids,
-        columns["title"],
-        categories=[SEPARATOR.join(level for level in pair if level) for pair in levels],
-        brands=columns["brand"],
-        prices=products_table["price"].to_numpy(np.float64),
-        has_image=np.array([image in known for image in columns["image"]], bool),
-        approximate_from=approximate_from,
-    )
-
-
-def _embedded(embedder: Embedder, products: "DataFrame", pictures: "DataFrame") -> Floats:
-    """[N, D], a chunk at a time; the pictures of one chunk are in memory as arrays."""
-    from crisol.models.products.data.prepare import records_of
-
-    vectors = []
-    for start in range(0, len(products), CHUNK):
-        chunk = products.iloc[start : start + CHUNK]
-        theirs = pictures.loc[pictures.index.intersection(chunk["image"].unique().tolist())]
-        vectors.append(embedder.embed(records_of(chunk, theirs)))
-    return np.concatenate(vectors)
