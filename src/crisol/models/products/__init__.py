@@ -1,4 +1,4 @@
-"""Products read by one model: category, quality, price and an embedding, of text and picture."""
+"""One model of products: category, quality, price and an embedding from text and picture."""
 
 from crisol.core.facade import lazy
 

@@ -18,14 +18,14 @@ class Description(Params):
 
     study: str
     products: int = Field(ge=1)
-    """Training products."""
+    """Number of training products."""
     currency: str
     """Currency of the training prices; empty where none was learned, or none is named."""
     image_size: int
     pictures: int = Field(ge=0)
-    """Training products with a picture."""
+    """Number of training products with a picture."""
     rated: int = Field(ge=0)
-    """Training products with enough votes; 0: the predictor expects no rating."""
+    """Number of training products with enough votes; 0: no rating is predicted."""
     runtime: Runtime = "torch"
     """``transformers``: the network has a pre-trained encoder, which needs that library too."""
 

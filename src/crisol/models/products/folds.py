@@ -1,4 +1,4 @@
-"""Trains the members of one study, fold by fold, and what joins them."""
+"""Trains the members of one study and their blend, fold by fold."""
 
 import logging
 import time
@@ -50,7 +50,7 @@ ROLES = ("train", "helper", "test")
 
 @dataclass(frozen=True)
 class TrainedFold:
-    """One fold's predictor, the baseline beside it, and the training history."""
+    """The result of one fold: the predictor, the baseline and the training history."""
 
     predictor: ProductsPredictor
     baseline: Member
@@ -58,7 +58,7 @@ class TrainedFold:
 
 
 class StudyTraining:
-    """The products of one study, read once for all of its folds."""
+    """The products of one study, prepared once for all of its folds."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class StudyTraining:
         self.records = records_from_tables(
             mine, images, hide_category_words=study.hide_category_words
         )
-        # Its own products say what its prices are in; helpers may be more, and from elsewhere.
+        # The currency is that of its own products: helpers may be more, and from elsewhere.
         own = np.sort(self.parts.loc[self.parts["role"] != "helper", "row"].unique())
         self.currency = currency_of(products.iloc[own])
         places = np.searchsorted(self.rows, own)
@@ -91,17 +91,17 @@ class StudyTraining:
     def pretrained(
         self, rows: NDArray[np.int64]
     ) -> tuple[TransformerMember | None, list[pd.DataFrame]]:
-        """The transformer after the helpers' products, from which every fold goes on.
+        """The transformer trained on the helpers' products, from which every fold starts.
 
         Returns:
-            It, and its history at the first call; ``None`` where there are no helpers.
+            The transformer, or ``None`` where there are no helpers; its history at the first call.
         """
         if not len(rows):
             return None, []
         first = self._initial is None
         if self._initial is None:
             labels = self.labels.take(rows)
-            taxonomy = taxonomy_of(labels, self.study)  # theirs: every fold makes its own head
+            taxonomy = taxonomy_of(labels, self.study)  # the helpers'; every fold has its own head
             self._initial = fit_transformer(
                 [self.records[row] for row in rows],
                 labels.targets(taxonomy, rating_scale(labels, self.study)),
@@ -115,13 +115,13 @@ class StudyTraining:
         return transformer, [history] if first else []
 
     def folds(self, *, registered: bool) -> list["FoldTraining"]:
-        """Those to train; the one of all products only where its predictor is registered."""
+        """The folds to train; the fold of all products only where its predictor is registered."""
         numbers = sorted(self.parts["fold"].unique(), key=lambda number: (number == FINAL, number))
         return [FoldTraining(self, int(n)) for n in numbers if n != FINAL or registered]
 
 
 class FoldTraining:
-    """Trains the members on one division of a study's products, and what joins them."""
+    """Trains the members and their blend on one division of a study's products."""
 
     def __init__(self, training: StudyTraining, number: int) -> None:
         self.training, self.number, self.study = training, number, training.study
@@ -138,12 +138,12 @@ class FoldTraining:
 
     @property
     def label(self) -> str:
-        """Names the fold in the history and in the log."""
+        """The fold's name in the history and in the log."""
         return f"{self.study.name}.{'all' if self.number == FINAL else self.number}"
 
     @property
     def heads(self) -> list[str]:
-        """What there is enough of to learn."""
+        """The heads with enough training products."""
         has = {
             "category": self.taxonomy is not None,
             "price": not np.isnan(self.labels.log_price[self.train]).all(),
@@ -152,13 +152,13 @@ class FoldTraining:
         return [head for head, there in has.items() if there]
 
     def fit(self) -> TrainedFold:
-        """Steps 1 to 3."""
+        """Steps 1 to 3 of :mod:`crisol.models.products.training`."""
         held, inner = self._divided()
         early, histories = self._members(inner, "inner", self.training.members.members)
         records, targets = self._records(held), self._targets(held)
-        said = {name: member.forecast(records) for name, member in early.items()}
-        blend = fit_blend(said, targets, self.taxonomy)
-        intervals = self._intervals(blend.combine(said), targets)
+        forecasts = {name: member.forecast(records) for name, member in early.items()}
+        blend = fit_blend(forecasts, targets, self.taxonomy)
+        intervals = self._intervals(blend.combine(forecasts), targets)
         again = [name for name in self.study.refit if name in early]
         final, more = self._members(self.train, "final", again)
         members: dict[str, Member] = {**early, **final}
@@ -168,7 +168,7 @@ class FoldTraining:
         return TrainedFold(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
 
     def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows held out for the blend, and the others."""
+        """The rows held out for the blend, and the remaining rows."""
         order = np.random.default_rng(self.training.loop.seed).permutation(self.train)
         count = max(1, round(self.study.blend_share * len(order)))
         return np.sort(order[:count]), np.sort(order[count:])
@@ -180,7 +180,9 @@ class FoldTraining:
         helper = (
             (self._records(self.helpers), self._helper_targets()) if len(self.helpers) else None
         )
-        params, made, histories = self.training.members, {}, []
+        params = self.training.members
+        made: dict[str, Member] = {}
+        histories: list[pd.DataFrame] = []
         for name in names:
             started = time.perf_counter()
             if name == "linear":
@@ -193,7 +195,7 @@ class FoldTraining:
                 )
             else:
                 initial, before = self.training.pretrained(self.helpers)
-                made[name], history = fit_transformer(
+                transformer, history = fit_transformer(
                     records,
                     targets,
                     self.taxonomy,
@@ -203,6 +205,7 @@ class FoldTraining:
                     label=f"{self.label}.{stage}",
                     initial=initial,
                 )
+                made[name] = transformer
                 histories += [*before, history]
             seconds = time.perf_counter() - started
             logger.info("%s.%s: %s in %.1f s", self.label, stage, name, seconds)
@@ -224,7 +227,7 @@ class FoldTraining:
         return PriceIntervals.fit(joined.log_price[known], targets.log_price[known])
 
     def _habits(self, early: Mapping[str, Member], held: list[ProductRecord]) -> CatalogueNorms:
-        """What the training products bring; agreements are those of products held out."""
+        """The norms of the training products; agreements are those of held-out products."""
         transformer = early["transformer"]
         assert isinstance(transformer, TransformerMember)
         labels = self.labels.take(self.train)
@@ -268,7 +271,7 @@ class FoldTraining:
         )
 
     def ranks(self, made: TrainedFold) -> pd.DataFrame:
-        """At which rank the test products' pictures are found by their words."""
+        """The rank of each test product's picture among all pictures, searched by its words."""
         found = ranks(made.predictor, self._records(self.train), self._records(self.test))
         return found.assign(
             study=self.study.name, row=self.training.rows[self.test[found["row"].to_numpy()]]

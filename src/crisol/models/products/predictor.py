@@ -1,4 +1,4 @@
-"""The trained thing: what the members, the blend, the rules and the index say of one product.
+"""The predictor of `products`: members, blend, price intervals, quality rules and search index.
 
 Needs NumPy, SciPy, torch, tokenizers and Pillow; no scikit-learn and no pandas.
 """
@@ -56,16 +56,16 @@ class EncodedRequest:
 
 
 class ProductsPredictor(Predictor[Product, Analysis]):
-    """Reads a product and says what it is, how good its entry is, what it costs, what is like it.
+    """Predicts the category, quality, price and embedding of a product, and searches similar ones.
 
     Args:
-        description: the manifest's part.
-        taxonomy: the categories it knows; none where it has learned none.
+        description: the family's part of the manifest.
+        taxonomy: the categories it knows; ``None`` where it has learned none.
         members: the trained models by name; ``linear`` and ``transformer`` among them.
-        blend: joins what they say.
-        intervals: how far prices lie from their estimates; ``None`` where it has learned none.
-        habits: what products of its catalogue usually bring; the rules of quality ask by it.
-        index: what :meth:`search` searches.
+        blend: joins their forecasts.
+        intervals: the intervals around price estimates; ``None`` where it has learned none.
+        habits: the usual parts and attributes of its catalogue, which the quality rules use.
+        index: the products that :meth:`search` searches.
 
     Raises:
         PredictorError: the index was built with another model's embeddings.
@@ -103,7 +103,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @property
     def embedding_id(self) -> str:
-        """Names the embedding space: vectors of different ids cannot be compared."""
+        """The id of the embedding space: vectors of different ids cannot be compared."""
         return self.transformer.embedding_id
 
     def with_index(self, index: ProductIndex | None) -> "ProductsPredictor":
@@ -123,7 +123,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
     # -- answering -------------------------------------------------------------------------------
 
     def encode(self, request: Product) -> EncodedRequest:
-        """Read the texts and the picture.
+        """The models' inputs for a request.
 
         Raises:
             FieldError: the picture cannot be read; the message says why and what is allowed.
@@ -132,10 +132,10 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         return EncodedRequest(record, self.transformer.encode_one(record), request.task or "all")
 
     def infer(self, encoded: Sequence[EncodedRequest]) -> list[Output]:
-        """One look of every member at every product."""
+        """The output of all models for a batch of requests, in order."""
         records = [one.record for one in encoded]
         outputs = self.transformer.outputs_encoded([one.network for one in encoded])
-        joined = self.blend.combine(self._said(records, outputs))
+        joined = self.blend.combine(self._forecasts(records, outputs))
         return [
             Output(
                 record,
@@ -147,7 +147,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         ]
 
     def decode(self, request: Product, output: Output, call: Call) -> Analysis:
-        """Say what was asked for."""
+        """The answer to the task of a request."""
         answerer = Answerer(request, output, self)
         return Analysis(
             **answerer.answers(request.task or "all"),
@@ -158,31 +158,31 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         )
 
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
-        """What the ensemble says of N records."""
+        """The ensemble's forecast for N records."""
         return self.blend.combine(self.forecasts(records))
 
     def forecasts(self, records: Sequence[ProductRecord]) -> dict[str, Forecast]:
-        """What every member says of them."""
-        return self._said(records, self.transformer.outputs(records))
+        """The forecast of every member for N records, by its name."""
+        return self._forecasts(records, self.transformer.outputs(records))
 
-    def _said(
+    def _forecasts(
         self, records: Sequence[ProductRecord], outputs: NetworkOutput
     ) -> dict[str, Forecast]:
-        said = {"transformer": outputs.forecast}
+        forecasts = {"transformer": outputs.forecast}
         for name, member in self.members.items():
             if name != "transformer":
-                said[name] = member.forecast(records)
-        return {name: said[name] for name in self.members}
+                forecasts[name] = member.forecast(records)
+        return {name: forecasts[name] for name in self.members}
 
     def embed(self, records: Sequence[ProductRecord]) -> Floats:
-        """[N, D] of length 1 each."""
+        """[N, D] the embeddings of N records, of length 1 each."""
         return self.transformer.embed(records)
 
     def check_embeddable(self, encoded: EncodedRequest) -> None:
-        """See that there is a word or a picture to embed.
+        """Check that a request has a word or a picture to embed.
 
         Raises:
-            FieldError: there is neither, as with a title that is a price alone.
+            FieldError: it has neither, as with a title that is only a price.
         """
         if not len(encoded.network.tokens) and encoded.network.pixels is None:
             raise FieldError(
@@ -193,22 +193,22 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             )
 
     def embed_encoded(self, encoded: Sequence[EncodedRequest]) -> Floats:
-        """[N, D] of requests that :meth:`encode` has read."""
+        """[N, D] the embeddings of requests that :meth:`encode` returned."""
         return self.transformer.embed_encoded([one.network for one in encoded])
 
     def drivers_of(self, record: ProductRecord, leaf: int) -> tuple[Driver, ...]:
-        """What moved the probability of a leaf."""
+        """The parts and words that moved the probability of a leaf."""
         return drivers(record, leaf, self._leaves, self.linear.contributions(record, leaf))
 
     def _leaves(self, records: Sequence[ProductRecord]) -> Forecast:
-        """What the ensemble says of their leaves, asking only the members that count for it."""
+        """The ensemble's forecast of the leaves, from the members with a weight for them only."""
         given = self.blend.leaf or {}
         weights = {name: weight for name, weight in given.items() if weight} or given
-        said = {name: self.members[name].forecast(records) for name in weights}
-        return Blend(weights, None, None).combine(said)
+        forecasts = {name: self.members[name].forecast(records) for name in weights}
+        return Blend(weights, None, None).combine(forecasts)
 
     def search(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
-        """What of the index is nearest to each request.
+        """The products of the index that are nearest to each request.
 
         Raises:
             FieldError: a picture cannot be read, an id is not in the index, or there is no index.
@@ -225,7 +225,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
     # -- storing ---------------------------------------------------------------------------------
 
     def write(self, directory: Path) -> dict[str, Any]:
-        """Members in folders of their own, the rest as JSON, the index beside them."""
+        """Write each member to its own folder, the index beside them, and the rest as JSON."""
         state = {
             "leaves": None if self.taxonomy is None else list(self.taxonomy.leaves),
             "blend": self.blend.to_json(),
@@ -244,7 +244,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
-        """See :meth:`Predictor.read`; the runtime is the one that the manifest carries."""
+        """See :meth:`Predictor.read`; only the runtime of the manifest is accepted."""
         if runtime not in (None, manifest["runtime"]):
             raise PredictorError(f"no runtime {runtime!r}; there is: {manifest['runtime']}")
         state = json.loads((directory / STATE).read_text())

@@ -1,4 +1,4 @@
-"""One product's answer, put together from what the models say and what the rules ask."""
+"""Composes the answer for one product from the models' output and the quality rules."""
 
 import math
 from functools import cached_property
@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from crisol.core.arrays import Floats
 from crisol.models.products.answers.facts import ProductFacts
 from crisol.models.products.answers.quality import CatalogueNorms, assess
 from crisol.models.products.answers.sentiment import sentiment
@@ -51,51 +52,53 @@ class AnsweringModel(Protocol):
 
 
 def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
-    """Whether a given category is the answered leaf, or the main category above it.
+    """Whether a given category is the predicted leaf, or the main category above it.
 
-    ``None`` where none was given, or one that the taxonomy does not hold at either level: two shops
-    name things differently, and that is no mistake of either.
+    ``None`` where none was given, or one that the taxonomy holds at neither level: shops use
+    different names, which is not an error.
 
     >>> taxonomy = Taxonomy((("Home", "Curtains"), ("Home", "Rugs")))
     >>> [agrees(taxonomy, 0, given) for given in ("home > curtains", "Home", "Rugs", "Toys")]
     [True, True, False, None]
     """
-    said = given.casefold()
-    if not said:
+    folded = given.casefold()
+    if not folded:
         return None
     whole = SEPARATOR.join(part for part in taxonomy.leaves[leaf] if part).casefold()
-    if said in {whole, *(part.casefold() for part in taxonomy.leaves[leaf] if part)}:
+    if folded in {whole, *(part.casefold() for part in taxonomy.leaves[leaf] if part)}:
         return True
     known = {name.casefold() for name in taxonomy.names}
     known |= {part.casefold() for pair in taxonomy.leaves for part in pair}
-    return False if said in known else None
+    return False if folded in known else None
 
 
 class Answerer:
-    """The parts of one :class:`~crisol.models.products.contract.Analysis`."""
+    """Computes the parts of one :class:`~crisol.models.products.contract.Analysis`."""
 
     def __init__(self, request: Product, output: Output, model: AnsweringModel) -> None:
         self._request, self._output, self._model = request, output, model
         self._record, self._taxonomy = output.record, model.taxonomy
 
     def answers(self, task: Task) -> dict[str, Any]:
-        """What the task asks for, by the names of the answer's fields."""
+        """The answers to a task, by the names of the fields of the analysis."""
         every = task == "all"
-        said: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         if every or task == "classify":
-            said["categories"] = self._categories()
+            answers["categories"] = self._categories()
         if every or task == "quality":
-            said["quality"] = self._quality()
+            answers["quality"] = self._quality()
         if every or task == "price":
-            said["price"] = self._price
+            answers["price"] = self._price
         if every or task == "embed":
-            said["embedding"] = tuple(self._output.embedding.tolist()) if self._embedded else None
+            answers["embedding"] = (
+                tuple(self._output.embedding.tolist()) if self._embedded else None
+            )
         if every or task == "quality":
-            said["sentiment"] = self._sentiment()
-        return said
+            answers["sentiment"] = self._sentiment()
+        return answers
 
     def notes(self) -> tuple[str, ...]:
-        """What is unusual about the answer."""
+        """Remarks on the answer, such as heads that the model has not learned."""
         notes = []
         if not self._embedded:
             notes.append("The texts hold no words beside prices, which are not read.")
@@ -109,25 +112,27 @@ class Answerer:
 
     @cached_property
     def _embedded(self) -> bool:
-        """Whether anything was left of the product to embed."""
+        """Whether the product has words or a picture to embed."""
         return bool(self._output.embedding.any())
 
     @cached_property
-    def _leaves(self) -> np.ndarray:
-        """[C] probabilities."""
+    def _leaves(self) -> Floats:
+        """[C] the probabilities of the leaves."""
         assert self._output.forecast.leaf is not None
-        return np.exp(self._output.forecast.leaf[0].astype(np.float64))
+        probabilities: Floats = np.exp(self._output.forecast.leaf[0].astype(np.float64))
+        return probabilities
 
     @cached_property
     def _leaf(self) -> int:
-        """The answered one."""
+        """The predicted leaf."""
         assert self._taxonomy is not None
         return int(self._taxonomy.best(self._leaves[None])[0])
 
     @cached_property
-    def _mains(self) -> np.ndarray:
+    def _mains(self) -> Floats:
+        """[M] the probabilities of the main categories."""
         assert self._taxonomy is not None
-        mains: np.ndarray = self._taxonomy.main_probabilities(self._leaves[None])[0]
+        mains: Floats = self._taxonomy.main_probabilities(self._leaves[None])[0]
         return mains
 
     def _categories(self) -> Categories | None:
@@ -136,7 +141,6 @@ class Answerer:
         taxonomy, leaf = self._taxonomy, self._leaf
         main, sub = taxonomy.leaves[leaf]
         best = np.argsort(-self._leaves, kind="stable")[:GUESSES]
-        drivers: tuple[Driver, ...] = self._model.drivers_of(self._record, leaf)
         return Categories(
             main=main,
             main_probability=_share(self._mains.max()),
@@ -146,7 +150,7 @@ class Answerer:
                 CategoryGuess(category=taxonomy.names[at], probability=_share(self._leaves[at]))
                 for at in best
             ),
-            drivers=drivers,
+            drivers=self._model.drivers_of(self._record, leaf),
             agrees=agrees(taxonomy, leaf, self._record.category),
         )
 
@@ -176,13 +180,13 @@ class Answerer:
 
     @cached_property
     def _comparable(self) -> bool:
-        """Whether the given price is in the model's currency, as far as both are said."""
+        """Whether the given price is in the model's currency; true where either is unknown."""
         mine, given = self._model.description.currency, self._record.currency
         return not mine or not given or mine == given
 
     @cached_property
     def _usual_prices(self) -> tuple[float, float] | None:
-        """Between which almost all prices of such a product lie; ``None``: that is not known."""
+        """The bounds of almost all prices of such a product; ``None`` where they are unknown."""
         log_price, intervals = self._output.forecast.log_price, self._model.intervals
         if log_price is None or intervals is None or not self._comparable:
             return None

@@ -1,10 +1,10 @@
-"""What drove the category: the answer again, without each part and without the words that count.
+"""The drivers of a category: the effects of each part of a product and of its strongest words.
 
 Occlusion (arXiv:1311.2901, there of pixels): the effect of a part is the log-probability that the
 category loses without it. The words are proposed by the linear member, whose contributions are
-exact; their effects are measured like those of the parts, on the whole model, so that all effects
-have one unit. A deletion test (:func:`deletion_test`) says whether the proposed words are the ones
-that matter.
+exact; their effects are measured like those of the parts, on the whole ensemble, so that all
+effects have the same scale. A deletion test (:func:`deletion_test`) measures whether the proposed
+words matter more than other words.
 
 Legend: V variants of a record, C leaves.
 """
@@ -23,14 +23,14 @@ from crisol.models.products.data.records import PARTS, ProductRecord
 from crisol.models.products.member import Forecast
 
 Forecaster = Callable[[Sequence[ProductRecord]], Forecast]
-"""Answers records; only ``leaf`` of the answer is looked at."""
+"""Predicts records; only ``leaf`` of the forecast is used."""
 WordEffects = Sequence[tuple[str, float]]
-"""Words or runs of words and what each adds to the log-odds of a leaf in the linear member."""
+"""Words or runs of words, and their contributions to the log-odds of a leaf."""
 
 MOST_WORDS = 3
-"""Words whose effect is measured, those that add or take most."""
+"""Most words whose effect is measured, those of largest absolute contribution."""
 DRAWS = 3
-"""Random deletions that a case's named one is compared with."""
+"""Random deletions with which the deletion of the named words is compared."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -38,12 +38,12 @@ _WORD = re.compile(r"[^\W_]+")
 def variants(
     record: ProductRecord, words: WordEffects, most_words: int = MOST_WORDS
 ) -> dict[str, ProductRecord]:
-    """The record without each of its parts, and without each of the words that add or take most.
+    """The record without each of its parts, and without each of its strongest words.
 
-    The category is no part of it: no leaf looks at the one that was given.
+    The given category is not removed, because no leaf uses it.
 
     Returns:
-        By the name under which a driver is reported.
+        The variants, by the name of their driver.
     """
     parts = [part for part in PARTS if part != "category" and has(record, part)]
     without: dict[str, ProductRecord] = {part: record.without(part) for part in parts}
@@ -62,17 +62,17 @@ def drivers(
     words: WordEffects = (),
     most_words: int = MOST_WORDS,
 ) -> tuple[Driver, ...]:
-    """What moved the probability of a leaf.
+    """The drivers of a leaf.
 
     Args:
         record: the product.
-        leaf: which category; the answered one.
-        forecast: the model; it is asked once, for all variants.
-        words: what the linear member says of the record's words for this leaf.
-        most_words: how many of them are looked at.
+        leaf: the predicted category.
+        forecast: the model; it is called once, for all variants.
+        words: the contributions of the record's words to this leaf in the linear member.
+        most_words: the most words that are measured.
 
     Returns:
-        Strongest first. What is 0 to the last bit is left out: the model does not look at it.
+        The drivers, strongest first, without effects of exactly 0.
     """
     without = variants(record, words, most_words)
     leaves_VC = _leaves(forecast([record, *without.values()]))
@@ -86,9 +86,9 @@ def drivers(
 
 
 def without_words(record: ProductRecord, words: Sequence[str]) -> ProductRecord:
-    """The record without some words, in whatever case, in any of its texts.
+    """The record without some words in all of its texts; case is ignored.
 
-    >>> without_words(Record("Red bag, red strap", brand="Redstone"), ["red"]).title
+    >>> without_words(ProductRecord("Red bag, red strap", brand="Redstone"), ["red"]).title
     'bag, strap'
     """
     if not words:
@@ -204,7 +204,7 @@ def _text(record: ProductRecord) -> str:
 
 
 def _leaves(forecast: Forecast) -> Floats:
-    """[V, C] log-probabilities of an answer."""
+    """[V, C] the log-probabilities of a forecast."""
     if forecast.leaf is None:
         raise ValueError("drivers of a category: the model answers none")
     return forecast.leaf

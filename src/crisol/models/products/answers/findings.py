@@ -1,9 +1,9 @@
-"""What the rules of quality find: one function each, ``None`` where the rule holds.
+"""The quality rules, one function each: a finding, or ``None`` where the rule holds.
 
 Bounds follow what shops ask of sellers where there is such a number: Google Merchant Center takes
 titles of up to 150 characters (https://support.google.com/merchants/answer/6324415), Amazon asks
-for 500 pixels on a picture's longer side. The others were put where few products of real catalogues
-lie beyond them.
+for 500 pixels on a picture's longer side. The other bounds were set so that few products of real
+catalogues exceed them.
 """
 
 import re
@@ -17,23 +17,23 @@ MIN_TITLE_WORDS = 3
 MIN_TITLE_CHARACTERS = 15
 MAX_TITLE_CHARACTERS = 150
 MAX_WORD_REPEATS = 2
-"""A word of the title may stand so often in it."""
+"""Most occurrences of a word in the title."""
 MIN_DESCRIPTION_WORDS = 20
 MIN_NEW_WORDS = 5
-"""Different words that a description must have beside those of the title."""
+"""Least number of different words of the description that the title does not have."""
 MIN_ATTRIBUTES = 3
-"""Where it is not known which ones such products have."""
+"""Least number of attributes where the usual ones of such products are unknown."""
 MIN_USUAL_ATTRIBUTES = 0.5
-"""Share of the attributes such products usually have."""
+"""Least share of the usual attributes that a product must state."""
 MIN_IMAGE_SIDE = 500
 """Pixels of the longer side of the file."""
 MIN_IMAGE_CONTRAST = 5.0
 """Standard deviation of the colours, of 255."""
 MAX_IMAGE_ASPECT = 3.0
 MIN_AGREEMENT = 0.05
-"""Share of the training products whose text and picture agree less."""
+"""Least rank of the agreement of text and picture among the training products."""
 MIN_CATEGORY_PROBABILITY = 0.7
-"""From here on the answered category is held against the given one."""
+"""Least probability at which the predicted category contradicts the given one."""
 
 _SMALL_WORDS = frozenset(
     ("a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "pack",
@@ -54,11 +54,11 @@ _CONTACT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What breaks a rule.
+    """A broken rule.
 
     Attributes:
-        reason: what is wrong with this product.
-        improvement: what to do about it.
+        reason: the fault of this product.
+        improvement: the remedy.
     """
 
     reason: str
@@ -292,6 +292,6 @@ def text_image_agreement(facts: ProductFacts) -> Finding | None:
 
 
 def _image(facts: ProductFacts) -> Image:
-    """The picture, where a rule applies only if there is one."""
+    """The picture; the rules that call this apply only if there is one."""
     assert facts.record.image is not None
     return facts.record.image

@@ -22,13 +22,13 @@ def _always(_: ProductFacts) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule.
+    """One quality rule.
 
     Attributes:
-        weight: how much a customer misses where it is broken.
-        part: what it judges; it is left out where the catalogue has no such part.
-        check: what breaks it, ``None`` if it holds.
-        applies: whether it can be judged: its part is there, the model has learned enough.
+        weight: how much a customer misses where the rule is broken.
+        part: the part it judges; the rule is left out where the catalogue has no such part.
+        check: the finding of a product; ``None`` if the rule holds.
+        applies: whether the rule can be judged: the part is given, the model has learned enough.
     """
 
     weight: int
@@ -38,16 +38,16 @@ class Rule:
 
     @property
     def name(self) -> str:
-        """As it stands in answers."""
+        """The name of the rule in answers."""
         return self.check.__name__
 
     @property
     def about(self) -> str:
-        """What a product keeps that keeps the rule, in a sentence."""
+        """A sentence that states the rule."""
         return self.check.__doc__ or ""
 
     def judges(self, facts: ProductFacts) -> bool:
-        """Whether the rule is one for this product."""
+        """Whether the rule applies to this product."""
         return self.part in facts.parts and self.applies(facts)
 
 
@@ -91,11 +91,11 @@ RULES: tuple[Rule, ...] = (
     Rule(1, "image", findings.image_shape, _with("image")),
     Rule(2, "image", findings.text_image_agreement, _agreement_is_judged),
 )
-"""In the order in which a seller fills in the form."""
+"""All rules, in the order in which a seller fills in the form."""
 
 
 def judged(facts: ProductFacts) -> Iterator[tuple[Rule, Finding | None]]:
-    """The rules that can be judged, each with what breaks it."""
+    """The rules that apply to a product, each with its finding."""
     for rule in RULES:
         if rule.judges(facts):
             yield rule, rule.check(facts)

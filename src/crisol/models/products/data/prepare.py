@@ -1,4 +1,4 @@
-"""From raw products and pictures to clean tables, their division into folds, and records."""
+"""Turns raw products and pictures into clean tables, folds and records."""
 
 import logging
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from crisol.core.data.pictures import Image, decode_file
 from crisol.core.data.raw_tables import RawTable
@@ -28,10 +29,10 @@ logger = logging.getLogger(__name__)
 def clean(
     raw: pd.DataFrame, pictures: Path, params: DataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Raw products to the canonical tables.
+    """The canonical tables of raw products.
 
     Args:
-        raw: every cell as text; ``raw.attrs["file"]`` is what the errors call it.
+        raw: every cell as text; ``raw.attrs["file"]`` is its name in error messages.
         pictures: the folder that the column ``image`` is relative to.
         params: the section ``products.data``.
 
@@ -42,7 +43,7 @@ def clean(
         [S, S, 3] uint8), each picture once.
 
     Raises:
-        ProductsError: naming the file, the row, the rule and the way out.
+        ProductsError: names the file, the row, the rule and the remedy.
     """
     file = raw.attrs.get("file", "products")
     if params.file and not Path(file).match(Path(params.file).name):
@@ -64,24 +65,24 @@ def clean(
 
 
 def clean_pairs(raw: pd.DataFrame) -> pd.DataFrame:
-    """Raw pairs to the canonical ones.
+    """The canonical table of raw pairs.
 
     Returns:
         The columns of :func:`~crisol.models.products.data.validation.validate_pairs`.
 
     Raises:
-        ProductsError: naming the row and the rule.
+        ProductsError: names the row and the rule.
     """
     return validate_pairs(raw)
 
 
 def split(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    """Which products a study trains and tests on.
+    """The role of every product of a study in every fold.
 
     Cross-validation is scikit-learn's ``StratifiedKFold(folds, shuffle=True)`` by main category,
-    with one more fold, :data:`EVERYTHING`, for the predictor that is kept. A random split is its
-    ``train_test_split``. Helpers are never tested, and none has the title of a product of the
-    study.
+    with one more fold, :data:`EVERYTHING`, for the registered predictor. A random split is
+    scikit-learn's ``train_test_split``. Helpers are never tested, and none has the title of a
+    product of the study.
 
     Args:
         products: as from :func:`clean`.
@@ -115,12 +116,12 @@ def split(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
 def records_from_tables(
     products: pd.DataFrame, images: pd.DataFrame, *, hide_category_words: bool = False
 ) -> list[ProductRecord]:
-    """The products as the models see them.
+    """The records of products in the canonical tables.
 
     Args:
         products: as from :func:`clean`, or some rows of it.
         images: as from :func:`clean`.
-        hide_category_words: take the words of a product's category out of its title.
+        hide_category_words: remove the words of a product's category from its title.
     """
     pictures = _pictures(images)
     columns = [products[name].tolist() for name in (
@@ -146,7 +147,7 @@ def records_from_tables(
 
 
 def _pictures(images: pd.DataFrame) -> dict[str, Image]:
-    """By path."""
+    """The pictures, by their path."""
     pictures = {}
     columns = (images[name].tolist() for name in ("image", "width", "height", "pixels"))
     for path, width, height, content in zip(*columns, strict=True):
@@ -161,8 +162,8 @@ def _decode_all(
 ) -> pd.DataFrame:
     table = RawTable(products, file, ProductsError)
     paths = products["image"]
-    away = {path: _leaves(path) for path in paths.unique()}
-    table.refuse(paths.map(away), f"image leads out of the folder {folder}", "image")
+    outside = {path: _leaves_folder(path) for path in paths.unique()}
+    table.refuse(paths.map(outside), f"image leads out of the folder {folder}", "image")
     wanted = [path for path in paths.unique() if path]
     if wanted and not folder.is_dir():
         raise ProductsError(
@@ -190,7 +191,7 @@ def _decode_all(
     return images.astype({"image": "str", "width": "int32", "height": "int32"})
 
 
-def _leaves(path: str) -> bool:
+def _leaves_folder(path: str) -> bool:
     pure = PurePosixPath(path.replace("\\", "/"))
     return pure.is_absolute() or ".." in pure.parts or path[1:3] == ":\\"
 
@@ -213,7 +214,7 @@ def _rows_of(
 def _helpers(
     products: pd.DataFrame, study: StudyParams, own: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Rows that help; none that is the study's own, or has the title of one."""
+    """The rows of the helpers, without those of the study and those with a title of the study."""
     if not study.helped_by:
         return np.zeros(0, np.int64)
     rows = _rows_of(products, study.helped_by, study)
@@ -225,7 +226,7 @@ def _helpers(
 
 
 def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Every fold, and which of the study's products it tests."""
+    """Every fold, with a mask of the study's products that it tests."""
     tested = np.zeros(len(own), bool)
     if isinstance(study.split, CrossValidation):
         _enough(study, len(own) >= 2 * study.split.folds, f"{study.split.folds} folds")
@@ -236,8 +237,6 @@ def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray
         yield EVERYTHING, tested
         return
     if isinstance(study.split, RandomSplit):
-        from sklearn.model_selection import train_test_split
-
         count = int(np.ceil(len(own) * study.split.test_share))
         _enough(study, 0 < count < len(own), "a test share and the rest")
         _, chosen = train_test_split(
@@ -251,10 +250,8 @@ def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray
 
 
 def _stratified(category: pd.Series, cross: CrossValidation) -> list[NDArray[np.int64]]:
-    """The tested positions of every fold."""
-    from sklearn.model_selection import StratifiedKFold
-
-    # Categories that cannot be in every fold are spread together, as those without one are.
+    """The positions tested in every fold."""
+    # Categories with fewer products than folds, and missing ones, form one stratum.
     count = category.map(category.value_counts())
     strata = category.where(count >= cross.folds, "")
     if (strata == "").sum() < cross.folds:

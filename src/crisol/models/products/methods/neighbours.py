@@ -46,27 +46,27 @@ from crisol.models.products.methods.linear_heads import (
 ARRAYS = "neighbours.safetensors"
 STATE = "neighbours.json"
 LEAST_SHARE = 1e-3
-"""Of a leaf: the regression of its share may come out at or below nothing."""
+"""Least share of a leaf: the regression of a share may be zero or negative."""
 SEARCHED_OF_EACH = 50
-"""So many products of each leaf, on average, it takes to search how much blocks count for them."""
+"""Mean number of products per leaf from which on the scales of the blocks are searched."""
 
 Target = Literal["leaf", "log_price", "rating"]
 TARGETS: tuple[Target, ...] = ("leaf", "log_price", "rating")
 KernelWeights = tuple[Floats, Floats]
-"""Weights [T, outputs] and what is added [outputs]."""
+"""Weights [T, outputs] and levels [outputs]."""
 
 
 RowDistances = dict[Block, tuple[Sparse, Floats]]
-"""A record's columns of each block, and its squared distances [T] in it."""
+"""A record's columns in each block, and its squared distances [T] in that block."""
 
 
 class NeighboursMember(Member):
-    """Answers by likeness with training products.
+    """Predicts from the kernel with the training products.
 
     Args:
-        features: turns records into columns.
-        likeness: with the training products.
-        counts: how much every block counts, for each target.
+        features: computes the columns of records.
+        distances: from the training products.
+        scales: the scale of every block, for each target.
         heads: weights and level of every head that was learned.
     """
 
@@ -76,35 +76,37 @@ class NeighboursMember(Member):
         self,
         features: LinearFeatures,
         distances: BlockDistances,
-        counts: Mapping[Target, BlockWeights],
+        scales: Mapping[Target, BlockWeights],
         heads: Mapping[LinearHead, KernelWeights],
     ) -> None:
         self.features, self.distances = features, distances
-        self.counts, self.heads = dict(counts), dict(heads)
-        placed: set[Block] = {"category"} & set(features.sizes)
+        self.scales, self.heads = dict(scales), dict(heads)
+        placed: list[Block] = ["category"] if "category" in features.sizes else []
         self._read = tuple(dict.fromkeys((*distances.stored, *placed)))
 
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`."""
         rows = self.features.of_records(records, self._read)
-        said = {head: np.zeros((len(rows), len(level))) for head, (_, level) in self.heads.items()}
+        predicted = {
+            head: np.zeros((len(rows), len(level))) for head, (_, level) in self.heads.items()
+        }
         first: RowDistances = {}
         for place, row in enumerate(rows):
             apart = self._apart(row, first)
             first = first or apart
             for head, answer in self._of_distances(apart).items():
-                said[head][place] = answer
-        leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
+                predicted[head][place] = answer
+        leaf, rating = predicted.get("leaf"), regressed(predicted, "rating", rows)
         return Forecast(
             None if leaf is None else log_softmax(np.log(np.maximum(leaf, LEAST_SHARE)), axis=1),
-            regressed(said, "log_price", rows),
+            regressed(predicted, "log_price", rows),
             None if rating is None else np.clip(rating, 0, 1),
         )
 
     def _apart(self, row: SparseRow, first: RowDistances) -> RowDistances:
-        """The distances of one record; taken from the first one's where its columns are the same.
+        """The distances of one record, copied from the first record in blocks with equal columns.
 
-        The variants of a product differ from it in one part.
+        The variants of a product, which drivers ask for, differ from it in one part only.
         """
         found: RowDistances = {}
         for block in self.distances.stored:
@@ -113,15 +115,15 @@ class NeighboursMember(Member):
             found[block] = (
                 known
                 if known is not None and same
-                else (row[block], self.distances.apart(block, row[block]))
+                else (row[block], self.distances.from_row(block, row[block]))
             )
         return found
 
     def _of_distances(self, found: RowDistances) -> dict[LinearHead, Floats]:
-        """What every head says of one record, so that no other one changes a bit of it."""
+        """The prediction of every head for one record; it does not depend on the batch."""
         apart = {block: values for block, (_, values) in found.items()}
         return {
-            head: np.exp(-_sum(apart, self.counts[_target(head)], head)) @ weights + level
+            head: np.exp(-_sum(apart, self.scales[_target(head)], head)) @ weights + level
             for head, (weights, level) in self.heads.items()
         }
 
@@ -140,7 +142,7 @@ class NeighboursMember(Member):
         (directory / STATE).write_text(json.dumps(state))
         return {
             "products": self.distances.size,
-            "counts": {target: dict(counts) for target, counts in self.counts.items()},
+            "counts": {target: dict(scales) for target, scales in self.scales.items()},
             "blocks": list(self.distances.stored),
             "heads": list(self.heads),
         }
@@ -172,15 +174,15 @@ def fit_neighbours(
     helper: tuple[Sequence[ProductRecord], Targets] | None = None,
     seed: int = 0,
 ) -> NeighboursMember:
-    """Solve for the weights of every head of which enough is known.
+    """Solve for the weights of every head with enough known targets.
 
     Args:
         records: N training products.
-        targets: what they are.
+        targets: their targets.
         taxonomy: the leaves; ``None``: no categories are learned.
         params: see :class:`NeighboursParams`.
-        helper: products of other sources: their words count in the columns, nothing else.
-        seed: of the drawing, where there are more than ``params.max_rows`` products.
+        helper: products of other sources; their words are counted in the columns, nothing else.
+        seed: of the random part, where there are more than ``params.max_rows`` products.
     """
     if len(records) > params.max_rows:
         drawn = np.random.default_rng(seed).permutation(len(records))[: params.max_rows]
@@ -190,7 +192,7 @@ def fit_neighbours(
     columns = {block: features.matrix(rows, [block]).astype(np.float32) for block in features.sizes}
     distances = BlockDistances(columns)
     order = np.random.default_rng(seed).permutation(len(records))
-    counts: dict[Target, BlockWeights] = {}
+    scales: dict[Target, BlockWeights] = {}
     heads: dict[LinearHead, KernelWeights] = {}
     for target in TARGETS:
         truth, known = _truth(targets, target, taxonomy)
@@ -198,22 +200,22 @@ def fit_neighbours(
             continue
         some = order[known[order]][: params.search_rows or 2]
         enough = len(some) >= SEARCHED_OF_EACH * truth.shape[1]
-        counts[target], ridge = search_weights(
+        scales[target], ridge = search_weights(
             {block: matrix[some] for block, matrix in columns.items()},
             VISIBLE_BLOCKS[target],
             truth[some],
             rounds=ROUNDS if params.search_rows and enough else 0,
         )
         for head in _heads(target, features):
-            seen = {block: counts[target].get(block, 0.0) for block in VISIBLE_BLOCKS[head]}
-            heads[head] = _solve(distances.among(seen), truth, known, ridge)
-    return NeighboursMember(features, _needed(distances, counts), counts, heads)
+            seen = {block: scales[target].get(block, 0.0) for block in VISIBLE_BLOCKS[head]}
+            heads[head] = _solve(distances.between_products(seen), truth, known, ridge)
+    return NeighboursMember(features, _needed(distances, scales), scales, heads)
 
 
 def _truth(
     targets: Targets, target: Target, taxonomy: Taxonomy | None
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """[N, outputs] what is to be answered, and [N] of which products it is known."""
+    """[N, outputs] the targets, and [N] the mask of the products whose target is known."""
     if target == "leaf":
         leaves = 0 if taxonomy is None else len(taxonomy.leaves)
         shares = (targets.leaf[:, None] == np.arange(leaves)).astype(np.float64)
@@ -232,15 +234,15 @@ def _target(head: LinearHead) -> Target:
     return next(target for target in TARGETS if head.startswith(target))
 
 
-def _needed(distances: BlockDistances, counts: Mapping[Target, BlockWeights]) -> BlockDistances:
-    """Without the blocks that count nowhere; one is kept, that there are products."""
+def _needed(distances: BlockDistances, scales: Mapping[Target, BlockWeights]) -> BlockDistances:
+    """The distances without the blocks of scale 0; one block is kept in any case."""
     every = list(distances.stored)
-    kept = [b for b in every if any(weights.get(b) for weights in counts.values())] or every[:1]
+    kept = [b for b in every if any(weights.get(b) for weights in scales.values())] or every[:1]
     return BlockDistances({block: distances.stored[block] for block in kept})
 
 
 def _sum(apart: Mapping[Block, Floats], weights: BlockWeights, head: LinearHead) -> Floats:
-    """[T]: the distances that a head may see."""
+    """[T] the weighted sum of the distances in the blocks that a head may use."""
     seen = [
         np.float32(weights[block]) * apart[block]
         for block in VISIBLE_BLOCKS[head]
@@ -250,7 +252,7 @@ def _sum(apart: Mapping[Block, Floats], weights: BlockWeights, head: LinearHead)
 
 
 def _solve(apart: Floats, truth: Floats, known: NDArray[np.bool_], ridge: float) -> KernelWeights:
-    """The weights of every product, of which those count that are known."""
+    """The kernel weights of every product; 0 for products whose target is unknown."""
     rows = np.flatnonzero(known)
     system = apart if known.all() else apart[np.ix_(rows, rows)]
     np.exp(np.negative(system, out=system), out=system)

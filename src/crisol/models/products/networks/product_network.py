@@ -28,11 +28,11 @@ from crisol.models.products.networks.presets import Sizes
 from crisol.models.products.networks.readers import word_positions
 
 FREQUENCIES = 8
-"""Sines and cosines of the price."""
+"""Number of sines and of cosines of the price."""
 
 
 class TokenKind(IntEnum):
-    """What a token of the shared layers is."""
+    """The kind of a token in the shared layers."""
 
     TEXT = 0
     IMAGE = 1
@@ -56,22 +56,23 @@ ATTENDS_TO: Mapping[TokenKind, set[TokenKind]] = {
     TokenKind.RATING_TASK: _CONTENT
     | {TokenKind.BRAND, TokenKind.PRICE, TokenKind.CATEGORY, TokenKind.RATING_TASK},
 }
-"""Over any number of layers the price reaches no :attr:`TokenKind.PRICE_TASK` and the category no
-:attr:`TokenKind.LEAF_TASK`: nothing that those look at has looked at it."""
+"""The kinds that each kind attends to. Over any number of layers the price does not reach
+:attr:`TokenKind.PRICE_TASK` and the category does not reach :attr:`TokenKind.LEAF_TASK`: no token
+that they attend to has attended to it."""
 _SINGLE = tuple(TokenKind)[TokenKind.BRAND :]
 _TASKS = 3
 
 
 class ProductNetwork(nn.Module):
-    """Reads products; see the module.
+    """The network of products; see the module.
 
     Args:
         sizes: of its layers.
-        words: reads words: states and presence from inputs and a first token.
-        patches: reads pictures: states and places from pixels.
+        words: the word layers: inputs and a first token to states and their mask.
+        patches: the patch layers: pixels to states and positions.
         names: rows of the tables of brands, categories and currencies.
         main_of_C: [C] main category of each leaf; empty: there is no such head.
-        tasks: which of ``leaf``, ``main``, ``log_price`` and ``rating`` have something to learn.
+        tasks: the trained heads among ``leaf``, ``main``, ``log_price`` and ``rating``.
         dropout: of the heads and the shared layers.
         gradient_checkpointing: see :class:`~crisol.core.layers.attention.Stack`.
     """
@@ -95,7 +96,7 @@ class ProductNetwork(nn.Module):
         brands, categories, currencies = names
         self.words, self.patches = words, patches
         self.terms = nn.EmbeddingBag(sizes.terms, dimensions, mode="sum")
-        nn.init.zeros_(self.terms.weight)  # a term that was never trained says nothing
+        nn.init.zeros_(self.terms.weight)  # a term without training products has no effect
         self.start = nn.Parameter(torch.randn(dimensions) * 0.02)
         self.brands = nn.Embedding(brands, dimensions)
         self.categories = nn.Embedding(categories, dimensions)
@@ -126,17 +127,20 @@ class ProductNetwork(nn.Module):
         for table in (self.brands, self.categories, self.currencies):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, inputs: Inputs, images: Tensor) -> dict[str, Tensor]:
-        """Answer N products.
+    def forward(
+        self, inputs: Inputs, images: Tensor, second: Inputs | None = None
+    ) -> dict[str, Tensor]:
+        """The predictions and embeddings of N products.
 
         Args:
             inputs: see :func:`crisol.models.products.networks.encoding.inputs_of`.
-            images: [M, 3, S, S] in [-1, 1]; ``inputs["image_row"]`` says whose they are. Another
-                view of the texts may come as ``inputs["second"]``.
+            images: [M, 3, S, S] in [-1, 1]; ``inputs["image_row"]`` gives each product's picture.
+            second: the inputs of another view of the texts, whose embedding is wanted too.
 
         Returns:
             ``leaf`` [N, C] logits, ``log_price`` [N] standardised, ``rating`` [N] logits, ``text``
-            and ``image`` [N, E] of length 1; zeros where there is no picture.
+            and ``image`` [N, E] of length 1; zeros where there is no picture; ``second`` [N, E] if
+            another view was given.
         """
         terms = self._terms(inputs)
         words, present = self.words(inputs, self.start + terms)
@@ -156,9 +160,9 @@ class ProductNetwork(nn.Module):
             found = self._task_states(inputs, ahead[1], words, present, terms, patches, where)
             states = states.index_put((ahead[1],), found)
         leaf, log_price, rating = self.dropout(self.norm(states)).unbind(1)
-        second = {"second": self._read_text(inputs["second"])} if "second" in inputs else {}
+        other_view = {} if second is None else {"second": self._read_text(second)}
         return {
-            **second,
+            **other_view,
             "leaf": self.leaf(leaf),
             "log_price": self.log_price(log_price).squeeze(-1),
             "rating": self.rating(rating).squeeze(-1),
@@ -167,7 +171,7 @@ class ProductNetwork(nn.Module):
         }
 
     def embed(self, inputs: Inputs, images: Tensor) -> dict[str, Tensor]:
-        """``text`` and ``image`` of :meth:`forward` alone."""
+        """The embeddings ``text`` and ``image`` of :meth:`forward` alone."""
         text = self._read_text(inputs)
         row = inputs["image_row"]
         image = text.new_zeros(text.shape)
@@ -203,28 +207,29 @@ class ProductNetwork(nn.Module):
         patches: Tensor | None = None,
         where: Tensor | None = None,
     ) -> Tensor:
-        """[n, 3, D] states of the task tokens of some rows, all with pictures or all without."""
+        """[n, 3, D] the states of the task tokens of rows that all have a picture, or all not."""
         single, there = self._single(inputs, rows, terms)
         parts = [words[rows] + self.kinds[TokenKind.TEXT]]
-        spots = [word_positions(words.shape[1], words.device)]
+        positions = [word_positions(words.shape[1], words.device)]
         kinds = [TokenKind.TEXT] * words.shape[1]
-        seen = [present[rows]]
+        masks = [present[rows]]
         if patches is not None and where is not None:
             parts.append(patches + self.kinds[TokenKind.IMAGE])
-            spots.append(where)
+            positions.append(where)
             kinds += [TokenKind.IMAGE] * len(where)
-            seen.append(there.new_ones(len(rows), len(where)))
+            masks.append(there.new_ones(len(rows), len(where)))
         x_NLD = torch.cat([*parts, single], dim=1)
         origin = torch.zeros(len(_SINGLE), 2, dtype=torch.long, device=x_NLD.device)
-        may_see = (
+        mask = (
             attention_table([*kinds, *_SINGLE], x_NLD.device)
-            & torch.cat([*seen, there], dim=1)[:, None]
+            & torch.cat([*masks, there], dim=1)[:, None]
         )
-        may_see |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
-        return self.shared(x_NLD, torch.cat([*spots, origin]), may_see, last=_TASKS)
+        mask |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
+        states: Tensor = self.shared(x_NLD, torch.cat([*positions, origin]), mask, last=_TASKS)
+        return states
 
     def _single(self, inputs: Inputs, rows: Tensor, terms: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens that are no words or patches [n, 6, D], and which of them there are [n, 6]."""
+        """The tokens beside words and patches [n, 6, D], and the mask of those present [n, 6]."""
         brand, category, main, currency = inputs["names"][rows].unbind(1)
         price = self.price(_periodic(inputs["price"][rows])) + self.currencies(currency)
         asked = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
@@ -238,16 +243,17 @@ class ProductNetwork(nn.Module):
 
 
 def attention_table(kinds: Sequence[TokenKind], device: torch.device) -> Tensor:
-    """[L, L] whether a token of one kind (row) may look at one of another (column)."""
+    """[L, L] whether a token of one kind (row) attends to one of another (column)."""
     table = torch.tensor(
         [[kind in ATTENDS_TO[row] for kind in TokenKind] for row in TokenKind], device=device
     )
     numbers = torch.tensor(kinds, device=device)
-    return table[numbers][:, numbers]
+    allowed: Tensor = table[numbers][:, numbers]
+    return allowed
 
 
 def _periodic(price_N: Tensor) -> Tensor:
-    """[N, 1 + 2F] a number, and its sines and cosines at growing frequencies."""
+    """[N, 1 + 2F] a number, and its sines and cosines at increasing frequencies."""
     rates = 2.0 ** torch.arange(FREQUENCIES, device=price_N.device) / 2
-    turned = price_N[:, None] * rates
-    return torch.cat([price_N[:, None], turned.sin(), turned.cos()], dim=1)
+    angles = price_N[:, None] * rates
+    return torch.cat([price_N[:, None], angles.sin(), angles.cos()], dim=1)

@@ -14,28 +14,28 @@ from crisol.models.products.data.records import ProductRecord
 
 FILE = "tokenizer.json"
 TEXTS = ("title", "brand", "attributes", "description")
-"""The fields of a product that are words, in the order in which they are read."""
+"""The text fields of a product, in the order in which they are tokenized."""
 TITLE, BRAND, ATTRIBUTES, DESCRIPTION = range(len(TEXTS))
 
 
 class TextTokenizer(Protocol):
-    """Anything that cuts texts into numbered tokens."""
+    """The interface of a tokenizer of several texts."""
 
     @property
     def size(self) -> int:
-        """Tokens there are."""
+        """The size of the vocabulary."""
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
-        """Tokens, their field (position in ``texts``) and their word, all fields in one row.
+        """The tokens of all texts in one row, their fields (positions in ``texts``) and words.
 
-        Of the i-th text at most ``limits[i]`` tokens are read.
+        At most ``limits[i]`` tokens of the i-th text are read.
         """
 
     def write(self, directory: Path) -> None:
-        """Write what :meth:`read` needs."""
+        """Write the tokenizer's files."""
 
     def digest(self) -> str:
-        """The same for the same tokens."""
+        """A digest that is equal for equal tokenizers."""
 
 
 def texts_of(record: ProductRecord) -> tuple[str, str, str, str]:
@@ -45,7 +45,7 @@ def texts_of(record: ProductRecord) -> tuple[str, str, str, str]:
 
 
 class BytePairs:
-    """A trained byte-pair encoding, blind to case and accents."""
+    """A trained byte-pair encoding that ignores case and accents."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -75,7 +75,7 @@ class BytePairs:
 
     @property
     def size(self) -> int:
-        """Tokens there are."""
+        """The size of the vocabulary."""
         return int(self._tokenizer.get_vocab_size())
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
@@ -86,7 +86,7 @@ class BytePairs:
         for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
             if not text or not limit:
                 continue
-            # A token has a byte at least, so that longer texts need no reading to their end.
+            # A token has at least one byte, so the end of a long text need not be read.
             encoding = self._tokenizer.encode(text[: 40 * limit])
             first = words[-1] + 1 if words else 0
             ids = encoding.ids[:limit]

@@ -1,4 +1,4 @@
-"""The transformer as a member of the ensemble: records in, answers and embeddings out."""
+"""The transformer as a member of the ensemble: predictions and embeddings of records."""
 
 import hashlib
 import json
@@ -42,21 +42,21 @@ from crisol.models.products.params import NetworkParams
 ENCODER, WEIGHTS, IDF = "encoder.json", "network.safetensors", "idf"
 BATCH = 64
 STEP = 8
-"""Batches are as long as their longest text, rounded up to this."""
+"""The length of a batch, that of its longest text, is rounded up to a multiple of this."""
 
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What one look at N products says.
+    """The network's output for N products.
 
     Attributes:
-        forecast: the answers.
-        embedding: [N, E] of length 1: the mean of text and picture, of those there are; zeros
-            where there is neither.
+        forecast: the predictions.
+        embedding: [N, E] of length 1: the mean of text and picture, or the one that is present;
+            zeros without both.
         text: [N, E] of length 1; zeros without a text.
-        has_text: [N].
+        has_text: [N] whether a product has a text.
         image: [N, E] of length 1; zeros without a picture.
-        has_image: [N].
+        has_image: [N] whether a product has a picture.
         agreement: [N] cosine of text and picture; NaN where one of them is missing.
     """
 
@@ -70,12 +70,12 @@ class NetworkOutput:
 
 
 class TransformerMember(Member):
-    """A trained network with what reads products for it.
+    """A trained network with the encoder of its inputs.
 
     Args:
-        network: in evaluation mode.
-        encoder: reads records.
-        params: what the network was built from.
+        network: the trained network; it is put into evaluation mode.
+        encoder: encodes records.
+        params: the parameters from which the network was built.
     """
 
     name: ClassVar[str] = "transformer"
@@ -88,23 +88,23 @@ class TransformerMember(Member):
 
     @property
     def embedding_size(self) -> int:
-        """E."""
+        """The length E of the embeddings."""
         return int(self.network.text.out_features)
 
     # -- answering -------------------------------------------------------------------------------
 
     def encode_one(self, record: ProductRecord) -> EncodedProduct:
-        """Read one product; needs no network and may run in another thread than it."""
+        """The encoding of one product; it does not use the network and may run in any thread."""
         return self.encoder(record)
 
     def outputs(self, records: Sequence[ProductRecord]) -> NetworkOutput:
-        """Look at N products."""
+        """The network's output for N records."""
         return self.outputs_encoded([self.encoder(record) for record in records])
 
     def outputs_encoded(self, encoded: Sequence[EncodedProduct]) -> NetworkOutput:
-        """Look at N products that :meth:`encode_one` has read.
+        """The network's output for N products encoded by :meth:`encode_one`.
 
-        Products with and without pictures and of like lengths go through the network together.
+        A batch holds products of similar length, either all with or all without pictures.
         """
         found = self._run(encoded, self.network)
         has_text, has_image = _there(encoded)
@@ -123,7 +123,7 @@ class TransformerMember(Member):
         return self.embed_encoded([self.encoder(record) for record in records])
 
     def embed_encoded(self, encoded: Sequence[EncodedProduct]) -> Floats:
-        """[N, E] the embeddings of products that :meth:`encode_one` has read."""
+        """[N, E] the embeddings of products encoded by :meth:`encode_one`."""
         found = self._run(encoded, self.network.embed)
         return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
 
@@ -132,7 +132,7 @@ class TransformerMember(Member):
         encoded: Sequence[EncodedProduct],
         network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
-        """What the network says, in batches of like products, put back into their order."""
+        """The network's tensors, computed in batches of similar products, in the given order."""
         found: dict[str, Floats] = {}
         for rows in _batches(encoded) or [np.zeros(0, np.int64)]:
             batch = [encoded[row] for row in rows] or [_NOTHING]
@@ -147,7 +147,7 @@ class TransformerMember(Member):
         network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
         device = self.network.start.device
-        # A picture that several products share, as the variants of one do, is looked at once.
+        # A picture that several products share, as the variants of one do, is encoded once.
         distinct = {id(one.pixels): one for one in batch if one.pixels is not None}
         place = {key: row for row, key in enumerate(distinct)}
         inputs = inputs_of(batch, STEP)
@@ -182,7 +182,7 @@ class TransformerMember(Member):
         if isinstance(patches, PretrainedPatchReader):
             write_encoder(patches.model, directory / IMAGE, patches.preprocessing)
         return {
-            # Written out: a preset may be another one tomorrow.
+            # The sizes are written out, because a later version may change a preset.
             "params": {**self.params.model_dump(mode="json"), **asdict(sizes(self.params))},
             "mains": self.network.main_of_C.tolist(),
             "tasks": list(self.network.tasks),
@@ -208,7 +208,7 @@ class TransformerMember(Member):
         return cls(network, encoder, params)
 
     def _digest(self) -> str:
-        """Names the embedding space: of weights and of what reads products for them."""
+        """The id of the embedding space: a digest of the weights and of the encoder."""
         digest = hashlib.sha256()
         for name, part in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -228,11 +228,11 @@ def build(
     text: Any = None,
     image: tuple[Any, dict[str, Any]] | None = None,
 ) -> ProductNetwork:
-    """A network before training.
+    """An untrained network.
 
     Args:
         params: its sizes.
-        encoder: whose tokens and names it reads.
+        encoder: its tokens and names set the sizes of the embedding tables.
         main_of_C: see :class:`~crisol.models.products.networks.product_network.ProductNetwork`.
         tasks: likewise.
         text: a pre-trained text encoder in place of the own word layers.
@@ -258,20 +258,20 @@ def build(
 
 
 def _there(encoded: Sequence[EncodedProduct]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[N] which products have a text, and which have a picture."""
+    """[N], [N] the masks of the products with a text and of those with a picture."""
     has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
     return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
 
 
 def _mean(text: Floats, image: Floats) -> Floats:
-    """[N, E] of length 1; zeros where both are."""
+    """[N, E] the mean of both at length 1; zeros where both are zero."""
     both = text + image
     length = np.linalg.norm(both, axis=1, keepdims=True)
     return both / np.where(length > 0, length, 1)
 
 
 def _batches(encoded: Sequence[EncodedProduct]) -> list[NDArray[np.int64]]:
-    """Rows of every batch: first those without a picture, each sorted by length."""
+    """The rows of every batch: first products without a picture, both parts sorted by length."""
     _, has_image = _there(encoded)
     lengths = np.array([len(one.tokens) for one in encoded], np.int64)
     order = np.lexsort((lengths, has_image))

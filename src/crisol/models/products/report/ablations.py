@@ -1,9 +1,11 @@
-"""What every method says of test products: as they are, and with parts of them taken away."""
+"""The predictions of every method for test products, whole and with parts removed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crisol.models.products.answers.facts import has
 from crisol.models.products.data.records import Part, ProductRecord
@@ -20,11 +22,11 @@ ABLATIONS: Mapping[str, tuple[Part, ...]] = {
     "without price": ("price",),
     "title alone": ("description", "image", "brand", "attributes", "price", "category"),
 }
-"""What is taken away in each view but :data:`WHOLE`."""
+"""The parts removed in each view; :data:`WHOLE` removes none."""
 
 
 def relevant(records: Sequence[ProductRecord]) -> dict[str, tuple[Part, ...]]:
-    """The views in which anything is taken away from any of the records."""
+    """The views that remove a part which at least one of the records has."""
     return {
         view: parts
         for view, parts in ABLATIONS.items()
@@ -38,31 +40,31 @@ def forecast_table(
     records: Sequence[ProductRecord],
     ablations: Mapping[str, tuple[Part, ...]],
 ) -> pd.DataFrame:
-    """One row per method, view and record.
+    """The predictions: one row per method, view and record.
 
     Args:
         predictor: the ensemble and its members.
-        baseline: answers in the whole view alone.
+        baseline: predicts the whole records only.
         records: test products.
         ablations: those of :func:`relevant`, the same for every fold of a study, because the
             figures of different views are compared on the same products.
 
     Returns:
         ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
-        nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
-        last two of the ensemble), ``rating``; NaN where a method says nothing.
+        a method predicts none), ``confidence, main_confidence, log_price, low, high`` (logarithms;
+        the last two for the ensemble only), ``rating``; NaN where a method predicts none.
     """
     tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
     for view, parts in {WHOLE: (), **ablations}.items():
         seen = [record.without(*parts) for record in records]
-        said = predictor.forecasts(seen)
-        methods = {ENSEMBLE: predictor.blend.combine(said), **said}
-        if view == WHOLE and len(said) > 1:
+        predicted = predictor.forecasts(seen)
+        methods = {ENSEMBLE: predictor.blend.combine(predicted), **predicted}
+        if view == WHOLE and len(predicted) > 1:
             methods |= {
                 WITHOUT + name: predictor.blend.without(name).combine(
-                    {other: forecast for other, forecast in said.items() if other != name}
+                    {other: forecast for other, forecast in predicted.items() if other != name}
                 )
-                for name in said
+                for name in predicted
             }
         tables += [_table(predictor, name, view, given) for name, given in methods.items()]
     return pd.concat(tables, ignore_index=True)
@@ -89,7 +91,7 @@ def _table(
     return table
 
 
-def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, np.ndarray]:
+def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, NDArray[Any]]:
     if taxonomy is None or forecast.leaf is None:
         return {}
     leaves = np.exp(forecast.leaf.astype(np.float64))

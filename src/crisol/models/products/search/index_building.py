@@ -1,9 +1,10 @@
-"""Builds the search index of a catalogue; needs pandas, which searching does not."""
+"""Builds the search index of a catalogue; this needs pandas, searching does not."""
 
 import logging
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.prepare import records_from_tables
@@ -23,27 +24,26 @@ def build_index(
     *,
     approximate_from: int = APPROXIMATE_FROM,
 ) -> ProductIndex:
-    """Embed every product of a catalogue.
+    """The index of every product of a catalogue.
 
-    Products of which nothing is left to embed (a title that is a price alone, and no picture) are
-    left out: they are like nothing.
+    Products with nothing to embed (a title that is only a price, and no picture) are left out.
 
     Args:
         embedder: the predictor.
-        products_table: the canonical table; where two sources use the same id, ids become
+        products_table: the canonical table; if two sources use the same id, ids become
             ``source:id``.
         images_table: its pictures.
-        approximate_from: products from which on the index has a graph.
+        approximate_from: least number of products for an index with a graph.
     """
     pictures = images_table.set_index("image", drop=False)
     vectors = _embedded(embedder, products_table, pictures)
-    embedded = vectors.any(axis=1)
+    embedded: NDArray[np.bool_] = (vectors != 0).any(axis=1)
     if not embedded.all():
         logger.warning(
             "%d products have no words but prices and no picture, and cannot be found",
             np.count_nonzero(~embedded),
         )
-    products_table, vectors = products_table[embedded], vectors[embedded]
+    products_table, vectors = products_table.loc[embedded], vectors[embedded]
     columns = {name: products_table[name].tolist() for name in products_table.columns}
     ids = columns["id"]
     if len(set(ids)) != len(ids):
@@ -64,7 +64,7 @@ def build_index(
 
 
 def _embedded(embedder: Embedder, products: pd.DataFrame, pictures: pd.DataFrame) -> Floats:
-    """[N, D], a chunk at a time; the pictures of one chunk are in memory as arrays."""
+    """[N, D] the embeddings, computed in chunks to keep few decoded pictures in memory."""
     vectors = []
     for start in range(0, len(products), CHUNK):
         chunk = products.iloc[start : start + CHUNK]

@@ -1,9 +1,9 @@
-"""The products one can search: their embeddings, and what a hit shows.
+"""The search index: embeddings of products, and the columns that a hit shows.
 
-Below a million products every one that fits is compared. From there on a graph proposes
-(:mod:`crisol.models.products.search.nearest`), unless a filter leaves so few that comparing them
-all is quicker; and whenever the graph's proposals do not yield as many fitting products as were
-asked for, all fitting ones are compared after all: no search finds fewer than there are.
+Below a million products a search compares all that meet the filters. Above, a graph proposes
+candidates (:mod:`crisol.models.products.search.nearest`), unless a filter leaves so few products
+that comparing them all is faster. If the candidates hold fewer fitting products than were asked
+for, all fitting products are compared, so that a search never returns too few.
 
 Legend: N products, D dimensions, K found.
 """
@@ -34,31 +34,31 @@ from crisol.models.products.search.nearest import (
 from crisol.models.products.search.text_column import TextColumn
 
 APPROXIMATE_FROM = 1_000_000
-"""Products from which on a graph is asked."""
+"""Least number of products for an index with a graph."""
 MOST_PROPOSED = 1_024
-"""Where a filter would need more proposals than this, its few products are compared instead."""
+"""Most candidates; a filter that needs more leaves few products, which are all compared."""
 
 
 class Embedder(Protocol):
-    """What makes the embeddings of an index: the predictor, or its transformer."""
+    """The model that makes the embeddings: the predictor, or its transformer."""
 
     @property
     def embedding_id(self) -> str:
-        """Names the embedding space."""
+        """The id of the embedding space."""
 
     def embed(self, records: Sequence[ProductRecord]) -> Floats:
-        """[N, D] of length 1 each."""
+        """[N, D] the embeddings of records, of length 1 each."""
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found, best first.
+    """The result of a search, best first.
 
     Attributes:
         rows: [K] of the index.
-        similarities: [K] exact cosines, falling.
+        similarities: [K] exact cosines, descending.
         exact: whether every fitting product was compared.
-        searched: how many products fit the filters.
+        searched: number of products that meet the filters.
     """
 
     rows: Rows
@@ -69,13 +69,13 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class ProductIndex:
-    """N products in a fixed order. Searching is safe from several threads.
+    """N products in a fixed order. Several threads may search at once.
 
     Attributes:
-        embedding_id: names the model that made the vectors.
+        embedding_id: of the model that made the vectors.
         vectors: [N, D] float32 of length 1.
-        ids: each once.
-        titles: as a hit shows them.
+        ids: unique.
+        titles: as shown in hits.
         categories: ``main > sub``; empty where there is none.
         brands: empty where there is none.
         prices: [N] float64; NaN where there is none.
@@ -107,10 +107,10 @@ class ProductIndex:
         has_image: NDArray[np.bool_],
         approximate_from: int = APPROXIMATE_FROM,
     ) -> "ProductIndex":
-        """An index of N products; it builds the graph where N reaches ``approximate_from``.
+        """An index of N products, with a graph where N reaches ``approximate_from``.
 
         Raises:
-            ValueError: the parts differ in length, an id comes twice, or a vector has no direction.
+            ValueError: the columns differ in length, an id occurs twice, or a vector is zero.
         """
         lengths = {len(part) for part in (ids, titles, categories, brands, prices, has_image)}
         if lengths != {len(vectors)}:
@@ -135,26 +135,26 @@ class ProductIndex:
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """Id to row."""
+        """The row of every id."""
         return {name: row for row, name in enumerate(self.ids)}
 
     def search(self, query_D: Floats, k: int, filters: Filters | None = None) -> SearchResult:
-        """The ``k`` products most like a query; fewer only where fewer fit.
+        """The ``k`` products most similar to a query; fewer only where fewer meet the filters.
 
         Args:
-            query_D: an embedding of the same model, of any length but zero.
+            query_D: an embedding of the same model, not zero.
             k: at least 1.
-            filters: products that do not fit are left out before the ``k`` are counted.
+            filters: only products that meet them are found.
 
         Raises:
-            ValueError: the query has another number of dimensions, or no direction.
+            ValueError: the query has another number of dimensions, or is zero.
         """
         return self.search_many(np.asarray(query_D)[None], k, filters)[0]
 
     def search_many(
         self, queries_QD: Floats, k: int, filters: Filters | None = None
     ) -> list[SearchResult]:
-        """:meth:`search` of Q queries; each gets the answer it gets alone."""
+        """The results of Q queries, each equal to that of :meth:`search`."""
         if queries_QD.ndim != 2 or queries_QD.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"queries of shape {queries_QD.shape}; the index has {self.vectors.shape[1]} "
@@ -181,7 +181,7 @@ class ProductIndex:
         self, graph: Graph, query_D: Floats, k: int, fits: NDArray[np.bool_] | None
     ) -> SearchResult:
         searched = len(self) if fits is None else int(np.count_nonzero(fits))
-        # As many as hold enough fitting ones when these are spread evenly among the near.
+        # Enough candidates if the fitting products are spread evenly among the nearest.
         count = proposals(k) * len(self) // max(searched, 1)
         if count <= MOST_PROPOSED:
             near = graph.proposed(query_D, count)
@@ -208,16 +208,16 @@ class ProductIndex:
     def load(
         cls, directory: Path | str, embedding_id: str | None = None, *, verify: bool = True
     ) -> "ProductIndex":
-        """Map an index directory; several processes share its memory.
+        """The index of a directory, mapped into memory that several processes share.
 
         Args:
-            directory: what :meth:`save` wrote.
-            embedding_id: of the model that will ask.
+            directory: written by :meth:`save`.
+            embedding_id: of the model that will search.
             verify: compare every file with its digest; not needed where the predictor's manifest,
-                which names the same files, was checked before.
+                which lists the same files, was checked before.
 
         Raises:
-            PredictorError: it is missing, damaged, of another format or of another model.
+            PredictorError: the index is missing, damaged, of another format or of another model.
         """
         stored = read_index(Path(directory), verify=verify)
         if embedding_id is not None and stored.embedding_id != embedding_id:

@@ -103,10 +103,10 @@ class Searcher:
 
 
 def _directed(request: SearchRequest, vector: Floats) -> Floats:
-    """The embedding of what is searched by.
+    """The embedding of a request.
 
     Raises:
-        FieldError: it has none, because nothing is left of its texts.
+        FieldError: it is zero, because the texts hold no words beside prices.
     """
     if not vector.any():
         field = "text" if request.product is None else "product.title"
