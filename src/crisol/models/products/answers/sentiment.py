@@ -34,8 +34,8 @@ def sentiment(text: str) -> Sentiment:
     0.0
     """
     scores = [_analyzer().polarity_scores(piece)["compound"] for piece in _pieces(text)]
-    told = [score for score in scores if score != 0]
-    mean = sum(told) / len(told) if told else 0.0
+    scored = [score for score in scores if score != 0]
+    mean = sum(scored) / len(scored) if scored else 0.0
     score = round(mean, 4)
     if abs(mean) < NEUTRAL_BELOW:
         return Sentiment(score=score, label="neutral")

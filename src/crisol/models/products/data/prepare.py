@@ -185,7 +185,7 @@ def _decode_all(
         more = f" ({len(wrong) - 1} more pictures have something wrong)" if len(wrong) > 1 else ""
         table.refuse(
             paths == path,
-            f"image {path}: {reason}{more}; mend the file, or leave the cell empty",
+            f"image {path}: {reason}{more}; repair the file, or leave the cell empty",
         )
     images = pd.DataFrame(rows, columns=["image", "width", "height", "pixels"])
     return images.astype({"image": "str", "width": "int32", "height": "int32"})

@@ -53,8 +53,8 @@ def read_amazon(path: Path) -> pd.DataFrame:
 def read_myntra(path: Path, pictures: Path) -> pd.DataFrame:
     """The raw products of Myntra: the article type in its main category, and its attributes."""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    told = {"gender": "Gender", "baseColour": "Colour", "season": "Season", "usage": "Usage"}
-    attributes = rows[list(told)].rename(columns=told).to_dict("records")
+    fields = {"gender": "Gender", "baseColour": "Colour", "season": "Season", "usage": "Usage"}
+    attributes = rows[list(fields)].rename(columns=fields).to_dict("records")
     return pd.DataFrame(
         {
             "id": rows["id"],
@@ -96,13 +96,13 @@ def specifications(text: str) -> str:
 
 def _side(side: str, text: str) -> dict[str, str]:
     _, *parts = _FIELD.split(text)
-    told = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
-    price = number_of(told.get("price", ""))
+    fields = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
+    price = number_of(fields.get("price", ""))
     return {
-        f"{side}_title": told.get("title", "") or told.get("name", ""),
-        f"{side}_description": told.get("description", "") or told.get("modelno", ""),
-        f"{side}_brand": told.get("brand", "") or told.get("manufacturer", ""),
-        f"{side}_category": told.get("category", ""),
+        f"{side}_title": fields.get("title", "") or fields.get("name", ""),
+        f"{side}_description": fields.get("description", "") or fields.get("modelno", ""),
+        f"{side}_brand": fields.get("brand", "") or fields.get("manufacturer", ""),
+        f"{side}_category": fields.get("category", ""),
         # A price of 0 means that none is known.
         f"{side}_price": f"{price:.10g}" if price is not None and price > 0 else "",
     }

@@ -147,9 +147,9 @@ def _product(name: str, kind: _Kind, rng: np.random.Generator) -> dict[str, str]
     price = kind.price * BRANDS[brand] * MATERIALS[material] * pack**0.9
     price = round(price * np.exp(rng.normal(scale=0.12)))
     good = LIKED[material] + 0.25 * np.log(BRANDS[brand]) + rng.normal(scale=0.25)
-    told = [f"{material} {colour.lower()} {noun.lower()} by {brand}"]
-    told += [str(f) for f in rng.permutation(features)[:2]]
-    description = ", ".join(told) + ". " + str(rng.choice(PRAISE if good > 0 else BLAME))
+    phrases = [f"{material} {colour.lower()} {noun.lower()} by {brand}"]
+    phrases += [str(f) for f in rng.permutation(features)[:2]]
+    description = ", ".join(phrases) + ". " + str(rng.choice(PRAISE if good > 0 else BLAME))
     if rng.random() < LEAK_SHARE:
         description += str(rng.choice([f" Price: Rs. {price}", f" Only ₹{price:,} today!"]))
     row = {

@@ -214,9 +214,9 @@ def _ids(table: RawTable) -> pd.Series:
 
 def _categories(table: RawTable) -> tuple[pd.Series, pd.Series]:
     cells = _cells(table, "category")
-    told = {cell: category_levels(cell) for cell in cells.unique()}
-    main = cells.map({cell: both[0] for cell, both in told.items()}).astype("str")
-    sub = cells.map({cell: both[1] for cell, both in told.items()}).astype("str")
+    parsed = {cell: category_levels(cell) for cell in cells.unique()}
+    main = cells.map({cell: both[0] for cell, both in parsed.items()}).astype("str")
+    sub = cells.map({cell: both[1] for cell, both in parsed.items()}).astype("str")
     second = _text(table, "subcategory")
     orphan = (second != "") & (main == "")
     table.refuse(orphan, "subcategory without a category", "subcategory")
@@ -228,16 +228,16 @@ def _categories(table: RawTable) -> tuple[pd.Series, pd.Series]:
 
 def _attributes(table: RawTable) -> pd.Series:
     cells = _cells(table, "attributes")
-    told = {cell: _attributes_of(cell) for cell in cells.unique()}
-    bad = cells.map({cell: pairs is None for cell, pairs in told.items()}).astype(bool)
+    parsed = {cell: _attributes_of(cell) for cell in cells.unique()}
+    bad = cells.map({cell: pairs is None for cell, pairs in parsed.items()}).astype(bool)
     table.refuse(
         bad,
         "attributes are neither a JSON object nor name=value; name=value",
         "attributes",
     )
-    many = cells.map({cell: len(pairs or ()) > MAX_ATTRIBUTES for cell, pairs in told.items()})
+    many = cells.map({cell: len(pairs or ()) > MAX_ATTRIBUTES for cell, pairs in parsed.items()})
     table.refuse(many.astype(bool), f"has more than {MAX_ATTRIBUTES} attributes")
-    plain = {cell: json.dumps(pairs, ensure_ascii=False) for cell, pairs in told.items()}
+    plain = {cell: json.dumps(pairs, ensure_ascii=False) for cell, pairs in parsed.items()}
     return cells.map(plain).astype("str")
 
 
@@ -270,10 +270,10 @@ def _plain(value: object) -> str:
 
 def _numbers(table: RawTable, name: str) -> pd.Series:
     cells = _cells(table, name)
-    told = {cell: number_of(cell) for cell in cells.unique()}
-    bad = cells.map({cell: number is None for cell, number in told.items()}).astype(bool)
+    parsed = {cell: number_of(cell) for cell in cells.unique()}
+    bad = cells.map({cell: number is None for cell, number in parsed.items()}).astype(bool)
     table.refuse(bad, f"{name} is not a number; leave it empty where it is not known", name)
-    return cells.map(told).astype("float64")
+    return cells.map(parsed).astype("float64")
 
 
 def _prices(table: RawTable, name: str = "price") -> pd.Series:

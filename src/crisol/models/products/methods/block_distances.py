@@ -98,7 +98,7 @@ class BlockDistances:
 
 def search_weights(
     columns: Mapping[Block, csr_matrix],
-    seen: Sequence[Block],
+    visible: Sequence[Block],
     truth: Floats,
     *,
     rounds: int = ROUNDS,
@@ -111,11 +111,11 @@ def search_weights(
 
     Args:
         columns: of the products, by block.
-        seen: the blocks that may be used.
+        visible: the blocks that may be used.
         truth: [N, M].
         rounds: passes over all weights; 0: the weights at the start of the search.
     """
-    known: list[Block] = [block for block in seen if block in columns]
+    known: list[Block] = [block for block in visible if block in columns]
     weights = {block: START[block] for block in known}
     ridge = START_RIDGE
     if not rounds:

@@ -207,8 +207,8 @@ def fit_neighbours(
             rounds=ROUNDS if params.search_rows and enough else 0,
         )
         for head in _heads(target, features):
-            seen = {block: scales[target].get(block, 0.0) for block in VISIBLE_BLOCKS[head]}
-            heads[head] = _solve(distances.between_products(seen), truth, known, ridge)
+            visible = {block: scales[target].get(block, 0.0) for block in VISIBLE_BLOCKS[head]}
+            heads[head] = _solve(distances.between_products(visible), truth, known, ridge)
     return NeighboursMember(features, _needed(distances, scales), scales, heads)
 
 
@@ -243,12 +243,12 @@ def _needed(distances: BlockDistances, scales: Mapping[Target, BlockWeights]) ->
 
 def _sum(apart: Mapping[Block, Floats], weights: BlockWeights, head: LinearHead) -> Floats:
     """[T] the weighted sum of the distances in the blocks that a head may use."""
-    seen = [
+    visible = [
         np.float32(weights[block]) * apart[block]
         for block in VISIBLE_BLOCKS[head]
         if weights.get(block) and block in apart
     ]
-    return sum(seen[1:], seen[0]) if seen else np.zeros_like(next(iter(apart.values())))
+    return sum(visible[1:], visible[0]) if visible else np.zeros_like(next(iter(apart.values())))
 
 
 def _solve(apart: Floats, truth: Floats, known: NDArray[np.bool_], ridge: float) -> KernelWeights:

@@ -53,11 +53,11 @@ def _pieces(words: Iterable[str]) -> Iterable[str]:
 
 def rarity(documents: Iterable[Mapping[int, int]], buckets: int) -> NDArray[np.float32]:
     """[buckets] the smoothed inverse document frequency of each bucket."""
-    seen, total = np.zeros(buckets), 0
+    documents_with, total = np.zeros(buckets), 0
     for counts in documents:
-        seen[list(counts)] += 1
+        documents_with[list(counts)] += 1
         total += 1
-    return (np.log((1 + total) / (1 + seen)) + 1).astype(np.float32)
+    return (np.log((1 + total) / (1 + documents_with)) + 1).astype(np.float32)
 
 
 def weights(counts: Mapping[int, int], idf: NDArray[np.float32]) -> NDArray[np.float32]:

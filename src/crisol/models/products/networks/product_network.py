@@ -232,10 +232,11 @@ class ProductNetwork(nn.Module):
         """The tokens beside words and patches [n, 6, D], and the mask of those present [n, 6]."""
         brand, category, main, currency = inputs["names"][rows].unbind(1)
         price = self.price(_periodic(inputs["price"][rows])) + self.currencies(currency)
-        asked = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
+        task_tokens = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
         known = [self.brands(brand), price, self.categories(category) + self.categories(main)]
         tokens = (
-            torch.cat([torch.stack(known, dim=1), asked], dim=1) + self.kinds[TokenKind.BRAND :]
+            torch.cat([torch.stack(known, dim=1), task_tokens], dim=1)
+            + self.kinds[TokenKind.BRAND :]
         )
         always = torch.ones(len(rows), _TASKS, dtype=torch.bool, device=tokens.device)
         there = torch.stack([brand > 0, inputs["has_price"][rows], category > 0], dim=1)

@@ -124,13 +124,13 @@ def multitask_loss(pictures: Tensor, loop: NetworkLoop) -> Loss:
         plain = getattr(network, "module", network)  # inside DistributedDataParallel
         assert isinstance(plain, ProductNetwork)
         inputs = _trimmed(batch)
-        seen, images = _changed(inputs, pictures, loop)
+        augmented, images = _changed(inputs, pictures, loop)
         second = _trimmed(drop_words(inputs, QUERY_DROPOUT)) if loop.view_contrast else None
-        out = network(seen, images, second)
+        out = network(augmented, images, second)
         found = task_losses(plain.tasks, out, batch, plain.main_of_C, loop.label_smoothing)
         total = out["text"].sum() * 0 if plain.weighting is None else plain.weighting(found)
-        has_text = seen["present"].any(1)
-        both = has_text & (seen["image_row"] >= 0)
+        has_text = augmented["present"].any(1)
+        both = has_text & (augmented["image_row"] >= 0)
         if loop.modality_contrast and len(pictures):
             found["modalities"] = contrast(out["text"], out["image"], both, plain.log_temperature)
             total = total + loop.modality_contrast * found["modalities"]

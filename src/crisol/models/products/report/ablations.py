@@ -56,8 +56,8 @@ def forecast_table(
     """
     tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
     for view, parts in {WHOLE: (), **ablations}.items():
-        seen = [record.without(*parts) for record in records]
-        predicted = predictor.forecasts(seen)
+        reduced = [record.without(*parts) for record in records]
+        predicted = predictor.forecasts(reduced)
         methods = {ENSEMBLE: predictor.blend.combine(predicted), **predicted}
         if view == WHOLE and len(predicted) > 1:
             methods |= {

@@ -174,8 +174,8 @@ def retrieval(predictor: ProductsPredictor, tested: Sequence[ProductRecord]) -> 
     rows = []
     for at in np.linspace(0, len(pictured) - 1, min(QUERIES, len(pictured))).astype(int):
         best = np.argsort(-(outputs.image @ outputs.text[at]), kind="stable")[:SHOWN]
-        asked = Tile(None, [], text=pictured[at].title)
-        rows.append([asked, *(_found(pictured[other], other == at) for other in best)])
+        query = Tile(None, [], text=pictured[at].title)
+        rows.append([query, *(_found(pictured[other], other == at) for other in best)])
     return gallery(
         rows,
         title="Pictures found by a title",

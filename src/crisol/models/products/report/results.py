@@ -100,8 +100,8 @@ class StudyResult:
     def heads(self) -> list[Head]:
         """The heads that the ensemble has learned and that can be scored."""
         two = self.study.category_levels == 2
-        asked = [head for head in HEADS if head != "main category" or two]
-        return [head for head in asked if self.measured(head, ENSEMBLE) is not None]
+        candidates = [head for head in HEADS if head != "main category" or two]
+        return [head for head in candidates if self.measured(head, ENSEMBLE) is not None]
 
 
 def truth_and_answer(table: pd.DataFrame, head: Head) -> tuple[NDArray[Any], NDArray[Any]] | None:

@@ -192,14 +192,16 @@ def limits(predictor: ProductsPredictor, data: DataParams) -> list[str]:
             "what is rated well elsewhere, or later, may differ."
         )
     else:
-        sentences.append("It has seen no ratings: the quality score is that of the rules alone.")
+        sentences.append(
+            "It was trained without ratings: the quality score is that of the rules alone."
+        )
     if predictor.intervals is not None:
         sentences.append(
             f"Prices are those of the training catalogue ({about.currency or 'no currency named'}) "
             "when it was collected; nothing is converted or adjusted for inflation."
         )
     if not about.pictures:
-        sentences.append("It has seen no pictures: what a picture shows does not count.")
+        sentences.append("It was trained without pictures: a picture has no effect.")
     if data.synthetic:
         sentences.append(
             "The products are made up; nothing measured on them says anything about a shop."
