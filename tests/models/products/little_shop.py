@@ -1,4 +1,4 @@
-"""A little shop on which the tests of the network train: what a product is shows in every part."""
+"""A small shop for the tests of the network: every part of a product shows its category."""
 
 from functools import cache
 
@@ -44,7 +44,7 @@ def product(number: int) -> ProductRecord:
 
 
 def targets_of(numbers: range) -> Targets:
-    """What those products are."""
+    """The targets of these products."""
     kinds = [KINDS[number % 4] for number in numbers]
     leaf = TAXONOMY.codes([main for main, _, _ in kinds], [sub for _, sub, _ in kinds])
     place = np.array([number % 4 for number in numbers], float)
@@ -57,5 +57,5 @@ TARGETS = targets_of(range(48))
 
 @cache
 def trained() -> TransformerMember:
-    """A transformer that has learned the shop."""
+    """A transformer trained on the shop."""
     return fit_transformer(RECORDS, TARGETS, TAXONOMY, NETWORK, LOOP)[0]

@@ -31,7 +31,7 @@ def test_every_method_answers_every_test_product_once(fitted: Fit, shop: Shop) -
     assert not trained & set(tested)
 
 
-def test_every_fold_is_looked_at_in_the_same_views(fitted: Fit, shop: Shop) -> None:
+def test_every_fold_is_evaluated_in_the_same_views(fitted: Fit, shop: Shop) -> None:
     records = records_from_tables(shop.products.head(12), shop.images)
     plain = [record.without("image", "price") for record in records]
     known = ablations.relevant([*plain[:6], *records[6:]])
@@ -43,7 +43,7 @@ def test_every_fold_is_looked_at_in_the_same_views(fitted: Fit, shop: Shop) -> N
     assert of_view["without image"] == of_view[WHOLE]
 
 
-def test_what_a_head_must_not_see_changes_nothing(fitted: Fit) -> None:
+def test_a_part_that_a_head_must_not_use_changes_nothing(fitted: Fit) -> None:
     whole = of(fitted, ENSEMBLE)
     no_category, no_price = (
         of(fitted, ENSEMBLE, f"without {part}") for part in ("category", "price")
@@ -135,7 +135,7 @@ def test_the_measured_leaf_is_the_answered_one() -> None:
     ("changes", "why"),
     [({"image_size": 64}, "pictures of 64 pixels"), ({"currency": "EUR"}, "prices are in EUR")],
 )
-def test_a_champion_that_sees_or_prices_otherwise_is_not_compared(
+def test_a_champion_with_other_pictures_or_currency_is_not_compared(
     fitted: Fit, shop: Shop, sections: Sections, changes: dict, why: str
 ) -> None:
     mine = fitted.predictor

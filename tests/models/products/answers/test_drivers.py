@@ -29,7 +29,7 @@ RECORD = ProductRecord(
 
 
 class Model:
-    """Adds weights of words; a picture adds 0.75. The brand means nothing to it."""
+    """Adds weights of words; a picture adds 0.75 and the brand nothing."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []

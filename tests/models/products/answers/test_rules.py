@@ -1,4 +1,4 @@
-"""Every rule: kept, broken with what it says, and not judged where it cannot be."""
+"""Every rule: it holds, it is broken with its reason, or it does not apply."""
 
 import re
 from dataclasses import replace
@@ -37,7 +37,7 @@ GOOD = ProductFacts(
 
 
 def broken(facts: ProductFacts) -> dict[str, str]:
-    """By rule, all that is said."""
+    """The reason and improvement of every broken rule."""
     return {
         rule.name: f"{finding.reason} {finding.improvement}"
         for rule, finding in judged(facts)
@@ -107,7 +107,7 @@ def test_a_good_product_keeps_every_rule_and_all_are_judged() -> None:
 def test_a_broken_rule_says_what_is_wrong(name: str, facts: ProductFacts, said: str) -> None:
     found = broken(facts)
     assert said in found.pop(name)
-    # Nothing else is held against it but what follows from the same fault.
+    # No other rule is broken but those that follow from the same fault.
     assert set(found) <= {"short_description", "title_repetition", "description_repeats"}
 
 

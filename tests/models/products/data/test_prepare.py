@@ -1,4 +1,4 @@
-"""Catalogues of any shape are cleaned with their pictures, and divided as the protocols say."""
+"""Catalogues of any shape are cleaned with their pictures, and split by the protocols."""
 
 from pathlib import Path
 

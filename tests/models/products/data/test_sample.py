@@ -1,4 +1,4 @@
-"""The committed sample is what its module writes, small, and worth learning from."""
+"""The committed sample equals the output of its module, is small, and can be learned from."""
 
 from pathlib import Path
 

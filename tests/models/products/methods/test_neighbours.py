@@ -24,7 +24,7 @@ PARAMS = NeighboursParams(
 
 
 def _shop(rows, seed):
-    """Zenith is dear in watches and cheap in towels, which no sum over words can say."""
+    """Zenith is expensive for watches and cheap for towels, which no sum over words can model."""
     random = np.random.default_rng(seed)
     records, leaf, prices = [], np.arange(rows) % 3, np.zeros(rows)
     for row, code in enumerate(leaf.tolist()):
@@ -57,7 +57,7 @@ def _same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_it_learns_what_words_mean_beside_other_words(shop, neighbours):
+def test_it_learns_interactions_of_words(shop, neighbours):
     records, truth = shop[1]
     said = neighbours.forecast(records)
     assert (said.leaf.argmax(axis=1) == truth.leaf).mean() > 0.95
@@ -147,7 +147,7 @@ def test_the_same_seed_makes_the_same_bits_and_storing_keeps_them(shop, neighbou
     _same(said, NeighboursMember.read(tmp_path, neighbours.write(tmp_path)).forecast(records))
 
 
-def test_of_many_products_a_drawn_part_teaches(shop):
+def test_a_random_part_of_many_products_is_used(shop):
     (records, targets), (others, truth) = shop
     few = PARAMS.model_copy(update={"max_rows": 60})
     member = fit_neighbours(records, targets, TAXONOMY, few)

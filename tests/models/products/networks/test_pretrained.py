@@ -20,7 +20,7 @@ FEW = RECORDS[:16]
 
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory):
-    """A text and an image encoder with random weights, as a hub would hold them."""
+    """A text and an image encoder with random weights, in the layout of the hub."""
     folder = tmp_path_factory.mktemp("hub")
     words = {"mug": 4, "lamp": 5, "shirt": 6, "scarf": 7}
     marks = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}

@@ -16,7 +16,7 @@ ONE = replace(RECORDS[13], price=25.0, category="Home > Mug")
 
 
 def forecast(record: ProductRecord):
-    """Bits of the answers for a product among others."""
+    """The bytes of the predictions for a product in a batch."""
     found = trained().forecast([record, RECORDS[9]])
     return found.leaf[0].tobytes(), found.log_price[0].tobytes(), found.rating[0].tobytes()
 
@@ -50,7 +50,7 @@ def test_the_given_category_does_not_reach_the_answered_one(category):
         assert changed[2] != forecast(record)[2]
 
 
-def test_no_number_of_layers_carries_what_a_task_must_not_see():
+def test_no_number_of_layers_leaks_a_target_to_its_task():
     reached = {kind: set(seen) for kind, seen in ATTENDS_TO.items()}
     for _ in TokenKind:
         reached = {
@@ -62,7 +62,7 @@ def test_no_number_of_layers_carries_what_a_task_must_not_see():
     assert {TokenKind.PRICE, TokenKind.CATEGORY, TokenKind.BRAND} <= reached[TokenKind.RATING_TASK]
 
 
-def test_embeddings_know_neither_price_nor_category_nor_the_other_modality():
+def test_embeddings_use_neither_price_nor_category_nor_the_other_modality():
     outputs = trained().outputs([ONE, ONE.without("price", "category", "image")])
     assert outputs.text[0].tobytes() == outputs.text[1].tobytes()
     alone = trained().outputs([ONE.without("title", "description", "brand", "attributes")])

@@ -46,7 +46,7 @@ def test_encoding_beforehand_gives_the_same_answers():
         np.testing.assert_array_equal(left, right)
 
 
-def test_embeddings_alone_are_those_of_a_whole_look():
+def test_embeddings_alone_equal_those_of_the_whole_output():
     records = [*RECORDS, ProductRecord(title="")]
     alone = trained().embed(records)
     np.testing.assert_allclose(alone, trained().outputs(records).embedding, atol=1e-6)

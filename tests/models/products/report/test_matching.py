@@ -1,4 +1,4 @@
-"""Matching the entries of two shops: what is measured of a pair, what is learned, and from what."""
+"""Matching the entries of two shops: features of pairs, classifiers, thresholds and splits."""
 
 from collections.abc import Iterator
 
@@ -45,7 +45,7 @@ def _few_trees() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shops() -> pd.DataFrame:
-    """The same model number, written differently, is the same product; the words say little."""
+    """Products are equal if their model numbers are, however written; words hardly matter."""
     rng = np.random.default_rng(5)
     rows = []
     for number in range(240):
@@ -64,7 +64,7 @@ def shops() -> pd.DataFrame:
 
 
 def embed(records) -> np.ndarray:
-    """Letters of the title, counted; it stands for the network's interface."""
+    """The letter counts of the titles, in place of the network's embeddings."""
     counts = [[1e-9 + record.title.lower().count(x) for x in "acmeprintqx "] for record in records]
     return np.array(counts) / np.linalg.norm(counts, axis=1, keepdims=True)
 

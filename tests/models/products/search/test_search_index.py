@@ -19,7 +19,7 @@ BRANDS = ("Acme", "Bloom", "")
 
 
 def make(approximate_from: int = 10**6) -> ProductIndex:
-    """Products in clusters: neighbours are alike, as products of a catalogue are."""
+    """Products in clusters, as in a real catalogue."""
     rng = np.random.default_rng(3)
     centres = rng.standard_normal((60, DIMENSIONS))
     clusters = rng.integers(0, 60, COUNT)
@@ -65,7 +65,7 @@ FILTERS = [
 
 
 def fits(index: ProductIndex, row: int, filters: Filters) -> bool:
-    """The filters once more, in plain words."""
+    """The filters, implemented a second time row by row."""
     category, brand, price = index.categories[row], index.brands[row], index.prices[row]
     wanted = {" ".join(name.lower().split()) for name in filters.categories or ()}
     low = category.lower()
@@ -235,7 +235,7 @@ def test_what_is_no_index_says_so(text, message, tmp_path):
 
 
 class Lengths:
-    """Embeds a product as the lengths of its texts; it stands for the network's interface."""
+    """Embeds a product as the lengths of its texts, in place of the network."""
 
     embedding_id = "lengths"
 
