@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.models.products.answers.quality import CatalogueNorms
-from crisol.models.products.data.prepare import records_from_tables
+from crisol.models.products.data.prepare import EVERYTHING, HELPER, TEST, TRAIN, records_from_tables
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.description import Description
 from crisol.models.products.member import Forecast, Member, Targets
@@ -43,9 +43,7 @@ from crisol.models.products.study_params import StudyParams
 
 logger = logging.getLogger(__name__)
 
-FINAL = -1
-"""The fold of a cross-validated study whose predictor learns from every product."""
-ROLES = ("train", "helper", "test")
+ROLES = (TRAIN, HELPER, TEST)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class StudyTraining:
             mine, images, hide_category_words=study.hide_category_words
         )
         # The currency is that of its own products: helpers may be more, and from elsewhere.
-        own = np.sort(self.parts.loc[self.parts["role"] != "helper", "row"].unique())
+        own = np.sort(self.parts.loc[self.parts["role"] != HELPER, "row"].unique())
         self.currency = currency_of(products.iloc[own])
         places = np.searchsorted(self.rows, own)
         self.ablations = ablations.relevant([self.records[place] for place in places])
@@ -116,8 +114,10 @@ class StudyTraining:
 
     def folds(self, *, registered: bool) -> list["FoldTraining"]:
         """The folds to train; the fold of all products only where its predictor is registered."""
-        numbers = sorted(self.parts["fold"].unique(), key=lambda number: (number == FINAL, number))
-        return [FoldTraining(self, int(n)) for n in numbers if n != FINAL or registered]
+        numbers = sorted(
+            self.parts["fold"].unique(), key=lambda number: (number == EVERYTHING, number)
+        )
+        return [FoldTraining(self, int(n)) for n in numbers if n != EVERYTHING or registered]
 
 
 class FoldTraining:
@@ -139,7 +139,7 @@ class FoldTraining:
     @property
     def label(self) -> str:
         """The fold's name in the history and in the log."""
-        return f"{self.study.name}.{'all' if self.number == FINAL else self.number}"
+        return f"{self.study.name}.{'all' if self.number == EVERYTHING else self.number}"
 
     @property
     def heads(self) -> list[str]:

@@ -19,7 +19,8 @@ import pandas as pd
 from crisol.core.errors import MendableError
 from crisol.core.training.checkpoints import clear
 from crisol.models.products.answers.golden import golden_requests
-from crisol.models.products.folds import FINAL, StudyTraining
+from crisol.models.products.data.prepare import EVERYTHING
+from crisol.models.products.folds import StudyTraining
 from crisol.models.products.params import (
     DataParams,
     ModelParams,
@@ -83,7 +84,7 @@ def fit(
         for fold in folds:
             made = fold.fit()
             histories.append(made.history)
-            if fold.number != FINAL:
+            if fold.number != EVERYTHING:
                 forecasts.append(fold.forecasts(made))
             if fold.number == 0:
                 found.append(fold.ranks(made))
