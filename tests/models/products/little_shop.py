@@ -1,14 +1,14 @@
-"""A little shop on which the tests of the network train: what a product is shows in every part."""
+"""A small shop for the tests of the network: every part of a product shows its category."""
 
 from functools import cache
 
 import numpy as np
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
-from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.member import Targets
+from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import NetworkLoop, NetworkParams
 
@@ -23,14 +23,14 @@ NETWORK = NetworkParams(preset="tiny", vocabulary=400, title_tokens=12, descript
 LOOP = NetworkLoop(epochs=6, batch_size=16, learning_rate=4e-3, device="cpu", seed=1)
 
 
-def product(number: int) -> Record:
+def product(number: int) -> ProductRecord:
     """The n-th product; some have no picture, description, brand, price or category."""
     main, sub, colour = KINDS[number % 4]
     noise = np.random.default_rng(number)
     pixels = np.clip(np.array(colour) + noise.integers(-30, 30, (16, 16, 3)), 0, 255)
     picture = Image(pixels.astype(np.uint8), 16, 16)
     words = noise.permutation(["fine", "handmade", "classic", "soft", "large", "daily"])
-    return Record(
+    return ProductRecord(
         title=f"{words[0]} {sub} {words[1]}",
         description=f"A {words[2]} {sub} for {words[3]} days" if number % 3 else "",
         brand=("Alba", "Brio", "")[number % 3],
@@ -44,7 +44,7 @@ def product(number: int) -> Record:
 
 
 def targets_of(numbers: range) -> Targets:
-    """What those products are."""
+    """The targets of these products."""
     kinds = [KINDS[number % 4] for number in numbers]
     leaf = TAXONOMY.codes([main for main, _, _ in kinds], [sub for _, sub, _ in kinds])
     place = np.array([number % 4 for number in numbers], float)
@@ -56,6 +56,6 @@ TARGETS = targets_of(range(48))
 
 
 @cache
-def trained() -> Transformer:
-    """A transformer that has learned the shop."""
+def trained() -> TransformerMember:
+    """A transformer trained on the shop."""
     return fit_transformer(RECORDS, TARGETS, TAXONOMY, NETWORK, LOOP)[0]

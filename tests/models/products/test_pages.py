@@ -1,4 +1,4 @@
-"""What the page tells people to write is what the contract takes, and its rules are the rules."""
+"""The requests of the documentation are valid, and its table lists the quality rules."""
 
 import re
 from pathlib import Path

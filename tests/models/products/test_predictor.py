@@ -77,7 +77,7 @@ def test_two_levels_never_contradict_each_other(predictor, shop: Shop) -> None:
 def test_a_blend_that_trusts_nobody_has_no_drivers(predictor: ProductsPredictor) -> None:
     nobody = replace(predictor.blend, leaf=dict.fromkeys(predictor.blend.leaf, 0.0))
     changed = ProductsPredictor(
-        predictor.description, predictor.taxonomy, predictor.members, nobody, None, predictor.habits
+        predictor.description, predictor.taxonomy, predictor.members, nobody, None, predictor.norms
     )
     assert changed.predict([family.example_request()])[0].categories.drivers == ()
 

@@ -6,13 +6,13 @@ from tests.models.products.conftest import Sections, Shop
 from crisol.core.errors import MendableError
 from crisol.models import products as family
 from crisol.models.products import evaluation
-from crisol.models.products.data.prepare import records_of
+from crisol.models.products.data.prepare import records_from_tables
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.folds import FoldTraining, StudyTraining
-from crisol.models.products.methods.member import Forecast, Targets
-from crisol.models.products.report import views
+from crisol.models.products.member import Forecast, Targets
+from crisol.models.products.report import ablations
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.report.results import study_results, truth_of
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.study_params import CrossValidation, StudyParams
 from crisol.models.products.training import Fit
 
@@ -31,19 +31,19 @@ def test_every_method_answers_every_test_product_once(fitted: Fit, shop: Shop) -
     assert not trained & set(tested)
 
 
-def test_every_fold_is_looked_at_in_the_same_views(fitted: Fit, shop: Shop) -> None:
-    records = records_of(shop.products.head(12), shop.images)
+def test_every_fold_is_evaluated_in_the_same_views(fitted: Fit, shop: Shop) -> None:
+    records = records_from_tables(shop.products.head(12), shop.images)
     plain = [record.without("image", "price") for record in records]
-    known = views.changing([*plain[:6], *records[6:]])
+    known = ablations.relevant([*plain[:6], *records[6:]])
     assert "without image" in known
-    assert "without image" not in views.changing(plain[:6])
-    found = views.answers(fitted.predictor, fitted.predictor.linear, plain[:6], known)
+    assert "without image" not in ablations.relevant(plain[:6])
+    found = ablations.forecast_table(fitted.predictor, fitted.predictor.linear, plain[:6], known)
     of_view = found[found["method"] == ENSEMBLE].groupby("view", sort=False)["leaf"].agg(list)
     assert list(of_view.index) == [WHOLE, *known]
     assert of_view["without image"] == of_view[WHOLE]
 
 
-def test_what_a_head_must_not_see_changes_nothing(fitted: Fit) -> None:
+def test_a_part_that_a_head_must_not_use_changes_nothing(fitted: Fit) -> None:
     whole = of(fitted, ENSEMBLE)
     no_category, no_price = (
         of(fitted, ENSEMBLE, f"without {part}") for part in ("category", "price")
@@ -125,7 +125,7 @@ def test_evaluation_brings_tables_figures_and_the_gate(
 
 def test_the_measured_leaf_is_the_answered_one() -> None:
     taxonomy = Taxonomy((("Home", "Lamps"), ("Home", "Rugs"), ("Toys", "Dolls")))
-    found = views._category(taxonomy, Forecast(leaf=np.log([[0.35, 0.25, 0.4]])))
+    found = ablations._category(taxonomy, Forecast(leaf=np.log([[0.35, 0.25, 0.4]])))
     assert (found["leaf"][0], found["main"][0]) == ("Home > Lamps", "Home")
     assert found["confidence"][0] == pytest.approx(0.35)
     assert found["main_confidence"][0] == pytest.approx(0.6)
@@ -135,7 +135,7 @@ def test_the_measured_leaf_is_the_answered_one() -> None:
     ("changes", "why"),
     [({"image_size": 64}, "pictures of 64 pixels"), ({"currency": "EUR"}, "prices are in EUR")],
 )
-def test_a_champion_that_sees_or_prices_otherwise_is_not_compared(
+def test_a_champion_with_other_pictures_or_currency_is_not_compared(
     fitted: Fit, shop: Shop, sections: Sections, changes: dict, why: str
 ) -> None:
     mine = fitted.predictor
@@ -169,7 +169,7 @@ def test_a_catalogue_of_titles_alone_trains_what_it_can(
     assert answer.categories.sub is None
     assert "The model has learned no prices." in answer.notes
     assert "missing_image" not in [reason.rule for reason in answer.quality.reasons]
-    assert len(records_of(products, no_images)) == len(products)
+    assert len(records_from_tables(products, no_images)) == len(products)
 
 
 def test_helpers_teach_once_and_are_never_tested(shop: Shop, sections: Sections, tmp_path) -> None:
@@ -210,7 +210,7 @@ def test_only_training_products_of_its_own_make_a_study_learn_prices(
         return StudyTraining(*given, tmp_path).folds(registered=True)[0]
 
     whole = fold(products)
-    assert whole.unit.currency == "EUR"
+    assert whole.training.currency == "EUR"
     assert "price" in whole.heads
     few = products.assign(price=products["price"].where(~mine | (np.arange(len(mine)) < 100)))
     known = few.loc[mine, "price"].notna().sum()

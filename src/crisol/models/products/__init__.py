@@ -1,4 +1,4 @@
-"""Products read by one model: category, quality, price and an embedding, of text and picture."""
+"""One model of products: category, quality, price and an embedding from text and picture."""
 
 from crisol.core.facade import lazy
 
@@ -17,14 +17,14 @@ __getattr__, __dir__ = lazy(
         "SearchRequest": "contract",
         "SearchResponse": "contract",
         "example_request": "contract",
-        "Record": "data.records",
+        "ProductRecord": "data.records",
         "clean": "data.prepare",
         "clean_pairs": "data.prepare",
         "split": "data.prepare",
         "fit": "training",
         "evaluate": "evaluation",
         "Index": "search.search_index:ProductIndex",
-        "build_index": "search.search_index",
+        "build_index": "search.index_building",
         "fetch": "data.sources",
     },
 )

@@ -1,7 +1,7 @@
-"""What one asks of `products` and what it answers.
+"""The requests and responses of `products`.
 
 Every part of a product but its title may be missing: the model was trained that way. A picture
-comes inside the request, as base64 or as an uploaded file; nothing is ever fetched from an address.
+comes inside the request, as base64 or as an uploaded file; the service fetches nothing.
 """
 
 from datetime import datetime
@@ -50,7 +50,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Product(Contract):
-    """One product, as far as it is known.
+    """One product; every field but the title may be left out.
 
     ``image`` is a JPEG, PNG or WebP file in base64 (a ``data:`` address of one is taken too).
     """
@@ -60,17 +60,17 @@ class Product(Contract):
     price: Price | None = None
     currency: Currency | None = None
     category: Name | None = None
-    """What the shop says it is: ``Home > Curtains``, or one level of it. It helps the price and the
-    quality; the category that is answered does not look at it."""
+    """The shop's own category: ``Home > Curtains``, or one level of it. The price and the quality
+    use it; the predicted category does not."""
     brand: Name | None = None
     attributes: dict[Name, Value] | None = Field(default=None, max_length=MAX_ATTRIBUTES)
     image: Picture | None = None
     task: Task | None = None
-    """What to answer; everything when it is not said."""
+    """The task to answer; all tasks when it is left out."""
 
 
 class CategoryGuess(Contract):
-    """A category and how likely it is."""
+    """A category and its probability."""
 
     category: str
     """Main category, or ``main > sub``."""
@@ -78,16 +78,16 @@ class CategoryGuess(Contract):
 
 
 class Driver(Contract):
-    """What moved the probability of the answered category."""
+    """One part or word, and its effect on the probability of the answered category."""
 
     part: str
     """``title``, ``description``, ``image``, ``brand``, ``attributes``, ``price``, ``word: …``."""
     effect: float
-    """Log-probability that is lost without it; below zero: it spoke against the category."""
+    """Log-probability that is lost without it; below zero: it lowered the probability."""
 
 
 class Categories(Contract):
-    """The category, in both levels where the model has two."""
+    """The predicted category, in both levels where the model has two."""
 
     main: str
     main_probability: Share
@@ -95,72 +95,72 @@ class Categories(Contract):
     sub_probability: Share | None
     guesses: tuple[CategoryGuess, ...]
     """The most probable leaves, best first, at most five. ``sub`` is the best leaf of the most
-    probable main category: as a rule, the first of these."""
+    probable main category, which is usually the first of these."""
     drivers: tuple[Driver, ...]
     """Strongest first."""
     agrees: bool | None
-    """Whether the category given with the product is the answered one; unknown when none came."""
+    """Whether the given category is the predicted one; empty when none was given."""
 
 
 class QualityReason(Contract):
-    """One rule that a product breaks, and what to do."""
+    """One rule that a product breaks, and its remedy."""
 
     rule: str
-    """Its name in the list of rules, such as ``title_length``."""
+    """The name of the rule, such as ``title_length``."""
     reason: str
     improvement: str
     weight: Share
-    """What the score gains when it is mended."""
+    """The gain in score when this fault is corrected."""
 
 
 class Quality(Contract):
-    """An honest score, and where it comes from."""
+    """The score of an entry, its parts, and the rules that the entry breaks."""
 
     score: Share
     basis: Literal["rules", "rules and ratings"]
-    """``rules and ratings``: half is each; ``rules``: the model has seen no ratings."""
+    """``rules and ratings``: each counts half; ``rules``: the model was trained without ratings."""
     rules_score: Share
-    """Completeness and consistency: the weight of the rules that hold."""
+    """Completeness and consistency: the share of weight of the rules that hold."""
     expected_rating: Share | None
-    """Where customers' rating of such a product is expected among all rated ones: 0 the lowest, 1
-    the highest. Learned; none where the model has seen no ratings."""
+    """The expected rank of the product's rating among all rated products: 0 the lowest, 1 the
+    highest. Empty where the model was trained without ratings."""
     reasons: tuple[QualityReason, ...]
-    """The most important first."""
+    """Sorted by weight, the largest first."""
 
 
 class PriceEstimate(Contract):
-    """What such a product costs, without looking at the price it came with."""
+    """The estimated price of such a product; the price in the request is not used."""
 
     estimate: float
     low: float
     high: float
     coverage: Share
-    """At least so many of such products cost between ``low`` and ``high``, by the products held out
-    in training."""
+    """The least share of such products that cost between ``low`` and ``high``, measured on the
+    products held out in training."""
     currency: str | None
     given: float | None
     outlier: bool | None
-    """Whether the given price lies where at most 2 of 100 lie (10, where few prices are known);
-    unknown when none came, when it is in another currency than the model's, or when too few prices
-    are known."""
+    """Whether the given price lies outside the range of 98 of 100 such prices (90 where few prices
+    are known). Empty when no price was given, when it is in another currency than the model's, or
+    when too few prices are known."""
     note: str | None
 
 
 class Sentiment(Contract):
-    """How the description sounds, by a word list; it is no opinion of customers."""
+    """The sentiment of the description, by a word list; it is not an opinion of customers."""
 
     score: Annotated[float, Field(ge=-1, le=1)]
     label: Literal["negative", "neutral", "positive"]
 
 
 class Analysis(Contract):
-    """The answer; what was not asked for, or what the model cannot tell, is left empty."""
+    """The answer; fields that were not asked for, or that the model cannot predict, are empty."""
 
     categories: Categories | None = None
     quality: Quality | None = None
     price: PriceEstimate | None = None
     embedding: tuple[float, ...] | None = None
-    """Length 1; the cosine of two products' embeddings says how alike they are."""
+    """A vector of length 1; the cosine of two embeddings measures how similar the products are."""
     sentiment: Sentiment | None = None
     notes: tuple[str, ...]
     model_version: str
@@ -169,7 +169,7 @@ class Analysis(Contract):
 
 
 class EmbeddingsRequest(Contract):
-    """Products to embed in the background. Each is checked on its own: a bad one fails alone."""
+    """Products to embed in the background. Each is validated on its own."""
 
     products: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_BATCH)]
 
@@ -178,25 +178,25 @@ JobState = Literal["waiting", "running", "done", "cancelled"]
 
 
 class Job(Contract):
-    """How far a background job is."""
+    """The progress of a background job."""
 
     job_id: str
     state: JobState
     total: int
     done: int
-    """Products that are embedded."""
+    """Products embedded so far."""
     failed: int
-    """Products that could not be; their results say why."""
+    """Products that could not be embedded; their results give the error."""
     cached: int
-    """Of the done ones: had been embedded before."""
+    """Products among ``done`` whose embedding was stored by an earlier job."""
     created: datetime
     expires: datetime | None
-    """When the results are deleted; unknown while the job is not finished."""
+    """Time at which the results are deleted; empty while the job is not finished."""
     model_version: str
 
 
 class ItemResult(Contract):
-    """One product of a job: its embedding or what is wrong with it."""
+    """One product of a job: its embedding or its error."""
 
     position: int
     embedding: tuple[float, ...] | None
@@ -210,11 +210,11 @@ class JobResults(Contract):
     job: Job
     results: tuple[ItemResult, ...]
     next_position: int | None
-    """Ask on from here; none: these were the last."""
+    """Position of the next page; empty after the last one."""
 
 
 class Filters(Contract):
-    """Only products that fit all of these."""
+    """Conditions on the products searched; a product must meet all of them."""
 
     categories: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] | None = None
     """Main categories or ``main > sub``."""
@@ -232,7 +232,7 @@ class Filters(Contract):
 
 
 class SearchRequest(Contract):
-    """Search by exactly one of: words, a product, a picture, or a product of the index."""
+    """A search by exactly one of: words, a product, a picture, or a product of the index."""
 
     text: Title | None = None
     product: Product | None = None
@@ -255,7 +255,7 @@ class SearchRequest(Contract):
 
 
 class Hit(Contract):
-    """A product of the index."""
+    """One product found in the index."""
 
     rank: int
     product_id: str
@@ -264,17 +264,17 @@ class Hit(Contract):
     brand: str | None
     price: float | None
     similarity: float
-    """Cosine of the embeddings."""
+    """Cosine of the two embeddings."""
 
 
 class SearchResponse(Contract):
-    """What is nearest, best first."""
+    """The nearest products, best first."""
 
     hits: tuple[Hit, ...]
     exact: bool
-    """Whether every product was compared, or an approximate index asked."""
+    """Whether every product was compared; otherwise an approximate index was used."""
     searched: int
-    """Products that fit the filters."""
+    """Number of products that meet the filters."""
     notes: tuple[str, ...]
     model_version: str
 

@@ -1,25 +1,27 @@
-"""From answers to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
+"""Evaluates every method on the test products: metrics, tables, figures and the gate's rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, Report
 from crisol.core.errors import MendableError
 from crisol.models.products.answers.drivers import deletion_test
-from crisol.models.products.data.prepare import records_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.prepare import records_from_tables
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report import plots, tables
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE
 from crisol.models.products.report.gating import gate_head
 from crisol.models.products.report.matching import match_products
 from crisol.models.products.report.results import StudyResult, study_results
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE
 
 EXPLAINED = 40
 """Test products whose drivers are tested by deleting them."""
@@ -37,17 +39,17 @@ def evaluate(
     history: pd.DataFrame,
     data: DataParams,
 ) -> Evaluation:
-    """Judge every method on products that none of them had seen.
+    """Evaluate every method on products that none of them was trained on.
 
     Args:
         predictor: the candidate.
         champion: the promoted predictor, if there is one.
         products: the canonical table.
         images: its pictures.
-        parts: which product is what in which fold.
+        parts: the role of every product in every fold.
         pairs: products to be matched; may be empty.
-        answers: every method's answers.
-        ranks: at which rank pictures are found by words.
+        answers: the predictions of every method.
+        ranks: the ranks of pictures searched by words.
         history: learning curves.
         data: the studies.
 
@@ -59,7 +61,7 @@ def evaluate(
     rows = registered.of(ENSEMBLE).index.to_numpy()
     tested = _Tested(
         rows,
-        records_of(
+        records_from_tables(
             products.iloc[rows], images, hide_category_words=registered.study.hide_category_words
         ),
     )
@@ -69,7 +71,7 @@ def evaluate(
     limits = tables.limits(predictor, data)
     deletion = _deletion(predictor, tested)
     if deletion is not None:
-        shown["drivers: what is lost when the named words are deleted"] = [deletion]
+        shown["drivers: what is lost when the named words are deleted"] = [dict(deletion)]
         metrics |= {f"drivers.{name}": float(value) for name, value in deletion.items()}
     if champion is not None and (why := _incomparable(champion, predictor, registered)):
         limits.append(f"It was not compared with the champion, {why}.")
@@ -90,10 +92,10 @@ def evaluate(
 
 @dataclass(frozen=True)
 class _Tested:
-    """The registered study's test products: their places in the canonical table, and themselves."""
+    """The registered study's test products: rows of the canonical table, and their records."""
 
-    rows: np.ndarray
-    records: list[Record]
+    rows: NDArray[np.int64]
+    records: list[ProductRecord]
 
 
 def _tables(
@@ -103,7 +105,7 @@ def _tables(
     if found := tables.retrieval_rows(results):
         shown["pictures found by words, among the test products"] = found
     if matched is not None:
-        shown["the same product in two shops (pairs)"] = matched.to_dict("records")
+        shown["the same product in two shops (pairs)"] = tables.frame_rows(matched)
     if found := tables.price_rows(results):
         shown["prices"] = found
     for result in results:
@@ -126,8 +128,8 @@ def _matched(
     return None if wanted.empty else match_products(wanted, predictor.embed)
 
 
-def _deletion(predictor: ProductsPredictor, tested: _Tested) -> dict[str, float] | None:
-    """Whether the words that the drivers name matter more than others."""
+def _deletion(predictor: ProductsPredictor, tested: _Tested) -> Mapping[str, float] | None:
+    """The deletion test of the drivers' words; ``None`` where there are no categories."""
     if predictor.taxonomy is None:
         return None
     records = tested.records[:EXPLAINED]
@@ -142,17 +144,17 @@ def _scores(
 ) -> pd.DataFrame:
     """The gate's rows: classes of the category, or logarithms of the price."""
     head = gate_head(data, result.heads())
-    truth_name, said_name = (
+    truth_name, predicted_name = (
         ("true_leaf", "leaf") if head == "category" else ("true_log_price", "log_price")
     )
     mine = result.of(ENSEMBLE)
     known = mine[truth_name] != "" if head == "category" else mine[truth_name].notna()
-    columns = {"truth": mine[truth_name], "candidate": mine[said_name]}
+    columns = {"truth": mine[truth_name], "candidate": mine[predicted_name]}
     for name in data.gate_against:
-        columns[name] = result.of(name)[said_name]
-    columns["TF-IDF + linear"] = result.of(BASELINE, WHOLE)[said_name]
-    if champion is not None and (said := _champion(champion, tested, head)) is not None:
-        columns["champion"] = pd.Series(said, index=tested.rows)
+        columns[name] = result.of(name)[predicted_name]
+    columns["TF-IDF + linear"] = result.of(BASELINE, WHOLE)[predicted_name]
+    if champion is not None and (theirs := _champion(champion, tested, head)) is not None:
+        columns["champion"] = pd.Series(theirs, index=tested.rows)
     table = pd.DataFrame(columns)[known]
     if head == "category":
         codes = {name: code for code, name in enumerate(sorted(set(table.to_numpy().ravel())))}
@@ -164,7 +166,7 @@ def _scores(
 def _incomparable(
     champion: ProductsPredictor, predictor: ProductsPredictor, registered: StudyResult
 ) -> str:
-    """Why the champion cannot be asked about the test products; empty: it can."""
+    """The reason why the champion cannot predict the test products; empty where it can."""
     mine, theirs = predictor.description, champion.description
     if registered.study.split.kind == "cross_validation":
         return "which has learned from all the products that cross-validation tests on"
@@ -181,12 +183,12 @@ def _incomparable(
 
 def _champion(
     champion: ProductsPredictor, tested: _Tested, head: str
-) -> Sequence[str] | np.ndarray | None:
-    """What the champion says of the same products; ``None`` where it cannot say anything."""
-    said = champion.forecast(tested.records)
+) -> Sequence[str] | Floats | None:
+    """The champion's predictions for the same products; ``None`` where it has none."""
+    forecast = champion.forecast(tested.records)
     if head == "price":
-        return said.log_price
+        return forecast.log_price
     taxonomy: Taxonomy | None = champion.taxonomy
-    if said.leaf is None or taxonomy is None:
+    if forecast.leaf is None or taxonomy is None:
         return None
-    return [taxonomy.names[leaf] for leaf in taxonomy.best(np.exp(said.leaf))]
+    return [taxonomy.names[leaf] for leaf in taxonomy.best(np.exp(forecast.leaf))]

@@ -1,4 +1,4 @@
-"""Trains the members of one study, fold by fold, and what joins them."""
+"""Trains the members of one study and their blend, fold by fold."""
 
 import logging
 import time
@@ -11,22 +11,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.products.answers.quality import Habits
-from crisol.models.products.data.prepare import records_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.answers.quality import CatalogueNorms
+from crisol.models.products.data.prepare import EVERYTHING, HELPER, TEST, TRAIN, records_from_tables
+from crisol.models.products.data.records import ProductRecord
+from crisol.models.products.description import Description
+from crisol.models.products.member import Forecast, Member, Targets
 from crisol.models.products.methods.blend import Blend, fit_blend
 from crisol.models.products.methods.intervals import PriceIntervals
-from crisol.models.products.methods.linear import fit_baseline, fit_linear
-from crisol.models.products.methods.member import Forecast, Member, Targets
-from crisol.models.products.methods.neighbours import fit_neighbours
-from crisol.models.products.methods.targets import (
+from crisol.models.products.methods.labels import (
     currency_of,
     labels_of,
     priced,
     rating_scale,
     taxonomy_of,
 )
-from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.methods.linear import fit_baseline, fit_linear
+from crisol.models.products.methods.neighbours import fit_neighbours
+from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
 from crisol.models.products.params import (
     DataParams,
@@ -35,21 +36,19 @@ from crisol.models.products.params import (
     NetworkLoop,
     TrainParams,
 )
-from crisol.models.products.predictor import Description, ProductsPredictor
-from crisol.models.products.report import views
+from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report import ablations
 from crisol.models.products.report.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
 
 logger = logging.getLogger(__name__)
 
-FINAL = -1
-"""The fold of a cross-validated study whose predictor learns from every product."""
-ROLES = ("train", "helper", "test")
+ROLES = (TRAIN, HELPER, TEST)
 
 
 @dataclass(frozen=True)
-class Made:
-    """One fold's predictor, the baseline beside it, and the training history."""
+class TrainedFold:
+    """The result of one fold: the predictor, the baseline and the training history."""
 
     predictor: ProductsPredictor
     baseline: Member
@@ -57,7 +56,7 @@ class Made:
 
 
 class StudyTraining:
-    """The products of one study, read once for all of its folds."""
+    """The products of one study, prepared once for all of its folds."""
 
     def __init__(
         self,
@@ -74,29 +73,33 @@ class StudyTraining:
         self.parts = parts[parts["study"] == study.name]
         self.rows = np.sort(self.parts["row"].unique()).astype(np.int64)
         mine = products.iloc[self.rows]
-        self.records = records_of(mine, images, hide_category_words=study.hide_category_words)
-        # Its own products say what its prices are in; helpers may be more, and from elsewhere.
-        own = np.sort(self.parts.loc[self.parts["role"] != "helper", "row"].unique())
+        self.records = records_from_tables(
+            mine, images, hide_category_words=study.hide_category_words
+        )
+        # The currency is that of its own products: helpers may be more, and from elsewhere.
+        own = np.sort(self.parts.loc[self.parts["role"] != HELPER, "row"].unique())
         self.currency = currency_of(products.iloc[own])
         places = np.searchsorted(self.rows, own)
-        self.views = views.changing([self.records[place] for place in places])
+        self.ablations = ablations.relevant([self.records[place] for place in places])
         self.labels = labels_of(mine, study, self.currency)
         self.members: MembersParams = model.of_study(study.name)
         self.loop: NetworkLoop = train.of_study(study.name)
-        self._initial: tuple[Transformer, pd.DataFrame] | None = None
+        self._initial: tuple[TransformerMember, pd.DataFrame] | None = None
 
-    def pretrained(self, rows: NDArray[np.int64]) -> tuple[Transformer | None, list[pd.DataFrame]]:
-        """The transformer after the helpers' products, from which every fold goes on.
+    def pretrained(
+        self, rows: NDArray[np.int64]
+    ) -> tuple[TransformerMember | None, list[pd.DataFrame]]:
+        """The transformer trained on the helpers' products, from which every fold starts.
 
         Returns:
-            It, and its history at the first call; ``None`` where there are no helpers.
+            The transformer, or ``None`` where there are no helpers; its history at the first call.
         """
         if not len(rows):
             return None, []
         first = self._initial is None
         if self._initial is None:
             labels = self.labels.take(rows)
-            taxonomy = taxonomy_of(labels, self.study)  # theirs: every fold makes its own head
+            taxonomy = taxonomy_of(labels, self.study)  # the helpers'; every fold has its own head
             self._initial = fit_transformer(
                 [self.records[row] for row in rows],
                 labels.targets(taxonomy, rating_scale(labels, self.study)),
@@ -110,21 +113,23 @@ class StudyTraining:
         return transformer, [history] if first else []
 
     def folds(self, *, registered: bool) -> list["FoldTraining"]:
-        """Those to train; the one of all products only where its predictor is registered."""
-        numbers = sorted(self.parts["fold"].unique(), key=lambda number: (number == FINAL, number))
-        return [FoldTraining(self, int(n)) for n in numbers if n != FINAL or registered]
+        """The folds to train; the fold of all products only where its predictor is registered."""
+        numbers = sorted(
+            self.parts["fold"].unique(), key=lambda number: (number == EVERYTHING, number)
+        )
+        return [FoldTraining(self, int(n)) for n in numbers if n != EVERYTHING or registered]
 
 
 class FoldTraining:
-    """Trains the members on one division of a study's products, and what joins them."""
+    """Trains the members and their blend on one division of a study's products."""
 
-    def __init__(self, unit: StudyTraining, number: int) -> None:
-        self.unit, self.number, self.study = unit, number, unit.study
-        mine = unit.parts[unit.parts["fold"] == number]
+    def __init__(self, training: StudyTraining, number: int) -> None:
+        self.training, self.number, self.study = training, number, training.study
+        mine = training.parts[training.parts["fold"] == number]
         place = {role: mine.loc[mine["role"] == role, "row"].to_numpy() for role in ROLES}
-        at = {role: np.searchsorted(unit.rows, np.sort(rows)) for role, rows in place.items()}
+        at = {role: np.searchsorted(training.rows, np.sort(rows)) for role, rows in place.items()}
         self.train, self.helpers, self.test = (at[role] for role in ROLES)
-        self.labels = priced(unit.labels, self.train, self.study)
+        self.labels = priced(training.labels, self.train, self.study)
         known = self.labels.take(self.train)
         self.taxonomy = taxonomy_of(known, self.study)
         self.scale = rating_scale(known, self.study)
@@ -133,12 +138,12 @@ class FoldTraining:
 
     @property
     def label(self) -> str:
-        """Names the fold in the history and in the log."""
-        return f"{self.study.name}.{'all' if self.number == FINAL else self.number}"
+        """The fold's name in the history and in the log."""
+        return f"{self.study.name}.{'all' if self.number == EVERYTHING else self.number}"
 
     @property
     def heads(self) -> list[str]:
-        """What there is enough of to learn."""
+        """The heads with enough training products."""
         has = {
             "category": self.taxonomy is not None,
             "price": not np.isnan(self.labels.log_price[self.train]).all(),
@@ -146,25 +151,25 @@ class FoldTraining:
         }
         return [head for head, there in has.items() if there]
 
-    def fit(self) -> Made:
-        """Steps 1 to 3."""
+    def fit(self) -> TrainedFold:
+        """Steps 1 to 3 of :mod:`crisol.models.products.training`."""
         held, inner = self._divided()
-        early, histories = self._members(inner, "inner", self.unit.members.members)
+        early, histories = self._members(inner, "inner", self.training.members.members)
         records, targets = self._records(held), self._targets(held)
-        said = {name: member.forecast(records) for name, member in early.items()}
-        blend = fit_blend(said, targets, self.taxonomy)
-        intervals = self._intervals(blend.combine(said), targets)
+        forecasts = {name: member.forecast(records) for name, member in early.items()}
+        blend = fit_blend(forecasts, targets, self.taxonomy)
+        intervals = self._intervals(blend.combine(forecasts), targets)
         again = [name for name in self.study.refit if name in early]
         final, more = self._members(self.train, "final", again)
         members: dict[str, Member] = {**early, **final}
         predictor = self._predictor(members, blend, intervals, self._habits(early, records))
         known = self._records(self.train), self._targets(self.train)
         baseline = fit_baseline(*known, self.taxonomy)
-        return Made(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
+        return TrainedFold(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
 
     def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The rows held out for the blend, and the others."""
-        order = np.random.default_rng(self.unit.loop.seed).permutation(self.train)
+        """The rows held out for the blend, and the remaining rows."""
+        order = np.random.default_rng(self.training.loop.seed).permutation(self.train)
         count = max(1, round(self.study.blend_share * len(order)))
         return np.sort(order[:count]), np.sort(order[count:])
 
@@ -175,7 +180,9 @@ class FoldTraining:
         helper = (
             (self._records(self.helpers), self._helper_targets()) if len(self.helpers) else None
         )
-        params, made, histories = self.unit.members, {}, []
+        params = self.training.members
+        made: dict[str, Member] = {}
+        histories: list[pd.DataFrame] = []
         for name in names:
             started = time.perf_counter()
             if name == "linear":
@@ -187,24 +194,25 @@ class FoldTraining:
                     records, targets, self.taxonomy, params.neighbours, helper=helper
                 )
             else:
-                initial, before = self.unit.pretrained(self.helpers)
-                made[name], history = fit_transformer(
+                initial, before = self.training.pretrained(self.helpers)
+                transformer, history = fit_transformer(
                     records,
                     targets,
                     self.taxonomy,
                     params.network,
-                    self.unit.loop,
-                    checkpoints=self.unit.checkpoints,
+                    self.training.loop,
+                    checkpoints=self.training.checkpoints,
                     label=f"{self.label}.{stage}",
                     initial=initial,
                 )
+                made[name] = transformer
                 histories += [*before, history]
             seconds = time.perf_counter() - started
             logger.info("%s.%s: %s in %.1f s", self.label, stage, name, seconds)
         return made, histories
 
-    def _records(self, rows: NDArray[np.int64]) -> list[Record]:
-        return [self.unit.records[row] for row in rows]
+    def _records(self, rows: NDArray[np.int64]) -> list[ProductRecord]:
+        return [self.training.records[row] for row in rows]
 
     def _targets(self, rows: NDArray[np.int64]) -> Targets:
         return self.labels.take(rows).targets(self.taxonomy, self.scale)
@@ -218,51 +226,53 @@ class FoldTraining:
             return None
         return PriceIntervals.fit(joined.log_price[known], targets.log_price[known])
 
-    def _habits(self, early: Mapping[str, Member], held: list[Record]) -> Habits:
-        """What the training products bring; agreements are those of products held out."""
+    def _habits(self, early: Mapping[str, Member], held: list[ProductRecord]) -> CatalogueNorms:
+        """The norms of the training products; agreements are those of held-out products."""
         transformer = early["transformer"]
-        assert isinstance(transformer, Transformer)
+        assert isinstance(transformer, TransformerMember)
         labels = self.labels.take(self.train)
         known = self.taxonomy.codes(list(labels.main), list(labels.sub)) if self.taxonomy else ()
         names = self.taxonomy.names if self.taxonomy else ()
         categories = [names[leaf] if leaf >= 0 else "" for leaf in known] or [""] * len(labels)
         both = [record for record in held if record.image is not None]
-        agreements = transformer.look(both).agreement.tolist() if both else ()
-        return Habits.learn(self._records(self.train), categories, agreements)
+        agreements = transformer.outputs(both).agreement.tolist() if both else ()
+        return CatalogueNorms.learn(self._records(self.train), categories, agreements)
 
     def _predictor(
         self,
         members: Mapping[str, Member],
         blend: Blend,
         intervals: PriceIntervals | None,
-        habits: Habits,
+        norms: CatalogueNorms,
     ) -> ProductsPredictor:
         records = self._records(self.train)
         targets = self._targets(self.train)
         description = Description(
             study=self.study.name,
             products=len(records),
-            currency=self.unit.currency,
-            image_size=self.unit.data.image_size,
+            currency=self.training.currency,
+            image_size=self.training.data.image_size,
             pictures=sum(record.image is not None for record in records),
             rated=int((~np.isnan(targets.rating)).sum()),
-            runtime="transformers" if self.unit.members.network.pretrained else "torch",
+            runtime="transformers" if self.training.members.network.pretrained else "torch",
         )
-        return ProductsPredictor(description, self.taxonomy, members, blend, intervals, habits)
+        return ProductsPredictor(description, self.taxonomy, members, blend, intervals, norms)
 
-    def forecasts(self, made: Made) -> pd.DataFrame:
+    def forecasts(self, made: TrainedFold) -> pd.DataFrame:
         """Step 4: one row per method and test product."""
         records = self._records(self.test)
-        table = views.answers(made.predictor, made.baseline, records, self.unit.views)
+        table = ablations.forecast_table(
+            made.predictor, made.baseline, records, self.training.ablations
+        )
         return table.assign(
             study=self.study.name,
             fold=self.number,
-            row=self.unit.rows[self.test[table["row"].to_numpy()]],
+            row=self.training.rows[self.test[table["row"].to_numpy()]],
         )
 
-    def ranks(self, made: Made) -> pd.DataFrame:
-        """At which rank the test products' pictures are found by their words."""
+    def ranks(self, made: TrainedFold) -> pd.DataFrame:
+        """The rank of each test product's picture among all pictures, searched by its words."""
         found = ranks(made.predictor, self._records(self.train), self._records(self.test))
         return found.assign(
-            study=self.study.name, row=self.unit.rows[self.test[found["row"].to_numpy()]]
+            study=self.study.name, row=self.training.rows[self.test[found["row"].to_numpy()]]
         )

@@ -6,53 +6,54 @@ from crisol.core.params import Params
 
 
 class FeatureParams(Params):
-    """What is seen of a product: TF-IDF of words and characters, names, category, price, picture.
+    """Features of a product: TF-IDF of words and characters, names, category, price, picture.
 
-    Words and characters have length one each; the other weights are beside them.
+    The word block and the character block have length one each; the weights below scale the other
+    blocks.
     """
 
     max_features: int = Field(default=60_000, ge=100)
-    """Words and pairs of words, of all texts."""
+    """Most words and word pairs, over all texts."""
     max_characters: int = Field(default=40_000, ge=0)
-    """Sequences of 3 to 5 characters of the title; 0: none."""
+    """Most sequences of 3 to 5 characters of the title; 0: none."""
     min_rows: int = Field(default=2, ge=1)
-    """A term counts when so many products have it."""
+    """Least number of products that must have a term."""
     names: float = Field(default=0.5, ge=0)
-    """Weight of the brand, and of the title's first words, which name it where it is not said."""
+    """Weight of the brand, and of the title's first words, which often name it."""
     attributes: float = Field(default=0.5, ge=0)
-    """Weight of the attributes' names, and of names with values."""
+    """Weight of attribute names, and of names with values."""
     topics: int = Field(default=0, ge=0)
     """Latent directions of all texts; 0: none."""
     topic_weight: float = Field(default=0.7, ge=0)
-    """Their weight."""
+    """Weight of the topics."""
     quantities: float = Field(default=0.2, ge=0)
-    """Weight of the amounts that texts name: how long, how heavy, how many."""
+    """Weight of the quantities named in texts: length, weight, number of pieces."""
     category: float = Field(default=0.5, ge=0)
-    """Weight of the given category, in price and rating."""
+    """Weight of the given category, for price and rating."""
     price: float = Field(default=0.3, ge=0)
-    """Weight of the given price, in category and rating."""
+    """Weight of the given price, for category and rating."""
     image_components: int = Field(default=32, ge=0)
-    """Principal components of the picture beside the text; 0: text alone."""
+    """Principal components of the picture; 0: text alone."""
     image: float = Field(default=0.5, ge=0)
-    """Their weight."""
+    """Weight of the picture."""
 
 
 class LinearParams(FeatureParams):
     """Linear heads: logistic regressions and ridge regressions."""
 
     inverse_regularisation: float | None = Field(default=None, gt=0)
-    """C of the logistic regressions; none: chosen on training products that are held out, for
-    categories that overlap want less of it than such as words tell apart."""
+    """C of the logistic regressions. ``None``: chosen on held-out training products, because
+    categories that overlap need a smaller C than categories that single words tell apart."""
     price_ridge: float = Field(default=0.7, gt=0)
     rating_ridge: float = Field(default=3.0, gt=0)
 
 
 class NeighboursParams(FeatureParams):
-    """Kernel ridge regression: what training products are and cost, the more alike the more.
+    """Kernel ridge regression: the more similar a training product, the more it counts.
 
-    How much each block of columns counts is found by leaving one out among ``search_rows``
-    training products, for category, price and rating each; the weights of the columns themselves
-    are one.
+    The scale of each block of columns is chosen by the leave-one-out error of ``search_rows``
+    training products, for category, price and rating separately; the weights of the columns
+    themselves are one.
     """
 
     names: float = Field(default=1.0, ge=0)
@@ -64,6 +65,6 @@ class NeighboursParams(FeatureParams):
     price: float = Field(default=1.0, ge=0)
     image: float = Field(default=1.0, ge=0)
     search_rows: int = Field(default=1000, ge=0)
-    """0: every block counts as much as at the start of the search."""
+    """0: no search; every block keeps its starting scale."""
     max_rows: int = Field(default=12_000, ge=10)
-    """Products that are learned from and compared with; of more, so many are drawn."""
+    """Most training products; from a larger set, so many are drawn at random."""

@@ -19,35 +19,35 @@ class DataParams(StudiesParams[StudyParams]):
     """The section ``products.data``; the ensemble of the registered study is the predictor."""
 
     file: str = ""
-    """Products of your own, instead of the catalog's. This and the two below are given with
+    """A table of your own products, instead of the catalog's. This and the next two are given with
     ``--params``, and are part of the record that ``kedro reproduce`` trains from."""
     images: str = ""
     """The folder of their pictures."""
     pairs: str = ""
-    """Pairs of your own to test the embedding on."""
+    """A table of your own pairs on which the embedding is tested."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our column to what a file of your own calls it: ``{title: product_name, price: cost}``."""
+    """Our column to its name in your file: ``{title: product_name, price: cost}``."""
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
-    """Of products that name none."""
+    """Currency of products that name none."""
     image_size: int = Field(default=64, ge=16, le=512)
-    """Pixels of each side of the pictures that the models see."""
+    """Pixels of each side of the models' input pictures."""
     matching: Names = ()
-    """Sources of pairs on which the embedding is tested as a matcher."""
+    """Sources of the pairs on which the embedding is tested for matching products."""
     gate: GateRule = GateRule(metric="accuracy", tolerance=0.01)
     gate_against: Names = ("linear",)
-    """Members that the ensemble must beat alone."""
+    """Single members that the ensemble must beat."""
 
 
 class NetworkParams(Params):
-    """The transformer; ``preset`` decides what is left at ``None``."""
+    """The transformer; ``preset`` sets every size that is left at ``None``."""
 
     preset: Preset = "base"
     dimensions: int | None = Field(default=None, ge=8)
     heads: int | None = Field(default=None, ge=1)
     own_layers: int | None = Field(default=None, ge=1)
-    """Layers in which words see words and patches see patches."""
+    """Layers in which words attend to words and patches to patches."""
     shared_layers: int | None = Field(default=None, ge=1)
-    """Layers above them, in which everything may see words and patches."""
+    """Layers above them, in which all tokens attend to words and patches."""
     feedforward: int | None = Field(default=None, ge=8)
     patch: int | None = Field(default=None, ge=4)
     """Pixels of each side of a patch."""
@@ -59,14 +59,14 @@ class NetworkParams(Params):
     attribute_tokens: int = Field(default=48, ge=0)
     description_tokens: int = Field(default=64, ge=0)
     terms: int | None = Field(default=None, ge=16)
-    """Numbers into which words, pairs and pieces of words are hashed, for the bag of terms that is
-    read beside the tokens."""
+    """Buckets into which words, word pairs and pieces of words are hashed, for the bag of terms
+    beside the tokens."""
     gradient_checkpointing: bool = False
     text_encoder: str | None = None
-    """A transformers text encoder, by its name on the hub or a local directory, instead of the own
-    word layers."""
+    """A text encoder of the transformers library, by its name on the hub or a local directory, in
+    place of the word layers."""
     image_encoder: str | None = None
-    """A transformers image encoder, likewise, instead of the own patch layers."""
+    """An image encoder, likewise, in place of the patch layers."""
     frozen_encoders: bool = True
 
     @property
@@ -76,7 +76,7 @@ class NetworkParams(Params):
 
 
 class MembersParams(Params):
-    """What answers, and how it is made."""
+    """The members of the ensemble and their parameters."""
 
     members: Annotated[tuple[MemberName, ...], Strict(False)] = ("linear", "transformer")
     linear: LinearParams = Field(default_factory=LinearParams)
@@ -105,7 +105,7 @@ class ModelParams(ByStudy, MembersParams):
 
 
 class NetworkLoop(LoopParams):
-    """How the transformer is trained."""
+    """The training loop of the transformer."""
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=64, ge=1)
@@ -117,15 +117,15 @@ class NetworkLoop(LoopParams):
     cpu_threads: int | None = Field(default=1, ge=1)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     modality_dropout: float = Field(default=0.2, ge=0, lt=1)
-    """Chance with which each part of a product but its last one is taken away in training."""
+    """Probability of removing each part of a product in training; its last part stays."""
     word_dropout: float = Field(default=0.1, ge=0, lt=1)
     word_swap: float = Field(default=0.05, ge=0, lt=1)
     image_augmentation: bool = True
-    """Mirror, crop and change the light of pictures in training."""
+    """Mirror, crop and change the brightness and contrast of pictures in training."""
     modality_contrast: float = Field(default=1.0, ge=0)
     """Weight of InfoNCE between a product's text and its picture."""
     view_contrast: float = Field(default=0.5, ge=0)
-    """Weight of InfoNCE between two changed views of a product's text."""
+    """Weight of InfoNCE between two augmented views of a product's text."""
 
 
 class TrainParams(ByStudy, NetworkLoop):

@@ -1,4 +1,4 @@
-"""The trained thing: what the members, the blend, the rules and the index say of one product.
+"""The predictor of `products`: members, blend, price intervals, quality rules and search index.
 
 Needs NumPy, SciPy, torch, tokenizers and Pillow; no scikit-learn and no pandas.
 """
@@ -7,18 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from types import MappingProxyType
+from typing import Any, Self
 
 import numpy as np
-from pydantic import Field
 
 from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
-from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.products.answers.answering import Answerer
 from crisol.models.products.answers.drivers import drivers
-from crisol.models.products.answers.quality import Habits
+from crisol.models.products.answers.quality import CatalogueNorms
 from crisol.models.products.contract import (
     Analysis,
     Driver,
@@ -27,77 +26,46 @@ from crisol.models.products.contract import (
     SearchResponse,
     Task,
 )
-from crisol.models.products.data.reading import record_of
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, record_from_request
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.members import MEMBERS
+from crisol.models.products.description import Description, Output
+from crisol.models.products.member import Forecast, Member
 from crisol.models.products.methods.blend import Blend
 from crisol.models.products.methods.intervals import PriceIntervals
-from crisol.models.products.methods.linear import Linear
-from crisol.models.products.methods.member import Forecast, Member
-from crisol.models.products.networks.transformer import Encoded as NetworkInput
-from crisol.models.products.networks.transformer import Look, Transformer
-from crisol.models.products.search.search import Searcher
+from crisol.models.products.methods.linear import LinearMember
+from crisol.models.products.methods.neighbours import NeighboursMember
+from crisol.models.products.networks.encoding import EncodedProduct
+from crisol.models.products.networks.transformer import NetworkOutput, TransformerMember
 from crisol.models.products.search.search_index import ProductIndex
+from crisol.models.products.search.searcher import Searcher
 
-Runtime = Literal["torch", "transformers"]
 INDEX, STATE = "index", "state.json"
-
-
-class Description(Params):
-    """What a predictor says of itself in its manifest."""
-
-    study: str
-    products: int = Field(ge=1)
-    """Products it learned from."""
-    currency: str
-    """Of its prices; empty where it has learned none, or they are of none."""
-    image_size: int
-    pictures: int = Field(ge=0)
-    """Products with a picture among them."""
-    rated: int = Field(ge=0)
-    """Products with enough votes among them; 0: it expects no rating."""
-    runtime: Runtime = "torch"
-    """``transformers``: its network has a pre-trained encoder, which needs that library too."""
+MEMBERS: Mapping[str, type[Member]] = MappingProxyType(
+    {member.name: member for member in (LinearMember, NeighboursMember, TransformerMember)}
+)
+"""The members an ensemble can have, by their names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """One request, read: what the models see and what it asks for."""
+class EncodedRequest:
+    """One request after preprocessing: the models' inputs and the task it asks for."""
 
-    record: Record
-    network: NetworkInput
+    record: ProductRecord
+    network: EncodedProduct
     task: Task
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What the models say of one request.
-
-    Attributes:
-        record: what they saw.
-        forecast: of one row, joined.
-        embedding: [D].
-        agreement: cosine of text and picture; NaN where one of them is missing.
-    """
-
-    record: Record
-    forecast: Forecast
-    embedding: Floats
-    agreement: float
-
-
 class ProductsPredictor(Predictor[Product, Analysis]):
-    """Reads a product and says what it is, how good its entry is, what it costs, what is like it.
+    """Predicts the category, quality, price and embedding of a product, and searches similar ones.
 
     Args:
-        description: the manifest's part.
-        taxonomy: the categories it knows; none where it has learned none.
+        description: the family's part of the manifest.
+        taxonomy: the categories it knows; ``None`` where it has learned none.
         members: the trained models by name; ``linear`` and ``transformer`` among them.
-        blend: joins what they say.
-        intervals: how far prices lie from their estimates; ``None`` where it has learned none.
-        habits: what products of its catalogue usually bring; the rules of quality ask by it.
-        index: what :meth:`search` searches.
+        blend: joins their forecasts.
+        intervals: the intervals around price estimates; ``None`` where it has learned none.
+        habits: the usual parts and attributes of its catalogue, which the quality rules use.
+        index: the products that :meth:`search` searches.
 
     Raises:
         PredictorError: the index was built with another model's embeddings.
@@ -116,14 +84,14 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         members: Mapping[str, Member],
         blend: Blend,
         intervals: PriceIntervals | None,
-        habits: Habits,
+        norms: CatalogueNorms,
         index: ProductIndex | None = None,
     ) -> None:
         self.description, self.taxonomy, self.members = description, taxonomy, dict(members)
-        self.blend, self.intervals, self.habits = blend, intervals, habits
+        self.blend, self.intervals, self.norms = blend, intervals, norms
         transformer, linear = self.members["transformer"], self.members["linear"]
-        assert isinstance(transformer, Transformer)
-        assert isinstance(linear, Linear)
+        assert isinstance(transformer, TransformerMember)
+        assert isinstance(linear, LinearMember)
         self.transformer, self.linear = transformer, linear
         self.index = index
         if index is not None and index.embedding_id != self.embedding_id:
@@ -135,7 +103,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @property
     def embedding_id(self) -> str:
-        """Names the embedding space: vectors of different ids cannot be compared."""
+        """The id of the embedding space: vectors of different ids cannot be compared."""
         return self.transformer.embedding_id
 
     def with_index(self, index: ProductIndex | None) -> "ProductsPredictor":
@@ -146,7 +114,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             self.members,
             self.blend,
             self.intervals,
-            self.habits,
+            self.norms,
             index,
         )
         changed.model_version, changed.golden = self.model_version, self.golden
@@ -154,32 +122,32 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     # -- answering -------------------------------------------------------------------------------
 
-    def encode(self, request: Product) -> Encoded:
-        """Read the texts and the picture.
+    def encode(self, request: Product) -> EncodedRequest:
+        """The models' inputs for a request.
 
         Raises:
             FieldError: the picture cannot be read; the message says why and what is allowed.
         """
-        record = record_of(request, self.description.image_size)
-        return Encoded(record, self.transformer.encode_one(record), request.task or "all")
+        record = record_from_request(request, self.description.image_size)
+        return EncodedRequest(record, self.transformer.encode_one(record), request.task or "all")
 
-    def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
-        """One look of every member at every product."""
+    def infer(self, encoded: Sequence[EncodedRequest]) -> list[Output]:
+        """The output of all models for a batch of requests, in order."""
         records = [one.record for one in encoded]
-        look = self.transformer.look_encoded([one.network for one in encoded])
-        joined = self.blend.combine(self._said(records, look))
+        outputs = self.transformer.outputs_encoded([one.network for one in encoded])
+        joined = self.blend.combine(self._forecasts(records, outputs))
         return [
             Output(
                 record,
                 joined.take(np.array([row])),
-                look.embedding[row],
-                float(look.agreement[row]),
+                outputs.embedding[row],
+                float(outputs.agreement[row]),
             )
             for row, record in enumerate(records)
         ]
 
     def decode(self, request: Product, output: Output, call: Call) -> Analysis:
-        """Say what was asked for."""
+        """The answer to the task of a request."""
         answerer = Answerer(request, output, self)
         return Analysis(
             **answerer.answers(request.task or "all"),
@@ -189,30 +157,32 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             timestamp=call.timestamp,
         )
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
-        """What the ensemble says of N records."""
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
+        """The ensemble's forecast for N records."""
         return self.blend.combine(self.forecasts(records))
 
-    def forecasts(self, records: Sequence[Record]) -> dict[str, Forecast]:
-        """What every member says of them."""
-        return self._said(records, self.transformer.look(records))
+    def forecasts(self, records: Sequence[ProductRecord]) -> dict[str, Forecast]:
+        """The forecast of every member for N records, by its name."""
+        return self._forecasts(records, self.transformer.outputs(records))
 
-    def _said(self, records: Sequence[Record], look: Look) -> dict[str, Forecast]:
-        said = {"transformer": look.forecast}
+    def _forecasts(
+        self, records: Sequence[ProductRecord], outputs: NetworkOutput
+    ) -> dict[str, Forecast]:
+        forecasts = {"transformer": outputs.forecast}
         for name, member in self.members.items():
             if name != "transformer":
-                said[name] = member.forecast(records)
-        return {name: said[name] for name in self.members}
+                forecasts[name] = member.forecast(records)
+        return {name: forecasts[name] for name in self.members}
 
-    def embed(self, records: Sequence[Record]) -> Floats:
-        """[N, D] of length 1 each."""
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
+        """[N, D] the embeddings of N records, of length 1 each."""
         return self.transformer.embed(records)
 
-    def check_embeddable(self, encoded: Encoded) -> None:
-        """See that there is a word or a picture to embed.
+    def check_embeddable(self, encoded: EncodedRequest) -> None:
+        """Check that a request has a word or a picture to embed.
 
         Raises:
-            FieldError: there is neither, as with a title that is a price alone.
+            FieldError: it has neither, as with a title that is only a price.
         """
         if not len(encoded.network.tokens) and encoded.network.pixels is None:
             raise FieldError(
@@ -222,38 +192,45 @@ class ProductsPredictor(Predictor[Product, Analysis]):
                 "empty",
             )
 
-    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
-        """[N, D] of requests that :meth:`encode` has read."""
+    def embed_encoded(self, encoded: Sequence[EncodedRequest]) -> Floats:
+        """[N, D] the embeddings of requests that :meth:`encode` returned."""
         return self.transformer.embed_encoded([one.network for one in encoded])
 
-    def drivers_of(self, record: Record, leaf: int) -> tuple[Driver, ...]:
-        """What moved the probability of a leaf."""
+    def drivers_of(self, record: ProductRecord, leaf: int) -> tuple[Driver, ...]:
+        """The parts and words that moved the probability of a leaf."""
         return drivers(record, leaf, self._leaves, self.linear.contributions(record, leaf))
 
-    def _leaves(self, records: Sequence[Record]) -> Forecast:
-        """What the ensemble says of their leaves, asking only the members that count for it."""
+    def _leaves(self, records: Sequence[ProductRecord]) -> Forecast:
+        """The ensemble's forecast of the leaves, from the members with a weight for them only."""
         given = self.blend.leaf or {}
         weights = {name: weight for name, weight in given.items() if weight} or given
-        said = {name: self.members[name].forecast(records) for name in weights}
-        return Blend(weights, None, None).combine(said)
+        forecasts = {name: self.members[name].forecast(records) for name in weights}
+        return Blend(weights, None, None).combine(forecasts)
 
     def search(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
-        """What of the index is nearest to each request.
+        """The products of the index that are nearest to each request.
 
         Raises:
             FieldError: a picture cannot be read, an id is not in the index, or there is no index.
         """
-        return Searcher(self).answer(requests)
+        if self.index is None:
+            raise FieldError(
+                "",
+                "this model was registered without an index; run the node products.index",
+                "no_index",
+            )
+        searcher = Searcher(self.index, self, self.description.image_size, self.model_version)
+        return searcher.answer(requests)
 
     # -- storing ---------------------------------------------------------------------------------
 
     def write(self, directory: Path) -> dict[str, Any]:
-        """Members in folders of their own, the rest as JSON, the index beside them."""
+        """Write each member to its own folder, the index beside them, and the rest as JSON."""
         state = {
             "leaves": None if self.taxonomy is None else list(self.taxonomy.leaves),
             "blend": self.blend.to_json(),
             "intervals": None if self.intervals is None else self.intervals.to_json(),
-            "habits": self.habits.state(),
+            "habits": self.norms.state(),
         }
         (directory / STATE).write_text(json.dumps(state))
         manifests = {}
@@ -267,7 +244,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @classmethod
     def read(cls, directory: Path, manifest: Mapping[str, Any], runtime: str | None) -> Self:
-        """See :meth:`Predictor.read`; the runtime is the one that the manifest carries."""
+        """See :meth:`Predictor.read`; only the runtime of the manifest is accepted."""
         check_runtime(runtime, manifest["runtime"])
         state = json.loads((directory / STATE).read_text())
         leaves, intervals = state["leaves"], state["intervals"]
@@ -280,7 +257,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
             },
             Blend.from_json(state["blend"]),
             None if intervals is None else PriceIntervals.from_json(intervals),
-            Habits.of(state["habits"]),
+            CatalogueNorms.of(state["habits"]),
             (
                 ProductIndex.load(directory / INDEX, verify=False)  # the manifest has checked it
                 if (directory / INDEX).is_dir()

@@ -1,4 +1,4 @@
-"""Which products a study takes, how they are divided, and what is learned of them."""
+"""The parameters of a study: its products, their split, and the tasks that are learned."""
 
 from typing import Annotated, Literal
 
@@ -9,7 +9,7 @@ from crisol.core.studies import Study
 
 
 class CrossValidation(Params):
-    """Every product is tested once; folds have the same share of each main category."""
+    """Cross-validation, stratified by main category: every product is tested once."""
 
     kind: Literal["cross_validation"] = "cross_validation"
     folds: int = Field(default=5, ge=2)
@@ -17,7 +17,7 @@ class CrossValidation(Params):
 
 
 class RandomSplit(Params):
-    """A share of the products, drawn at random, is tested."""
+    """A random share of the products is tested."""
 
     kind: Literal["random"] = "random"
     test_share: float = Field(default=0.2, gt=0, lt=1)
@@ -25,7 +25,7 @@ class RandomSplit(Params):
 
 
 class GivenSplit(Params):
-    """Rows whose column ``part`` says ``test`` are tested, the others are training."""
+    """Rows whose column ``part`` is ``test`` are tested, the others are training rows."""
 
     kind: Literal["given"] = "given"
 
@@ -34,30 +34,30 @@ Names = Annotated[tuple[str, ...], Strict(False)]
 
 
 class StudyParams(Study):
-    """A catalogue, or several at once."""
+    """A study of one catalogue or several."""
 
     sources: Names = ()
-    """Of the column ``source``; empty: every product."""
+    """Values of the column ``source``; empty: every product."""
     helped_by: Names = ()
-    """Sources whose products are trained on beside the study's own and never tested: their
-    pictures, prices and ratings teach; their categories, which are others, do not."""
+    """Sources whose products are added to the training products and are never tested. Their
+    pictures, prices and ratings are learned from; their categories differ and are not."""
     split: Annotated[CrossValidation | RandomSplit | GivenSplit, Field(discriminator="kind")] = (
         Field(default_factory=RandomSplit)
     )
     deduplicate: bool = True
-    """Keep the first of the products whose titles are the same."""
+    """Keep only the first of several products with the same title."""
     category_levels: Literal[1, 2] = 2
-    """How many levels of the category are told apart."""
+    """Levels of the category that are predicted."""
     min_category_rows: int = Field(default=5, ge=1)
-    """Leaves with fewer training products are not learned; such products have no category."""
+    """Least number of training products of a leaf; with fewer, its products have no category."""
     hide_category_words: bool = False
-    """Take the words of a product's category out of its title: is the rest enough?"""
+    """Remove the words of a product's category from its title, to test on the remaining words."""
     min_votes: int = Field(default=20, ge=1)
-    """A product's rating counts from so many votes on."""
+    """Least number of votes for a rating to count."""
     refit: Names = ("linear", "neighbours", "transformer")
-    """Members that learn again from every training product once the blend is known; the others stay
-    as they were fitted without the rows that taught the blend."""
+    """Members that are fitted again on every training product once the blend is known; the others
+    stay as they were fitted, without the rows that the blend was fitted on."""
     blend_share: float = Field(default=0.15, gt=0, lt=0.5)
-    """Of the training products: held out from the members to learn how to weigh them."""
+    """Share of the training products that is held out from the members to fit the blend."""
     min_task_rows: int = Field(default=40, ge=10)
-    """A head is trained when so many training products say what it should answer."""
+    """Least number of training products with a known answer for a head to be trained."""

@@ -1,13 +1,14 @@
-"""Fits every study: members on the inner training rows, the blend on rows held out from them.
+"""Fits every study: the members on the inner training rows, the blend on held-out rows.
 
 For every fold of a study:
 
-1. Each member learns from the training rows but a share held out (``blend_share``).
-2. The blend learns on the held-out rows how to weigh the members; how far prices lie from the
-   estimates there becomes the price interval.
-3. The members named in ``refit`` learn again from every training row; the others stay.
-4. Every method answers the fold's test rows, which nothing above has seen: the ensemble, each
-   member alone, the ensemble without each, and all of it with parts of the products taken away.
+1. Each member is fitted on the training rows, without a held-out share (``blend_share``).
+2. The blend's weights are fitted on the held-out rows; the residuals of the prices there give the
+   price intervals.
+3. The members named in ``refit`` are fitted again on every training row; the others stay.
+4. Every method predicts the fold's test rows, which no step above has used: the ensemble, each
+   member alone, the ensemble without each member, and all of them with parts of the products
+   removed.
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from crisol.core.errors import MendableError
 from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.products.answers.golden import golden_requests
-from crisol.models.products.folds import FINAL, StudyTraining
+from crisol.models.products.data.prepare import EVERYTHING
+from crisol.models.products.folds import StudyTraining
 from crisol.models.products.params import (
     DataParams,
     ModelParams,
@@ -31,15 +33,15 @@ from crisol.models.products.report.gating import gate_head
 
 @dataclass(frozen=True)
 class Fit:
-    """What training hands on.
+    """The results of training.
 
     Attributes:
-        predictor: the registered study's, with golden examples and without an index.
+        predictor: of the registered study, with golden examples and without an index.
         history: one row per transformer and epoch.
-        forecasts: what every method answered of every test row; see
-            :mod:`crisol.models.products.report.views`.
-        ranks: one row per study, method and test product with text and picture: at which rank its
-            picture is found by its words.
+        forecasts: the predictions of every method for every test row; see
+            :mod:`crisol.models.products.report.ablations`.
+        ranks: one row per study, method and test product with text and picture: the rank of its
+            picture when it is searched by its words.
     """
 
     predictor: ProductsPredictor
@@ -62,28 +64,28 @@ def fit(
     Args:
         products: the canonical table, see :func:`crisol.models.products.data.prepare.clean`.
         images: its pictures.
-        parts: which product is what in which fold, see
+        parts: the role of every product in every fold, see
             :func:`crisol.models.products.data.prepare.split`.
         data: the studies.
         model: the members.
         train: the transformer's loop.
-        checkpoints: folder from which an interrupted training goes on; emptied at the end.
+        checkpoints: folder from which an interrupted training resumes; emptied at the end.
 
     Raises:
-        MendableError: a section names a study that is not there, or a study learns nothing.
+        MendableError: a section names an unknown study, or a study has nothing to learn.
     """
     _check_sections(data, model, train)
     histories, forecasts, found = [], [], []
     predictor: ProductsPredictor | None = None
     for study in data.studies:
-        unit = StudyTraining(study, products, images, parts, data, model, train, checkpoints)
-        folds = unit.folds(registered=study.name == data.register_study)
+        training = StudyTraining(study, products, images, parts, data, model, train, checkpoints)
+        folds = training.folds(registered=study.name == data.register_study)
         if study.name == data.register_study:
             gate_head(data, folds[0].heads)
         for fold in folds:
             made = fold.fit()
             histories.append(made.history)
-            if fold.number != FINAL:
+            if fold.number != EVERYTHING:
                 forecasts.append(fold.forecasts(made))
             if fold.number == 0:
                 found.append(fold.ranks(made))
@@ -101,7 +103,7 @@ def fit(
 
 
 def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
-    """Say before training what would be missing after it."""
+    """Check before training that every study and member named in the sections exists."""
     check_study_names("products", data, model=model, train=train)
     members = model.of_study(data.register_study).members
     for name in data.gate_against:

@@ -14,11 +14,11 @@ from crisol.models.products.answers.drivers import (
     without_words,
 )
 from crisol.models.products.answers.facts import has
-from crisol.models.products.data.records import Record
-from crisol.models.products.methods.member import Forecast
+from crisol.models.products.data.records import ProductRecord
+from crisol.models.products.member import Forecast
 
 WEIGHTS = {"watch": 2.0, "strap": 0.5, "leather": 0.25, "shoe": -1.0, "case": 0.125}
-RECORD = Record(
+RECORD = ProductRecord(
     title="Watch with a strap, in a shoe box",
     description="Leather strap and a metal case for everybody everywhere always",
     brand="Tempus",
@@ -29,12 +29,12 @@ RECORD = Record(
 
 
 class Model:
-    """Adds weights of words; a picture adds 0.75. The brand means nothing to it."""
+    """Adds weights of words; a picture adds 0.75 and the brand nothing."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    def __call__(self, records: Sequence[Record]) -> Forecast:
+    def __call__(self, records: Sequence[ProductRecord]) -> Forecast:
         self.asked.append(len(records))
         scores = [
             sum(w for word, w in WEIGHTS.items() if word in f"{r.title} {r.description}".lower())
@@ -45,7 +45,7 @@ class Model:
         return Forecast(leaf=np.column_stack([np.zeros(len(scores)), scores]))
 
 
-def contributions(record: Record, leaf: int) -> list[tuple[str, float]]:
+def contributions(record: ProductRecord, leaf: int) -> list[tuple[str, float]]:
     return [("everybody", 0.01), *WEIGHTS.items()]
 
 
@@ -74,8 +74,15 @@ def test_the_strongest_come_first() -> None:
 
 def test_only_what_is_there_is_taken_away() -> None:
     words = [("watch", 2.0), ("gold", 9.0), ("strap", 0.5)]
-    assert list(variants(Record("Watch strap"), words)) == ["title", "word: watch", "word: strap"]
-    assert list(variants(Record("Watch strap"), words, most_words=1)) == ["title", "word: watch"]
+    assert list(variants(ProductRecord("Watch strap"), words)) == [
+        "title",
+        "word: watch",
+        "word: strap",
+    ]
+    assert list(variants(ProductRecord("Watch strap"), words, most_words=1)) == [
+        "title",
+        "word: watch",
+    ]
     assert "category" not in variants(RECORD, [])
 
 
@@ -90,11 +97,11 @@ def test_only_what_is_there_is_taken_away() -> None:
     ],
 )
 def test_words_are_cut_whole_in_any_case(words: list[str], title: str) -> None:
-    assert without_words(Record("Redstone red bag bored RED strap"), words).title == title
+    assert without_words(ProductRecord("Redstone red bag bored RED strap"), words).title == title
 
 
 def test_words_are_cut_from_every_text() -> None:
-    record = Record("A red bag", "Is red", brand="Red", attributes={"Colour": "dark red"})
+    record = ProductRecord("A red bag", "Is red", brand="Red", attributes={"Colour": "dark red"})
     cut = without_words(record, ["red"])
     assert (cut.title, cut.description, cut.brand, cut.attributes) == (
         "A bag",
@@ -114,7 +121,7 @@ def test_deleting_what_is_named_costs_more() -> None:
 
 
 def test_words_that_mean_nothing_fail_the_deletion_test() -> None:
-    def wrong(record: Record, leaf: int) -> list[tuple[str, float]]:
+    def wrong(record: ProductRecord, leaf: int) -> list[tuple[str, float]]:
         return [("everybody", 3.0), ("everywhere", 2.0), ("always", 1.0)]
 
     record = without_words(RECORD, ["shoe"])
@@ -124,8 +131,8 @@ def test_words_that_mean_nothing_fail_the_deletion_test() -> None:
 
 
 def test_short_texts_are_no_case_and_the_seed_decides() -> None:
-    assert deletions([Record("Watch strap")], [1], Model(), contributions) == []
-    assert deletion_test([Record("Watch strap")], [1], Model(), contributions) is None
+    assert deletions([ProductRecord("Watch strap")], [1], Model(), contributions) == []
+    assert deletion_test([ProductRecord("Watch strap")], [1], Model(), contributions) is None
     once = deletions([RECORD], [1], Model(), contributions, seed=4)
     assert once == deletions([RECORD], [1], Model(), contributions, seed=4)
 

@@ -1,4 +1,4 @@
-"""The score: what it is made of, and that mending pays and hiding does not."""
+"""The score: its parts; correcting a fault raises it, leaving a part out does not."""
 
 import json
 import math
@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.answers.facts import Facts
-from crisol.models.products.answers.quality import Habits, assess
-from crisol.models.products.data.records import PARTS, Record
+from crisol.models.products.answers.facts import ProductFacts
+from crisol.models.products.answers.quality import CatalogueNorms, assess
+from crisol.models.products.data.records import PARTS, ProductRecord
 
 NOISE = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
-POOR = Facts(
-    Record(
+POOR = ProductFacts(
+    ProductRecord(
         title="WATCH!!!",
         description="WATCH call 0123 456 789",
         brand="Tempus",
@@ -53,7 +53,7 @@ def test_the_weightiest_reason_comes_first() -> None:
 
 
 @pytest.mark.parametrize("rating", [None, 0.4])
-def test_a_reason_weighs_what_mending_it_gains(rating: float | None) -> None:
+def test_a_reason_weighs_the_gain_of_correcting_it(rating: float | None) -> None:
     before = assess(POOR, rating)
     mended = replace(POOR, category_agrees=True)
     reason = next(r for r in before.reasons if r.rule == "category_disagrees")
@@ -61,7 +61,7 @@ def test_a_reason_weighs_what_mending_it_gains(rating: float | None) -> None:
 
 
 def test_leaving_a_bad_part_out_never_raises_the_score() -> None:
-    """Whatever else is there, and whatever the model can judge."""
+    """It holds for every other part, and for every prediction of the model."""
     knowledge = [(None, None, None), ((100.0, 1000.0), 0.0, False), (None, 0.0, None)]
     for prices, agreement, agrees in knowledge:
         facts = replace(POOR, usual_prices=prices, agreement=agreement, category_agrees=agrees)
@@ -73,9 +73,9 @@ def test_leaving_a_bad_part_out_never_raises_the_score() -> None:
                 assert assess(without, None).score <= assess(here, None).score
 
 
-def records(count: int = 20) -> list[Record]:
+def records(count: int = 20) -> list[ProductRecord]:
     return [
-        Record(
+        ProductRecord(
             f"Watch number {row}",
             attributes={"Strap": "x", "Dial": "y", "Brand": "b", f"Only {row}": "z"}
             if row % 2
@@ -86,24 +86,24 @@ def records(count: int = 20) -> list[Record]:
     ]
 
 
-def test_habits_are_what_most_products_state() -> None:
-    habits = Habits.learn(records(), ["Watches"] * 20, [math.nan, *np.linspace(0, 1, 101)])
-    assert habits.attributes == {"Watches": ("Dial", "Strap")}
-    assert habits.parts == {"title", "attributes", "brand"}
-    assert habits.rank(0.5) == pytest.approx(0.5, abs=0.01)
-    assert habits.rank(-1.0) == 0
-    assert habits.rank(2.0) == 1
-    assert habits.rank(None) is None
-    assert habits.rank(math.nan) is None
+def test_norms_are_the_attributes_that_most_products_state() -> None:
+    norms = CatalogueNorms.learn(records(), ["Watches"] * 20, [math.nan, *np.linspace(0, 1, 101)])
+    assert norms.attributes == {"Watches": ("Dial", "Strap")}
+    assert norms.parts == {"title", "attributes", "brand"}
+    assert norms.rank(0.5) == pytest.approx(0.5, abs=0.01)
+    assert norms.rank(-1.0) == 0
+    assert norms.rank(2.0) == 1
+    assert norms.rank(None) is None
+    assert norms.rank(math.nan) is None
 
 
-def test_rare_parts_and_small_categories_are_no_habit() -> None:
-    habits = Habits.learn(records(50), ["Watches"] * 10 + [""] * 40)
-    assert habits.attributes == {}
-    assert "brand" not in habits.parts
-    assert habits.rank(0.5) is None
+def test_rare_parts_and_small_categories_are_no_norm() -> None:
+    norms = CatalogueNorms.learn(records(50), ["Watches"] * 10 + [""] * 40)
+    assert norms.attributes == {}
+    assert "brand" not in norms.parts
+    assert norms.rank(0.5) is None
 
 
-def test_habits_survive_their_file() -> None:
-    habits = Habits.learn(records(), ["Watches"] * 20, [0.1, 0.2, 0.7])
-    assert Habits.of(json.loads(json.dumps(habits.state()))) == habits
+def test_norms_survive_their_file() -> None:
+    norms = CatalogueNorms.learn(records(), ["Watches"] * 20, [0.1, 0.2, 0.7])
+    assert CatalogueNorms.of(json.loads(json.dumps(norms.state()))) == norms

@@ -1,4 +1,4 @@
-"""Every rule: kept, broken with what it says, and not judged where it cannot be."""
+"""Every rule: it holds, it is broken with its reason, or it does not apply."""
 
 import re
 from dataclasses import replace
@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.answers.facts import Facts, contrast
+from crisol.models.products.answers.facts import ProductFacts, contrast
 from crisol.models.products.answers.rules import RULES, judged
-from crisol.models.products.data.records import PARTS, Record
+from crisol.models.products.data.records import PARTS, ProductRecord
 
 SQUARE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-GOOD = Facts(
-    Record(
+GOOD = ProductFacts(
+    ProductRecord(
         title="Tempus Analog Watch with Leather Strap",
         description=(
             "A classic round dial behind mineral glass, a brown strap of grained leather with a "
@@ -36,8 +36,8 @@ GOOD = Facts(
 )
 
 
-def broken(facts: Facts) -> dict[str, str]:
-    """By rule, all that is said."""
+def broken(facts: ProductFacts) -> dict[str, str]:
+    """The reason and improvement of every broken rule."""
     return {
         rule.name: f"{finding.reason} {finding.improvement}"
         for rule, finding in judged(facts)
@@ -45,11 +45,11 @@ def broken(facts: Facts) -> dict[str, str]:
     }
 
 
-def changed(**parts: object) -> Facts:
+def changed(**parts: object) -> ProductFacts:
     return replace(GOOD, record=replace(GOOD.record, **parts))
 
 
-def picture(width: int, height: int, pixels: np.ndarray = SQUARE) -> Facts:
+def picture(width: int, height: int, pixels: np.ndarray = SQUARE) -> ProductFacts:
     return changed(image=Image(pixels, width, height))
 
 
@@ -104,10 +104,10 @@ def test_a_good_product_keeps_every_rule_and_all_are_judged() -> None:
 
 
 @pytest.mark.parametrize(("name", "facts", "said"), CASES, ids=lambda case: str(case)[:24])
-def test_a_broken_rule_says_what_is_wrong(name: str, facts: Facts, said: str) -> None:
+def test_a_broken_rule_says_what_is_wrong(name: str, facts: ProductFacts, said: str) -> None:
     found = broken(facts)
     assert said in found.pop(name)
-    # Nothing else is held against it but what follows from the same fault.
+    # No other rule is broken but those that follow from the same fault.
     assert set(found) <= {"short_description", "title_repetition", "description_repeats"}
 
 
@@ -130,7 +130,7 @@ def test_every_rule_has_its_case() -> None:
         ),
     ],
 )
-def test_what_cannot_be_judged_is_no_rule(facts: Facts, left_out: set[str]) -> None:
+def test_what_cannot_be_judged_is_no_rule(facts: ProductFacts, left_out: set[str]) -> None:
     assert not left_out & {rule.name for rule, _ in judged(facts)}
 
 
@@ -148,7 +148,7 @@ def test_what_cannot_be_judged_is_no_rule(facts: Facts, left_out: set[str]) -> N
         picture(500, 200),
     ],
 )
-def test_what_only_looks_like_a_fault_is_none(facts: Facts) -> None:
+def test_what_only_looks_like_a_fault_is_none(facts: ProductFacts) -> None:
     assert broken(facts) == {}
 
 

@@ -1,4 +1,4 @@
-"""How a description sounds, and that it sounds the same however long it is."""
+"""The sentiment of descriptions, which does not depend on their length."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Catalogues of any shape are cleaned with their pictures, and divided as the protocols say."""
+"""Catalogues of any shape are cleaned with their pictures, and split by the protocols."""
 
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def test_a_shop_of_quite_another_shape_is_cleaned_divided_and_read(tmp_path):
     assert images.empty
     rows = data.split(found, params.study("shop"))
     assert rows["role"].value_counts().to_dict() == {"train": 24, "test": 6}
-    record = data.records_of(found.iloc[rows["row"]], images)[0]
+    record = data.records_from_tables(found.iloc[rows["row"]], images)[0]
     assert (record.category, record.currency) == ("Bad", "EUR")
     assert record.image is None
 
@@ -76,7 +76,7 @@ def test_pictures_are_decoded_once_each(tmp_path):
     products, images = data.clean(raw, tmp_path, _params())
     assert images["image"].tolist() == ["a.png", "deep/b.png"]
     assert images["width"].tolist() == [30, 30]
-    records = data.records_of(products, images)
+    records = data.records_from_tables(products, images)
     assert records[0].image.pixels.shape == (16, 16, 3)
     assert (records[0].image.pixels == records[3].image.pixels).all()
     assert tuple(records[1].image.pixels[8, 8]) == (0, 0, 255)
@@ -175,8 +175,8 @@ def test_a_given_split_without_test_rows_says_what_it_needs(products):
 def test_category_words_can_be_hidden(products):
     one = products.iloc[:1].assign(title="Blue Skirts", category="Apparel", subcategory="Skirts")
     images = pd.DataFrame({"image": [], "width": [], "height": [], "pixels": []})
-    assert data.records_of(one, images)[0].title == "Blue Skirts"
-    assert data.records_of(one, images, hide_category_words=True)[0].title == "Blue"
+    assert data.records_from_tables(one, images)[0].title == "Blue Skirts"
+    assert data.records_from_tables(one, images, hide_category_words=True)[0].title == "Blue"
 
 
 def test_a_file_that_is_named_and_not_the_one_that_was_read_is_refused(tmp_path):

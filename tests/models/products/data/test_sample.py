@@ -1,4 +1,4 @@
-"""The committed sample is what its module writes, small, and worth learning from."""
+"""The committed sample equals the output of its module, is small, and can be learned from."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def test_every_part_of_a_product_is_missing_somewhere_and_prices_leak():
         assert 0 < products[name].isna().sum() < len(products) / 2
     told = products["description"].str.contains(r"Rs\.|₹")
     assert told.sum() > 20
-    records = data.records_of(products, images)
+    records = data.records_from_tables(products, images)
     assert not any("Rs." in record.description or "₹" in record.description for record in records)
     assert products.groupby(["category", "subcategory"]).size().tolist() == [20] * 12
 

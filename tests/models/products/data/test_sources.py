@@ -1,4 +1,4 @@
-"""The public files, and what the published tables say of them."""
+"""The public files, and their published tables."""
 
 import json
 import os

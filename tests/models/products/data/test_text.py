@@ -1,4 +1,4 @@
-"""Texts are cleaned once and for all, and no price is left in them."""
+"""Cleaned texts hold no price, and cleaning them again changes nothing."""
 
 import re
 import time

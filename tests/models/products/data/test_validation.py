@@ -1,4 +1,4 @@
-"""Raw products and pairs that are wrong are refused with file, row, rule and way out."""
+"""Invalid raw products and pairs are refused with file, row, rule and remedy."""
 
 import logging
 import math

@@ -5,8 +5,8 @@ import pytest
 from scipy.special import log_softmax
 
 from crisol.models.products.data.taxonomy import Taxonomy
+from crisol.models.products.member import Forecast, Targets
 from crisol.models.products.methods.blend import Blend, fit_blend
-from crisol.models.products.methods.member import Forecast, Targets
 
 TAXONOMY = Taxonomy((("a", "1"), ("a", "2"), ("b", "1")))
 ROWS = 600

@@ -3,12 +3,12 @@ import pytest
 from scipy.special import log_softmax
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
-from crisol.models.products.methods.linear import Baseline, Linear, fit_baseline, fit_linear
-from crisol.models.products.methods.linear_heads import SEES
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
+from crisol.models.products.methods.linear import Baseline, LinearMember, fit_baseline, fit_linear
+from crisol.models.products.methods.linear_heads import VISIBLE_BLOCKS
 
 KINDS = {
     ("Home", "Curtains"): ("curtain polyester eyelet", 6.0),
@@ -37,7 +37,7 @@ def _shop(rows, seed):
         pixels = random.integers(0, 60, (16, 16, 3)).astype(np.uint8)
         pixels[4 * code : 4 * code + 4] += 150
         records.append(
-            Record(
+            ProductRecord(
                 title=f"{brand} {colour} {' '.join(one)}",
                 brand=brand if row % 2 else "",
                 attributes={"Colour": colour},
@@ -87,7 +87,7 @@ def test_an_unknown_category_is_none_at_all(shop, linear):
     record = shop[1][0][1]
     assert record.category
     unknown, none = (
-        linear.forecast([Record(record.title, category=said)]) for said in ("Boats", "")
+        linear.forecast([ProductRecord(record.title, category=said)]) for said in ("Boats", "")
     )
     np.testing.assert_array_equal(unknown.log_price, none.log_price)
 
@@ -104,7 +104,7 @@ def test_answers_do_not_depend_on_the_batch(shop, linear):
 def test_contributions_sum_to_the_log_odds_of_the_leaf(shop, linear):
     record = next(r for r in shop[1][0] if r.image is None).without("price")
     weights, intercepts = linear.heads["leaf"]
-    columns = linear.features.matrix(linear.features.of_records([record]), SEES["leaf"])
+    columns = linear.features.matrix(linear.features.of_records([record]), VISIBLE_BLOCKS["leaf"])
     odds = (columns.toarray() @ weights + intercepts)[0]
     for leaf in range(len(KINDS)):
         words = linear.contributions(record, leaf)
@@ -120,7 +120,7 @@ def test_contributions_sum_to_the_log_odds_of_the_leaf(shop, linear):
 def test_the_same_seed_makes_the_same_bits_and_storing_keeps_them(shop, linear, tmp_path):
     records = shop[1][0]
     said = linear.forecast(records)
-    again = Linear.read(tmp_path, linear.write(tmp_path))
+    again = LinearMember.read(tmp_path, linear.write(tmp_path))
     for other in (fit_linear(*shop[0], TAXONOMY, PARAMS), again):
         for name in ("leaf", "log_price", "rating"):
             np.testing.assert_array_equal(
@@ -129,16 +129,16 @@ def test_the_same_seed_makes_the_same_bits_and_storing_keeps_them(shop, linear, 
 
 
 def test_a_bare_title_is_answered(linear):
-    said = linear.forecast([Record("?"), Record("golden leather watch")])
+    said = linear.forecast([ProductRecord("?"), ProductRecord("golden leather watch")])
     assert all(np.isfinite(part).all() for part in (said.leaf, said.log_price, said.rating))
     assert TAXONOMY.leaves[said.leaf[1].argmax()] == ("Watches", "")
 
 
 def test_the_picture_helps_where_words_do_not(shop):
     (records, targets), (others, truth) = shop
-    blind = [Record("thing", image=record.image) for record in records]
+    blind = [ProductRecord("thing", image=record.image) for record in records]
     linear = fit_linear(blind, targets, TAXONOMY, PARAMS)
-    said = linear.forecast([Record("thing", image=record.image) for record in others])
+    said = linear.forecast([ProductRecord("thing", image=record.image) for record in others])
     seen = np.array([record.image is not None for record in others])
     assert (said.leaf.argmax(axis=1) == truth.leaf)[seen].mean() > 0.95
     without = fit_linear(
@@ -177,7 +177,7 @@ def test_the_baseline_reads_title_and_description_alone(shop):
     baseline = fit_baseline(records, targets, TAXONOMY)
     assert isinstance(baseline, Baseline)
     said = baseline.forecast(others)
-    bare = baseline.forecast([Record(record.title) for record in others])
+    bare = baseline.forecast([ProductRecord(record.title) for record in others])
     np.testing.assert_array_equal(said.leaf, bare.leaf)
     np.testing.assert_array_equal(said.log_price, bare.log_price)
     assert (said.leaf.argmax(axis=1) == truth.leaf).mean() > 0.9
@@ -186,8 +186,8 @@ def test_the_baseline_reads_title_and_description_alone(shop):
 def test_regularisation_is_chosen_by_how_well_words_tell_the_leaves_apart():
     random = np.random.default_rng(0)
     leaf = random.integers(0, 3, 240)
-    clear = [Record(f"{WORDS[code]} {random.integers(40)}") for code in leaf]
-    blurred = [Record(f"{WORDS[random.integers(3)]} {random.integers(40)}") for _ in leaf]
+    clear = [ProductRecord(f"{WORDS[code]} {random.integers(40)}") for code in leaf]
+    blurred = [ProductRecord(f"{WORDS[random.integers(3)]} {random.integers(40)}") for _ in leaf]
     nothing = np.full(len(leaf), np.nan)
     free = PARAMS.model_copy(update={"inverse_regularisation": None})
 
@@ -205,7 +205,7 @@ def test_probabilities_are_those_of_scikit_learns_regressions(shop):
     (records, targets), (others, _) = shop
     linear = fit_linear(records, targets, TAXONOMY, PARAMS)
     inside, outside = (
-        linear.features.matrix(linear.features.of_records(part), SEES["leaf"])
+        linear.features.matrix(linear.features.of_records(part), VISIBLE_BLOCKS["leaf"])
         for part in (records, others)
     )
     reference = OneVsRestClassifier(

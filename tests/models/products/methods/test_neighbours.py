@@ -3,13 +3,18 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import NeighboursParams
-from crisol.models.products.methods.likeness import START, START_RIDGE, left_out_error, search
-from crisol.models.products.methods.linear_heads import SEES
-from crisol.models.products.methods.member import Targets
-from crisol.models.products.methods.neighbours import Neighbours, fit_neighbours
+from crisol.models.products.member import Targets
+from crisol.models.products.methods.block_distances import (
+    START,
+    START_RIDGE,
+    left_out_error,
+    search_weights,
+)
+from crisol.models.products.methods.linear_heads import VISIBLE_BLOCKS
+from crisol.models.products.methods.neighbours import NeighboursMember, fit_neighbours
 
 TAXONOMY = Taxonomy((("Home", "Curtains"), ("Home", "Towels"), ("Watches", "")))
 WORDS = ("curtain eyelet", "towel bath", "watch analog")
@@ -19,7 +24,7 @@ PARAMS = NeighboursParams(
 
 
 def _shop(rows, seed):
-    """Zenith is dear in watches and cheap in towels, which no sum over words can say."""
+    """Zenith is expensive for watches and cheap for towels, which no sum over words can model."""
     random = np.random.default_rng(seed)
     records, leaf, prices = [], np.arange(rows) % 3, np.zeros(rows)
     for row, code in enumerate(leaf.tolist()):
@@ -27,7 +32,7 @@ def _shop(rows, seed):
         prices[row] = 5 + (2 * zenith, -2 * zenith, 2 * zenith)[code] + random.normal(0, 0.1)
         pixels = np.full((16, 16, 3), 80 * code, np.uint8) + random.integers(0, 40, (16, 16, 3))
         records.append(
-            Record(
+            ProductRecord(
                 title=f"{'Zenith' if zenith else 'Acme'} {WORDS[code]} {random.integers(10)}x",
                 category=TAXONOMY.names[code] if row % 2 else "",
                 price=float(np.exp(prices[row])) if row % 5 else float("nan"),
@@ -52,7 +57,7 @@ def _same(one, other):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
 
 
-def test_it_learns_what_words_mean_beside_other_words(shop, neighbours):
+def test_it_learns_interactions_of_words(shop, neighbours):
     records, truth = shop[1]
     said = neighbours.forecast(records)
     assert (said.leaf.argmax(axis=1) == truth.leaf).mean() > 0.95
@@ -72,7 +77,7 @@ def test_it_is_kernel_ridge_regression(shop):
         np.concatenate(
             [
                 np.sqrt(START[block]) * features.matrix(rows, [block]).toarray()
-                for block in SEES["log_price_alone"]
+                for block in VISIBLE_BLOCKS["log_price_alone"]
                 if block in features.sizes
             ],
             axis=1,
@@ -106,10 +111,10 @@ def test_the_search_finds_what_counts():
     telling, noise = random.normal(size=(2, 80, 2))
     columns = {"topics": csr_matrix(telling), "picture": csr_matrix(noise)}
     truth = np.sin(2 * telling[:, :1])
-    weights, _ = search(columns, ("topics", "picture", "price"), truth)
+    weights, _ = search_weights(columns, ("topics", "picture", "price"), truth)
     assert set(weights) == set(columns)
     assert weights["picture"] < 0.1 * weights["topics"]
-    assert search(columns, ("topics",), truth, rounds=0) == (
+    assert search_weights(columns, ("topics",), truth, rounds=0) == (
         {"topics": START["topics"]},
         START_RIDGE,
     )
@@ -139,14 +144,14 @@ def test_the_same_seed_makes_the_same_bits_and_storing_keeps_them(shop, neighbou
     records = shop[1][0]
     said = neighbours.forecast(records)
     _same(said, fit_neighbours(*shop[0], TAXONOMY, PARAMS).forecast(records))
-    _same(said, Neighbours.read(tmp_path, neighbours.write(tmp_path)).forecast(records))
+    _same(said, NeighboursMember.read(tmp_path, neighbours.write(tmp_path)).forecast(records))
 
 
-def test_of_many_products_a_drawn_part_teaches(shop):
+def test_a_random_part_of_many_products_is_used(shop):
     (records, targets), (others, truth) = shop
     few = PARAMS.model_copy(update={"max_rows": 60})
     member = fit_neighbours(records, targets, TAXONOMY, few)
-    assert member.likeness.size == 60
+    assert member.distances.size == 60
     assert (member.forecast(others).leaf.argmax(axis=1) == truth.leaf).mean() > 0.9
 
 
@@ -156,6 +161,6 @@ def test_only_what_is_known_is_learned(shop):
     member = fit_neighbours(
         records, Targets(targets.leaf, targets.log_price, nothing), None, PARAMS
     )
-    said = member.forecast([Record("?"), records[0]])
+    said = member.forecast([ProductRecord("?"), records[0]])
     assert (said.leaf, said.rating) == (None, None)
     assert np.isfinite(said.log_price).all()

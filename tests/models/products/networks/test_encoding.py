@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from tests.models.products.little_shop import NETWORK, RECORDS, TARGETS
 
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.networks.encoding import (
     ABSENT,
     UNKNOWN,
-    Encoder,
+    ProductEncoder,
     inputs_of,
     pictures_of,
 )
@@ -17,12 +17,12 @@ from crisol.models.products.networks.encoding import (
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Encoder.fit(RECORDS, TARGETS.log_price, NETWORK, 512)
+    return ProductEncoder.fit(RECORDS, TARGETS.log_price, NETWORK, 512)
 
 
 def test_names_that_are_missing_unknown_and_known_have_different_numbers(encoder):
     def names(**parts):
-        return encoder(Record(title="Mug", **parts)).names
+        return encoder(ProductRecord(title="Mug", **parts)).names
 
     assert names() == (ABSENT, ABSENT, ABSENT, ABSENT)
     assert names(brand="Nobody", category="Moon > Dust", currency="XYZ") == (UNKNOWN,) * 4
@@ -33,14 +33,14 @@ def test_names_that_are_missing_unknown_and_known_have_different_numbers(encoder
 
 def test_the_price_is_its_logarithm_among_those_of_training(encoder):
     mean, spread = encoder.scale
-    found = encoder(Record(title="Mug", price=math.exp(mean + 2 * spread))).price
+    found = encoder(ProductRecord(title="Mug", price=math.exp(mean + 2 * spread))).price
     assert found == pytest.approx(2)
-    assert math.isnan(encoder(Record(title="Mug")).price)
+    assert math.isnan(encoder(ProductRecord(title="Mug")).price)
 
 
 def test_it_reads_the_same_after_json(encoder):
     state = json.loads(json.dumps(encoder.state()))
-    again = Encoder.restore(state, encoder.words, encoder.idf)
+    again = ProductEncoder.restore(state, encoder.words, encoder.idf)
     for record in RECORDS[:6]:
         left, right = encoder(record), again(record)
         assert left.names == right.names
@@ -49,7 +49,7 @@ def test_it_reads_the_same_after_json(encoder):
 
 
 def test_products_as_tensors(encoder):
-    products = [RECORDS[0], Record(title=""), RECORDS[1]]
+    products = [RECORDS[0], ProductRecord(title=""), RECORDS[1]]
     encoded = [encoder(record) for record in products]
     inputs = inputs_of(encoded, step=8)
     assert inputs["tokens"].shape[1] % 8 == 0

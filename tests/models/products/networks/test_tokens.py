@@ -1,6 +1,6 @@
 import pytest
 
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.networks.tokens import BytePairs, texts_of
 
 TEXTS = ["red mug", "red lamp", "a red mug for tea", "Café lamp 🪔"] * 3
@@ -37,5 +37,5 @@ def test_each_text_is_read_up_to_its_limit(pairs):
 
 
 def test_attributes_are_read_as_words():
-    texts = texts_of(Record(title="Mug", attributes={"Colour": "red", "Size": "L"}))
+    texts = texts_of(ProductRecord(title="Mug", attributes={"Colour": "red", "Size": "L"}))
     assert texts == ("Mug", "", "Colour red, Size L", "")

@@ -5,33 +5,35 @@ import numpy as np
 import pytest
 from tests.models.products.little_shop import RECORDS, TARGETS, trained
 
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.networks.presets import PRESETS
-from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.networks.transformer import TransformerMember
 
 PARTS = ("embedding", "text", "image")
 
 
-def flat(look):
-    said = look.forecast
-    return [*(getattr(look, part) for part in PARTS), said.leaf, said.log_price, said.rating]
+def flat(outputs):
+    said = outputs.forecast
+    return [*(getattr(outputs, part) for part in PARTS), said.leaf, said.log_price, said.rating]
 
 
 def test_stored_and_read_again_it_answers_bit_for_bit(tmp_path):
     manifest = json.loads(json.dumps(trained().write(tmp_path)))
-    again = Transformer.read(tmp_path, manifest)
+    again = TransformerMember.read(tmp_path, manifest)
     assert again.embedding_id == trained().embedding_id
-    for left, right in zip(flat(trained().look(RECORDS)), flat(again.look(RECORDS)), strict=True):
+    for left, right in zip(
+        flat(trained().outputs(RECORDS)), flat(again.outputs(RECORDS)), strict=True
+    ):
         np.testing.assert_array_equal(left, right)
 
 
 def test_answers_do_not_depend_on_the_rest_of_the_batch():
-    together = flat(trained().look(RECORDS))
+    together = flat(trained().outputs(RECORDS))
     for row in (0, 3, 10, 17):
-        alone = flat(trained().look([RECORDS[row]]))
+        alone = flat(trained().outputs([RECORDS[row]]))
         for left, right in zip(alone, together, strict=True):
             np.testing.assert_allclose(left[0], right[row], atol=1e-6)
-    backwards = flat(trained().look(RECORDS[::-1]))
+    backwards = flat(trained().outputs(RECORDS[::-1]))
     for left, right in zip(backwards, together, strict=True):
         np.testing.assert_allclose(left[::-1], right, atol=1e-6)
 
@@ -39,32 +41,32 @@ def test_answers_do_not_depend_on_the_rest_of_the_batch():
 def test_encoding_beforehand_gives_the_same_answers():
     encoded = [trained().encode_one(record) for record in RECORDS]
     for left, right in zip(
-        flat(trained().look_encoded(encoded)), flat(trained().look(RECORDS)), strict=True
+        flat(trained().outputs_encoded(encoded)), flat(trained().outputs(RECORDS)), strict=True
     ):
         np.testing.assert_array_equal(left, right)
 
 
-def test_embeddings_alone_are_those_of_a_whole_look():
-    records = [*RECORDS, Record(title="")]
+def test_embeddings_alone_equal_those_of_the_whole_output():
+    records = [*RECORDS, ProductRecord(title="")]
     alone = trained().embed(records)
-    np.testing.assert_allclose(alone, trained().look(records).embedding, atol=1e-6)
+    np.testing.assert_allclose(alone, trained().outputs(records).embedding, atol=1e-6)
     assert trained().embed([]).shape == (0, alone.shape[1])
 
 
 def test_an_embedding_is_the_mean_of_what_there_is():
     whole = RECORDS[1]
     picture = whole.without("title", "description", "brand", "attributes")
-    look = trained().look([whole, whole.without("image"), picture, Record(title="")])
-    assert look.has_text.tolist() == [True, True, False, False]
-    assert look.has_image.tolist() == [True, False, True, False]
-    mean = look.text[0] + look.image[0]
-    np.testing.assert_allclose(look.embedding[0], mean / np.linalg.norm(mean), atol=1e-6)
-    np.testing.assert_allclose(look.embedding[1], look.text[0], atol=1e-6)
-    np.testing.assert_allclose(look.embedding[2], look.image[0], atol=1e-6)
-    assert not look.embedding[3].any()
-    np.testing.assert_allclose(look.agreement[0], look.text[0] @ look.image[0], atol=1e-6)
-    assert np.isnan(look.agreement[1:]).all()
-    assert all(np.isfinite(part).all() for part in flat(look))
+    outputs = trained().outputs([whole, whole.without("image"), picture, ProductRecord(title="")])
+    assert outputs.has_text.tolist() == [True, True, False, False]
+    assert outputs.has_image.tolist() == [True, False, True, False]
+    mean = outputs.text[0] + outputs.image[0]
+    np.testing.assert_allclose(outputs.embedding[0], mean / np.linalg.norm(mean), atol=1e-6)
+    np.testing.assert_allclose(outputs.embedding[1], outputs.text[0], atol=1e-6)
+    np.testing.assert_allclose(outputs.embedding[2], outputs.image[0], atol=1e-6)
+    assert not outputs.embedding[3].any()
+    np.testing.assert_allclose(outputs.agreement[0], outputs.text[0] @ outputs.image[0], atol=1e-6)
+    assert np.isnan(outputs.agreement[1:]).all()
+    assert all(np.isfinite(part).all() for part in flat(outputs))
 
 
 def test_it_has_learned_the_shop():
@@ -76,9 +78,9 @@ def test_it_has_learned_the_shop():
 
 
 def test_no_products_are_no_answers():
-    look = trained().look([])
-    assert look.embedding.shape == (0, trained().embedding_size)
-    assert look.forecast.leaf.shape == (0, 4)
+    outputs = trained().outputs([])
+    assert outputs.embedding.shape == (0, trained().embedding_size)
+    assert outputs.forecast.leaf.shape == (0, 4)
 
 
 @pytest.mark.parametrize("change", [{"title": "Lamp"}, {"image": None}, {"description": "Soft"}])
@@ -92,4 +94,4 @@ def test_a_saved_transformer_keeps_its_sizes_when_a_preset_changes(tmp_path, mon
     written = made.write(tmp_path)
     assert made.params.own_layers is None
     monkeypatch.setitem(PRESETS, "tiny", replace(PRESETS["tiny"], own_layers=3, dimensions=64))
-    assert Transformer.read(tmp_path, written).embedding_id == made.embedding_id
+    assert TransformerMember.read(tmp_path, written).embedding_id == made.embedding_id

@@ -5,7 +5,7 @@ import pytest
 from tests.models.products.little_shop import LOOP, NETWORK, RECORDS, TARGETS, TAXONOMY, trained
 
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.networks.transformer_training import fit_transformer
 
 SHORT = LOOP.model_copy(update={"epochs": 2})

@@ -1,4 +1,4 @@
-"""Matching the entries of two shops: what is measured of a pair, what is learned, and from what."""
+"""Matching the entries of two shops: features of pairs, classifiers, thresholds and splits."""
 
 from collections.abc import Iterator
 
@@ -18,7 +18,7 @@ from crisol.models.products.report.matching import (
     best_threshold,
     match_products,
 )
-from crisol.models.products.report.pair_features import Pairs, symbolic
+from crisol.models.products.report.pair_features import EntryPairs, symbolic
 from crisol.models.products.report.pair_words import codes, joined
 
 KINDS = ("camera", "printer", "phone", "speaker")
@@ -45,7 +45,7 @@ def _few_trees() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def shops() -> pd.DataFrame:
-    """The same model number, written differently, is the same product; the words say little."""
+    """Products are equal if their model numbers are, however written; words hardly matter."""
     rng = np.random.default_rng(5)
     rows = []
     for number in range(240):
@@ -64,7 +64,7 @@ def shops() -> pd.DataFrame:
 
 
 def embed(records) -> np.ndarray:
-    """Letters of the title, counted; it stands for the network's interface."""
+    """The letter counts of the titles, in place of the network's embeddings."""
     counts = [[1e-9 + record.title.lower().count(x) for x in "acmeprintqx "] for record in records]
     return np.array(counts) / np.linalg.norm(counts, axis=1, keepdims=True)
 
@@ -120,7 +120,7 @@ def test_model_numbers_agree_however_they_are_written():
 
 def measured(left: dict, right: dict) -> dict[str, float]:
     filler = entry("left", "other thing") | entry("right", "something else")
-    pairs = Pairs.of(pd.DataFrame([left | right, filler]))
+    pairs = EntryPairs.of(pd.DataFrame([left | right, filler]))
     alone, standing = symbolic(pairs)
     return {name: values[0] for name, values in (alone | standing).items()}
 
@@ -153,7 +153,7 @@ def test_what_differs_is_measured():
 def test_the_standing_in_the_tables_is_that_of_all_comparisons(monkeypatch):
     rng = np.random.default_rng(0)
     titles = [(f"left {n % 7}", f"right {n % 5}") for n in range(20)]
-    pairs = Pairs.of(table(*titles))
+    pairs = EntryPairs.of(table(*titles))
     assert (len(pairs.left.entries), len(pairs.right.entries)) == (7, 5)
     left, right = (rng.random((count, 6)) for count in (7, 5))
     left, right = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (left, right))

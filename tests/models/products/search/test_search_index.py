@@ -10,7 +10,8 @@ import pytest
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
 from crisol.models.products.search.filtering import Coded
-from crisol.models.products.search.search_index import ProductIndex, build_index
+from crisol.models.products.search.index_building import build_index
+from crisol.models.products.search.search_index import ProductIndex
 
 COUNT, DIMENSIONS = 1500, 24
 MAINS = ("Home > Lamps", "Home > Curtains", "Watches", "Toys > Cars", "")
@@ -18,7 +19,7 @@ BRANDS = ("Acme", "Bloom", "")
 
 
 def make(approximate_from: int = 10**6) -> ProductIndex:
-    """Products in clusters: neighbours are alike, as products of a catalogue are."""
+    """Products in clusters, as in a real catalogue."""
     rng = np.random.default_rng(3)
     centres = rng.standard_normal((60, DIMENSIONS))
     clusters = rng.integers(0, 60, COUNT)
@@ -64,7 +65,7 @@ FILTERS = [
 
 
 def fits(index: ProductIndex, row: int, filters: Filters) -> bool:
-    """The filters once more, in plain words."""
+    """The filters, implemented a second time row by row."""
     category, brand, price = index.categories[row], index.brands[row], index.prices[row]
     wanted = {" ".join(name.lower().split()) for name in filters.categories or ()}
     low = category.lower()
@@ -234,7 +235,7 @@ def test_what_is_no_index_says_so(text, message, tmp_path):
 
 
 class Lengths:
-    """Embeds a product as the lengths of its texts; it stands for the network's interface."""
+    """Embeds a product as the lengths of its texts, in place of the network."""
 
     embedding_id = "lengths"
 

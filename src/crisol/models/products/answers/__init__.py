@@ -1,1 +1,1 @@
-"""From scores to a response."""
+"""Composes a response from scores."""

@@ -1,13 +1,14 @@
-"""One product's answer, put together from what the models say and what the rules ask."""
+"""Composes the answer for one product from the models' output and the quality rules."""
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from crisol.models.products.answers.facts import Facts
-from crisol.models.products.answers.quality import assess
+from crisol.core.arrays import Floats
+from crisol.models.products.answers.facts import ProductFacts
+from crisol.models.products.answers.quality import CatalogueNorms, assess
 from crisol.models.products.answers.sentiment import sentiment
 from crisol.models.products.contract import (
     Categories,
@@ -19,92 +20,119 @@ from crisol.models.products.contract import (
     Sentiment,
     Task,
 )
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR, Taxonomy
-
-if TYPE_CHECKING:
-    from crisol.models.products.predictor import Output, ProductsPredictor
+from crisol.models.products.description import Description, Output
+from crisol.models.products.methods.intervals import PriceIntervals
 
 GUESSES = 5
 
 
-def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
-    """Whether a given category is the answered leaf, or the main category above it.
+class AnsweringModel(Protocol):
+    """The parts of a predictor from which an answer is composed."""
 
-    ``None`` where none was given, or one that the taxonomy does not hold at either level: two shops
-    name things differently, and that is no mistake of either.
+    @property
+    def description(self) -> Description:
+        """The currency and the pictures it was trained on."""
+
+    @property
+    def taxonomy(self) -> Taxonomy | None:
+        """The categories it knows; ``None`` where it has learned none."""
+
+    @property
+    def intervals(self) -> PriceIntervals | None:
+        """The intervals around price estimates; ``None`` where it has learned no prices."""
+
+    @property
+    def norms(self) -> CatalogueNorms:
+        """The usual parts, attributes and agreements of its catalogue."""
+
+    def drivers_of(self, record: ProductRecord, leaf: int) -> tuple[Driver, ...]:
+        """The parts and words that moved the probability of a leaf."""
+
+
+def agrees(taxonomy: Taxonomy, leaf: int, given: str) -> bool | None:
+    """Whether a given category is the predicted leaf, or the main category above it.
+
+    ``None`` where none was given, or one that the taxonomy holds at neither level: shops use
+    different names, which is not an error.
 
     >>> taxonomy = Taxonomy((("Home", "Curtains"), ("Home", "Rugs")))
     >>> [agrees(taxonomy, 0, given) for given in ("home > curtains", "Home", "Rugs", "Toys")]
     [True, True, False, None]
     """
-    said = given.casefold()
-    if not said:
+    folded = given.casefold()
+    if not folded:
         return None
     whole = SEPARATOR.join(part for part in taxonomy.leaves[leaf] if part).casefold()
-    if said in {whole, *(part.casefold() for part in taxonomy.leaves[leaf] if part)}:
+    if folded in {whole, *(part.casefold() for part in taxonomy.leaves[leaf] if part)}:
         return True
     known = {name.casefold() for name in taxonomy.names}
     known |= {part.casefold() for pair in taxonomy.leaves for part in pair}
-    return False if said in known else None
+    return False if folded in known else None
 
 
 class Answerer:
-    """The parts of one :class:`~crisol.models.products.contract.Analysis`."""
+    """Computes the parts of one :class:`~crisol.models.products.contract.Analysis`."""
 
-    def __init__(self, request: Product, output: "Output", predictor: "ProductsPredictor") -> None:
-        self._request, self._output, self._predictor = request, output, predictor
-        self._record, self._taxonomy = output.record, predictor.taxonomy
+    def __init__(self, request: Product, output: Output, model: AnsweringModel) -> None:
+        self._request, self._output, self._model = request, output, model
+        self._record, self._taxonomy = output.record, model.taxonomy
 
     def answers(self, task: Task) -> dict[str, Any]:
-        """What the task asks for, by the names of the answer's fields."""
+        """The answers to a task, by the names of the fields of the analysis."""
         every = task == "all"
-        said: dict[str, Any] = {}
+        answers: dict[str, Any] = {}
         if every or task == "classify":
-            said["categories"] = self._categories()
+            answers["categories"] = self._categories()
         if every or task == "quality":
-            said["quality"] = self._quality()
+            answers["quality"] = self._quality()
         if every or task == "price":
-            said["price"] = self._price
+            answers["price"] = self._price
         if every or task == "embed":
-            said["embedding"] = tuple(self._output.embedding.tolist()) if self._embedded else None
+            answers["embedding"] = (
+                tuple(self._output.embedding.tolist()) if self._embedded else None
+            )
         if every or task == "quality":
-            said["sentiment"] = self._sentiment()
-        return said
+            answers["sentiment"] = self._sentiment()
+        return answers
 
     def notes(self) -> tuple[str, ...]:
-        """What is unusual about the answer."""
+        """Remarks on the answer, such as heads that the model has not learned."""
         notes = []
         if not self._embedded:
             notes.append("The texts hold no words beside prices, which are not read.")
         if self._taxonomy is None:
             notes.append("The model has learned no categories.")
-        if self._predictor.intervals is None:
+        if self._model.intervals is None:
             notes.append("The model has learned no prices.")
-        if self._record.image is not None and not self._predictor.description.pictures:
+        if self._record.image is not None and not self._model.description.pictures:
             notes.append("The model has seen no pictures in training: this one does not count.")
         return tuple(notes)
 
     @cached_property
     def _embedded(self) -> bool:
-        """Whether anything was left of the product to embed."""
+        """Whether the product has words or a picture to embed."""
         return bool(self._output.embedding.any())
 
     @cached_property
-    def _leaves(self) -> np.ndarray:
-        """[C] probabilities."""
+    def _leaves(self) -> Floats:
+        """[C] the probabilities of the leaves."""
         assert self._output.forecast.leaf is not None
-        return np.exp(self._output.forecast.leaf[0].astype(np.float64))
+        probabilities: Floats = np.exp(self._output.forecast.leaf[0].astype(np.float64))
+        return probabilities
 
     @cached_property
     def _leaf(self) -> int:
-        """The answered one."""
+        """The predicted leaf."""
         assert self._taxonomy is not None
         return int(self._taxonomy.best(self._leaves[None])[0])
 
     @cached_property
-    def _mains(self) -> np.ndarray:
+    def _mains(self) -> Floats:
+        """[M] the probabilities of the main categories."""
         assert self._taxonomy is not None
-        mains: np.ndarray = self._taxonomy.main_probabilities(self._leaves[None])[0]
+        mains: Floats = self._taxonomy.main_probabilities(self._leaves[None])[0]
         return mains
 
     def _categories(self) -> Categories | None:
@@ -113,7 +141,6 @@ class Answerer:
         taxonomy, leaf = self._taxonomy, self._leaf
         main, sub = taxonomy.leaves[leaf]
         best = np.argsort(-self._leaves, kind="stable")[:GUESSES]
-        drivers: tuple[Driver, ...] = self._predictor.drivers_of(self._record, leaf)
         return Categories(
             main=main,
             main_probability=_share(self._mains.max()),
@@ -123,7 +150,7 @@ class Answerer:
                 CategoryGuess(category=taxonomy.names[at], probability=_share(self._leaves[at]))
                 for at in best
             ),
-            drivers=drivers,
+            drivers=self._model.drivers_of(self._record, leaf),
             agrees=agrees(taxonomy, leaf, self._record.category),
         )
 
@@ -131,8 +158,8 @@ class Answerer:
         rating = self._output.forecast.rating
         return assess(self._facts(), None if rating is None else _share(rating[0]))
 
-    def _facts(self) -> Facts:
-        habits, taxonomy = self._predictor.habits, self._taxonomy
+    def _facts(self) -> ProductFacts:
+        norms, taxonomy = self._model.norms, self._taxonomy
         known: dict[str, Any] = {}
         if taxonomy is not None:
             name = taxonomy.names[self._leaf]
@@ -140,27 +167,27 @@ class Answerer:
                 "category": name,
                 "category_probability": _share(self._leaves[self._leaf]),
                 "category_agrees": agrees(taxonomy, self._leaf, self._record.category),
-                "usual_attributes": habits.attributes.get(name),
+                "usual_attributes": norms.attributes.get(name),
             }
-        return Facts(
+        return ProductFacts(
             self._record,
-            parts=habits.parts,
+            parts=norms.parts,
             usual_prices=self._usual_prices,
             usual_share=self._usual_share,
-            agreement=habits.rank(self._output.agreement),
+            agreement=norms.rank(self._output.agreement),
             **known,
         )
 
     @cached_property
     def _comparable(self) -> bool:
-        """Whether the given price is in the model's currency, as far as both are said."""
-        mine, given = self._predictor.description.currency, self._record.currency
+        """Whether the given price is in the model's currency; true where either is unknown."""
+        mine, given = self._model.description.currency, self._record.currency
         return not mine or not given or mine == given
 
     @cached_property
     def _usual_prices(self) -> tuple[float, float] | None:
-        """Between which almost all prices of such a product lie; ``None``: that is not known."""
-        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        """The bounds of almost all prices of such a product; ``None`` where they are unknown."""
+        log_price, intervals = self._output.forecast.log_price, self._model.intervals
         if log_price is None or intervals is None or not self._comparable:
             return None
         if not intervals.tells_outliers:
@@ -170,12 +197,12 @@ class Answerer:
 
     @property
     def _usual_share(self) -> float:
-        intervals = self._predictor.intervals
+        intervals = self._model.intervals
         return intervals.outer.coverage if intervals is not None else 0.0
 
     @cached_property
     def _price(self) -> PriceEstimate | None:
-        log_price, intervals = self._output.forecast.log_price, self._predictor.intervals
+        log_price, intervals = self._output.forecast.log_price, self._model.intervals
         if log_price is None or intervals is None:
             return None
         low, high = intervals.bounds(log_price)
@@ -186,7 +213,7 @@ class Answerer:
         elif given is not None and self._usual_prices is None:
             note = (
                 f"The given price is in {self._record.currency}, the estimate in "
-                f"{self._predictor.description.currency}: they are not compared."
+                f"{self._model.description.currency}: they are not compared."
             )
         elif given is not None and self._usual_prices is not None:
             lowest, highest = self._usual_prices
@@ -196,7 +223,7 @@ class Answerer:
             low=math.exp(low[0]),
             high=math.exp(high[0]),
             coverage=intervals.coverage,
-            currency=self._predictor.description.currency or None,
+            currency=self._model.description.currency or None,
             given=given,
             outlier=outlier,
             note=note,

@@ -1,10 +1,10 @@
-"""What drove the category: the answer again, without each part and without the words that count.
+"""The drivers of a category: the effects of each part of a product and of its strongest words.
 
 Occlusion (arXiv:1311.2901, there of pixels): the effect of a part is the log-probability that the
 category loses without it. The words are proposed by the linear member, whose contributions are
-exact; their effects are measured like those of the parts, on the whole model, so that all effects
-have one unit. A deletion test (:func:`deletion_test`) says whether the proposed words are the ones
-that matter.
+exact; their effects are measured like those of the parts, on the whole ensemble, so that all
+effects have the same scale. A deletion test (:func:`deletion_test`) measures whether the proposed
+words matter more than other words.
 
 Legend: V variants of a record, C leaves.
 """
@@ -19,32 +19,34 @@ from crisol.core.arrays import Floats
 from crisol.core.deletion import Deletion, deletion_figures
 from crisol.models.products.answers.facts import has
 from crisol.models.products.contract import Driver
-from crisol.models.products.data.records import PARTS, Record
-from crisol.models.products.methods.member import Forecast
+from crisol.models.products.data.records import PARTS, ProductRecord
+from crisol.models.products.member import Forecast
 
-Ask = Callable[[Sequence[Record]], Forecast]
-"""Answers records; only ``leaf`` of the answer is looked at."""
-Words = Sequence[tuple[str, float]]
-"""Words or runs of words and what each adds to the log-odds of a leaf in the linear member."""
+Forecaster = Callable[[Sequence[ProductRecord]], Forecast]
+"""Predicts records; only ``leaf`` of the forecast is used."""
+WordEffects = Sequence[tuple[str, float]]
+"""Words or runs of words, and their contributions to the log-odds of a leaf."""
 
 MOST_WORDS = 3
-"""Words whose effect is measured, those that add or take most."""
+"""Most words whose effect is measured, those of largest absolute contribution."""
 DRAWS = 3
-"""Random deletions that a case's named one is compared with."""
+"""Random deletions with which the deletion of the named words is compared."""
 
 _WORD = re.compile(r"[^\W_]+")
 
 
-def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict[str, Record]:
-    """The record without each of its parts, and without each of the words that add or take most.
+def variants(
+    record: ProductRecord, words: WordEffects, most_words: int = MOST_WORDS
+) -> dict[str, ProductRecord]:
+    """The record without each of its parts, and without each of its strongest words.
 
-    The category is no part of it: no leaf looks at the one that was given.
+    The given category is not removed, because no leaf uses it.
 
     Returns:
-        By the name under which a driver is reported.
+        The variants, by the name of their driver.
     """
     parts = [part for part in PARTS if part != "category" and has(record, part)]
-    without: dict[str, Record] = {part: record.without(part) for part in parts}
+    without: dict[str, ProductRecord] = {part: record.without(part) for part in parts}
     strongest = sorted(words, key=lambda word: -abs(word[1]))
     for word, _ in strongest:
         changed = without_words(record, [word])
@@ -54,19 +56,23 @@ def variants(record: Record, words: Words, most_words: int = MOST_WORDS) -> dict
 
 
 def drivers(
-    record: Record, leaf: int, forecast: Ask, words: Words = (), most_words: int = MOST_WORDS
+    record: ProductRecord,
+    leaf: int,
+    forecast: Forecaster,
+    words: WordEffects = (),
+    most_words: int = MOST_WORDS,
 ) -> tuple[Driver, ...]:
-    """What moved the probability of a leaf.
+    """The drivers of a leaf.
 
     Args:
         record: the product.
-        leaf: which category; the answered one.
-        forecast: the model; it is asked once, for all variants.
-        words: what the linear member says of the record's words for this leaf.
-        most_words: how many of them are looked at.
+        leaf: the predicted category.
+        forecast: the model; it is called once, for all variants.
+        words: the contributions of the record's words to this leaf in the linear member.
+        most_words: the most words that are measured.
 
     Returns:
-        Strongest first. What is 0 to the last bit is left out: the model does not look at it.
+        The drivers, strongest first, without effects of exactly 0.
     """
     without = variants(record, words, most_words)
     leaves_VC = _leaves(forecast([record, *without.values()]))
@@ -79,10 +85,10 @@ def drivers(
     return tuple(sorted(found, key=lambda driver: -abs(driver.effect)))
 
 
-def without_words(record: Record, words: Sequence[str]) -> Record:
-    """The record without some words, in whatever case, in any of its texts.
+def without_words(record: ProductRecord, words: Sequence[str]) -> ProductRecord:
+    """The record without some words in all of its texts; case is ignored.
 
-    >>> without_words(Record("Red bag, red strap", brand="Redstone"), ["red"]).title
+    >>> without_words(ProductRecord("Red bag, red strap", brand="Redstone"), ["red"]).title
     'bag, strap'
     """
     if not words:
@@ -104,10 +110,10 @@ def without_words(record: Record, words: Sequence[str]) -> Record:
 
 
 def deletions(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     leaves: Sequence[int],
-    forecast: Ask,
-    words: Callable[[Record, int], Words],
+    forecast: Forecaster,
+    words: Callable[[ProductRecord, int], WordEffects],
     count: int = 3,
     seed: int = 0,
 ) -> list[Deletion]:
@@ -125,7 +131,7 @@ def deletions(
         Of the products that have so many words that speak for the category, and as many others.
     """
     rng = np.random.default_rng(seed)
-    asked: list[Record] = []
+    asked: list[ProductRecord] = []
     asked_leaves: list[int] = []
     for record, leaf in zip(records, leaves, strict=True):
         present = sorted(set(_WORD.findall(_text(record).lower())))
@@ -146,10 +152,10 @@ def deletions(
 
 
 def deletion_test(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     leaves: Sequence[int],
-    forecast: Ask,
-    words: Callable[[Record, int], Words],
+    forecast: Forecaster,
+    words: Callable[[ProductRecord, int], WordEffects],
     count: int = 3,
     seed: int = 0,
 ) -> dict[str, float] | None:
@@ -163,12 +169,12 @@ def deletion_test(
     return deletion_figures(deletions(records, leaves, forecast, words, count, seed))
 
 
-def _text(record: Record) -> str:
+def _text(record: ProductRecord) -> str:
     return f"{record.title}\n{record.description}"
 
 
 def _leaves(forecast: Forecast) -> Floats:
-    """[V, C] log-probabilities of an answer."""
+    """[V, C] the log-probabilities of a forecast."""
     if forecast.leaf is None:
         raise ValueError("drivers of a category: the model answers none")
     return forecast.leaf

@@ -1,4 +1,4 @@
-"""What the rules of quality look at: a product, and what the model says of it."""
+"""The facts that the quality rules use: a product, and the model's predictions for it."""
 
 import math
 import re
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.data.records import PARTS, Part, Record
+from crisol.models.products.data.records import PARTS, Part, ProductRecord
 
 BRAND = "brand"
-"""An attribute of that name is the brand, wherever it is stated."""
+"""The name of an attribute that states the brand."""
 
 _WORD = re.compile(r"[^\W_]+")
 
@@ -20,8 +20,8 @@ def words_of(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def has(record: Record, part: Part) -> bool:
-    """Whether a part of the product is there."""
+def has(record: ProductRecord, part: Part) -> bool:
+    """Whether a product has a part."""
     value = getattr(record, part)
     if part == "price":
         return not math.isnan(value)
@@ -29,10 +29,10 @@ def has(record: Record, part: Part) -> bool:
 
 
 def contrast(image: Image) -> float:
-    """Standard deviation of the colours, 0 to 127.5, without what was added to make it square.
+    """The standard deviation of the colours, 0 to 127.5, without the square's padding.
 
     Args:
-        image: the picture, which lies whole in the middle of its square.
+        image: the picture, centred in its square.
     """
     side = image.pixels.shape[0]
     longest = max(image.width, image.height)
@@ -44,26 +44,26 @@ def contrast(image: Image) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """A product, and what the model says of it.
+class ProductFacts:
+    """A product, and the model's predictions for it.
 
     Attributes:
         record: the product.
-        parts: parts that the catalogue has; a rule about another one is left out.
+        parts: parts that the catalogue has; a rule about another part does not apply.
         usual_attributes: names of the attributes that most products of the category state; ``None``
             where it is not known.
-        usual_prices: between which almost all prices of such products lie, in the product's
-            currency; ``None`` where the model cannot say.
-        usual_share: how many that are at least.
+        usual_prices: the bounds of almost all prices of such products, in the product's currency;
+            ``None`` where the model does not know them.
+        usual_share: least share of the prices within these bounds.
         agreement: share of the training products whose text and picture agree less than this one's,
-            0 to 1; ``None`` without a picture, or where the model has learned of none.
-        category: the answered one, ``main > sub``; empty where the model answers none.
-        category_probability: of the answered one.
-        category_agrees: whether the given category is the answered one; ``None``: none was given,
-            or it is none that the model knows.
+            0 to 1; ``None`` without a picture, or where the model was trained without pictures.
+        category: the predicted one, ``main > sub``; empty where the model predicts none.
+        category_probability: of the predicted one.
+        category_agrees: whether the given category is the predicted one; ``None``: none was given,
+            or the model does not know it.
     """
 
-    record: Record
+    record: ProductRecord
     parts: frozenset[Part] = frozenset(PARTS)
     usual_attributes: tuple[str, ...] | None = None
     usual_prices: tuple[float, float] | None = None
@@ -75,5 +75,5 @@ class Facts:
 
     @property
     def words(self) -> list[str]:
-        """Of the title, in lower case."""
+        """The words of the title, in lower case."""
         return words_of(self.record.title)

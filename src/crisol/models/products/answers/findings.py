@@ -1,9 +1,9 @@
-"""What the rules of quality find: one function each, ``None`` where the rule holds.
+"""The quality rules, one function each: a finding, or ``None`` where the rule holds.
 
 Bounds follow what shops ask of sellers where there is such a number: Google Merchant Center takes
 titles of up to 150 characters (https://support.google.com/merchants/answer/6324415), Amazon asks
-for 500 pixels on a picture's longer side. The others were put where few products of real catalogues
-lie beyond them.
+for 500 pixels on a picture's longer side. The other bounds were set so that few products of real
+catalogues exceed them.
 """
 
 import re
@@ -11,29 +11,29 @@ from collections import Counter
 from dataclasses import dataclass
 
 from crisol.core.data.pictures import Image
-from crisol.models.products.answers.facts import BRAND, Facts, contrast, has, words_of
+from crisol.models.products.answers.facts import BRAND, ProductFacts, contrast, has, words_of
 
 MIN_TITLE_WORDS = 3
 MIN_TITLE_CHARACTERS = 15
 MAX_TITLE_CHARACTERS = 150
 MAX_WORD_REPEATS = 2
-"""A word of the title may stand so often in it."""
+"""Most occurrences of a word in the title."""
 MIN_DESCRIPTION_WORDS = 20
 MIN_NEW_WORDS = 5
-"""Different words that a description must have beside those of the title."""
+"""Least number of different words of the description that the title does not have."""
 MIN_ATTRIBUTES = 3
-"""Where it is not known which ones such products have."""
+"""Least number of attributes where the usual ones of such products are unknown."""
 MIN_USUAL_ATTRIBUTES = 0.5
-"""Share of the attributes such products usually have."""
+"""Least share of the usual attributes that a product must state."""
 MIN_IMAGE_SIDE = 500
 """Pixels of the longer side of the file."""
 MIN_IMAGE_CONTRAST = 5.0
 """Standard deviation of the colours, of 255."""
 MAX_IMAGE_ASPECT = 3.0
 MIN_AGREEMENT = 0.05
-"""Share of the training products whose text and picture agree less."""
+"""Least rank of the agreement of text and picture among the training products."""
 MIN_CATEGORY_PROBABILITY = 0.7
-"""From here on the answered category is held against the given one."""
+"""Least probability at which the predicted category contradicts the given one."""
 
 _SMALL_WORDS = frozenset(
     ("a", "an", "and", "as", "at", "by", "for", "from", "in", "is", "it", "of", "on", "or", "pack",
@@ -54,18 +54,18 @@ _CONTACT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What breaks a rule.
+    """A broken rule.
 
     Attributes:
-        reason: what is wrong with this product.
-        improvement: what to do about it.
+        reason: the fault of this product.
+        improvement: the remedy.
     """
 
     reason: str
     improvement: str
 
 
-def title_length(facts: Facts) -> Finding | None:
+def title_length(facts: ProductFacts) -> Finding | None:
     """The title says what it is, and is not cut off."""
     title, words = facts.record.title, len(facts.words)
     if len(title) > MAX_TITLE_CHARACTERS:
@@ -84,7 +84,7 @@ def title_length(facts: Facts) -> Finding | None:
     return None
 
 
-def title_shouting(facts: Facts) -> Finding | None:
+def title_shouting(facts: ProductFacts) -> Finding | None:
     """The title is not in capitals."""
     long = [
         word
@@ -100,7 +100,7 @@ def title_shouting(facts: Facts) -> Finding | None:
     )
 
 
-def title_repetition(facts: Facts) -> Finding | None:
+def title_repetition(facts: ProductFacts) -> Finding | None:
     """No word stands in the title again and again."""
     counts = Counter(
         word for word in facts.words if len(word) > 2 and word not in _SMALL_WORDS
@@ -114,7 +114,7 @@ def title_repetition(facts: Facts) -> Finding | None:
     )
 
 
-def title_promotion(facts: Facts) -> Finding | None:
+def title_promotion(facts: ProductFacts) -> Finding | None:
     """The title does not advertise."""
     found = _PROMOTION.search(facts.record.title)
     if found is None:
@@ -124,7 +124,7 @@ def title_promotion(facts: Facts) -> Finding | None:
     )
 
 
-def missing_description(facts: Facts) -> Finding | None:
+def missing_description(facts: ProductFacts) -> Finding | None:
     """There is a description."""
     if has(facts.record, "description"):
         return None
@@ -134,7 +134,7 @@ def missing_description(facts: Facts) -> Finding | None:
     )
 
 
-def short_description(facts: Facts) -> Finding | None:
+def short_description(facts: ProductFacts) -> Finding | None:
     """The description says enough."""
     words = len(words_of(facts.record.description))
     if words >= MIN_DESCRIPTION_WORDS:
@@ -146,7 +146,7 @@ def short_description(facts: Facts) -> Finding | None:
     )
 
 
-def description_repeats(facts: Facts) -> Finding | None:
+def description_repeats(facts: ProductFacts) -> Finding | None:
     """The description says more than the title."""
     new = set(words_of(facts.record.description)) - set(facts.words)
     if len(new) >= MIN_NEW_WORDS:
@@ -157,7 +157,7 @@ def description_repeats(facts: Facts) -> Finding | None:
     )
 
 
-def contact_in_text(facts: Facts) -> Finding | None:
+def contact_in_text(facts: ProductFacts) -> Finding | None:
     """The text holds no links, addresses or telephone numbers."""
     found = _CONTACT.search(f"{facts.record.title}\n{facts.record.description}")
     if found is None:
@@ -168,14 +168,14 @@ def contact_in_text(facts: Facts) -> Finding | None:
     )
 
 
-def missing_brand(facts: Facts) -> Finding | None:
+def missing_brand(facts: ProductFacts) -> Finding | None:
     """The brand is named."""
     if has(facts.record, "brand") or BRAND in map(str.casefold, facts.record.attributes):
         return None
     return Finding("No brand is named.", "Name the brand, or the maker where there is none.")
 
 
-def few_attributes(facts: Facts) -> Finding | None:
+def few_attributes(facts: ProductFacts) -> Finding | None:
     """The attributes are there that such products state."""
     stated = {name.casefold() for name in facts.record.attributes}
     usual = facts.usual_attributes
@@ -196,14 +196,14 @@ def few_attributes(facts: Facts) -> Finding | None:
     )
 
 
-def missing_price(facts: Facts) -> Finding | None:
+def missing_price(facts: ProductFacts) -> Finding | None:
     """There is a price."""
     if has(facts.record, "price"):
         return None
     return Finding("There is no price.", "State the price and its currency.")
 
 
-def price_outlier(facts: Facts) -> Finding | None:
+def price_outlier(facts: ProductFacts) -> Finding | None:
     """The price is one that such products have."""
     price = facts.record.price
     if facts.usual_prices is None or facts.usual_prices[0] <= price <= facts.usual_prices[1]:
@@ -216,7 +216,7 @@ def price_outlier(facts: Facts) -> Finding | None:
     )
 
 
-def missing_category(facts: Facts) -> Finding | None:
+def missing_category(facts: ProductFacts) -> Finding | None:
     """There is a category."""
     if has(facts.record, "category"):
         return None
@@ -224,7 +224,7 @@ def missing_category(facts: Facts) -> Finding | None:
     return Finding("No category is given.", f"Put it into a category{suggested}.")
 
 
-def category_disagrees(facts: Facts) -> Finding | None:
+def category_disagrees(facts: ProductFacts) -> Finding | None:
     """The category fits words and picture."""
     if facts.category_agrees or facts.category_probability < MIN_CATEGORY_PROBABILITY:
         return None
@@ -235,7 +235,7 @@ def category_disagrees(facts: Facts) -> Finding | None:
     )
 
 
-def missing_image(facts: Facts) -> Finding | None:
+def missing_image(facts: ProductFacts) -> Finding | None:
     """There is a picture."""
     if has(facts.record, "image"):
         return None
@@ -246,7 +246,7 @@ def missing_image(facts: Facts) -> Finding | None:
     )
 
 
-def image_resolution(facts: Facts) -> Finding | None:
+def image_resolution(facts: ProductFacts) -> Finding | None:
     """The picture is large enough."""
     width, height = _image(facts).width, _image(facts).height
     if max(width, height) >= MIN_IMAGE_SIDE:
@@ -257,7 +257,7 @@ def image_resolution(facts: Facts) -> Finding | None:
     )
 
 
-def image_blank(facts: Facts) -> Finding | None:
+def image_blank(facts: ProductFacts) -> Finding | None:
     """The picture shows something."""
     spread = contrast(_image(facts))
     if spread >= MIN_IMAGE_CONTRAST:
@@ -269,7 +269,7 @@ def image_blank(facts: Facts) -> Finding | None:
     )
 
 
-def image_shape(facts: Facts) -> Finding | None:
+def image_shape(facts: ProductFacts) -> Finding | None:
     """The picture is no strip."""
     width, height = _image(facts).width, _image(facts).height
     if max(width, height) <= MAX_IMAGE_ASPECT * min(width, height):
@@ -280,7 +280,7 @@ def image_shape(facts: Facts) -> Finding | None:
     )
 
 
-def text_image_agreement(facts: Facts) -> Finding | None:
+def text_image_agreement(facts: ProductFacts) -> Finding | None:
     """The picture shows what the text says."""
     share = facts.agreement
     if share is None or share >= MIN_AGREEMENT:
@@ -291,7 +291,7 @@ def text_image_agreement(facts: Facts) -> Finding | None:
     )
 
 
-def _image(facts: Facts) -> Image:
-    """The picture, where a rule applies only if there is one."""
+def _image(facts: ProductFacts) -> Image:
+    """The picture; the rules that call this apply only if there is one."""
     assert facts.record.image is not None
     return facts.record.image

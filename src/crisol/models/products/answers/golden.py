@@ -1,8 +1,10 @@
-"""The requests that a predictor answers when it is made, and again wherever it is loaded."""
+"""The golden requests: a predictor answers them after training, and again when it is loaded."""
 
 import base64
 import json
+from collections.abc import Hashable, Mapping
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,15 +20,15 @@ from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.params import DataParams
 
 GOLDEN = 4
-NAME, VALUE = 200, 1000
+MAX_NAME, MAX_VALUE = 200, 1000
 
 
 def golden_requests(
     products: pd.DataFrame, images: pd.DataFrame, parts: pd.DataFrame, data: DataParams
 ) -> list[Product]:
-    """Products of the registered study, as a client would send them; the last is a title alone.
+    """Products of the registered study, as a client would send them; the last is only a title.
 
-    The richest ones are taken, so that every head and modality is exercised.
+    The products with the most parts are taken, so that every head and modality is used.
     """
     rows = np.sort(parts.loc[parts["study"] == data.register_study, "row"].unique())
     mine = products.iloc[rows]
@@ -42,11 +44,11 @@ def golden_requests(
     return [*requests, Product(title=requests[0].title)]
 
 
-def product_of(row: dict[str, object], pixels: bytes | None) -> Product:
-    """A row of the canonical table as a request; texts longer than the contract takes are cut."""
+def product_of(row: Mapping[Hashable, Any], pixels: bytes | None) -> Product:
+    """The request of a row of the canonical table; texts are cut to the contract's limits."""
     names = [str(row[name]) for name in ("category", "subcategory") if row[name]]
     attributes = {
-        name[:NAME]: str(value)[:VALUE]
+        name[:MAX_NAME]: str(value)[:MAX_VALUE]
         for name, value in list(json.loads(str(row["attributes"])).items())[:MAX_ATTRIBUTES]
     }
     price = float(str(row["price"]))
@@ -55,8 +57,8 @@ def product_of(row: dict[str, object], pixels: bytes | None) -> Product:
         description=str(row["description"])[:MAX_DESCRIPTION] or None,
         price=None if np.isnan(price) else price,
         currency=str(row["currency"]) or None,
-        category=SEPARATOR.join(names)[:NAME] or None,
-        brand=str(row["brand"])[:NAME] or None,
+        category=SEPARATOR.join(names)[:MAX_NAME] or None,
+        brand=str(row["brand"])[:MAX_NAME] or None,
         attributes=attributes or None,
         image=None if pixels is None else png_base64(pixels),
     )

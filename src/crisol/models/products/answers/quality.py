@@ -1,7 +1,7 @@
-"""The quality of a product: half of it rules that are listed, half of it customers' ratings.
+"""The quality of a product: one half from listed rules, one half from customers' ratings.
 
-The half that is learned is there only where the model has seen ratings. The other half is the
-weight of the rules that hold among the weight of those that can be judged.
+The rating half is used only where the model was trained on ratings. The other half is the weight of
+the rules that hold, as a share of the weight of the rules that can be judged.
 """
 
 from collections import defaultdict
@@ -11,32 +11,33 @@ from typing import Any
 
 import numpy as np
 
-from crisol.models.products.answers.facts import BRAND, Facts, has
+from crisol.models.products.answers.facts import BRAND, ProductFacts, has
 from crisol.models.products.answers.rules import judged
 from crisol.models.products.contract import Quality, QualityReason
-from crisol.models.products.data.records import PARTS, Part, Record
+from crisol.models.products.data.records import PARTS, Part, ProductRecord
 
 RATINGS_SHARE = 0.5
-"""Of the score, where a rating is expected."""
+"""Share of the expected rating in the score, where there is one."""
 MIN_PART_SHARE = 0.05
-"""A catalogue has a part when so many of its products have it."""
+"""Least share of products with a part for the catalogue to have that part."""
 USUAL_SHARE = 0.5
-"""An attribute is usual when so many of the products that state any attribute state it."""
+"""Least share of the products with attributes that state a usual attribute."""
 MOST_USUAL = 8
+"""Most usual attributes of a category."""
 MIN_ATTRIBUTE_ROWS = 10
-"""Products of a category that must state attributes before any of them is called usual."""
+"""Least number of products with attributes for a category to have usual attributes."""
 
 
-def assess(facts: Facts, expected_rating: float | None) -> Quality:
-    """Judge a product.
+def assess(facts: ProductFacts, expected_rating: float | None) -> Quality:
+    """The quality of a product.
 
     Args:
-        facts: the product, and what the model says of it.
-        expected_rating: rank of the rating that is expected, 0 to 1; ``None``: never learned.
+        facts: the product, and the model's predictions for it.
+        expected_rating: expected rank of the rating, 0 to 1; ``None``: not learned.
 
     Returns:
-        The score and every rule that is broken, the weightiest first. A reason's weight is what the
-        score gains when that alone is mended; the expected rating is taken to stay.
+        The score and every broken rule, the largest weight first. The weight of a reason is the
+        gain in score when only this fault is corrected and the expected rating stays the same.
     """
     findings = list(judged(facts))
     total = sum(rule.weight for rule, _ in findings)
@@ -63,13 +64,13 @@ def assess(facts: Facts, expected_rating: float | None) -> Quality:
 
 
 @dataclass(frozen=True)
-class Habits:
-    """What the products of a catalogue usually bring; learned from its training products.
+class CatalogueNorms:
+    """The usual parts and attributes of a catalogue's products, from its training products.
 
     Attributes:
-        parts: which ones the catalogue has.
-        attributes: names of the usual ones by category, the most usual first.
-        agreements: [A] cosines of texts and pictures of the training products, rising.
+        parts: the parts that the catalogue has.
+        attributes: names of the usual attributes by category, the most frequent first.
+        agreements: [A] cosines of texts and pictures of the training products, ascending.
     """
 
     parts: frozenset[Part] = frozenset(PARTS)
@@ -79,19 +80,19 @@ class Habits:
     @classmethod
     def learn(
         cls,
-        records: Sequence[Record],
+        records: Sequence[ProductRecord],
         categories: Sequence[str],
         agreements: Sequence[float] = (),
         quantiles: int = 201,
-    ) -> "Habits":
-        """Learn them.
+    ) -> "CatalogueNorms":
+        """The norms of training products.
 
         Args:
             records: training products.
             categories: of each, as the taxonomy names it; empty where it is not known.
-            agreements: cosines of texts and pictures, best of products that were not trained on;
-                those that are not finite are left out.
-            quantiles: how many of the cosines are kept.
+            agreements: cosines of texts and pictures, preferably of held-out products; values that
+                are not finite are left out.
+            quantiles: number of quantiles of the cosines that are kept.
         """
         needed = MIN_PART_SHARE * len(records)
         finite = np.array([value for value in agreements if np.isfinite(value)])
@@ -105,13 +106,13 @@ class Habits:
         )
 
     def rank(self, agreement: float | None) -> float | None:
-        """Share of the training products whose text and picture agree less; ``None``: unknown."""
+        """The share of training products whose text and picture agree less; ``None``: unknown."""
         if agreement is None or not np.isfinite(agreement) or not self.agreements:
             return None
         return float(np.searchsorted(self.agreements, agreement) / len(self.agreements))
 
     def state(self) -> dict[str, Any]:
-        """As JSON takes it."""
+        """The norms as JSON."""
         return {
             "parts": [part for part in PARTS if part in self.parts],
             "attributes": {name: list(names) for name, names in self.attributes.items()},
@@ -119,8 +120,8 @@ class Habits:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> "Habits":
-        """From what :meth:`state` gave."""
+    def of(cls, state: Mapping[str, Any]) -> "CatalogueNorms":
+        """The inverse of :meth:`state`."""
         return cls(
             frozenset(state["parts"]),
             {name: tuple(names) for name, names in state["attributes"].items()},
@@ -129,10 +130,10 @@ class Habits:
 
 
 def _usual_attributes(
-    records: Sequence[Record], categories: Sequence[str]
+    records: Sequence[ProductRecord], categories: Sequence[str]
 ) -> dict[str, tuple[str, ...]]:
-    """By category, the attributes that most of its products state."""
-    stating: dict[str, list[Record]] = defaultdict(list)
+    """The attributes that most products of a category state, by category."""
+    stating: dict[str, list[ProductRecord]] = defaultdict(list)
     for record, category in zip(records, categories, strict=True):
         if category and record.attributes:
             stating[category].append(record)

@@ -1,72 +1,72 @@
 """The rules of a product's quality: completeness and consistency, each named and weighed.
 
-A rule looks at the product as it is told (:class:`Facts`) and says nothing, or what is wrong and
-what to do (:mod:`crisol.models.products.answers.findings`). The weights are a choice, not learned:
-how much a customer misses. Two things about them are no choice, and tested: a part that is missing
-weighs at least as much as all that the rules can hold against it once it is there, so that leaving
-a bad part out never raises the score; and what cannot be judged is no rule for that product.
+A rule reads the facts of a product (:class:`ProductFacts`) and returns ``None``, or a finding: the
+fault and its remedy (:mod:`crisol.models.products.answers.findings`). The weights are chosen, not
+learned: they say how much a customer misses. Tests hold two properties of them. A missing part
+weighs at least as much as all the findings there can be about it, so that leaving a bad part out
+never raises the score. A rule that cannot be judged does not count for that product.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from crisol.models.products.answers import findings
-from crisol.models.products.answers.facts import Facts, has
+from crisol.models.products.answers.facts import ProductFacts, has
 from crisol.models.products.answers.findings import Finding
 from crisol.models.products.data.records import Part
 
 
-def _always(_: Facts) -> bool:
+def _always(_: ProductFacts) -> bool:
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule.
+    """One quality rule.
 
     Attributes:
-        weight: how much a customer misses where it is broken.
-        part: what it judges; it is left out where the catalogue has no such part.
-        check: what breaks it, ``None`` if it holds.
-        applies: whether it can be judged: its part is there, the model has learned enough.
+        weight: how much a customer misses where the rule is broken.
+        part: the part it judges; the rule is left out where the catalogue has no such part.
+        check: the finding of a product; ``None`` if the rule holds.
+        applies: whether the rule can be judged: the part is given, the model has learned enough.
     """
 
     weight: int
     part: Part
-    check: Callable[[Facts], Finding | None]
-    applies: Callable[[Facts], bool] = _always
+    check: Callable[[ProductFacts], Finding | None]
+    applies: Callable[[ProductFacts], bool] = _always
 
     @property
     def name(self) -> str:
-        """As it stands in answers."""
+        """The name of the rule in answers."""
         return self.check.__name__
 
     @property
     def about(self) -> str:
-        """What a product keeps that keeps the rule, in a sentence."""
+        """A sentence that states the rule."""
         return self.check.__doc__ or ""
 
-    def judges(self, facts: Facts) -> bool:
-        """Whether the rule is one for this product."""
+    def judges(self, facts: ProductFacts) -> bool:
+        """Whether the rule applies to this product."""
         return self.part in facts.parts and self.applies(facts)
 
 
-def _with(part: Part) -> Callable[[Facts], bool]:
-    def applies(facts: Facts) -> bool:
+def _with(part: Part) -> Callable[[ProductFacts], bool]:
+    def applies(facts: ProductFacts) -> bool:
         return has(facts.record, part)
 
     return applies
 
 
-def _price_is_judged(facts: Facts) -> bool:
+def _price_is_judged(facts: ProductFacts) -> bool:
     return facts.usual_prices is not None and has(facts.record, "price")
 
 
-def _category_is_judged(facts: Facts) -> bool:
+def _category_is_judged(facts: ProductFacts) -> bool:
     return facts.category_agrees is not None and has(facts.record, "category")
 
 
-def _agreement_is_judged(facts: Facts) -> bool:
+def _agreement_is_judged(facts: ProductFacts) -> bool:
     return facts.agreement is not None and has(facts.record, "image")
 
 
@@ -91,11 +91,11 @@ RULES: tuple[Rule, ...] = (
     Rule(1, "image", findings.image_shape, _with("image")),
     Rule(2, "image", findings.text_image_agreement, _agreement_is_judged),
 )
-"""In the order in which a seller fills in the form."""
+"""All rules, in the order in which a seller fills in the form."""
 
 
-def judged(facts: Facts) -> Iterator[tuple[Rule, Finding | None]]:
-    """The rules that can be judged, each with what breaks it."""
+def judged(facts: ProductFacts) -> Iterator[tuple[Rule, Finding | None]]:
+    """The rules that apply to a product, each with its finding."""
     for rule in RULES:
         if rule.judges(facts):
             yield rule, rule.check(facts)

@@ -1,8 +1,8 @@
-"""How a description sounds: VADER, a word list with rules for negation, emphasis and "but".
+"""The sentiment of a description by VADER: a word list with rules for negation and emphasis.
 
 C. J. Hutto, E. Gilbert: VADER (ICWSM 2014); the package vaderSentiment is MIT licensed, brings its
-word list with it, and has not changed since 2020. It was chosen by measuring (docs/products.md).
-English only: what it does not know is neutral.
+word list with it, and has not changed since 2020. docs/products.md has the comparison by which it
+was chosen. It knows English only: other words are neutral.
 """
 
 import re
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
 NEUTRAL_BELOW = 0.05
-"""Of the score's size; the bound that VADER's authors give."""
+"""Least absolute score of a text that is not neutral, as VADER's authors suggest."""
 MAX_WORDS = 60
-"""A sentence that is longer is read in pieces: the list was made for sentences."""
+"""Longest piece of a sentence that is scored at once: VADER was made for sentences."""
 
 _END = re.compile(r"(?<=[.!?])\s+|[\n\r•|]+")
 
 
 def sentiment(text: str) -> Sentiment:
-    """How a text sounds: the mean of its sentences that say anything good or bad.
+    """The sentiment of a text: the mean over its sentences that are not neutral.
 
-    VADER sums over words, so that any long text would be as good or as bad as can be; its authors
-    advise to take sentences apart. Sentences that only state facts do not count.
+    VADER sums over words, so that a long text would reach the highest or lowest score; its authors
+    advise to score sentences separately.
 
     >>> sentiment("A sturdy bag. I love it!").label
     'positive'
@@ -34,14 +34,16 @@ def sentiment(text: str) -> Sentiment:
     0.0
     """
     scores = [_analyzer().polarity_scores(piece)["compound"] for piece in _pieces(text)]
-    told = [score for score in scores if score != 0]
-    mean = sum(told) / len(told) if told else 0.0
-    label = "neutral" if abs(mean) < NEUTRAL_BELOW else ("positive" if mean > 0 else "negative")
-    return Sentiment(score=round(mean, 4), label=label)
+    scored = [score for score in scores if score != 0]
+    mean = sum(scored) / len(scored) if scored else 0.0
+    score = round(mean, 4)
+    if abs(mean) < NEUTRAL_BELOW:
+        return Sentiment(score=score, label="neutral")
+    return Sentiment(score=score, label="positive" if mean > 0 else "negative")
 
 
 def _pieces(text: str) -> list[str]:
-    """The sentences of a text, none longer than the list can read."""
+    """The sentences of a text, cut into pieces of at most :data:`MAX_WORDS` words."""
     pieces = []
     for sentence in _END.split(text):
         words = sentence.split()
@@ -53,7 +55,7 @@ def _pieces(text: str) -> list[str]:
 
 @cache
 def _analyzer() -> "SentimentIntensityAnalyzer":
-    """The word list, read once (some 30 ms)."""
+    """The analyzer; its word list is read once (about 30 ms)."""
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     return SentimentIntensityAnalyzer()

@@ -1,4 +1,4 @@
-"""From raw products and pictures to clean tables, their division into folds, and records."""
+"""Turns raw products and pictures into clean tables, folds and records."""
 
 import logging
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from crisol.core.data.pictures import Image, decode_file
 from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import FieldError
-from crisol.models.products.data.reading import attributes_of, record
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, attributes_from_json, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.data.text import hide_words
 from crisol.models.products.data.validation import ProductsError, validate_pairs, validate_products
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 def clean(
     raw: pd.DataFrame, pictures: Path, params: DataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Raw products to the canonical tables.
+    """The canonical tables of raw products.
 
     Args:
-        raw: every cell as text; ``raw.attrs["file"]`` is what the errors call it.
+        raw: every cell as text; ``raw.attrs["file"]`` is its name in error messages.
         pictures: the folder that the column ``image`` is relative to.
         params: the section ``products.data``.
 
@@ -43,7 +43,7 @@ def clean(
         [S, S, 3] uint8), each picture once.
 
     Raises:
-        ProductsError: naming the file, the row, the rule and the way out.
+        ProductsError: names the file, the row, the rule and the remedy.
     """
     file = raw.attrs.get("file", "products")
     if params.file and not Path(file).match(Path(params.file).name):
@@ -65,24 +65,24 @@ def clean(
 
 
 def clean_pairs(raw: pd.DataFrame) -> pd.DataFrame:
-    """Raw pairs to the canonical ones.
+    """The canonical table of raw pairs.
 
     Returns:
         The columns of :func:`~crisol.models.products.data.validation.validate_pairs`.
 
     Raises:
-        ProductsError: naming the row and the rule.
+        ProductsError: names the row and the rule.
     """
     return validate_pairs(raw)
 
 
 def split(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    """Which products a study trains and tests on.
+    """The role of every product of a study in every fold.
 
     Cross-validation is scikit-learn's ``StratifiedKFold(folds, shuffle=True)`` by main category,
-    with one more fold, :data:`EVERYTHING`, for the predictor that is kept. A random split is its
-    ``train_test_split``. Helpers are never tested, and none has the title of a product of the
-    study.
+    with one more fold, :data:`EVERYTHING`, for the registered predictor. A random split is
+    scikit-learn's ``train_test_split``. Helpers are never tested, and none has the title of a
+    product of the study.
 
     Args:
         products: as from :func:`clean`.
@@ -113,15 +113,15 @@ def split(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     return rows[["study", "row", "fold", "role"]]
 
 
-def records_of(
+def records_from_tables(
     products: pd.DataFrame, images: pd.DataFrame, *, hide_category_words: bool = False
-) -> list[Record]:
-    """The products as the models see them.
+) -> list[ProductRecord]:
+    """The records of products in the canonical tables.
 
     Args:
         products: as from :func:`clean`, or some rows of it.
         images: as from :func:`clean`.
-        hide_category_words: take the words of a product's category out of its title.
+        hide_category_words: remove the words of a product's category from its title.
     """
     pictures = _pictures(images)
     columns = [products[name].tolist() for name in (
@@ -129,11 +129,11 @@ def records_of(
         "currency", "image",
     )]  # fmt: skip
     return [
-        record(
+        clean_record(
             hide_words(title, f"{main} {sub}") if hide_category_words else title,
             description=description,
             brand=brand,
-            attributes=attributes_of(attributes),
+            attributes=attributes_from_json(attributes),
             category=SEPARATOR.join(part for part in (main, sub) if part),
             price=price,
             currency=currency,
@@ -147,7 +147,7 @@ def records_of(
 
 
 def _pictures(images: pd.DataFrame) -> dict[str, Image]:
-    """By path."""
+    """The pictures, by their path."""
     pictures = {}
     columns = (images[name].tolist() for name in ("image", "width", "height", "pixels"))
     for path, width, height, content in zip(*columns, strict=True):
@@ -162,8 +162,8 @@ def _decode_all(
 ) -> pd.DataFrame:
     table = RawTableValidator(products, file, ProductsError)
     paths = products["image"]
-    away = {path: _leaves(path) for path in paths.unique()}
-    table.refuse(paths.map(away), f"image leads out of the folder {folder}", "image")
+    outside = {path: _leaves_folder(path) for path in paths.unique()}
+    table.refuse(paths.map(outside), f"image leads out of the folder {folder}", "image")
     wanted = [path for path in paths.unique() if path]
     if wanted and not folder.is_dir():
         raise ProductsError(
@@ -185,13 +185,13 @@ def _decode_all(
         more = f" ({len(wrong) - 1} more pictures have something wrong)" if len(wrong) > 1 else ""
         table.refuse(
             paths == path,
-            f"image {path}: {reason}{more}; mend the file, or leave the cell empty",
+            f"image {path}: {reason}{more}; repair the file, or leave the cell empty",
         )
     images = pd.DataFrame(rows, columns=["image", "width", "height", "pixels"])
     return images.astype({"image": "str", "width": "int32", "height": "int32"})
 
 
-def _leaves(path: str) -> bool:
+def _leaves_folder(path: str) -> bool:
     pure = PurePosixPath(path.replace("\\", "/"))
     return pure.is_absolute() or ".." in pure.parts or path[1:3] == ":\\"
 
@@ -214,7 +214,7 @@ def _rows_of(
 def _helpers(
     products: pd.DataFrame, study: StudyParams, own: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Rows that help; none that is the study's own, or has the title of one."""
+    """The rows of the helpers, without those of the study and those with a title of the study."""
     if not study.helped_by:
         return np.zeros(0, np.int64)
     rows = _rows_of(products, study.helped_by, study)
@@ -226,7 +226,7 @@ def _helpers(
 
 
 def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray[np.bool_]]]:
-    """Every fold, and which of the study's products it tests."""
+    """Every fold, with a mask of the study's products that it tests."""
     tested = np.zeros(len(own), bool)
     if isinstance(study.split, CrossValidation):
         _enough(study, len(own) >= 2 * study.split.folds, f"{study.split.folds} folds")
@@ -237,8 +237,6 @@ def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray
         yield EVERYTHING, tested
         return
     if isinstance(study.split, RandomSplit):
-        from sklearn.model_selection import train_test_split
-
         count = int(np.ceil(len(own) * study.split.test_share))
         _enough(study, 0 < count < len(own), "a test share and the rest")
         _, chosen = train_test_split(
@@ -252,10 +250,8 @@ def _folds(own: pd.DataFrame, study: StudyParams) -> Iterator[tuple[int, NDArray
 
 
 def _stratified(category: pd.Series, cross: CrossValidation) -> list[NDArray[np.int64]]:
-    """The tested positions of every fold."""
-    from sklearn.model_selection import StratifiedKFold
-
-    # Categories that cannot be in every fold are spread together, as those without one are.
+    """The positions tested in every fold."""
+    # Categories with fewer products than folds, and missing ones, form one stratum.
     count = category.map(category.value_counts())
     strata = category.where(count >= cross.folds, "")
     if (strata == "").sum() < cross.folds:

@@ -1,4 +1,4 @@
-"""The public files of :mod:`~crisol.models.products.data.sources` as raw products and pairs."""
+"""Reads the files of :mod:`~crisol.models.products.data.sources` as raw products and pairs."""
 
 import json
 import re
@@ -13,7 +13,7 @@ _FIELD = re.compile(r"COL (\w+) VAL ?")
 
 
 def read_flipkart(path: Path, pictures: Path) -> pd.DataFrame:
-    """Flipkart as raw products: the discounted price, the tree's first two levels."""
+    """The raw products of Flipkart: the discounted price, the first two levels of the tree."""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     trees = [json.loads(tree)[0].split(" >> ") for tree in rows["product_category_tree"]]
     return pd.DataFrame(
@@ -33,7 +33,7 @@ def read_flipkart(path: Path, pictures: Path) -> pd.DataFrame:
 
 
 def read_amazon(path: Path) -> pd.DataFrame:
-    """Amazon as raw products: the discounted price; cells such as ``Get`` are no ratings."""
+    """The raw products of Amazon: the discounted price; cells such as ``Get`` are not ratings."""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     rated = rows["ratings"].str.fullmatch(r"[0-5](?:\.\d)?")
     return pd.DataFrame(
@@ -51,10 +51,10 @@ def read_amazon(path: Path) -> pd.DataFrame:
 
 
 def read_myntra(path: Path, pictures: Path) -> pd.DataFrame:
-    """Myntra as raw products: the article type in its main category, what else is told of it."""
+    """The raw products of Myntra: the article type in its main category, and its attributes."""
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    told = {"gender": "Gender", "baseColour": "Colour", "season": "Season", "usage": "Usage"}
-    attributes = rows[list(told)].rename(columns=told).to_dict("records")
+    fields = {"gender": "Gender", "baseColour": "Colour", "season": "Season", "usage": "Usage"}
+    attributes = rows[list(fields)].rename(columns=fields).to_dict("records")
     return pd.DataFrame(
         {
             "id": rows["id"],
@@ -68,7 +68,7 @@ def read_myntra(path: Path, pictures: Path) -> pd.DataFrame:
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
-    """One part of a matching task as raw pairs; a model number stands in the description."""
+    """One part of a matching task as raw pairs; the description may hold the model number."""
     source, _, part = path.stem.rpartition("_")
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -79,7 +79,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
 
 
 def specifications(text: str) -> str:
-    """Flipkart's specifications, which are written in Ruby, as a JSON object of attributes.
+    """The specifications of Flipkart, a Ruby literal, as a JSON object of attributes.
 
     >>> specifications('{"product_specification"=>[{"key"=>"Color", "value"=>"Red"}]}')
     '{"Color": "Red"}'
@@ -96,14 +96,14 @@ def specifications(text: str) -> str:
 
 def _side(side: str, text: str) -> dict[str, str]:
     _, *parts = _FIELD.split(text)
-    told = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
-    price = number_of(told.get("price", ""))
+    fields = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
+    price = number_of(fields.get("price", ""))
     return {
-        f"{side}_title": told.get("title", "") or told.get("name", ""),
-        f"{side}_description": told.get("description", "") or told.get("modelno", ""),
-        f"{side}_brand": told.get("brand", "") or told.get("manufacturer", ""),
-        f"{side}_category": told.get("category", ""),
-        # A price of nought says that none is known.
+        f"{side}_title": fields.get("title", "") or fields.get("name", ""),
+        f"{side}_description": fields.get("description", "") or fields.get("modelno", ""),
+        f"{side}_brand": fields.get("brand", "") or fields.get("manufacturer", ""),
+        f"{side}_category": fields.get("category", ""),
+        # A price of 0 means that none is known.
         f"{side}_price": f"{price:.10g}" if price is not None and price > 0 else "",
     }
 

@@ -1,14 +1,15 @@
-"""Writes the committed sample: a made-up shop in which there is something to learn.
+"""Writes the committed sample: the synthetic catalogue of a shop.
 
     python -m crisol.models.products.data.sample
 
-No shop was observed. Twelve kinds of things in four main categories have nouns of their own, but
-one product in five is told only as its main category's things are (*category*: the picture's shape
-then tells). The picture shows the kind as a shape, in the colour of the title (*retrieval*). A
-price is the kind's, times the brand's, the material's and the number in the pack (*price*), and one
-description in four gives it away, as shops' do. Customers like some materials and brands and
-dislike some words (*rating*). Pictures, descriptions, brands, attributes, prices and ratings are
-missing here and there. The pairs are products told twice, and products beside similar ones.
+No real shop was observed. Twelve kinds of products in four main categories have nouns of their own,
+but one product in five uses the words of its main category only (*category*: then only the picture
+tells the kind). The picture shows the kind as a shape, in the colour of the title (*retrieval*).
+The price is the base price of the kind, times factors of the brand, the material and the number in
+the pack (*price*); one description in four states it, as in real shops. Some materials and brands
+raise the rating and some lower it (*rating*). Some pictures, descriptions, brands, attributes,
+prices and ratings are missing. A pair is a product and its reworded copy, or two products of the
+same category.
 """
 
 import argparse
@@ -73,7 +74,7 @@ BRANDS = {
     "Alvora": 1.6, "Bexum": 0.7, "Corvid": 1.1, "Dunmar": 0.9, "Elpina": 2.1, "Fennac": 0.6,
     "Gorlan": 1.3, "Hespio": 1.0,
 }  # fmt: skip
-"""Made up; how much more each asks for the same thing."""
+"""The price factor of each brand; the brands are made up."""
 COLOURS: dict[str, Colour] = {
     "Red": (200, 40, 45), "Blue": (40, 70, 190), "Green": (45, 140, 70), "Yellow": (235, 195, 50),
     "Black": (35, 35, 38), "Grey": (140, 140, 145), "Pink": (235, 130, 170),
@@ -100,7 +101,7 @@ on this sample says anything about a shop.
 
 
 def products(seed: int = 0) -> pd.DataFrame:
-    """The made-up catalogue in the raw table's columns, every cell as text."""
+    """The synthetic catalogue in the columns of the raw table, every cell as text."""
     rng = np.random.default_rng(seed)
     kinds = [kind for kind in KINDS for _ in range(PER_KIND)]
     order = rng.permutation(len(kinds))
@@ -110,17 +111,18 @@ def products(seed: int = 0) -> pd.DataFrame:
 
 
 def pictures(catalogue: pd.DataFrame, seed: int = 0) -> dict[str, Image.Image]:
-    """Path to picture, for the products that name one."""
+    """The pictures of the products that name one, by path."""
     rng = np.random.default_rng([seed, 1])
     shown = catalogue[catalogue["image"] != ""]
+    columns = (shown[name].tolist() for name in ("image", "category", "title"))
     return {
-        row.image: _picture(row.category.split(" > ")[1], _colour_of(row.title), rng)
-        for row in shown.itertuples()
+        image: _picture(category.split(" > ")[1], _colour_of(title), rng)
+        for image, category, title in zip(*columns, strict=True)
     }
 
 
 def pairs(catalogue: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """Products beside themselves, told otherwise, and beside others of their kind."""
+    """Pairs of products: a product and its reworded copy, or two of the same category."""
     rng = np.random.default_rng([seed, 2])
     rows = []
     for number in range(PAIRS):
@@ -145,9 +147,9 @@ def _product(name: str, kind: _Kind, rng: np.random.Generator) -> dict[str, str]
     price = kind.price * BRANDS[brand] * MATERIALS[material] * pack**0.9
     price = round(price * np.exp(rng.normal(scale=0.12)))
     good = LIKED[material] + 0.25 * np.log(BRANDS[brand]) + rng.normal(scale=0.25)
-    told = [f"{material} {colour.lower()} {noun.lower()} by {brand}"]
-    told += [str(f) for f in rng.permutation(features)[:2]]
-    description = ", ".join(told) + ". " + str(rng.choice(PRAISE if good > 0 else BLAME))
+    phrases = [f"{material} {colour.lower()} {noun.lower()} by {brand}"]
+    phrases += [str(f) for f in rng.permutation(features)[:2]]
+    description = ", ".join(phrases) + ". " + str(rng.choice(PRAISE if good > 0 else BLAME))
     if rng.random() < LEAK_SHARE:
         description += str(rng.choice([f" Price: Rs. {price}", f" Only ₹{price:,} today!"]))
     row = {
@@ -178,7 +180,7 @@ def _side(row: pd.Series) -> list[str]:
 
 
 def _retold(row: pd.Series, rng: np.random.Generator) -> list[str]:
-    """The same product as another shop tells it."""
+    """The cells of the same product, reworded as in another shop."""
     words = row["title"].replace("(", "").replace(")", "").split()
     kept = [word for word in words if rng.random() > 0.2] or words
     price = float(row["price"]) * np.exp(rng.normal(scale=0.05)) if row["price"] else None
@@ -192,7 +194,7 @@ def _colour_of(title: str) -> Colour:
 
 
 def _picture(kind: str, colour: Colour, rng: np.random.Generator) -> Image.Image:
-    """A drawing of the kind, a little turned, moved and lit."""
+    """A drawing of the kind, slightly rotated, shifted and brightened."""
     light = rng.uniform(0.85, 1.1)
     paint = tuple(int(min(255, part * light)) for part in colour)
     paper = int(rng.integers(238, 256))
@@ -286,7 +288,7 @@ SHAPES: dict[str, Callable[[Draw, Colour], None]] = {
 
 
 def write(directory: Path) -> list[Path]:
-    """Write the tables, the pictures and the note beside them; the same every time."""
+    """Write the tables, the pictures and the note; every call writes the same bytes."""
     folder = directory / "sample_images"
     folder.mkdir(parents=True, exist_ok=True)
     catalogue = products()

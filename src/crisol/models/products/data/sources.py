@@ -1,4 +1,4 @@
-"""The real products: where they come from, and how the public files become raw tables.
+"""The sources of the real products, and their download into raw tables.
 
 Flipkart: 1,050 products of seven categories (PromptCloud's sample) with pictures, specifications
 and prices in rupees. Amazon: 10,930 of amazon.in, 2023, with prices and ratings, without pictures.
@@ -79,7 +79,7 @@ _STYLES = Source(
     licence=_MYNTRA_LICENCE,
     mirror_path="products/fashion_myntra/styles_3221.csv",
 )
-"""The rows of the public file whose pictures are public too."""
+"""The rows of the public file whose pictures are public as well."""
 _MYNTRA_COMMIT = GitCommit(
     "GaneshNeupane01/Fashion-Recommendation-System", "7cf263426a1a818fbcab19006b87c924b4dd0fa1"
 )
@@ -113,7 +113,7 @@ _JPEG_QUALITY = 90
 
 
 def sources() -> list[Source]:
-    """Every public file that is taken as it is."""
+    """Every public file that is used unchanged."""
     pairs = [
         Source(
             name=f"public/{name}_{part}.txt",
@@ -134,21 +134,21 @@ def fetch(
     *,
     announce: Callable[[str], None] = print,
 ) -> list[Path]:
-    """Have the public files in ``directory/public`` and what is made of them beside them.
+    """Fetch the public files into ``directory/public``, and write the raw tables beside them.
 
-    A mirror holds the pictures made small (160 and 96 pixels). Without one they are downloaded one
-    by one (4,268 of them, some 400 MB, to be kept as 20 MB) and made small here.
+    A mirror holds the pictures scaled down (160 and 96 pixels). Without one they are downloaded one
+    by one (4,268 pictures, about 400 MB) and scaled down here (20 MB).
 
     Args:
         directory: usually ``data/01_raw/products``.
         mirror: a folder with local copies.
-        announce: told the licences before anything is fetched, and what was done.
+        announce: called with the licences before anything is fetched, and with each step done.
 
     Returns:
-        What ``--env real`` reads: products, pairs, and the folder of pictures.
+        The paths that ``--env real`` reads: products, pairs, and the folder of pictures.
 
     Raises:
-        SourceError: something could not be had, or is not what it should be.
+        SourceError: a file could not be fetched, or differs from its digest.
     """
     directory, mirror = Path(directory), None if mirror is None else Path(mirror)
     announce(f"Licence of {_MYNTRA_IMAGES.name}, {_STYLES.name}: {_MYNTRA_LICENCE}")
@@ -203,7 +203,7 @@ def _smaller(data: bytes, side: int) -> bytes:
 
 
 def _fetch_styles(directory: Path, mirror: Path | None) -> Path:
-    """The mirror's rows, or those of the public file that have a picture."""
+    """The file of the mirror, or one with the rows of the public file that have a picture."""
     target = directory / _STYLES.name
     if target.is_file() and file_sha256(target) == _STYLES.sha256:
         return target
@@ -217,7 +217,7 @@ def _fetch_styles(directory: Path, mirror: Path | None) -> Path:
 
 
 def _public_styles() -> pd.DataFrame:
-    """The public file, whose last column may hold commas that are not quoted."""
+    """The public table; its last column may hold commas that are not quoted."""
     file = next((f for f in _STYLES_COMMIT.files() if f.path == _STYLES_PATH), None)
     if file is None:
         raise SourceError(f"{_STYLES_PATH} is not in the commit {_STYLES_COMMIT.commit}")

@@ -1,4 +1,4 @@
-"""The categories a model knows: leaves, each in a main category."""
+"""The categories that a model knows: leaves, each in a main category."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ class Taxonomy:
 
     @classmethod
     def of(cls, mains: Sequence[str], subs: Sequence[str]) -> "Taxonomy":
-        """Every pair that occurs, sorted; rows without a main category are left out."""
+        """The taxonomy of all pairs, sorted; rows without a main category are left out."""
         return cls(tuple(sorted({(m, s) for m, s in zip(mains, subs, strict=True) if m})))
 
     @property
     def two_level(self) -> bool:
-        """Whether any leaf is more than its main category."""
+        """Whether any leaf has a sub-category."""
         return any(sub for _, sub in self.leaves)
 
     @cached_property
@@ -35,25 +35,25 @@ class Taxonomy:
 
     @cached_property
     def main_of(self) -> NDArray[np.int64]:
-        """[C] the main category of every leaf, as its position in :attr:`mains`."""
+        """[C] the position in :attr:`mains` of every leaf's main category."""
         place = {main: index for index, main in enumerate(self.mains)}
         return np.array([place[main] for main, _ in self.leaves], np.int64)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """``main > sub`` of every leaf."""
+        """The name of every leaf, ``main > sub``."""
         return tuple(SEPARATOR.join(part for part in leaf if part) for leaf in self.leaves)
 
     def codes(self, mains: Sequence[str], subs: Sequence[str]) -> NDArray[np.int64]:
-        """[N] the leaf of every row; -1 where it is not known."""
+        """[N] the leaf of every row; -1 where it is not in the taxonomy."""
         place = {leaf: index for index, leaf in enumerate(self.leaves)}
         return np.array([place.get(leaf, -1) for leaf in zip(mains, subs, strict=True)], np.int64)
 
     def best(self, probabilities_NC: Floats) -> NDArray[np.int64]:
-        """[N] the answered leaf: the best one of the best main category.
+        """[N] the predicted leaf: the most probable leaf of the most probable main category.
 
-        It need not be the best of all, but no answer names a leaf of one main category and, as the
-        more probable, another main category.
+        It need not be the most probable leaf of all, but the predicted leaf always lies in the
+        predicted main category.
 
         >>> taxonomy = Taxonomy((("Home", "Lamps"), ("Home", "Rugs"), ("Toys", "Dolls")))
         >>> taxonomy.names[taxonomy.best(np.array([[0.35, 0.25, 0.4]]))[0]]
@@ -61,10 +61,11 @@ class Taxonomy:
         """
         main_N = self.main_probabilities(probabilities_NC).argmax(axis=1)
         inside_NC = self.main_of == main_N[:, None]
-        return np.where(inside_NC, probabilities_NC, -1.0).argmax(axis=1)
+        best_N: NDArray[np.int64] = np.where(inside_NC, probabilities_NC, -1.0).argmax(axis=1)
+        return best_N
 
     def main_probabilities(self, probabilities_NC: Floats) -> Floats:
-        """[N, M] the sums of the leaves' probabilities [N, C]."""
+        """[N, M] the probabilities of the main categories: sums of their leaves' [N, C]."""
         sums = np.zeros((len(probabilities_NC), len(self.mains)), probabilities_NC.dtype)
         np.add.at(sums.T, self.main_of, probabilities_NC.T)
         return sums

@@ -1,6 +1,6 @@
-"""What tables of raw products and pairs must satisfy before anything is computed from them.
+"""Validates tables of raw products and pairs before anything is computed from them.
 
-An error names the file, the row, the rule, and what to do. Every cell is text as it stands in the
+An error names the file, the row, the rule and the remedy. Every cell is text as it stands in the
 file: ``007`` and ``7`` are two products, and a price may be written ``₹1,299``.
 """
 
@@ -20,7 +20,7 @@ from crisol.models.products.contract import (
     MAX_PRICE,
     MAX_TITLE,
 )
-from crisol.models.products.data.reading import levels
+from crisol.models.products.data.records import category_levels
 from crisol.models.products.data.text import clean as clean_text
 from crisol.models.products.params import DataParams
 
@@ -52,20 +52,20 @@ class ProductsError(MendableError):
 
 
 def validate_products(raw: pd.DataFrame, params: DataParams) -> pd.DataFrame:
-    """The products with every column there, cleaned and typed, or an error.
+    """The products with all columns, cleaned and typed.
 
     Args:
-        raw: as read; ``raw.attrs["file"]`` is what the errors call it.
+        raw: as read; ``raw.attrs["file"]`` is its name in error messages.
         params: ``columns`` and ``currency``.
 
     Returns:
         :data:`COLUMNS` in the order of the file; text ``""`` and numbers NaN where nothing
-        is given. Texts are cleaned, and cut where a request could not be as long.
+        is given. Texts are cleaned, and cut to the longest that a request may have.
 
     Raises:
-        ProductsError: a column that is missing or mapped to one that is not there; an empty title;
-            an id that is empty, too long or there already in its source; attributes, prices,
-            currencies, ratings, votes or parts that are none.
+        ProductsError: a missing column, or one mapped to a missing column; an empty title; an id
+            that is empty, too long or used twice in its source; invalid attributes, prices,
+            currencies, ratings, votes or parts.
     """
     table = _raw_products(raw, params.columns)
     texts = {name: _text(table, name) for name in ("title", "description", "brand", "part")}
@@ -94,7 +94,7 @@ def validate_products(raw: pd.DataFrame, params: DataParams) -> pd.DataFrame:
 
 
 def validate_pairs(raw: pd.DataFrame) -> pd.DataFrame:
-    """The pairs with every column there, cleaned and typed, or an error. No pair is allowed too.
+    """The pairs with all columns, cleaned and typed; the table may be empty.
 
     Returns:
         :data:`PAIR_COLUMNS`: text, ``match`` int64, prices float64.
@@ -123,10 +123,10 @@ def validate_pairs(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def number_of(text: str) -> float | None:
-    """A number as people write it in a table; NaN where there is none, ``None`` if it is no number.
+    """The number in a cell; NaN for an empty cell, ``None`` for text that is not a number.
 
-    A currency around it is left out. Thousands and decimals are told apart where that is certain;
-    ``1.299`` is a little more than one.
+    A currency around the number is ignored. Separators of thousands are recognised where they are
+    unambiguous; ``1.299`` is a little more than one.
 
     >>> [number_of(text) for text in ("₹1,299", "1.299,00 €", "12,5", "1,45,000.50", "", "a few")]
     [1299.0, 1299.0, 12.5, 145000.5, nan, None]
@@ -145,7 +145,7 @@ def number_of(text: str) -> float | None:
 
 
 def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTableValidator:
-    """The columns that are ours, under our names; says which ones are left out."""
+    """The known columns under their canonical names; the others are logged and left out."""
     file = raw.attrs.get("file", "products")
     theirs = [str(name) for name in raw.columns]
     for ours, name in columns.items():
@@ -172,20 +172,20 @@ def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTableVali
     if left:
         logger.info("%s: not used: %s", file, ", ".join(left))
     table = raw.reset_index(drop=True)
-    # A name of ours that stands for another column than the one it was mapped to gives way.
+    # A mapped column replaces a column of the file that has the canonical name.
     rows = pd.DataFrame({ours: table[name] for ours, name in taken.items()})
     return RawTableValidator(rows, file, ProductsError)
 
 
 def _cells(table: RawTableValidator, name: str) -> pd.Series:
-    """A column as it stands in the file, without white space around it."""
+    """A column of the file, without white space around its cells."""
     if name not in table.rows:
         return pd.Series("", index=table.rows.index, dtype="str")
     return table.rows[name].astype("str").fillna("").str.strip()
 
 
 def _text(table: RawTableValidator, name: str) -> pd.Series:
-    """A column of texts, cleaned; a text that occurs often is cleaned once."""
+    """A column of cleaned texts; each different text is cleaned once."""
     cells = _cells(table, name)
     cleaned = {cell: clean_text(cell) for cell in cells.unique()}
     return cells.map(cleaned).astype("str")
@@ -216,9 +216,9 @@ def _ids(table: RawTableValidator) -> pd.Series:
 
 def _categories(table: RawTableValidator) -> tuple[pd.Series, pd.Series]:
     cells = _cells(table, "category")
-    told = {cell: levels(cell) for cell in cells.unique()}
-    main = cells.map({cell: both[0] for cell, both in told.items()}).astype("str")
-    sub = cells.map({cell: both[1] for cell, both in told.items()}).astype("str")
+    parsed = {cell: category_levels(cell) for cell in cells.unique()}
+    main = cells.map({cell: both[0] for cell, both in parsed.items()}).astype("str")
+    sub = cells.map({cell: both[1] for cell, both in parsed.items()}).astype("str")
     second = _text(table, "subcategory")
     orphan = (second != "") & (main == "")
     table.refuse(orphan, "subcategory without a category", "subcategory")
@@ -230,21 +230,21 @@ def _categories(table: RawTableValidator) -> tuple[pd.Series, pd.Series]:
 
 def _attributes(table: RawTableValidator) -> pd.Series:
     cells = _cells(table, "attributes")
-    told = {cell: _attributes_of(cell) for cell in cells.unique()}
-    bad = cells.map({cell: pairs is None for cell, pairs in told.items()}).astype(bool)
+    parsed = {cell: _attributes_of(cell) for cell in cells.unique()}
+    bad = cells.map({cell: pairs is None for cell, pairs in parsed.items()}).astype(bool)
     table.refuse(
         bad,
         "attributes are neither a JSON object nor name=value; name=value",
         "attributes",
     )
-    many = cells.map({cell: len(pairs or ()) > MAX_ATTRIBUTES for cell, pairs in told.items()})
+    many = cells.map({cell: len(pairs or ()) > MAX_ATTRIBUTES for cell, pairs in parsed.items()})
     table.refuse(many.astype(bool), f"has more than {MAX_ATTRIBUTES} attributes")
-    plain = {cell: json.dumps(pairs, ensure_ascii=False) for cell, pairs in told.items()}
+    plain = {cell: json.dumps(pairs, ensure_ascii=False) for cell, pairs in parsed.items()}
     return cells.map(plain).astype("str")
 
 
 def _attributes_of(cell: str) -> dict[str, str] | None:
-    """Name to value; ``None`` if the cell is neither of the two forms."""
+    """The attributes of a cell, name to value; ``None`` if it has neither of the two forms."""
     if cell.casefold() in _NOTHING:
         return {}
     if cell.startswith("{"):
@@ -272,10 +272,10 @@ def _plain(value: object) -> str:
 
 def _numbers(table: RawTableValidator, name: str) -> pd.Series:
     cells = _cells(table, name)
-    told = {cell: number_of(cell) for cell in cells.unique()}
-    bad = cells.map({cell: number is None for cell, number in told.items()}).astype(bool)
+    parsed = {cell: number_of(cell) for cell in cells.unique()}
+    bad = cells.map({cell: number is None for cell, number in parsed.items()}).astype(bool)
     table.refuse(bad, f"{name} is not a number; leave it empty where it is not known", name)
-    return cells.map(told).astype("float64")
+    return cells.map(parsed).astype("float64")
 
 
 def _prices(table: RawTableValidator, name: str = "price") -> pd.Series:

@@ -1,1 +1,1 @@
-"""What scores without a neural network."""
+"""Methods that score products without a neural network."""

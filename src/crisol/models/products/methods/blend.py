@@ -1,9 +1,9 @@
-"""Joins what the members say, by weights learned on products that they have not seen.
+"""Joins the members' forecasts by weights fitted on products held out from the members.
 
 Categories: ``p(c) ∝ exp Σ_m w_m log p_m(c)`` with ``w >= 0`` of the least log-loss (a logarithmic
 opinion pool; the sum of the weights is the inverse of a temperature, so that probabilities come out
-calibrated). Prices and ratings: ``a + Σ_m w_m y_m`` with ``w >= 0`` of the least squares (stacked
-regressions, Breiman 1996). Both are drawn towards equal weights with the strength of a few
+calibrated). Prices and ratings: ``a + Σ_m w_m y_m`` with ``w >= 0`` by least squares (stacked
+regressions, Breiman 1996). Both are regularised towards equal weights with the strength of a few
 products, which matters where few were held out.
 
 Legend: N products, C leaves, M members.
@@ -20,19 +20,19 @@ from scipy.special import log_softmax
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Forecast, Targets
+from crisol.models.products.member import Forecast, Targets
 
 PRIOR_ROWS = 5.0
-"""How many products the pull towards equal weights counts for."""
+"""The number of products to which the regularisation towards equal weights is equivalent."""
 LEAST_LOG_PROBABILITY = -30.0
-"""A member that is sure must not outvote all the others for ever."""
+"""Lower bound of the log-probabilities, so that one member cannot outweigh all others."""
 
-Head = Literal["log_price", "rating"]
+RegressionHead = Literal["log_price", "rating"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """Weights of the members, and what is added."""
+class LinearBlend:
+    """Weights of the members, and an intercept."""
 
     weights: Mapping[str, float]
     intercept: float = 0.0
@@ -40,25 +40,25 @@ class Line:
 
 @dataclass(frozen=True)
 class Blend:
-    """Weights of every head by member; ``None``: nobody has learned it.
+    """Weights of every head by member; ``None``: no member has learned the head.
 
     Attributes:
         leaf: weights of the log-probabilities.
         log_price: weights and intercept.
         rating: likewise.
-        others: the blend learned without each member; empty in such a blend.
+        others: the blend fitted without each member; empty in such a blend.
     """
 
     leaf: Mapping[str, float] | None
-    log_price: Line | None
-    rating: Line | None
+    log_price: LinearBlend | None
+    rating: LinearBlend | None
     others: Mapping[str, "Blend"] = field(default_factory=dict)
 
     def combine(self, forecasts: Mapping[str, Forecast]) -> Forecast:
-        """What the members say together of N products.
+        """The joint forecast of the members for N products.
 
         Args:
-            forecasts: of every member the blend knows, all of the same products.
+            forecasts: of every member in the blend, all for the same products.
 
         Raises:
             KeyError: a member is missing.
@@ -77,7 +77,7 @@ class Blend:
         )
 
     def without(self, name: str) -> "Blend":
-        """The blend learned on the same products without one member.
+        """The blend fitted on the same products without one member.
 
         Raises:
             KeyError: there is no such member, or no other.
@@ -85,14 +85,14 @@ class Blend:
         return self.others[name]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, with the blends without each member."""
+        """The weights as JSON, with those of the blends without each member."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
         """The inverse of :meth:`to_json`."""
         lines = {
-            head: None if state[head] is None else Line(**state[head])
+            head: None if state[head] is None else LinearBlend(**state[head])
             for head in ("log_price", "rating")
         }
         others = {name: cls.from_json(other) for name, other in state["others"].items()}
@@ -102,11 +102,11 @@ class Blend:
 def fit_blend(
     forecasts: Mapping[str, Forecast], targets: Targets, taxonomy: Taxonomy | None
 ) -> Blend:
-    """Learn the weights of all members, and of all but each one.
+    """Fit the weights of all members, and of all members but each one.
 
     Args:
-        forecasts: what each member says of N products that it has not learned from.
-        targets: what they are.
+        forecasts: of each member, for N products that it was not trained on.
+        targets: of these products.
         taxonomy: its leaves are the columns of the log-probabilities; ``None``: there are none.
 
     Raises:
@@ -114,16 +114,16 @@ def fit_blend(
     """
     if not forecasts:
         raise ValueError("blend: needs at least one member")
-    for name, said in forecasts.items():
+    for name, predicted in forecasts.items():
         leaves = 0 if taxonomy is None else len(taxonomy.leaves)
-        if said.leaf is not None and said.leaf.shape[1] != leaves:
+        if predicted.leaf is not None and predicted.leaf.shape[1] != leaves:
             raise ValueError(
-                f"blend: {name} answers {said.leaf.shape[1]} leaves; the taxonomy has {leaves}"
+                f"blend: {name} answers {predicted.leaf.shape[1]} leaves; the taxonomy has {leaves}"
             )
     others = {}
     if len(forecasts) > 1:
         for name in forecasts:
-            rest = {other: said for other, said in forecasts.items() if other != name}
+            rest = {other: predicted for other, predicted in forecasts.items() if other != name}
             others[name] = _fitted(rest, targets, {})
     return _fitted(forecasts, targets, others)
 
@@ -131,9 +131,19 @@ def fit_blend(
 def _fitted(
     forecasts: Mapping[str, Forecast], targets: Targets, others: Mapping[str, Blend]
 ) -> Blend:
-    leaves = {name: said.leaf for name, said in forecasts.items() if said.leaf is not None}
-    prices = {n: said.log_price for n, said in forecasts.items() if said.log_price is not None}
-    ratings = {name: said.rating for name, said in forecasts.items() if said.rating is not None}
+    leaves = {
+        name: predicted.leaf for name, predicted in forecasts.items() if predicted.leaf is not None
+    }
+    prices = {
+        n: predicted.log_price
+        for n, predicted in forecasts.items()
+        if predicted.log_price is not None
+    }
+    ratings = {
+        name: predicted.rating
+        for name, predicted in forecasts.items()
+        if predicted.rating is not None
+    }
     return Blend(
         _pool(leaves, targets.leaf) if leaves else None,
         _line(prices, targets.log_price) if prices else None,
@@ -143,16 +153,16 @@ def _fitted(
 
 
 def _pool(leaves: Mapping[str, Floats], truth: NDArray[np.int64]) -> dict[str, float]:
-    """The weights of the least log-loss."""
+    """The weights with the least log-loss."""
     rows = np.flatnonzero(truth >= 0)
     stacked_MNC = np.stack([_bounded(leaf)[rows].astype(np.float64) for leaf in leaves.values()])
     right_MN = stacked_MNC[:, np.arange(len(rows)), truth[rows]]
     equal = np.full(len(leaves), 1 / len(leaves))
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        said_NC = log_softmax(np.tensordot(weights, stacked_MNC, 1), axis=1)
-        expected_MN = (stacked_MNC * np.exp(said_NC)).sum(axis=2)
-        value = -said_NC[np.arange(len(rows)), truth[rows]].sum()
+        predicted_NC = log_softmax(np.tensordot(weights, stacked_MNC, 1), axis=1)
+        expected_MN = (stacked_MNC * np.exp(predicted_NC)).sum(axis=2)
+        value = -predicted_NC[np.arange(len(rows)), truth[rows]].sum()
         slope = (expected_MN - right_MN).sum(axis=1)
         pull = weights - equal
         return value + PRIOR_ROWS * (pull**2).sum(), slope + 2 * PRIOR_ROWS * pull
@@ -161,21 +171,25 @@ def _pool(leaves: Mapping[str, Floats], truth: NDArray[np.int64]) -> dict[str, f
     return dict(zip(leaves, found.x.tolist(), strict=True))
 
 
-def _line(said: Mapping[str, Floats], truth: Floats) -> Line:
-    """The weights of the least squares; equal ones where no truth is known."""
+def _line(predicted: Mapping[str, Floats], truth: Floats) -> LinearBlend:
+    """The weights by least squares; equal weights where no target is known."""
     rows = np.flatnonzero(np.isfinite(truth))
-    equal = np.full(len(said), 1 / len(said))
+    equal = np.full(len(predicted), 1 / len(predicted))
     if not len(rows):
-        return Line(dict(zip(said, equal.tolist(), strict=True)))
-    stacked_NM = np.stack([values[rows] for values in said.values()], axis=1).astype(np.float64)
+        return LinearBlend(dict(zip(predicted, equal.tolist(), strict=True)))
+    stacked_NM = np.stack([values[rows] for values in predicted.values()], axis=1).astype(
+        np.float64
+    )
     wanted = truth[rows].astype(np.float64)
     means, mean = stacked_NM.mean(axis=0), wanted.mean()
     spread = float(np.sqrt(PRIOR_ROWS * stacked_NM.var(axis=0).mean())) or 1.0
     weights, _ = nnls(
-        np.concatenate([stacked_NM - means, spread * np.eye(len(said))]),
+        np.concatenate([stacked_NM - means, spread * np.eye(len(predicted))]),
         np.concatenate([wanted - mean, spread * equal]),
     )
-    return Line(dict(zip(said, weights.tolist(), strict=True)), float(mean - weights @ means))
+    return LinearBlend(
+        dict(zip(predicted, weights.tolist(), strict=True)), float(mean - weights @ means)
+    )
 
 
 def _bounded(leaf: Floats | None) -> Floats:
@@ -183,7 +197,9 @@ def _bounded(leaf: Floats | None) -> Floats:
     return np.maximum(leaf, LEAST_LOG_PROBABILITY)
 
 
-def _sum(line: Line | None, forecasts: Mapping[str, Forecast], head: Head) -> Floats | None:
+def _sum(
+    line: LinearBlend | None, forecasts: Mapping[str, Forecast], head: RegressionHead
+) -> Floats | None:
     if line is None:
         return None
     parts = [weight * getattr(forecasts[name], head) for name, weight in line.weights.items()]

@@ -16,20 +16,20 @@ from crisol.core.text.terms import Sparse
 from crisol.models.products.methods.quantities import quantities
 
 _STEPS = 20
-"""Between how many quantiles of the price is told apart, beside its logarithm."""
+"""Number of quantile bins of the price, beside its logarithm."""
 _FURTHEST = 4.0
-"""Standard deviations at which a number counts no further."""
+"""Standard deviations at which a value is clipped."""
 
 
 @dataclass(frozen=True)
 class Indicators:
-    """Columns that say whether a record has a certain name."""
+    """Indicator columns of the names that a record has."""
 
     names: tuple[str, ...]
 
     @classmethod
     def of(cls, rows: Iterable[Iterable[str]], min_rows: int) -> Self:
-        """The names that so many rows have."""
+        """The names that at least ``min_rows`` rows have."""
         counts = Counter(name for row in rows for name in set(row))
         return cls(tuple(sorted(name for name, count in counts.items() if count >= min_rows)))
 
@@ -38,22 +38,22 @@ class Indicators:
         return {name: place for place, name in enumerate(self.names)}
 
     def place(self, name: str) -> int | None:
-        """The column of a name."""
+        """The column of a name; ``None`` where it is unknown."""
         return self._places.get(name)
 
     def mark(self, names: Iterable[str], weight: float) -> Sparse:
-        """The columns of the known names."""
+        """The columns of the known names, each with the weight."""
         columns = np.array(sorted({self._places[n] for n in names if n in self._places}), np.int64)
         return columns, np.full(len(columns), weight)
 
 
 @dataclass(frozen=True)
 class PriceFeatures:
-    """The logarithm of the price, standardised, and between which quantiles it lies.
+    """The logarithm of the price, standardised, and its quantile bin.
 
     Attributes:
         mean: of the logarithm.
-        spread: its standard deviation.
+        spread: standard deviation of the logarithm.
         edges: quantiles, ascending.
     """
 
@@ -63,17 +63,17 @@ class PriceFeatures:
 
     @classmethod
     def of(cls, log_prices: Floats) -> Self:
-        """From the prices of some products [N]."""
+        """The scale and the bins of the log-prices of some products [N]."""
         edges = np.unique(np.quantile(log_prices, np.linspace(0, 1, _STEPS + 1)[1:-1]))
         return cls(float(log_prices.mean()), float(log_prices.std()) or 1.0, edges)
 
     @property
     def size(self) -> int:
-        """How many columns."""
+        """The number of columns."""
         return len(self.edges) + 2
 
     def mark(self, price: float, weight: float) -> Sparse:
-        """Nothing where there is no price."""
+        """The columns of a price; empty where there is none."""
         if not price > 0:
             return np.zeros(0, np.int64), np.zeros(0)
         logarithm = np.log(price)
@@ -84,11 +84,11 @@ class PriceFeatures:
 
 @dataclass(frozen=True)
 class QuantityFeatures:
-    """The logarithms of the amounts a text names, standardised.
+    """The logarithms of the quantities that a text names, standardised.
 
     Attributes:
-        means: [Q] of training texts.
-        spreads: [Q]; 0 where too few of them name such an amount: it is left aside.
+        means: [Q] over the training texts.
+        spreads: [Q] standard deviations; 0 where too few texts name a quantity: it is left out.
     """
 
     means: Floats
@@ -96,7 +96,7 @@ class QuantityFeatures:
 
     @classmethod
     def of(cls, texts: Iterable[str], min_rows: int) -> Self:
-        """Measure texts; an amount counts when so many of them name it."""
+        """The scales of training texts; a quantity counts if ``min_rows`` of them name it."""
         found = np.stack([quantities(text) for text in texts])
         known = np.isfinite(found)
         counts = np.maximum(known.sum(axis=0), 1)
@@ -105,7 +105,7 @@ class QuantityFeatures:
         return cls(means, np.where(known.sum(axis=0) >= min_rows, spreads, 0))
 
     def mark(self, text: str, weight: float) -> Sparse:
-        """The amounts a text names."""
+        """The columns of the quantities that a text names."""
         found = quantities(text)
         columns = np.flatnonzero(np.isfinite(found) & (self.spreads > 0))
         heights = (found[columns] - self.means[columns]) / self.spreads[columns]

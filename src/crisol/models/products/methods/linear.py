@@ -1,14 +1,14 @@
 """Linear models on sparse features of a product: the strong baseline, and a member.
 
-Categories: a logistic regression per leaf, the leaf against all others, whose probabilities are
-divided by their sum. Price and rating: ridge regressions. With a few thousand products this is
-what networks have to beat.
+Categories: one logistic regression per leaf against all others, whose probabilities are divided by
+their sum. Price and rating: ridge regressions. With a few thousand products this is a baseline that
+networks rarely beat.
 
 Legend: N records, C leaves, F columns.
 """
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -20,81 +20,86 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_expit, log_softmax
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
-from crisol.models.products.methods.linear_features import LinearFeatures, Row
-from crisol.models.products.methods.linear_heads import HEADS_OF, SEES, Head, regressed
-from crisol.models.products.methods.member import Forecast, Member, Targets
+from crisol.models.products.member import Forecast, Member, Targets
+from crisol.models.products.methods.linear_features import LinearFeatures, SparseRow
+from crisol.models.products.methods.linear_heads import (
+    HEADS_OF,
+    VISIBLE_BLOCKS,
+    LinearHead,
+    regressed,
+)
 
 ARRAYS = "linear.safetensors"
 STATE = "linear.json"
 
 STRENGTHS = (3.0, 30.0, 100.0)
 CHOOSING_ROWS = 3000
-"""Training products on which one of :data:`STRENGTHS` is chosen."""
+"""Most training products on which one of :data:`STRENGTHS` is chosen."""
 
-Weights = tuple[Floats, Floats]
-"""[F, outputs] and the intercepts [outputs], float32."""
+HeadWeights = tuple[Floats, Floats]
+"""Weights [F, outputs] and intercepts [outputs], float32."""
 
 
-class Linear(Member):
-    """Answers by one sparse product per head.
+class LinearMember(Member):
+    """Predicts by one sparse product per head.
 
     Args:
-        features: turns records into columns.
+        features: computes the columns of records.
         heads: the weights of every head that was learned.
     """
 
     name: ClassVar[str] = "linear"
 
-    def __init__(self, features: LinearFeatures, heads: Mapping[Head, Weights]) -> None:
+    def __init__(self, features: LinearFeatures, heads: Mapping[LinearHead, HeadWeights]) -> None:
         self.features = features
         self.heads = dict(heads)
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`."""
         rows = self.features.of_records(records)
-        said = {head: self._said(head, rows) for head in self.heads}
-        leaf, rating = said.get("leaf"), regressed(said, "rating", rows)
+        predicted = {head: self._predicted(head, rows) for head in self.heads}
+        leaf, rating = predicted.get("leaf"), regressed(predicted, "rating", rows)
         return Forecast(
             None if leaf is None else log_softmax(log_expit(leaf), axis=1),
-            regressed(said, "log_price", rows),
+            regressed(predicted, "log_price", rows),
             None if rating is None else np.clip(rating, 0, 1),
         )
 
-    def _said(self, head: Head, rows: Sequence[Row]) -> Floats:
-        """[N, outputs]; each row by itself, so that no other one changes a bit of it."""
+    def _predicted(self, head: LinearHead, rows: Sequence[SparseRow]) -> Floats:
+        """[N, outputs], computed row by row, so that a result does not depend on the batch."""
         weights, intercepts = self.heads[head]
         starts, start = {}, 0
-        for block in SEES[head]:
+        for block in VISIBLE_BLOCKS[head]:
             starts[block] = start
             start += self.features.sizes.get(block, 0)
-        said = np.empty((len(rows), len(intercepts)))
+        predicted = np.empty((len(rows), len(intercepts)))
         for row, blocks in enumerate(rows):
-            there = [block for block in SEES[head] if block in blocks]
+            there = [block for block in VISIBLE_BLOCKS[head] if block in blocks]
             columns = np.concatenate([blocks[block][0] + starts[block] for block in there])
             values = np.concatenate([blocks[block][1] for block in there])
-            said[row] = values.astype(np.float32) @ weights[columns] + intercepts
-        return said
+            predicted[row] = values.astype(np.float32) @ weights[columns] + intercepts
+        return predicted
 
-    def contributions(self, record: Record, leaf: int) -> list[tuple[str, float]]:
-        """What each word of a record adds to the log-odds of a leaf against all others.
+    def contributions(self, record: ProductRecord, leaf: int) -> list[tuple[str, float]]:
+        """The contribution of each word of a record to the log-odds of a leaf against all others.
 
-        Exact: with what price and picture add, and the intercept, the contributions sum to the
-        log-odds of the leaf's own regression. A term of several words is shared among them.
+        The contributions are exact: with those of price and picture, and the intercept, they sum to
+        the log-odds of the leaf's regression. A term of several words is shared among them.
 
         Returns:
-            Words in small letters, the largest effect first, whatever its sign.
+            Words in lower case with their contributions, the largest absolute value first.
 
         Raises:
-            KeyError: it has learned no categories.
+            KeyError: the member has learned no categories.
         """
         weights, _ = self.heads["leaf"]
-        there = [block for block in SEES["leaf"] if block in self.features.sizes]
-        effects: Counter[str] = Counter()
+        there = [block for block in VISIBLE_BLOCKS["leaf"] if block in self.features.sizes]
+        effects: defaultdict[str, float] = defaultdict(float)
         for column, value, word, share in self.features.word_shares(record, there):
-            effects[word] += value * share * float(weights[column, leaf])  # type: ignore[assignment]
+            effects[word] += value * share * float(weights[column, leaf])
         return sorted(effects.items(), key=lambda effect: (-abs(effect[1]), effect[0]))
 
     def write(self, directory: Path) -> dict[str, Any]:
@@ -114,20 +119,20 @@ class Linear(Member):
         """See :class:`Member`."""
         arrays = load_file(directory / ARRAYS)
         features = LinearFeatures.restore(arrays, json.loads((directory / STATE).read_text()))
-        heads: dict[Head, Weights] = {
+        heads: dict[LinearHead, HeadWeights] = {
             head: (arrays[f"{head}.weights"], arrays[f"{head}.intercepts"])
             for head in manifest["heads"]
         }
         return cls(features, heads)
 
 
-class Baseline(Linear):
-    """TF-IDF of title and description under the same heads: what everything is measured against."""
+class Baseline(LinearMember):
+    """The baseline of every report: the same heads on TF-IDF of title and description."""
 
     name: ClassVar[str] = "baseline"
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
-        """See :class:`Member`; of the title and the description alone."""
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
+        """See :class:`Member`; uses the title and the description only."""
         return super().forecast(_plain(records))
 
 
@@ -146,45 +151,45 @@ BASELINE_PARAMS = LinearParams(
 
 
 def fit_baseline(
-    records: Sequence[Record], targets: Targets, taxonomy: Taxonomy | None, *, seed: int = 0
+    records: Sequence[ProductRecord], targets: Targets, taxonomy: Taxonomy | None, *, seed: int = 0
 ) -> Baseline:
-    """The plain baseline; see :func:`fit_linear`."""
+    """Fit the baseline; see :func:`fit_linear`."""
     fitted = fit_linear(_plain(records), targets, taxonomy, BASELINE_PARAMS, seed=seed)
     return Baseline(fitted.features, fitted.heads)
 
 
-def _plain(records: Sequence[Record]) -> list[Record]:
+def _plain(records: Sequence[ProductRecord]) -> list[ProductRecord]:
     return [record.without("brand", "attributes", "image") for record in records]
 
 
 def fit_linear(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     taxonomy: Taxonomy | None,
     params: LinearParams,
     *,
-    helper: tuple[Sequence[Record], Targets] | None = None,
+    helper: tuple[Sequence[ProductRecord], Targets] | None = None,
     seed: int = 0,
-) -> Linear:
-    """Fit every head of which enough is known.
+) -> LinearMember:
+    """Fit every head with enough known targets.
 
     Args:
         records: N training products.
-        targets: what they are.
+        targets: their targets.
         taxonomy: the leaves; ``None``: no categories are learned.
         params: see :class:`LinearParams`.
-        helper: products of other sources; their prices and ratings teach, above a level of their
-            own, and their words count.
-        seed: of the order in which the logistic regressions see the products.
+        helper: products of other sources; their words are counted, and their prices and ratings
+            are learned from, with an intercept of their own.
+        seed: of the order of the products in the logistic regressions.
     """
     more = helper[0] if helper is not None else ()
     every = [*records, *more]
     features = LinearFeatures.of(every, params)
     rows = features.of_records(every)
     of_helper = np.arange(len(every)) >= len(records)
-    heads: dict[Head, Weights] = {}
+    heads: dict[LinearHead, HeadWeights] = {}
     if taxonomy is not None and (targets.leaf >= 0).any():
-        columns = features.matrix(rows[: len(records)], SEES["leaf"])
+        columns = features.matrix(rows[: len(records)], VISIBLE_BLOCKS["leaf"])
         known = np.flatnonzero(targets.leaf >= 0)
         heads["leaf"] = _fit_leaves(
             columns[known], targets.leaf[known], len(taxonomy.leaves), params, seed
@@ -196,21 +201,21 @@ def fit_linear(
         if np.isfinite(getattr(targets, target)).sum() < 2:
             continue
         for head in HEADS_OF[target] if "category" in features.sizes else HEADS_OF[target][1:]:
-            columns = features.matrix(rows, SEES[head])
+            columns = features.matrix(rows, VISIBLE_BLOCKS[head])
             heads[head] = _fit_ridge(columns[known], truth[known], of_helper[known], ridge)
-    return Linear(features, heads)
+    return LinearMember(features, heads)
 
 
 def _targets(
-    targets: Targets, helper: tuple[Sequence[Record], Targets] | None
+    targets: Targets, helper: tuple[Sequence[ProductRecord], Targets] | None
 ) -> tuple[Targets, ...]:
     return (targets,) if helper is None else (targets, helper[1])
 
 
 def _fit_leaves(
     columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, params: LinearParams, seed: int
-) -> Weights:
-    """A logistic regression per leaf."""
+) -> HeadWeights:
+    """The weights of one logistic regression per leaf."""
     strength = params.inverse_regularisation
     if strength is None:
         some = np.random.default_rng(seed).permutation(len(leaf))[:CHOOSING_ROWS]
@@ -219,15 +224,17 @@ def _fit_leaves(
 
 
 def _best_strength(columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, seed: int) -> float:
-    """The regularisation of the least log-loss of every third row, at its best temperature."""
+    """The C with the least log-loss on every third row, at its best temperature."""
     held = np.arange(len(leaf)) % 3 == 0
     losses = []
     for strength in STRENGTHS:
         weights, intercepts = _regressions(columns[~held], leaf[~held], leaves, strength, seed)
-        said = log_expit(columns[held] @ weights + intercepts)
+        predicted = log_expit(columns[held] @ weights + intercepts)
         losses.append(
             min(
-                -log_softmax(said * sharpness, axis=1)[np.arange(len(said)), leaf[held]].mean()
+                -log_softmax(predicted * sharpness, axis=1)[
+                    np.arange(len(predicted)), leaf[held]
+                ].mean()
                 for sharpness in (0.7, 1.0, 1.5, 2.0)
             )
         )
@@ -236,8 +243,8 @@ def _best_strength(columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, se
 
 def _regressions(
     columns: csr_matrix, leaf: NDArray[np.int64], leaves: int, strength: float, seed: int
-) -> Weights:
-    """Each leaf against all others; one without products is as good as impossible."""
+) -> HeadWeights:
+    """The weights of each leaf against all others; a leaf without products is improbable."""
     from sklearn.linear_model import LogisticRegression
 
     weights = np.zeros((columns.shape[1], leaves), np.float32)
@@ -256,8 +263,8 @@ def _regressions(
 
 def _fit_ridge(
     columns: csr_matrix, truth: Floats, of_helper: NDArray[np.bool_], ridge: float
-) -> Weights:
-    """Ridge regression; the helper's level is a column that is not asked later."""
+) -> HeadWeights:
+    """The weights of a ridge regression; the helper's intercept is a column that is dropped."""
     from sklearn.linear_model import Ridge
 
     level = csr_matrix(of_helper[:, None].astype(np.float64))

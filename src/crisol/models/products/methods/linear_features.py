@@ -1,4 +1,4 @@
-"""What the linear members see of a product, as blocks of sparse columns.
+"""The features of a product for the linear and the kernel member: blocks of sparse columns.
 
 Legend: N records, F columns.
 """
@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix, hstack
 
 from crisol.core.arrays import Floats
 from crisol.core.text.terms import Sparse, Terms, words
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.linear_params import FeatureParams
 from crisol.models.products.methods.columns import Indicators, PriceFeatures, QuantityFeatures
@@ -25,28 +25,29 @@ Block = Literal[
     "price",
 ]  # fmt: skip
 
-Row = Mapping[Block, Sparse]
-"""A record: its columns in every block."""
+SparseRow = Mapping[Block, Sparse]
+"""The columns of one record in every block."""
 WordShare = tuple[int, float, str, float]
+"""A column, its value, a word, and the word's share of the value."""
 
 MIN_QUANTITIES = 20
-"""An amount counts when so many products name it."""
+"""Least number of products that must name a quantity."""
 
 
-def all_text(record: Record) -> str:
-    """Everything that is written, a line each."""
+def all_text(record: ProductRecord) -> str:
+    """All texts of a record, one a line."""
     attributes = (f"{name} {value}" for name, value in record.attributes.items())
     return "\n".join((record.title, record.description, record.brand, *attributes))
 
 
-def attribute_lines(record: Record) -> str:
-    """What is said of the attributes, a line each, and which ones there are."""
+def attribute_lines(record: ProductRecord) -> str:
+    """Two lines an attribute: its name, and its name with its value."""
     lines = (f"{name}\n{name}={value}" for name, value in record.attributes.items())
     return "\n".join(lines).lower()
 
 
-def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The brand and the first words of the title, each with the words it is made of."""
+def names_of(record: ProductRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The brand and the first words of the title, each with its words."""
     if record.brand:
         yield f"brand {record.brand.lower()}", tuple(words(record.brand))
     first = tuple(record.title.lower().split()[:2])
@@ -54,7 +55,7 @@ def names_of(record: Record) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"first {' '.join(first[:size])}", tuple(w for p in first[:size] for w in words(p))
 
 
-def categories_of(record: Record) -> Iterator[str]:
+def categories_of(record: ProductRecord) -> Iterator[str]:
     """The given category, and its first level."""
     levels = tuple(record.category.split(SEPARATOR)) if record.category else ()
     for size in range(1, len(levels) + 1):
@@ -63,19 +64,19 @@ def categories_of(record: Record) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class LinearFeatures:
-    """Turns records into columns; everything it counts is counted on training products.
+    """Computes the columns of records; its vocabulary and scales come from training products.
 
     Attributes:
         params: the weights of the blocks.
-        words: of all texts.
-        characters: of the title; ``None``: left out.
+        words: terms of all texts.
+        characters: character n-grams of the title; ``None``: left out.
         names: brands and first words.
-        attributes: their names, and names with values; ``None``: left out.
-        topics: of all texts; ``None``: left out.
-        amounts: likewise.
-        categories: what the shop says.
+        attributes: names, and names with values; ``None``: left out.
+        topics: latent directions of all texts; ``None``: left out.
+        amounts: quantities of all texts; ``None``: left out.
+        categories: the shop's categories.
         prices: ``None`` where no price is known.
-        pictures: ``None`` where there are none.
+        pictures: ``None`` where there are no pictures.
     """
 
     params: FeatureParams
@@ -90,8 +91,8 @@ class LinearFeatures:
     pictures: PictureFeatures | None
 
     @classmethod
-    def of(cls, records: Sequence[Record], params: FeatureParams) -> Self:
-        """Count on training records."""
+    def of(cls, records: Sequence[ProductRecord], params: FeatureParams) -> Self:
+        """The features fitted on training records."""
         least = params.min_rows
         pixels = [record.image.pixels for record in records if record.image is not None]
         components = params.image_components if len(pixels) > 1 else 0
@@ -122,7 +123,7 @@ class LinearFeatures:
 
     @cached_property
     def sizes(self) -> dict[Block, int]:
-        """How many columns every block has, of those that there are."""
+        """The number of columns of every block that is not empty."""
         params = self.params
         sizes: dict[Block, int] = {
             "words": len(self.words),
@@ -138,11 +139,11 @@ class LinearFeatures:
         return {block: size for block, size in sizes.items() if size}
 
     def of_records(
-        self, records: Iterable[Record], wanted: Iterable[Block] | None = None
+        self, records: Iterable[ProductRecord], wanted: Iterable[Block] | None = None
     ) -> list[dict[Block, Sparse]]:
         """The columns of each record in every block, or in the wanted ones.
 
-        What several records share, such as the picture of one product's variants, is read once.
+        A text or picture that several records share is processed once.
         """
         blocks = self.sizes if wanted is None else tuple(wanted)
         read: dict[tuple[Block, object], Sparse] = {}
@@ -168,7 +169,7 @@ class LinearFeatures:
             rows.append(row)
         return rows
 
-    def _block(self, block: Block, record: Record) -> Sparse:
+    def _block(self, block: Block, record: ProductRecord) -> Sparse:
         params = self.params
         if block == "words":
             return self.words.weigh(all_text(record))
@@ -193,16 +194,16 @@ class LinearFeatures:
             return np.arange(len(values)), values * (params.image / np.sqrt(len(values)))
         return np.zeros(0, np.int64), np.zeros(0)
 
-    def matrix(self, rows: Sequence[Row], wanted: Sequence[Block]) -> csr_matrix:
-        """[N, F] float64: those of the wanted blocks that there are, side by side."""
+    def matrix(self, rows: Sequence[SparseRow], wanted: Sequence[Block]) -> csr_matrix:
+        """[N, F] float64: the wanted blocks, without the empty ones, side by side."""
         there = [block for block in wanted if block in self.sizes]
         return hstack([_stacked([r[b] for r in rows], self.sizes[b]) for b in there], format="csr")
 
-    def word_shares(self, record: Record, blocks: Sequence[Block]) -> Iterator[WordShare]:
-        """How much of a record's columns each of its words has, in the columns of these blocks.
+    def word_shares(self, record: ProductRecord, blocks: Sequence[Block]) -> Iterator[WordShare]:
+        """The share that each word of a record has in the columns of some blocks.
 
         Yields:
-            A column of the blocks side by side, its value, and a word's share of it.
+            A column of the blocks side by side, its value, a word, and the word's share.
         """
         start = 0
         for block in blocks:
@@ -224,7 +225,7 @@ class LinearFeatures:
             start += self.sizes[block]
 
     def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
-        """Arrays, and JSON."""
+        """The fitted arrays, and the remaining state as JSON."""
         arrays = {"words.idf": self.words.idf}
         json: dict[str, Any] = {
             "params": {name: getattr(self.params, name) for name in FeatureParams.model_fields},

@@ -1,4 +1,4 @@
-"""The heads of the members that see sparse columns, and what each of them may see."""
+"""The heads of the members on sparse columns, and the blocks that each head may use."""
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -7,13 +7,13 @@ from typing import Literal
 import numpy as np
 
 from crisol.core.arrays import Floats
-from crisol.models.products.methods.linear_features import Block, Row
+from crisol.models.products.methods.linear_features import Block, SparseRow
 
-Head = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
+LinearHead = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
 _CONTENT: tuple[Block, ...] = (
     "words", "characters", "names", "attributes", "topics", "quantities", "picture",
 )  # fmt: skip
-SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
+VISIBLE_BLOCKS: Mapping[LinearHead, tuple[Block, ...]] = MappingProxyType(
     {
         "leaf": (*_CONTENT, "price"),
         "log_price": (*_CONTENT, "category"),
@@ -22,22 +22,24 @@ SEES: Mapping[Head, tuple[Block, ...]] = MappingProxyType(
         "rating_alone": (*_CONTENT, "price"),
     }
 )
-"""The leaf never sees the category, the price never the price. The heads ``…_alone`` answer for
-products whose category is not said, or not known."""
-HEADS_OF: Mapping[str, tuple[Head, Head]] = MappingProxyType(
+"""The leaf never uses the category, the price never the price. The heads ``…_alone`` serve products
+without a known category."""
+HEADS_OF: Mapping[str, tuple[LinearHead, LinearHead]] = MappingProxyType(
     {"log_price": ("log_price", "log_price_alone"), "rating": ("rating", "rating_alone")}
 )
 
 
-def regressed(said: Mapping[Head, Floats], target: str, rows: Sequence[Row]) -> Floats | None:
-    """[N]: with the category where it is known, else without it.
+def regressed(
+    predicted: Mapping[LinearHead, Floats], target: str, rows: Sequence[SparseRow]
+) -> Floats | None:
+    """[N] predictions: of the head with the category where it is known, else of the other head.
 
     Args:
-        said: [N, 1] of the heads that were learned.
+        predicted: [N, 1] of the heads that were learned.
         target: ``log_price`` or ``rating``.
         rows: the columns of the N records.
     """
-    within, without = (said.get(head) for head in HEADS_OF[target])
+    within, without = (predicted.get(head) for head in HEADS_OF[target])
     if without is None or within is None:
         return None if without is None else without[:, 0]
     placed = np.array([len(row["category"][0]) > 0 for row in rows], bool)

@@ -1,8 +1,7 @@
-"""Numbers that say what a picture shows, without a network: colours by place, and edges.
+"""Features of pictures without a network: colours and edges on a coarse grid.
 
-Edges are histograms of oriented gradients (Dalal and Triggs, CVPR 2005) of a coarse grid, here
-without overlapping blocks. What training pictures have in common is taken out by principal
-components.
+Edges are histograms of oriented gradients (Dalal and Triggs, CVPR 2005), here without overlapping
+blocks. Principal components reduce the features.
 
 Legend: N pictures, S pixels a side, D numbers, K components.
 """
@@ -22,7 +21,7 @@ _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def describe(pixels: Pixels) -> Floats:
-    """[D] float32 of one picture [S, S, 3]; S is at least 16."""
+    """[D] float32, the features of one picture [S, S, 3]; S is at least 16."""
     scaled = pixels.astype(np.float32) / 255
     grey = scaled @ _GREY
     down, across = np.gradient(grey)
@@ -35,7 +34,7 @@ def describe(pixels: Pixels) -> Floats:
 
 
 def _cell_means(values: Floats, cells: int) -> Floats:
-    """[cells, cells, channels] means over a grid."""
+    """[cells, cells, channels] the means over the cells of a grid."""
     edges = np.linspace(0, len(values), cells + 1).astype(np.int64)
     sums = np.add.reduceat(np.add.reduceat(values, edges[:-1], axis=0), edges[:-1], axis=1)
     sizes = np.diff(edges)
@@ -56,19 +55,19 @@ class PictureFeatures:
 
     @classmethod
     def fit(cls, pictures: Sequence[Pixels], components: int) -> "PictureFeatures":
-        """The components of most variance; fewer where there are fewer pictures."""
+        """The components of largest variance; fewer where there are fewer pictures."""
         described = np.stack([describe(pixels) for pixels in pictures]).astype(np.float64)
         mean = described.mean(axis=0)
         values, axes = np.linalg.eigh(np.cov(described, rowvar=False, bias=True))
         kept = min(components, len(pictures) - 1, int((values > 1e-9 * values[-1]).sum()))
         order = np.argsort(-values, kind="stable")[:kept]
         axes = axes[:, order]
-        # An axis and its opposite are equally good: the larger half decides, on every machine.
+        # The sign of an axis is arbitrary: its largest component is made positive.
         axes *= np.where(axes[np.abs(axes).argmax(axis=0), np.arange(kept)] < 0, -1, 1)
-        # In this order in memory, as they are read back: sums come out the same to the last bit.
+        # Row-major as after loading, so that sums agree to the last bit.
         scaled = np.ascontiguousarray(axes / np.sqrt(values[order]), np.float32)
         return cls(mean.astype(np.float32), scaled)
 
     def transform(self, pixels: Pixels) -> Floats:
-        """[K] float32 of one picture."""
+        """[K] float32, the components of one picture."""
         return np.asarray((describe(pixels) - self.mean) @ self.axes)

@@ -1,4 +1,4 @@
-"""Amounts that texts name: how long, how heavy, how much, how many.
+"""Quantities named in texts: length, weight, volume, number of pieces.
 
 Legend: Q quantities.
 """
@@ -37,7 +37,7 @@ UNITS = MappingProxyType(
         "piece": ("pieces", 1.0, r"pcs?|pieces?|packs?|sets?|pairs?|units?"),
     }
 )
-"""The kind of quantity, how many of its base unit, and how it is written after a number."""
+"""Kind of quantity, factor to its base unit, and pattern after a number, by unit."""
 _AFTER = re.compile(
     r"(?<![\w.])(\d{1,7}(?:\.\d+)?)\s?(?:"
     + "|".join(f"(?P<{name}>{written})" for name, (_, _, written) in UNITS.items())
@@ -50,7 +50,7 @@ SIZE = 2 * len(KINDS)
 
 
 def quantities(text: str) -> Floats:
-    """[Q] logarithms: of each of :data:`KINDS` the least, then of each the largest; NaN: none.
+    """[Q] logarithms: the least quantity of each of :data:`KINDS`, then the largest; NaN: none.
 
     >>> found = quantities("Curtain 213 cm x 1.5 m, Pack of 2")
     >>> [round(float(np.exp(found[KINDS.index("length") + side])), 1) for side in (0, len(KINDS))]

@@ -1,7 +1,7 @@
-"""Latent directions of words: what texts are about when they share no words.
+"""Topics of texts: latent directions of words, which relate texts without a common word.
 
 Latent semantic analysis (Deerwester et al., 1990): the right singular vectors of the TF-IDF of
-texts. Texts of other catalogues may teach it, too: it looks at no labels.
+texts. It uses no labels, so texts of other catalogues may be added.
 
 Legend: T terms, K topics.
 """
@@ -23,7 +23,7 @@ _POWERS = 4
 
 @dataclass(frozen=True)
 class Topics:
-    """Turns a text into K numbers of length one.
+    """The K topic weights of a text, as a vector of length one.
 
     Attributes:
         terms: single words.
@@ -35,12 +35,12 @@ class Topics:
 
     @classmethod
     def of(cls, texts: Sequence[str], count: int, most: int) -> Self:
-        """The directions of most weight; fewer where there are few texts or words.
+        """The directions of largest singular value; fewer where there are few texts or words.
 
         Args:
-            texts: to learn from.
+            texts: training texts.
             count: K.
-            most: keep so many words.
+            most: words that are kept.
         """
         terms = Terms.of(texts, "word", (1, 1), min_rows=MIN_ROWS, most=most)
         rows = [terms.weigh(text) for text in texts]
@@ -60,7 +60,7 @@ class Topics:
         return found / np.float32(length) if length > 1e-6 else np.zeros_like(found)
 
     def state(self) -> tuple[dict[str, Floats], dict[str, Any]]:
-        """Arrays, and JSON."""
+        """The fitted arrays, and the remaining state as JSON."""
         return {"idf": self.terms.idf, "directions": self.directions}, self.terms.state()
 
     @classmethod
@@ -72,12 +72,12 @@ class Topics:
 def _directions(matrix: csr_matrix, count: int) -> Floats:
     """[T, K] right singular vectors by a randomised range finder (Halko et al., arXiv:0909.4061).
 
-    The same on every call, which ARPACK's restarts are not.
+    Every call gives the same result, which ARPACK does not.
     """
     start = np.random.default_rng(0).normal(size=(matrix.shape[0], count + _MORE))
     basis, _ = np.linalg.qr(matrix.T @ start)
     for _ in range(_POWERS):
         basis, _ = np.linalg.qr(matrix.T @ (matrix @ basis))
     _, _, turned = np.linalg.svd(matrix @ basis, full_matrices=False)
-    # In this order in memory, as they are read back: sums come out the same to the last bit.
+    # Row-major as after loading, so that sums agree to the last bit.
     return np.ascontiguousarray(basis @ turned[:count].T, np.float32)

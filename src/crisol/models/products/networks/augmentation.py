@@ -1,7 +1,7 @@
-"""Products as they might also have come: without some parts, words or light.
+"""Augmentations of products: missing parts, missing or swapped words, changed pictures.
 
-Drawn from torch's global generator, which the training loop seeds by epoch: the same epoch changes
-the same products the same way.
+They draw from torch's global generator, which the training loop seeds by epoch: an epoch augments
+the same products in the same way on every run.
 
 Legend: N products, T tokens, M pictures, S pixels.
 """
@@ -14,22 +14,22 @@ from crisol.models.products.networks.encoding import ABSENT, Inputs
 from crisol.models.products.networks.tokens import BRAND, TEXTS
 
 CROP = 0.8
-"""Smallest share of a picture's side that is kept."""
+"""Least share of a picture's side that a crop keeps."""
 LIGHT = 0.2
-"""Largest change of brightness and of contrast."""
+"""Largest relative change of brightness and of contrast."""
 
 
 def drop_parts(inputs: Inputs, chance: float) -> Inputs:
-    """Take away texts, picture, brand, price and category at random, each on its own.
+    """Remove texts, picture, brand, price and category at random, independently.
 
-    A text or the picture is left in every product that had one.
+    Every product that has a text or a picture keeps at least one of them.
     """
     count, device = len(inputs["tokens"]), inputs["tokens"].device
     has_image = inputs["image_row"] >= 0
     kept = torch.rand(count, len(TEXTS) + 3, device=device) >= chance
     held = torch.zeros(count, len(TEXTS), dtype=torch.bool, device=device)
     held.scatter_reduce_(1, inputs["fields"].long(), inputs["present"], "amax")
-    # Whoever would lose everything keeps everything.
+    # A product that would lose all texts and its picture keeps everything.
     lost = ~((held & kept[:, : len(TEXTS)]).any(1) | (has_image & kept[:, -1]))
     kept[lost] = True
     texts = kept[:, : len(TEXTS)]
@@ -48,7 +48,7 @@ def drop_parts(inputs: Inputs, chance: float) -> Inputs:
 
 
 def drop_words(inputs: Inputs, chance: float) -> Inputs:
-    """Take whole words out of the texts, and as many terms out of the bag."""
+    """Remove whole words from the texts, and the same share of terms from the bag."""
     words = inputs["words"]
     kept = torch.rand(words.shape, device=words.device) >= chance
     terms = torch.rand(inputs["weights"].shape, device=words.device) >= chance
@@ -59,10 +59,10 @@ def drop_words(inputs: Inputs, chance: float) -> Inputs:
 
 
 def swap_words(inputs: Inputs, chance: float) -> Inputs:
-    """Exchange neighbouring words."""
+    """Swap neighbouring words at random."""
     words = inputs["words"]
     count, length = words.shape
-    # A word that swaps goes behind its successor, if that one stays.
+    # A moved word is placed behind its successor, if that one is not moved.
     moved = torch.rand(count, length, device=words.device) < chance
     place = torch.arange(length, device=words.device) + 1.5 * moved
     tokens = place.gather(1, words) + torch.arange(length, device=words.device) / (2 * length)
@@ -73,7 +73,7 @@ def swap_words(inputs: Inputs, chance: float) -> Inputs:
 
 
 def change_images(images: Tensor) -> Tensor:
-    """Mirror, crop and light pictures [M, 3, S, S] at random, each on its own."""
+    """Mirror, crop and brighten pictures [M, 3, S, S] at random, independently."""
     count, device = len(images), images.device
     share = CROP + (1 - CROP) * torch.rand(count, device=device)
     shift = (1 - share)[:, None] * (2 * torch.rand(count, 2, device=device) - 1)
@@ -83,4 +83,5 @@ def change_images(images: Tensor) -> Tensor:
     grid = F.affine_grid(affine, list(images.shape), align_corners=False)
     cropped = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
     contrast, light = 1 + LIGHT * (2 * torch.rand(2, count, 1, 1, 1, device=device) - 1)
-    return ((cropped + 1) * light * contrast - contrast).clamp(-1, 1)
+    changed: Tensor = ((cropped + 1) * light * contrast - contrast).clamp(-1, 1)
+    return changed

@@ -1,7 +1,7 @@
-"""Words, pairs of words and pieces of words as numbered terms, for a bag beside the word tokens.
+"""Hashed words, word pairs and pieces of words: a bag of terms beside the word tokens.
 
-A transformer learns what a rare word means from many products; a bag of hashed n-grams under one
-linear layer learns it from a few (fastText: Joulin et al., arXiv:1607.01759; pieces of words:
+A transformer needs many products to learn a rare word; a bag of hashed n-grams under one linear
+layer needs a few (fastText: Joulin et al., arXiv:1607.01759; pieces of words:
 Bojanowski et al., arXiv:1607.04606; hashing: Weinberger et al., arXiv:0902.2206).
 """
 
@@ -15,19 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 PIECES = (3, 4, 5)
-"""Lengths of the pieces of a word, counted with a mark at each of its ends."""
+"""Lengths of the pieces of a word, including a mark at each end of the word."""
 MAX_WORDS = 200
-"""Of one text; longer descriptions end there."""
+"""Most words of one text; the rest is ignored."""
 _WORD = re.compile(r"[^\W_]+")
 
 
 def counted_terms(text: str, buckets: int, *, pieces: bool) -> dict[int, int]:
-    """How often each bucket's terms occur in a text.
+    """The number of terms of a text in each bucket.
 
     Args:
-        text: any.
-        buckets: how many numbers there are.
-        pieces: count pieces of words, too.
+        text: any text.
+        buckets: number of buckets.
+        pieces: whether pieces of words are counted, too.
 
     >>> sorted(counted_terms("Blue  blue!", 1000, pieces=False).values())
     [1, 2]
@@ -53,15 +53,15 @@ def _pieces(words: Iterable[str]) -> Iterable[str]:
 
 def rarity(documents: Iterable[Mapping[int, int]], buckets: int) -> NDArray[np.float32]:
     """[buckets] the smoothed inverse document frequency of each bucket."""
-    seen, total = np.zeros(buckets), 0
+    documents_with, total = np.zeros(buckets), 0
     for counts in documents:
-        seen[list(counts)] += 1
+        documents_with[list(counts)] += 1
         total += 1
-    return (np.log((1 + total) / (1 + seen)) + 1).astype(np.float32)
+    return (np.log((1 + total) / (1 + documents_with)) + 1).astype(np.float32)
 
 
 def weights(counts: Mapping[int, int], idf: NDArray[np.float32]) -> NDArray[np.float32]:
-    """TF-IDF of the terms, with length 1 together."""
+    """The TF-IDF of the terms, as a vector of length 1."""
     found = np.array([1 + math.log(n) for n in counts.values()], np.float32) * idf[list(counts)]
     length = float(np.linalg.norm(found))
     return found / length if length else found

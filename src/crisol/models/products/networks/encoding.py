@@ -1,7 +1,6 @@
-"""A product as the network's numbers: tokens, terms, pixels, price, brand and category.
+"""Encodes products for the network: tokens, terms, pixels, price, brand and category.
 
-Everything that is learned here (byte pairs, frequencies, names, the scale of prices) is learned
-from training products.
+Byte pairs, term frequencies, names and the scale of prices are fitted on training products.
 
 Legend: N products, T tokens of the longest one, G terms of the longest one, S sides of a picture.
 """
@@ -19,36 +18,36 @@ from torch import Tensor
 
 from crisol.core.arrays import Floats
 from crisol.core.data.pictures import Pixels
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.networks.bag import counted_terms, rarity, weights
-from crisol.models.products.networks.tokens import TITLE, BytePairs, Words, texts_of
+from crisol.models.products.networks.tokens import TITLE, BytePairs, TextTokenizer, texts_of
 from crisol.models.products.params import NetworkParams
 
 Inputs = dict[str, Tensor]
-"""What the network takes, see :func:`inputs_of`."""
+"""The network's inputs; see :func:`inputs_of`."""
 
 BRAND_TOKENS = 8
 ABSENT, UNKNOWN = 0, 1
-"""Numbers of a name that is not there, and of one that no two training products had."""
+"""Numbers of a missing name, and of a name that fewer than two training products have."""
 TERM_SHARES = (1.0, 0.5, 0.5, 0.7)
 """The weights of each field's terms (order: :data:`crisol.models.products.networks.tokens.TEXTS`):
-a title is written more carefully than a description."""
+a title is more informative than a description."""
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class EncodedProduct:
     """One product, encoded.
 
     Attributes:
         tokens: [T].
-        fields: [T] which text each comes from.
-        words: [T] number of the word it is part of.
+        fields: [T] the text field of each token.
+        words: [T] the number of the word of each token.
         terms: [G] buckets.
         weights: [G] TF-IDF.
-        term_fields: [G] which text each comes from.
-        pixels: [S, S, 3], or nothing.
-        price: standardised logarithm; NaN unknown.
+        term_fields: [G] the text field of each term.
+        pixels: [S, S, 3]; ``None`` without a picture.
+        price: standardised logarithm; NaN where it is unknown.
         names: numbers of brand, category, main category and currency.
     """
 
@@ -64,16 +63,16 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Names:
-    """Numbers of the brands, categories and currencies that training products had."""
+class NameNumbers:
+    """Numbers of the brands, categories and currencies of the training products."""
 
     brands: Mapping[str, int]
     categories: Mapping[str, int]
     currencies: Mapping[str, int]
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> "Names":
-        """Number every name that two products have."""
+    def of(cls, records: Sequence[ProductRecord]) -> "NameNumbers":
+        """The numbers of all names that at least two products have."""
         categories = [key for record in records for key in _levels(record.category) if key]
         return cls(
             _numbered(_key(record.brand) for record in records),
@@ -83,11 +82,11 @@ class Names:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """Rows that tables of brands, categories and currencies need."""
-        return tuple(2 + len(part) for part in (self.brands, self.categories, self.currencies))  # type: ignore[return-value]
+        """The rows of the embedding tables of brands, categories and currencies."""
+        return 2 + len(self.brands), 2 + len(self.categories), 2 + len(self.currencies)
 
-    def numbers(self, record: Record) -> tuple[int, int, int, int]:
-        """Of brand, category, main category and currency."""
+    def numbers(self, record: ProductRecord) -> tuple[int, int, int, int]:
+        """The numbers of a product's brand, category, main category and currency."""
         whole, main = _levels(record.category)
         return (
             _number(self.brands, _key(record.brand)),
@@ -97,21 +96,21 @@ class Names:
         )
 
 
-class Encoder:
-    """Reads products.
+class ProductEncoder:
+    """Encodes products.
 
     Args:
-        words: cuts texts into tokens.
-        names: numbers names.
+        words: the tokenizer of the texts.
+        names: the numbers of the names.
         idf: [buckets] of the bag of terms.
         scale: mean and spread of the training products' log-prices.
-        limits: tokens of each text, in the order of the texts.
+        limits: most tokens of each text, in the order of the texts.
     """
 
     def __init__(
         self,
-        words: Words,
-        names: Names,
+        words: TextTokenizer,
+        names: NameNumbers,
         idf: NDArray[np.float32],
         scale: tuple[float, float],
         limits: Sequence[int],
@@ -122,20 +121,20 @@ class Encoder:
     @classmethod
     def fit(
         cls,
-        records: Sequence[Record],
+        records: Sequence[ProductRecord],
         log_prices: Floats,
         params: NetworkParams,
         buckets: int,
-        words: Words | None = None,
-    ) -> "Encoder":
-        """Learn from training products.
+        words: TextTokenizer | None = None,
+    ) -> "ProductEncoder":
+        """The encoder fitted on training products.
 
         Args:
-            records: N of them.
-            log_prices: [N]; NaN unknown.
-            params: how many tokens to read.
+            records: N products.
+            log_prices: [N]; NaN where a price is unknown.
+            params: the vocabulary and the limits of tokens.
             buckets: of the bag of terms.
-            words: what cuts texts; nothing: byte pairs are learned.
+            words: a trained tokenizer; ``None``: a byte-pair encoding is trained.
         """
         if words is None:
             texts = (text for record in records for text in texts_of(record) if text)
@@ -147,10 +146,10 @@ class Encoder:
         limits = (
             params.title_tokens, BRAND_TOKENS, params.attribute_tokens, params.description_tokens,
         )  # fmt: skip
-        return cls(words, Names.of(records), idf, scale, limits)
+        return cls(words, NameNumbers.of(records), idf, scale, limits)
 
-    def __call__(self, record: Record) -> Encoded:
-        """Encode one product."""
+    def __call__(self, record: ProductRecord) -> EncodedProduct:
+        """The encoding of one product."""
         texts = texts_of(record)
         tokens, fields, words = self.words.read(texts, self.limits)
         found = [
@@ -160,7 +159,7 @@ class Encoder:
         ]
         shares = [TERM_SHARES[field] * weights(counts, self.idf) for field, counts in found]
         log_price = math.log(record.price) if record.price > 0 else math.nan
-        return Encoded(
+        return EncodedProduct(
             np.array(tokens, np.int32),
             np.array(fields, np.int8),
             np.array(words, np.int16),
@@ -173,7 +172,7 @@ class Encoder:
         )
 
     def state(self) -> dict[str, Any]:
-        """What JSON keeps of it; ``words`` and ``idf`` are kept in files of their own."""
+        """The state as JSON; ``words`` and ``idf`` are kept in files of their own."""
         names = self.names
         return {
             "brands": dict(names.brands),
@@ -184,24 +183,26 @@ class Encoder:
         }
 
     @classmethod
-    def restore(cls, state: Mapping[str, Any], words: Words, idf: NDArray[np.float32]) -> "Encoder":
+    def restore(
+        cls, state: Mapping[str, Any], words: TextTokenizer, idf: NDArray[np.float32]
+    ) -> "ProductEncoder":
         """The inverse of :meth:`state`."""
-        names = Names(state["brands"], state["categories"], state["currencies"])
+        names = NameNumbers(state["brands"], state["categories"], state["currencies"])
         return cls(words, names, idf, tuple(state["scale"]), state["limits"])
 
 
-def inputs_of(encoded: Sequence[Encoded], step: int = 1) -> Inputs:
-    """N products as tensors.
+def inputs_of(encoded: Sequence[EncodedProduct], step: int = 1) -> Inputs:
+    """The tensors of N products.
 
     Args:
         encoded: the products.
-        step: T is a multiple of it, so that few different shapes occur.
+        step: T is rounded up to a multiple of it, so that few different shapes occur.
 
     Returns:
-        ``tokens, fields, words`` [N, T], ``present`` [N, T] (not filled up), ``terms, weights,
+        ``tokens, fields, words`` [N, T], ``present`` [N, T] (false on padding), ``terms, weights,
         term_fields`` [N, G], ``price`` [N] (0 where unknown), ``has_price`` [N], ``names`` [N, 4],
-        ``image_row`` [N]: place of a product's picture among those of :func:`pictures_of`; -1: it
-        has none.
+        ``image_row`` [N]: the position of a product's picture among those of :func:`pictures_of`;
+        -1 without a picture.
     """
     length = step * -(-max(1, *(len(one.tokens) for one in encoded)) // step)
     terms = max(1, *(len(one.terms) for one in encoded))
@@ -222,25 +223,25 @@ def inputs_of(encoded: Sequence[Encoded], step: int = 1) -> Inputs:
     }
 
 
-def pictures_of(encoded: Sequence[Encoded]) -> Tensor:
-    """[M, S, S, 3] bytes of the products that have a picture."""
+def pictures_of(encoded: Sequence[EncodedProduct]) -> Tensor:
+    """[M, S, S, 3] the bytes of the M pictures of the products."""
     found = [one.pixels for one in encoded if one.pixels is not None]
     return torch.from_numpy(np.stack(found)) if found else torch.zeros(0, 1, 1, 3).byte()
 
 
 def _filled(rows: Sequence[NDArray[Any]], length: int, kind: type) -> Tensor:
-    filled = np.zeros((len(rows), length), kind)
+    filled: NDArray[Any] = np.zeros((len(rows), length), kind)
     for target, row in zip(filled, rows, strict=True):
         target[: len(row)] = row
     return torch.from_numpy(filled)
 
 
 def _field_terms(field: int, text: str, buckets: int) -> dict[int, int]:
-    """Pieces of words only of the title: of long texts they would be most of the terms."""
+    """The terms of a text; pieces of words for the title only, as long texts have very many."""
     return counted_terms(text, buckets, pieces=field == TITLE)
 
 
-def _all_terms(record: Record, buckets: int) -> dict[int, int]:
+def _all_terms(record: ProductRecord, buckets: int) -> dict[int, int]:
     found: dict[int, int] = {}
     for field, text in enumerate(texts_of(record)):
         found |= _field_terms(field, text, buckets)
@@ -252,7 +253,7 @@ def _key(name: str) -> str:
 
 
 def _levels(category: str) -> tuple[str, str]:
-    """``main > sub`` and ``main``, as keys; the same one twice where there is one level."""
+    """The keys of ``main > sub`` and of ``main``; equal where there is one level."""
     parts = [_key(part) for part in category.split(SEPARATOR.strip())]
     return SEPARATOR.join(parts), parts[0]
 

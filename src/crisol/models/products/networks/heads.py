@@ -1,4 +1,4 @@
-"""What the network's answers are compared with.
+"""The losses of the network's heads.
 
 Legend: N products, C categories, M main categories, E length of the embedding.
 
@@ -22,26 +22,26 @@ COLDEST, WARMEST = 0.01, 0.5
 
 
 def leaf_loss(out: Out, targets: Out, smoothing: float) -> Tensor:
-    """Cross-entropy of the leaves."""
+    """The cross-entropy of the leaves."""
     return _smoothed(out["leaf"].log_softmax(dim=1), targets["leaf"], smoothing)
 
 
 def main_loss(out: Out, targets: Out, main_of_C: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy of the main categories, whose probabilities are sums of their leaves'."""
+    """The cross-entropy of the main categories, whose probabilities are sums over their leaves."""
     leaf = targets["leaf"]
     main = main_of_C[leaf.clamp_min(0)].where(leaf >= 0, leaf)
     return _smoothed(main_logs(out["leaf"].log_softmax(dim=1), main_of_C), main, smoothing)
 
 
 def price_loss(out: Out, targets: Out) -> Tensor:
-    """Smooth L1 of the standardised log-price: single wild prices pull no harder than others."""
+    """The smooth L1 loss of the standardised log-price, which limits the effect of outliers."""
     price = targets["log_price"]
     loss = F.smooth_l1_loss(out["log_price"], price.nan_to_num(), reduction="none")
     return _known(loss, ~price.isnan())
 
 
 def rating_loss(out: Out, targets: Out) -> Tensor:
-    """Cross-entropy, with the rank of the rating as a probability."""
+    """The cross-entropy with the rank of the rating as a probability."""
     rating = targets["rating"]
     loss = F.binary_cross_entropy_with_logits(out["rating"], rating.nan_to_num(), reduction="none")
     return _known(loss, ~rating.isnan())
@@ -50,15 +50,15 @@ def rating_loss(out: Out, targets: Out) -> Tensor:
 def task_losses(
     tasks: Sequence[str], out: Out, targets: Out, main_of_C: Tensor, smoothing: float
 ) -> dict[str, Tensor]:
-    """The mean loss of every head over the products whose answer is known; 0 where none is.
+    """The mean loss of every head over the products with a known target; 0 where there are none.
 
     Args:
-        tasks: of ``leaf``, ``main``, ``log_price`` and ``rating``.
-        out: of the network: ``leaf`` [N, C] logits, ``log_price`` [N], ``rating`` [N] logits.
+        tasks: names among ``leaf``, ``main``, ``log_price`` and ``rating``.
+        out: the network's output: ``leaf`` [N, C] logits, ``log_price`` [N], ``rating`` [N] logits.
         targets: ``leaf`` [N] (-1 unknown), ``log_price`` [N] standardised and ``rating`` [N] in
             [0, 1] (NaN unknown).
         main_of_C: [C] main category of every leaf.
-        smoothing: share of a label's weight that is spread over all categories.
+        smoothing: label smoothing, the share of weight spread over all categories.
     """
     losses: dict[str, Callable[[], Tensor]] = {
         "leaf": lambda: leaf_loss(out, targets, smoothing),
@@ -76,7 +76,7 @@ def main_logs(logs_NC: Tensor, main_of_C: Tensor) -> Tensor:
 
 
 def contrast(left_NE: Tensor, right_NE: Tensor, rows: Tensor, log_temperature: Tensor) -> Tensor:
-    """InfoNCE over some rows of a batch; 0 where there are not two of them."""
+    """InfoNCE over some rows of a batch; 0 where there are fewer than two."""
     if rows.sum() < 2:
         return left_NE.sum() * 0
     return info_nce(left_NE[rows], right_NE[rows], temperature(log_temperature))

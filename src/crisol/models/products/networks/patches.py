@@ -1,4 +1,4 @@
-"""From a picture's pixels to patch tokens through a few convolutions.
+"""Patch tokens of pictures by a stack of convolutions.
 
 Early convolutions let a transformer learn from fewer pictures than cutting them into squares does
 (Xiao et al., arXiv:2106.14881).
@@ -9,14 +9,14 @@ from torch import Tensor, nn
 
 
 class Patches(nn.Module):
-    """3x3 convolutions of stride 2, each halving the sides, until a patch is one token.
+    """3x3 convolutions of stride 2, which halve the sides until each patch is one token.
 
     Args:
         patch: pixels of each side of a patch, a power of 2.
         dimensions: D.
 
     Raises:
-        ValueError: the patch is no power of 2.
+        ValueError: the patch is not a power of 2.
     """
 
     def __init__(self, patch: int, dimensions: int) -> None:
@@ -37,19 +37,21 @@ class Patches(nn.Module):
         self.convolutions = nn.Sequential(*layers, nn.Conv2d(dimensions, dimensions, 1))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [B, 3, S, S] in [-1, 1] to tokens [B, P, D] and their places [P, 2]."""
+        """The tokens [B, P, D] and positions [P, 2] of pictures [B, 3, S, S] in [-1, 1]."""
         grid = self.convolutions(images)
-        return grid.flatten(2).transpose(1, 2), places(grid.shape[2], grid.shape[3], grid.device)
+        return grid.flatten(2).transpose(1, 2), patch_positions(
+            grid.shape[2], grid.shape[3], grid.device
+        )
 
 
-def places(rows: int, columns: int, device: torch.device) -> Tensor:
-    """[rows * columns, 2] row and column of every patch."""
+def patch_positions(rows: int, columns: int, device: torch.device) -> Tensor:
+    """[rows * columns, 2] the row and column of every patch."""
     grid = torch.meshgrid(
         torch.arange(rows, device=device), torch.arange(columns, device=device), indexing="ij"
     )
     return torch.stack(grid, dim=-1).flatten(0, 1)
 
 
-def to_unit(pixels: Tensor) -> Tensor:
-    """Bytes [B, S, S, 3] to [B, 3, S, S] in [-1, 1]."""
+def scaled_pixels(pixels: Tensor) -> Tensor:
+    """[B, 3, S, S] in [-1, 1], the pixels of bytes [B, S, S, 3]."""
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1

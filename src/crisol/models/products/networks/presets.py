@@ -1,4 +1,4 @@
-"""Sizes of the transformer. ``tiny`` for tests, ``base`` for a CPU, ``large`` for a GPU."""
+"""Sizes of the transformer: ``tiny`` for tests, ``base`` for a CPU, ``large`` for a GPU."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from crisol.models.products.params import NetworkParams, Preset
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a preset decides and :class:`NetworkParams` may change; see there."""
+    """The sizes that a preset sets and :class:`NetworkParams` may override."""
 
     dimensions: int
     heads: int
@@ -36,7 +36,7 @@ PRESETS: dict[Preset, Sizes] = {
 
 
 def sizes(params: NetworkParams) -> Sizes:
-    """The preset's sizes, with what the parameters say instead."""
+    """The preset's sizes, overridden by the parameters that are not ``None``."""
     preset = PRESETS[params.preset]
     chosen = {name: getattr(params, name) for name in Sizes.__dataclass_fields__}
     return Sizes(

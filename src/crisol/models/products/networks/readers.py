@@ -1,7 +1,6 @@
-"""The network's own first layers: words among words, patches among patches.
+"""The network's own first layers: words attend to words, patches to patches.
 
-A pre-trained encoder may take the place of either
-(:mod:`crisol.models.products.networks.encoders`).
+A pre-trained encoder may replace either (:mod:`crisol.models.products.networks.pretrained`).
 
 Legend: N products, T words, P patches, S pixels, D dimensions.
 """
@@ -18,7 +17,7 @@ from crisol.models.products.networks.tokens import TEXTS
 
 
 class WordReader(nn.Module):
-    """Words in layers of their own, the first token standing for the whole text."""
+    """The layers of the words; the first token stands for the whole text."""
 
     def __init__(self, vocabulary: int, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
         super().__init__()
@@ -30,15 +29,17 @@ class WordReader(nn.Module):
         )  # fmt: skip
 
     def forward(self, inputs: Inputs, first_ND: Tensor) -> tuple[Tensor, Tensor]:
-        """States [N, 1 + T, D] and which of them there are [N, 1 + T]."""
+        """The states [N, 1 + T, D] and the mask of those present [N, 1 + T]."""
         x_NTD = self.tokens(inputs["tokens"]) + self.fields(inputs["fields"])
         x_NTD = torch.cat([first_ND[:, None], x_NTD], dim=1)
         present = F.pad(inputs["present"], (1, 0), value=True)
-        return self.stack(x_NTD, line(x_NTD.shape[1], x_NTD.device), seeing(present)), present
+        return self.stack(
+            x_NTD, word_positions(x_NTD.shape[1], x_NTD.device), attention_mask(present)
+        ), present
 
 
 class PatchReader(nn.Module):
-    """Patches in layers of their own."""
+    """The layers of the patches."""
 
     def __init__(self, sizes: Sizes, dropout: float, checkpointing: bool) -> None:
         super().__init__()
@@ -49,16 +50,16 @@ class PatchReader(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [N, 3, S, S] to states [N, P, D] and the places [P, 2] of the patches."""
+        """The states [N, P, D] of pictures [N, 3, S, S], and the positions [P, 2] of patches."""
         x_NPD, where = self.patches(images)
         return self.stack(x_NPD, where), where
 
 
-def seeing(present: Tensor) -> Tensor:
-    """[N, T, T]: every token may look at those that are there, and at itself."""
+def attention_mask(present: Tensor) -> Tensor:
+    """[N, T, T] the mask in which each token attends to those present, and to itself."""
     return present[:, None] | torch.eye(present.shape[1], dtype=torch.bool, device=present.device)
 
 
-def line(length: int, device: torch.device) -> Tensor:
-    """[length, 2] places of words."""
+def word_positions(length: int, device: torch.device) -> Tensor:
+    """[length, 2] the positions of words, in the form of patch positions."""
     return torch.arange(length, device=device)[:, None].expand(-1, 2)

@@ -8,42 +8,42 @@ from typing import Protocol
 from tokenizers import Tokenizer
 
 from crisol.core.text.byte_pairs import LONGEST_TOKEN, train
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 
 FILE = "tokenizer.json"
 TEXTS = ("title", "brand", "attributes", "description")
-"""The fields of a product that are words, in the order in which they are read."""
+"""The text fields of a product, in the order in which they are tokenized."""
 TITLE, BRAND, ATTRIBUTES, DESCRIPTION = range(len(TEXTS))
 
 
-class Words(Protocol):
-    """Anything that cuts texts into numbered tokens."""
+class TextTokenizer(Protocol):
+    """The interface of a tokenizer of several texts."""
 
     @property
     def size(self) -> int:
-        """Tokens there are."""
+        """The size of the vocabulary."""
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
-        """Tokens, their field (position in ``texts``) and their word, all fields in one row.
+        """The tokens of all texts in one row, their fields (positions in ``texts``) and words.
 
-        Of the i-th text at most ``limits[i]`` tokens are read.
+        At most ``limits[i]`` tokens of the i-th text are read.
         """
 
     def write(self, directory: Path) -> None:
-        """Write what :meth:`read` needs."""
+        """Write the tokenizer's files."""
 
     def digest(self) -> str:
-        """The same for the same tokens."""
+        """A digest that is equal for equal tokenizers."""
 
 
-def texts_of(record: Record) -> tuple[str, str, str, str]:
+def texts_of(record: ProductRecord) -> tuple[str, str, str, str]:
     """The texts of a product in the order of :data:`TEXTS`."""
     attributes = ", ".join(f"{name} {value}" for name, value in record.attributes.items())
     return record.title, record.brand, attributes, record.description
 
 
 class BytePairs:
-    """A trained byte-pair encoding, blind to case and accents."""
+    """A trained byte-pair encoding that ignores case and accents."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -60,17 +60,18 @@ class BytePairs:
 
     @property
     def size(self) -> int:
-        """Tokens there are."""
+        """The size of the vocabulary."""
         return int(self._tokenizer.get_vocab_size())
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
-        """See :class:`Words`."""
+        """See :class:`TextTokenizer`."""
         tokens: list[int] = []
         fields: list[int] = []
         words: list[int] = []
         for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
             if not text or not limit:
                 continue
+            # A token has at least one byte, so the end of a long text need not be read.
             encoding = self._tokenizer.encode(text[: LONGEST_TOKEN * limit])
             first = words[-1] + 1 if words else 0
             ids = encoding.ids[:limit]
@@ -84,5 +85,5 @@ class BytePairs:
         self._tokenizer.save(str(directory / FILE))
 
     def digest(self) -> str:
-        """See :class:`Words`."""
+        """See :class:`TextTokenizer`."""
         return hashlib.sha256(self._tokenizer.to_str().encode()).hexdigest()

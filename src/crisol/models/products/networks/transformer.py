@@ -1,4 +1,4 @@
-"""The transformer as a member of the ensemble: records in, answers and embeddings out."""
+"""The transformer as a member of the ensemble: predictions and embeddings of records."""
 
 import hashlib
 import json
@@ -14,51 +14,49 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
-from crisol.models.products.methods.member import Forecast, Member
-from crisol.models.products.networks.encoders import (
-    IMAGE,
-    TEXT,
-    PretrainedPatchReader,
-    PretrainedWordReader,
-    PretrainedWords,
-    empty_encoder,
-    write_encoder,
-)
+from crisol.models.products.data.records import ProductRecord
+from crisol.models.products.member import Forecast, Member
 from crisol.models.products.networks.encoding import (
-    Encoded,
-    Encoder,
+    EncodedProduct,
     Inputs,
+    ProductEncoder,
     inputs_of,
     pictures_of,
 )
-from crisol.models.products.networks.network import ProductNetwork
-from crisol.models.products.networks.patches import to_unit
+from crisol.models.products.networks.patches import scaled_pixels
 from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.pretrained import (
+    IMAGE,
+    TEXT,
+    PretrainedPatchReader,
+    PretrainedTokenizer,
+    PretrainedWordReader,
+    empty_encoder,
+    write_encoder,
+)
+from crisol.models.products.networks.product_network import ProductNetwork
 from crisol.models.products.networks.readers import PatchReader, WordReader
 from crisol.models.products.networks.tokens import BytePairs
 from crisol.models.products.params import NetworkParams
 
-__all__ = ["Encoded", "Look", "Transformer", "build"]
-
 ENCODER, WEIGHTS, IDF = "encoder.json", "network.safetensors", "idf"
 BATCH = 64
 STEP = 8
-"""Batches are as long as their longest text, rounded up to this."""
+"""The length of a batch, that of its longest text, is rounded up to a multiple of this."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one look at N products says.
+class NetworkOutput:
+    """The network's output for N products.
 
     Attributes:
-        forecast: the answers.
-        embedding: [N, E] of length 1: the mean of text and picture, of those there are; zeros
-            where there is neither.
+        forecast: the predictions.
+        embedding: [N, E] of length 1: the mean of text and picture, or the one that is present;
+            zeros without both.
         text: [N, E] of length 1; zeros without a text.
-        has_text: [N].
+        has_text: [N] whether a product has a text.
         image: [N, E] of length 1; zeros without a picture.
-        has_image: [N].
+        has_image: [N] whether a product has a picture.
         agreement: [N] cosine of text and picture; NaN where one of them is missing.
     """
 
@@ -71,66 +69,70 @@ class Look:
     agreement: Floats
 
 
-class Transformer(Member):
-    """A trained network with what reads products for it.
+class TransformerMember(Member):
+    """A trained network with the encoder of its inputs.
 
     Args:
-        network: in evaluation mode.
-        encoder: reads records.
-        params: what the network was built from.
+        network: the trained network; it is put into evaluation mode.
+        encoder: encodes records.
+        params: the parameters from which the network was built.
     """
 
     name: ClassVar[str] = "transformer"
 
-    def __init__(self, network: ProductNetwork, encoder: Encoder, params: NetworkParams) -> None:
+    def __init__(
+        self, network: ProductNetwork, encoder: ProductEncoder, params: NetworkParams
+    ) -> None:
         self.network, self.encoder, self.params = network.eval(), encoder, params
         self.embedding_id = self._digest()
 
     @property
     def embedding_size(self) -> int:
-        """E."""
+        """The length E of the embeddings."""
         return int(self.network.text.out_features)
 
     # -- answering -------------------------------------------------------------------------------
 
-    def encode_one(self, record: Record) -> Encoded:
-        """Read one product; needs no network and may run in another thread than it."""
+    def encode_one(self, record: ProductRecord) -> EncodedProduct:
+        """The encoding of one product; it does not use the network and may run in any thread."""
         return self.encoder(record)
 
-    def look(self, records: Sequence[Record]) -> Look:
-        """Look at N products."""
-        return self.look_encoded([self.encoder(record) for record in records])
+    def outputs(self, records: Sequence[ProductRecord]) -> NetworkOutput:
+        """The network's output for N records."""
+        return self.outputs_encoded([self.encoder(record) for record in records])
 
-    def look_encoded(self, encoded: Sequence[Encoded]) -> Look:
-        """Look at N products that :meth:`encode_one` has read.
+    def outputs_encoded(self, encoded: Sequence[EncodedProduct]) -> NetworkOutput:
+        """The network's output for N products encoded by :meth:`encode_one`.
 
-        Products with and without pictures and of like lengths go through the network together.
+        A batch holds products of similar length, either all with or all without pictures.
         """
         found = self._run(encoded, self.network)
         has_text, has_image = _there(encoded)
         text, image = found["text"] * has_text[:, None], found["image"]
         agreement = np.where(has_text & has_image, (text * image).sum(1), np.nan)
-        return Look(
+        return NetworkOutput(
             self._forecast(found), _mean(text, image), text, has_text, image, has_image, agreement
         )
 
-    def forecast(self, records: Sequence[Record]) -> Forecast:
-        """See :class:`~crisol.models.products.methods.member.Member`."""
-        return self.look(records).forecast
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
+        """See :class:`~crisol.models.products.member.Member`."""
+        return self.outputs(records).forecast
 
-    def embed(self, records: Sequence[Record]) -> Floats:
-        """[N, E] the embeddings alone: what :meth:`look` says of them, in a third of its time."""
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
+        """[N, E] the embeddings of :meth:`outputs` alone, in a third of its time."""
         return self.embed_encoded([self.encoder(record) for record in records])
 
-    def embed_encoded(self, encoded: Sequence[Encoded]) -> Floats:
-        """[N, E] the embeddings of products that :meth:`encode_one` has read."""
+    def embed_encoded(self, encoded: Sequence[EncodedProduct]) -> Floats:
+        """[N, E] the embeddings of products encoded by :meth:`encode_one`."""
         found = self._run(encoded, self.network.embed)
         return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
 
     def _run(
-        self, encoded: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+        self,
+        encoded: Sequence[EncodedProduct],
+        network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
-        """What the network says, in batches of like products, put back into their order."""
+        """The network's tensors, computed in batches of similar products, in the given order."""
         found: dict[str, Floats] = {}
         for rows in _batches(encoded) or [np.zeros(0, np.int64)]:
             batch = [encoded[row] for row in rows] or [_NOTHING]
@@ -140,17 +142,19 @@ class Transformer(Member):
         return found
 
     def _run_batch(
-        self, batch: Sequence[Encoded], network: Callable[[Inputs, Tensor], dict[str, Tensor]]
+        self,
+        batch: Sequence[EncodedProduct],
+        network: Callable[[Inputs, Tensor], dict[str, Tensor]],
     ) -> dict[str, Floats]:
         device = self.network.start.device
-        # A picture that several products share, as the variants of one do, is looked at once.
+        # A picture that several products share, as the variants of one do, is encoded once.
         distinct = {id(one.pixels): one for one in batch if one.pixels is not None}
         place = {key: row for row, key in enumerate(distinct)}
         inputs = inputs_of(batch, STEP)
         inputs["image_row"] = torch.tensor([place.get(id(one.pixels), -1) for one in batch])
         inputs = {name: part.to(device) for name, part in inputs.items()}
         with torch.inference_mode():
-            out = network(inputs, to_unit(pictures_of(list(distinct.values())).to(device)))
+            out = network(inputs, scaled_pixels(pictures_of(list(distinct.values())).to(device)))
         return {name: part.float().cpu().numpy() for name, part in out.items()}
 
     def _forecast(self, found: Mapping[str, Floats]) -> Forecast:
@@ -178,31 +182,33 @@ class Transformer(Member):
         if isinstance(patches, PretrainedPatchReader):
             write_encoder(patches.model, directory / IMAGE, patches.preprocessing)
         return {
-            # Written out: a preset may be another one tomorrow.
+            # The sizes are written out, because a later version may change a preset.
             "params": {**self.params.model_dump(mode="json"), **asdict(sizes(self.params))},
             "mains": self.network.main_of_C.tolist(),
             "tasks": list(self.network.tasks),
         }
 
     @classmethod
-    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> "Transformer":
+    def read(cls, directory: Path, manifest: Mapping[str, Any]) -> "TransformerMember":
         """The inverse of :meth:`write`."""
         params = NetworkParams.model_validate(manifest["params"])
         weights = load_file(directory / WEIGHTS)
         text = None if params.text_encoder is None else empty_encoder(directory / TEXT)[0]
         image = None if params.image_encoder is None else empty_encoder(directory / IMAGE)
         words = (
-            BytePairs.load(directory) if text is None else PretrainedWords.load(directory / TEXT)
+            BytePairs.load(directory)
+            if text is None
+            else PretrainedTokenizer.load(directory / TEXT)
         )
         state = json.loads((directory / ENCODER).read_text())
-        encoder = Encoder.restore(state, words, weights.pop(IDF).numpy())
+        encoder = ProductEncoder.restore(state, words, weights.pop(IDF).numpy())
         mains = torch.tensor(manifest["mains"], dtype=torch.long)
         network = build(params, encoder, mains, manifest["tasks"], text=text, image=image)
         network.load_state_dict(weights)
         return cls(network, encoder, params)
 
     def _digest(self) -> str:
-        """Names the embedding space: of weights and of what reads products for them."""
+        """The id of the embedding space: a digest of the weights and of the encoder."""
         digest = hashlib.sha256()
         for name, part in sorted(self.network.state_dict().items()):
             digest.update(name.encode())
@@ -215,19 +221,19 @@ class Transformer(Member):
 
 def build(
     params: NetworkParams,
-    encoder: Encoder,
+    encoder: ProductEncoder,
     main_of_C: Tensor,
     tasks: Sequence[str],
     *,
     text: Any = None,
     image: tuple[Any, dict[str, Any]] | None = None,
 ) -> ProductNetwork:
-    """A network before training.
+    """An untrained network.
 
     Args:
         params: its sizes.
-        encoder: whose tokens and names it reads.
-        main_of_C: see :class:`~crisol.models.products.networks.network.ProductNetwork`.
+        encoder: its tokens and names set the sizes of the embedding tables.
+        main_of_C: see :class:`~crisol.models.products.networks.product_network.ProductNetwork`.
         tasks: likewise.
         text: a pre-trained text encoder in place of the own word layers.
         image: a pre-trained image encoder and its preprocessing, likewise.
@@ -251,21 +257,21 @@ def build(
     )  # fmt: skip
 
 
-def _there(encoded: Sequence[Encoded]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """[N] which products have a text, and which have a picture."""
+def _there(encoded: Sequence[EncodedProduct]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """[N], [N] the masks of the products with a text and of those with a picture."""
     has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
     return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
 
 
 def _mean(text: Floats, image: Floats) -> Floats:
-    """[N, E] of length 1; zeros where both are."""
+    """[N, E] the mean of both at length 1; zeros where both are zero."""
     both = text + image
     length = np.linalg.norm(both, axis=1, keepdims=True)
     return both / np.where(length > 0, length, 1)
 
 
-def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
-    """Rows of every batch: first those without a picture, each sorted by length."""
+def _batches(encoded: Sequence[EncodedProduct]) -> list[NDArray[np.int64]]:
+    """The rows of every batch: first products without a picture, both parts sorted by length."""
     _, has_image = _there(encoded)
     lengths = np.array([len(one.tokens) for one in encoded], np.int64)
     order = np.lexsort((lengths, has_image))
@@ -274,7 +280,7 @@ def _batches(encoded: Sequence[Encoded]) -> list[NDArray[np.int64]]:
 
 
 _EMPTY = np.zeros(0, np.int32)
-_NOTHING = Encoded(
+_NOTHING = EncodedProduct(
     _EMPTY, _EMPTY.astype(np.int8), _EMPTY.astype(np.int16), _EMPTY, _EMPTY.astype(np.float32),
     _EMPTY.astype(np.int8), None, float("nan"), (0, 0, 0, 0),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Trains the transformer on the shared loop.
+"""Trains the transformer with the training loop of core.
 
 Legend: N products, C categories, E length of the embedding.
 """
@@ -13,38 +13,38 @@ import torch
 from torch import Tensor, nn
 
 from crisol.core.training.loop import TensorBatches, fingerprint, seeded, train
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.networks.augmentation import (
     change_images,
     drop_parts,
     drop_words,
     swap_words,
 )
-from crisol.models.products.networks.encoders import (
+from crisol.models.products.networks.encoding import Inputs, ProductEncoder, inputs_of, pictures_of
+from crisol.models.products.networks.heads import contrast, task_losses
+from crisol.models.products.networks.patches import scaled_pixels
+from crisol.models.products.networks.presets import sizes
+from crisol.models.products.networks.pretrained import (
     IMAGE,
     TEXT,
-    PretrainedWords,
+    PretrainedTokenizer,
     load_encoder,
     load_preprocessing,
 )
-from crisol.models.products.networks.encoding import Encoder, Inputs, inputs_of, pictures_of
-from crisol.models.products.networks.heads import contrast, task_losses
-from crisol.models.products.networks.network import ProductNetwork
-from crisol.models.products.networks.patches import to_unit
-from crisol.models.products.networks.presets import sizes
-from crisol.models.products.networks.transformer import Transformer, build
+from crisol.models.products.networks.product_network import ProductNetwork
+from crisol.models.products.networks.transformer import TransformerMember, build
 from crisol.models.products.params import NetworkLoop, NetworkParams
 
-Examples = tuple[Sequence[Record], Targets]
+Examples = tuple[Sequence[ProductRecord], Targets]
 Loss = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 QUERY_DROPOUT = 0.5
-"""Share of the words that the second view of a text loses: it is as short as a search request."""
+"""Share of words removed from the second view of a text, to make it as short as a query."""
 
 
 def fit_transformer(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     taxonomy: Taxonomy | None,
     network: NetworkParams,
@@ -53,27 +53,27 @@ def fit_transformer(
     helper: Examples | None = None,
     checkpoints: Path | None = None,
     label: str = "transformer",
-    initial: Transformer | None = None,
-) -> tuple[Transformer, pd.DataFrame]:
-    """Train on products.
+    initial: TransformerMember | None = None,
+) -> tuple[TransformerMember, pd.DataFrame]:
+    """Train a transformer on products.
 
     Args:
         records: N products.
-        targets: what they are; a head with nothing to learn is left out of the forecasts.
+        targets: their targets; a head without targets is left out of the forecasts.
         taxonomy: the leaves; ``None``: no categories are learned.
         network: its sizes and encoders.
         loop: of the training; a row of a batch is a product.
-        helper: further products, whose prices and ratings teach and whose categories do not.
-        checkpoints: folder from which an interrupted training goes on.
+        helper: further products; their prices and ratings are learned from, their categories not.
+        checkpoints: folder from which an interrupted training resumes.
         label: names this training in the history and the checkpoints.
-        initial: start from its weights, and read products as it does; of weights that do not fit
-            (another taxonomy) new ones are made.
+        initial: its encoder is used, and training starts from its weights; weights of another
+            shape (another taxonomy) are initialised anew.
 
     Returns:
-        The member, and one row an epoch: ``label, epoch, train_loss, …``.
+        The member, and one row per epoch: ``label, epoch, train_loss, …``.
 
     Raises:
-        MendableError: a pre-trained encoder is not there.
+        MendableError: a pre-trained encoder cannot be loaded.
     """
     helped, helper_targets = helper if helper is not None else ((), None)
     everything = [*records, *helped]
@@ -107,30 +107,30 @@ def fit_transformer(
         label=label,
     )
     made.cpu()
-    return Transformer(made, encoder, network), result.history
+    return TransformerMember(made, encoder, network), result.history
 
 
 def multitask_loss(pictures: Tensor, loop: NetworkLoop) -> Loss:
-    """The heads' losses, weighted by learned uncertainty, and the contrasts.
+    """The loss: the heads' losses, weighted by learned uncertainty, and the contrasts.
 
-    The contrasts keep the weights they are given: a learned one would cancel them.
+    The contrasts have fixed weights, because learned ones would fall to zero.
 
     Args:
-        pictures: [M, S, S, 3] bytes; rows of a batch name theirs by ``image_row``.
-        loop: chances and weights.
+        pictures: [M, S, S, 3] bytes; ``image_row`` of a batch gives each product's picture.
+        loop: the probabilities of the augmentations and the weights of the contrasts.
     """
 
     def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        plain: ProductNetwork = getattr(network, "module", network)
+        plain = getattr(network, "module", network)  # inside DistributedDataParallel
+        assert isinstance(plain, ProductNetwork)
         inputs = _trimmed(batch)
-        seen, images = _changed(inputs, pictures, loop)
-        if loop.view_contrast:
-            seen["second"] = _trimmed(drop_words(inputs, QUERY_DROPOUT))
-        out = network(seen, images)
+        augmented, images = _changed(inputs, pictures, loop)
+        second = _trimmed(drop_words(inputs, QUERY_DROPOUT)) if loop.view_contrast else None
+        out = network(augmented, images, second)
         found = task_losses(plain.tasks, out, batch, plain.main_of_C, loop.label_smoothing)
         total = out["text"].sum() * 0 if plain.weighting is None else plain.weighting(found)
-        has_text = seen["present"].any(1)
-        both = has_text & (seen["image_row"] >= 0)
+        has_text = augmented["present"].any(1)
+        both = has_text & (augmented["image_row"] >= 0)
         if loop.modality_contrast and len(pictures):
             found["modalities"] = contrast(out["text"], out["image"], both, plain.log_temperature)
             total = total + loop.modality_contrast * found["modalities"]
@@ -138,7 +138,7 @@ def multitask_loss(pictures: Tensor, loop: NetworkLoop) -> Loss:
             found["views"] = contrast(out["text"], out["second"], has_text, plain.log_temperature)
             total = total + loop.view_contrast * found["views"]
         if torch.distributed.is_initialized():
-            # Every process must have a gradient of every weight, also of parts its batch lacks.
+            # Every process needs a gradient of every weight, also of those its batch does not use.
             total = total + 0 * sum(part.sum() for part in plain.parameters() if part.requires_grad)
         return {"loss": total, **found}
 
@@ -146,7 +146,7 @@ def multitask_loss(pictures: Tensor, loop: NetworkLoop) -> Loss:
 
 
 def _changed(inputs: Inputs, pictures: Tensor, loop: NetworkLoop) -> tuple[Inputs, Tensor]:
-    """The batch as it is shown in training, and its pictures [M, 3, S, S]."""
+    """The augmented batch, and its pictures [M, 3, S, S]."""
     if loop.modality_dropout:
         inputs = drop_parts(inputs, loop.modality_dropout)
     if loop.word_swap:
@@ -155,14 +155,14 @@ def _changed(inputs: Inputs, pictures: Tensor, loop: NetworkLoop) -> tuple[Input
         inputs = drop_words(inputs, loop.word_dropout)
     row = inputs["image_row"]
     has = row >= 0
-    images = to_unit(pictures[row[has].to(pictures.device)].to(row.device))
+    images = scaled_pixels(pictures[row[has].to(pictures.device)].to(row.device))
     if loop.image_augmentation and len(images):
         images = change_images(images)
     return inputs | {"image_row": (has.cumsum(0) - 1).where(has, -1)}, images
 
 
 def _trimmed(batch: Mapping[str, Tensor]) -> Inputs:
-    """Without the columns that no product of the batch fills."""
+    """The batch without the columns that are padding for all of its products."""
     length = _used(batch["present"])
     terms = _used(batch["weights"] != 0)
     ends = {"tokens": length, "fields": length, "words": length, "present": length}
@@ -176,19 +176,19 @@ def _used(filled_NT: Tensor) -> int:
 
 
 def _encoder(
-    records: Sequence[Record],
+    records: Sequence[ProductRecord],
     targets: Targets,
     network: NetworkParams,
-    initial: Transformer | None,
-) -> Encoder:
+    initial: TransformerMember | None,
+) -> ProductEncoder:
     if initial is not None:
         return initial.encoder
-    words = None if network.text_encoder is None else PretrainedWords.load(network.text_encoder)
-    return Encoder.fit(records, targets.log_price, network, sizes(network).terms, words)
+    words = None if network.text_encoder is None else PretrainedTokenizer.load(network.text_encoder)
+    return ProductEncoder.fit(records, targets.log_price, network, sizes(network).terms, words)
 
 
 def _pretrained(network: NetworkParams) -> dict[str, Any]:
-    """The pre-trained encoders that were named, as :func:`build` takes them."""
+    """The pre-trained encoders of the parameters, as arguments of :func:`build`."""
     text, image = network.text_encoder, network.image_encoder
     return {
         "text": None if text is None else load_encoder(text, TEXT),
@@ -197,7 +197,7 @@ def _pretrained(network: NetworkParams) -> dict[str, Any]:
 
 
 def _tasks(targets: Targets, taxonomy: Taxonomy | None) -> list[str]:
-    """The heads that have something to learn."""
+    """The heads with known targets."""
     tasks = []
     if taxonomy is not None and (targets.leaf >= 0).any():
         tasks += ["leaf", "main"] if taxonomy.two_level else ["leaf"]
@@ -209,7 +209,7 @@ def _tasks(targets: Targets, taxonomy: Taxonomy | None) -> list[str]:
 
 
 def _joined(own: Targets, helper: Targets) -> Targets:
-    """The targets of both, without the helpers' categories."""
+    """The targets of both, without the categories of the helpers."""
     return Targets(
         np.concatenate([own.leaf, np.full(len(helper), -1, np.int64)]),
         np.concatenate([own.log_price, helper.log_price]),
@@ -219,7 +219,7 @@ def _joined(own: Targets, helper: Targets) -> Targets:
 
 @torch.no_grad()
 def _take_weights(network: nn.Module, source: nn.Module) -> None:
-    """Copy the weights whose names and shapes are the same."""
+    """Copy the weights of equal name and shape."""
     given = source.state_dict()
     for name, part in network.state_dict().items():
         if name in given and given[name].shape == part.shape and name != "main_of_C":

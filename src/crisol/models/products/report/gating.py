@@ -1,4 +1,4 @@
-"""What the gate can compare: the category of the test products, or their price."""
+"""Chooses the head that the gate compares: the category or the price."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -14,11 +14,11 @@ def gate_head(data: DataParams, learned: Sequence[str]) -> GateHead:
     """The head that the gate's metric compares.
 
     Args:
-        data: whose gate and registered study.
-        learned: the heads that this study has.
+        data: the gate and the registered study.
+        learned: the heads of this study.
 
     Raises:
-        MendableError: the metric is for another head; the message says which fits.
+        MendableError: the metric is of another head; the message names those that fit.
     """
     head = _HEADS.get(data.gate.metric)
     if head is not None and head in learned:

@@ -1,9 +1,9 @@
-"""Is an entry of one shop the same product as an entry of another? A test of the embedding.
+"""Tests the embedding on product matching: do entries of two shops describe one product?
 
-The pairs and their division are those of DeepMatcher (Mudgal et al., SIGMOD 2018) as Ditto has them
-(Li et al., arXiv:2004.00584): F1 of the pairs that match. The tables' texts, without labels, weigh
-the words (as both shops' catalogues are known when they are matched); labels are learned from the
-part ``train``, thresholds and nothing else from ``valid``, and ``test`` is answered once.
+The pairs and their split are those of DeepMatcher (Mudgal et al., SIGMOD 2018) in the version of
+Ditto (Li et al., arXiv:2004.00584); the metric is the F1 of the matching pairs. The word weights
+use the texts of both tables without labels (both catalogues are known when they are matched).
+Classifiers are fitted on the part ``train``, thresholds on ``valid``; ``test`` is predicted once.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
+from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.reading import levels, record
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord, category_levels, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.data.validation import ProductsError
-from crisol.models.products.report.pair_features import Features, Pairs, symbolic
-from crisol.models.products.report.pair_words import Entry
+from crisol.models.products.report.pair_features import EntryPairs, Features, symbolic
+from crisol.models.products.report.pair_words import ShopEntry
 
-Embed = Callable[[Sequence[Record]], Floats]
+Embed = Callable[[Sequence[ProductRecord]], Floats]
 
 EMBEDDING, WORDS = "embedding cosine", "TF-IDF cosine"
 WITHOUT, MATCHER = "matcher without embedding", "matcher"
@@ -32,17 +33,17 @@ RESAMPLES = 1_000
 
 
 def match_products(pairs: pd.DataFrame, embed: Embed, seed: int = 0) -> pd.DataFrame:
-    """Match every source of pairs by several methods.
+    """The results of several matching methods on every source of pairs.
 
     - ``embedding cosine`` and ``TF-IDF cosine``: a threshold.
-    - ``matcher``: trees over the symbolic measures and the cosine of the embeddings, each pair on
-      its own; ``matcher without embedding`` lacks that cosine.
-    - ``matcher in its tables``: also sees how a pair stands among the other pairs that its entries
-      could make with the entries of the other table.
+    - ``matcher``: trees on the symbolic features and the cosine of the embeddings of each pair;
+      ``matcher without embedding`` does not use the cosine.
+    - ``matcher in its tables``: trees that also use the rank of a pair among the other pairs which
+      its entries could form with entries of the other table.
 
     Args:
         pairs: canonical.
-        embed: N records to [N, D] of length 1.
+        embed: returns the embeddings [N, D] of N records, of length 1.
         seed: of the trees.
 
     Returns:
@@ -51,7 +52,7 @@ def match_products(pairs: pd.DataFrame, embed: Embed, seed: int = 0) -> pd.DataF
         part).
 
     Raises:
-        ProductsError: a part of a source that lacks pairs that match, or pairs that do not.
+        ProductsError: a part of a source has no matching pairs, or only matching pairs.
     """
     rows = []
     for source, own in pairs.groupby("source", sort=False):
@@ -70,7 +71,7 @@ def _check(source: str, pairs: pd.DataFrame) -> None:
 
 
 def _match(table: pd.DataFrame, embed: Embed, seed: int) -> list[dict[str, Any]]:
-    pairs = Pairs.of(table)
+    pairs = EntryPairs.of(table)
     symbols, standing = symbolic(pairs)
     vectors = [_embedded(side.entries, embed) for side in pairs]
     cosine = {"embedding": pairs.compared(*vectors)}
@@ -79,7 +80,7 @@ def _match(table: pd.DataFrame, embed: Embed, seed: int) -> list[dict[str, Any]]
     learning = part != "test"
     found = []
     for method, score in ((EMBEDDING, cosine["embedding"]), (WORDS, symbols["joined_all"])):
-        # A bare cosine has nothing to learn but its threshold: both parts choose it.
+        # A cosine needs only a threshold, which is chosen on both parts.
         found.append(_measured(method, score, label, learning, part == "test"))
     for method, features in (
         (WITHOUT, symbols), (MATCHER, symbols | cosine), (IN_TABLES, everything),
@@ -89,13 +90,13 @@ def _match(table: pd.DataFrame, embed: Embed, seed: int) -> list[dict[str, Any]]
     return found
 
 
-def _embedded(entries: Sequence[Entry], embed: Embed) -> Floats:
+def _embedded(entries: Sequence[ShopEntry], embed: Embed) -> Floats:
     records = [
-        record(
+        clean_record(
             entry.title,
             description=entry.description,
             brand=entry.brand,
-            category=SEPARATOR.join(level for level in levels(entry.category) if level),
+            category=SEPARATOR.join(level for level in category_levels(entry.category) if level),
             price=entry.price,
         )
         for entry in entries
@@ -107,16 +108,16 @@ def _embedded(entries: Sequence[Entry], embed: Embed) -> Floats:
 def _learned(
     features: Features, label: NDArray[Any], train: NDArray[np.bool_], seed: int
 ) -> NDArray[np.float64]:
-    """[P] probability of a match: the mean of randomised and of boosted trees."""
-    from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
-
+    """[P] the probability of a match: the mean of extremely randomised and boosted trees."""
     inputs = np.column_stack(list(features.values()))
     models = (
         ExtraTreesClassifier(TREES, min_samples_leaf=2, random_state=seed),
         HistGradientBoostingClassifier(max_iter=ROUNDS, learning_rate=0.05, random_state=seed),
     )
-    said = [model.fit(inputs[train], label[train]).predict_proba(inputs)[:, 1] for model in models]
-    return np.asarray(np.mean(said, axis=0))
+    predicted = [
+        model.fit(inputs[train], label[train]).predict_proba(inputs)[:, 1] for model in models
+    ]
+    return np.asarray(np.mean(predicted, axis=0))
 
 
 def _measured(
@@ -127,10 +128,10 @@ def _measured(
     test: NDArray[np.bool_],
 ) -> dict[str, Any]:
     threshold = best_threshold(score[choosing], label[choosing])
-    said, true = score[test] >= threshold, label[test] == 1
-    counts = np.array([(a & b).sum() for a in (said, ~said) for b in (true, ~true)])
-    hits, wrong, missed, _ = counts
-    # Pairs drawn with replacement: only how many of each of the four kinds come matters.
+    predicted, true = score[test] >= threshold, label[test] == 1
+    (unmatched, wrong), (missed, hits) = confusion_matrix(true, predicted, labels=(False, True))
+    counts = np.array([hits, wrong, missed, unmatched])
+    # Pairs drawn with replacement: F1 depends on the number of each of the four kinds only.
     drawn = np.random.default_rng(0).multinomial(len(true), counts / len(true), RESAMPLES)
     low, high = np.quantile(_f1(drawn), (0.025, 0.975))
     return {
@@ -138,8 +139,8 @@ def _measured(
         "f1": round(float(_f1(counts[None])[0]), 4),
         "f1_low": round(float(low), 4),
         "f1_high": round(float(high), 4),
-        "precision": round(float(hits / max(hits + wrong, 1)), 4),
-        "recall": round(float(hits / (hits + missed)), 4),
+        "precision": round(float(precision_score(true, predicted, zero_division=0)), 4),
+        "recall": round(float(recall_score(true, predicted)), 4),
         "threshold": threshold,
         "pairs": len(true),
         "matches": int(true.sum()),
@@ -147,13 +148,13 @@ def _measured(
 
 
 def _f1(counts_N4: NDArray[Any]) -> NDArray[np.float64]:
-    """[N] of hits, wrongly called, missed and rightly left pairs."""
+    """[N] the F1 from counts of true and false positives, false and true negatives."""
     hits, wrong, missed = counts_N4[:, 0], counts_N4[:, 1], counts_N4[:, 2]
     return np.asarray(2 * hits / np.maximum(2 * hits + wrong + missed, 1))
 
 
 def best_threshold(score: NDArray[np.float64], label: NDArray[Any]) -> float:
-    """The lowest score to call a match for the highest F1; of equals the higher one.
+    """The threshold of the highest F1; the higher one of equally good thresholds.
 
     >>> best_threshold(np.array([0.9, 0.8, 0.3, 0.1]), np.array([1, 1, 0, 1]))
     0.1
@@ -161,6 +162,6 @@ def best_threshold(score: NDArray[np.float64], label: NDArray[Any]) -> float:
     order = np.argsort(-score, kind="stable")
     ranked, hits = score[order], np.cumsum(label[order])
     f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + label.sum())
-    # Equal scores are called together: only the last of them is a threshold.
+    # Equal scores fall on the same side: only the last of them is a threshold.
     last = np.append(ranked[1:] < ranked[:-1], True)
     return float(ranked[np.argmax(np.where(last, f1, -1))])

@@ -1,14 +1,14 @@
-"""How alike two entries of shops are, by their words, model numbers, numbers and prices.
+"""Features of a pair of shop entries: words, model numbers, numbers and prices.
 
-Pairs that may be one product come from two tables, one of each shop. What is measured of a pair:
+The pairs come from two tables, one of each shop. The features of a pair are:
 
-- cosines of TF-IDF, whose weights are those of both tables: of words, of words with neighbours
-  written together (``rs 120`` is ``rs120``), of characters; of titles and of all that is said;
-- the weight of the words they share, and of those that one of them has alone;
-- model numbers: the best agreement of one's with the other's, or with the other's whole text;
-- numbers that both or only one of them say; prices; lengths.
+- cosines of TF-IDF with the weights of both tables: of words, of neighbouring words joined
+  (``rs 120`` equals ``rs120``), of characters; of titles and of all texts;
+- the weights of the shared words, and of the words of one entry only;
+- model numbers: the best agreement between both entries, or with the other's whole text;
+- shared numbers and numbers of one entry only; prices; lengths.
 
-In its tables a pair is also compared with the other entries that either side might be instead.
+The standing of a pair compares its cosine with those of the other pairs of either entry.
 
 Legend: P pairs, L and R entries of the left and the right table.
 """
@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import issparse
+from sklearn.feature_extraction.text import TfidfVectorizer
 
-from crisol.models.products.report.pair_words import Entry, Said, joined, words
+from crisol.models.products.report.pair_words import EntryText, ShopEntry, joined, words
 
 Features = dict[str, NDArray[np.float64]]
 
@@ -31,17 +32,17 @@ BLOCK = 512
 _UNKNOWN = -1.0
 
 
-class Table:
-    """The different entries of one shop.
+class EntryTable:
+    """The distinct entries of one shop.
 
     Args:
-        entries: those of the P pairs.
+        entries: one side of the P pairs.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[ShopEntry]) -> None:
         # NaN differs from itself: prices are compared as they are written.
         place: dict[tuple[str, ...], int] = {}
-        self.entries: list[Entry] = []
+        self.entries: list[ShopEntry] = []
         self.places = np.empty(len(entries), np.int64)
         for number, entry in enumerate(entries):
             key = tuple(map(str, entry))
@@ -51,30 +52,30 @@ class Table:
             self.places[number] = place[key]
 
     @cached_property
-    def said(self) -> list[Said]:
-        """Of each entry."""
-        return [Said(entry) for entry in self.entries]
+    def texts(self) -> list[EntryText]:
+        """The text of each entry."""
+        return [EntryText(entry) for entry in self.entries]
 
 
-class Pairs(NamedTuple):
+class EntryPairs(NamedTuple):
     """P pairs of entries of two tables."""
 
-    left: Table
-    right: Table
+    left: EntryTable
+    right: EntryTable
 
     @classmethod
     def of(cls, pairs: pd.DataFrame) -> Self:
-        """Out of the canonical table of pairs."""
-        return cls(*(Table(_entries(pairs, side)) for side in ("left", "right")))
+        """The pairs of the canonical table."""
+        return cls(*(EntryTable(_entries(pairs, side)) for side in ("left", "right")))
 
     def compared(self, left: Any, right: Any) -> NDArray[np.float64]:
-        """[P] the cosines of unit vectors [L, D] and [R, D], sparse or dense."""
+        """[P] the cosines of the pairs, from unit vectors [L, D] and [R, D], sparse or dense."""
         a, b = left[self.left.places], right[self.right.places]
         product = a.multiply(b) if issparse(a) else a * b
         return np.asarray(product.sum(axis=1), np.float64).ravel()
 
     def standing(self, name: str, left: Any, right: Any) -> Features:
-        """How far a pair's cosine lies above the next best of either side, and its rank there."""
+        """The gap of each pair's cosine to the best other pair of either entry, and its rank."""
         cosines = self.compared(left, right)
         found: Features = {}
         sides = (("left", self.left, self.right, left, right),
@@ -85,9 +86,9 @@ class Pairs(NamedTuple):
         return found
 
 
-def _entries(pairs: pd.DataFrame, side: str) -> list[Entry]:
-    columns = [pairs[f"{side}_{name}"].tolist() for name in Entry._fields]
-    return [Entry(*row) for row in zip(*columns, strict=True)]
+def _entries(pairs: pd.DataFrame, side: str) -> list[ShopEntry]:
+    columns = [pairs[f"{side}_{name}"].tolist() for name in ShopEntry._fields]
+    return [ShopEntry(*row) for row in zip(*columns, strict=True)]
 
 
 def _standing(
@@ -111,22 +112,20 @@ def _standing(
 # -- measuring a pair ------------------------------------------------------------------------------
 
 
-def symbolic(pairs: Pairs) -> tuple[Features, Features]:
-    """What is measured of every pair alone, and what of its standing in the tables."""
+def symbolic(pairs: EntryPairs) -> tuple[Features, Features]:
+    """The features of every pair alone, and those of its standing in the tables."""
     alone, standing, weights = _cosines(pairs)
-    left, right = pairs.left.said, pairs.right.said
+    left, right = pairs.left.texts, pairs.right.texts
     places = zip(pairs.left.places, pairs.right.places, strict=True)
     measured = [_measured(left[a], right[b], weights) for a, b in places]
     alone |= {name: np.array([row[name] for row in measured], float) for name in measured[0]}
     return alone, standing
 
 
-def _cosines(pairs: Pairs) -> tuple[Features, Features, dict[str, float]]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    sides = (pairs.left.said, pairs.right.said)
-    titles = [[said.named for said in side] for side in sides]
-    everything = [[said.everything for said in side] for side in sides]
+def _cosines(pairs: EntryPairs) -> tuple[Features, Features, dict[str, float]]:
+    sides = (pairs.left.texts, pairs.right.texts)
+    titles = [[text.named for text in side] for side in sides]
+    everything = [[text.everything for text in side] for side in sides]
     settings: dict[str, Any] = {"sublinear_tf": True}
     together = TfidfVectorizer(analyzer=joined, **settings).fit(everything[0] + everything[1])
     plain = TfidfVectorizer(analyzer=words, **settings).fit(titles[0] + titles[1])
@@ -151,7 +150,7 @@ def _cosines(pairs: Pairs) -> tuple[Features, Features, dict[str, float]]:
     return alone, standing, weights
 
 
-def _measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str, float]:
+def _measured(left: EntryText, right: EntryText, weights: Mapping[str, float]) -> dict[str, float]:
     known = (left.price > 0, right.price > 0)
     ratio = math.log(left.price / right.price) if all(known) else math.nan
     return {
@@ -168,7 +167,9 @@ def _measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str
     }
 
 
-def _words_measured(left: Said, right: Said, weights: Mapping[str, float]) -> dict[str, float]:
+def _words_measured(
+    left: EntryText, right: EntryText, weights: Mapping[str, float]
+) -> dict[str, float]:
     def weigh(found: set[str]) -> list[float]:
         return [weights[word] for word in sorted(found)]
 
@@ -192,7 +193,7 @@ def _words_measured(left: Said, right: Said, weights: Mapping[str, float]) -> di
     }
 
 
-def _codes_measured(left: Said, right: Said) -> dict[str, float]:
+def _codes_measured(left: EntryText, right: EntryText) -> dict[str, float]:
     return {
         "codes": _agreement(left.all_codes, right.all_codes),
         "title_codes": _agreement(left.title_codes, right.title_codes),
@@ -204,7 +205,7 @@ def _codes_measured(left: Said, right: Said) -> dict[str, float]:
 
 
 def _agreement(left: set[str], right: set[str]) -> float:
-    """The best of two sides' codes: 1 equal; else the share of the longer that they begin with."""
+    """The best similarity of two sides' codes: 1 if equal, else that of their common prefix."""
     return max((_alike(a, b) for a in left for b in right), default=0.0)
 
 
@@ -214,12 +215,12 @@ def _alike(a: str, b: str) -> float:
     same = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), None)
     common = min(len(a), len(b)) if same is None else same
     share = common / max(len(a), len(b))
-    if a in b or b in a:  # a colour or a market behind a model: more alike than the share says
+    if a in b or b in a:  # a suffix for colour or market: more similar than the prefix suggests
         share = max(share, min(len(a), len(b)) / max(len(a), len(b)) + 0.2)
     return min(share, 1.0)
 
 
-def _numbers_measured(left: Said, right: Said) -> dict[str, float]:
+def _numbers_measured(left: EntryText, right: EntryText) -> dict[str, float]:
     return {
         "numbers_shared": len(left.title_numbers & right.title_numbers),
         "numbers_left": len(left.title_numbers - right.title_numbers),

@@ -1,4 +1,4 @@
-"""What an entry of a shop says: its words, model numbers and numbers."""
+"""Extracts the words, model numbers and numbers of a shop's entry."""
 
 import re
 from itertools import pairwise
@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"(?<![a-z0-9])\d+(?:\.\d+)?(?!\d)")
 _LEAST_CODE, _LEAST_NUMERIC_CODE = 4, 5
 
 
-class Entry(NamedTuple):
+class ShopEntry(NamedTuple):
     """One side of a pair."""
 
     title: str
@@ -21,10 +21,10 @@ class Entry(NamedTuple):
     price: float
 
 
-class Said:
+class EntryText:
     """The words, codes and numbers of an entry."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: ShopEntry) -> None:
         named = f"{entry.brand} {entry.title}".strip().lower()
         everything = f"{named} {entry.description.lower()}".strip()
         self.price = entry.price
@@ -38,7 +38,7 @@ class Said:
 
 
 def words(text: str) -> list[str]:
-    """Words and numbers of small letters.
+    """The words and numbers of a text, in lower case.
 
     >>> words("logitech 2.4 ghz v-20")
     ['logitech', '2.4', 'ghz', 'v', '20']
@@ -47,7 +47,7 @@ def words(text: str) -> list[str]:
 
 
 def joined(text: str) -> list[str]:
-    """Words, compounds without their signs, and neighbours of which one has a digit as one word.
+    """The words, compounds without their signs, and joined neighbours with a digit.
 
     >>> sorted(joined("canon cl-51"))
     ['51', 'canon', 'cl', 'cl51']
@@ -61,7 +61,7 @@ def joined(text: str) -> list[str]:
 
 
 def codes(text: str) -> set[str]:
-    """What looks like a model number: letters with digits, or a long number.
+    """The likely model numbers: letters with digits, or long numbers.
 
     >>> sorted(codes("logitech dinovo 920-000924, 5 cm, rs120"))
     ['920000924', 'rs120']
@@ -71,7 +71,7 @@ def codes(text: str) -> set[str]:
 
 
 def numbers(text: str) -> set[str]:
-    """Numbers that stand alone or before a unit.
+    """The numbers that stand alone or before a unit.
 
     >>> sorted(numbers("64gb 2.5 in ssd0064"))
     ['2.5', '64']

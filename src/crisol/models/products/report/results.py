@@ -1,19 +1,20 @@
-"""What every method answered of one study's test products, measured head by head."""
+"""Scores the predictions of every method for one study's test products, head by head."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from crisol.core import metrics
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import SEPARATOR
-from crisol.models.products.methods.targets import currency_of, labels_of
+from crisol.models.products.methods.labels import currency_of, labels_of
 from crisol.models.products.params import DataParams
-from crisol.models.products.report.views import ENSEMBLE, WHOLE
+from crisol.models.products.report.ablations import ENSEMBLE, WHOLE
 from crisol.models.products.study_params import StudyParams
 
 Head = Literal["category", "main category", "price", "rating"]
@@ -26,12 +27,12 @@ METRIC: dict[Head, str] = {
 }
 RESAMPLES = 500
 SMALLEST = 5
-"""Of fewer test products nothing is measured."""
+"""Least number of test products for a score."""
 
 
 @dataclass(frozen=True)
-class Measured:
-    """One method's figure for one head, on the test products whose answer is known."""
+class HeadScore:
+    """The score of one method for one head, on the test products with a known target."""
 
     value: float
     low: float
@@ -41,16 +42,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """The answers of one study beside the truth.
+    """The predictions and targets of one study.
 
     Attributes:
         study: the study.
-        answers: see :func:`crisol.models.products.report.views.answers`, with the truth beside it:
+        answers: see :func:`crisol.models.products.report.ablations.forecast_table`, with the
+            truth beside it:
             ``true_leaf, true_main, true_log_price, true_rating``.
-        ranks: at which rank pictures are found by words: ``method, row, rank, of``.
+        ranks: the ranks of pictures searched by words: ``method, row, rank, of``.
         currency: of the prices.
-        trained: products of the first fold's training part.
-        guesses: what guesses the most frequent leaf and main category of the training products.
+        trained: number of training products in the first fold.
+        guesses: accuracy of the most frequent leaf and main category of the training products.
     """
 
     study: StudyParams
@@ -59,8 +61,8 @@ class StudyResult:
     currency: str
     trained: int
     guesses: dict[Head, float]
-    found: dict[tuple[str, str, str], Measured | None] = field(default_factory=dict, repr=False)
-    """What :meth:`measured` has measured: several tables and figures show the same."""
+    found: dict[tuple[str, str, str], HeadScore | None] = field(default_factory=dict, repr=False)
+    """Cache of :meth:`measured`, whose scores several tables and figures show."""
 
     def methods(self) -> list[tuple[str, str]]:
         """Every method and view, in the order of the table."""
@@ -68,60 +70,60 @@ class StudyResult:
         return list(pairs.itertuples(index=False, name=None))
 
     def of(self, method: str, view: str = WHOLE) -> pd.DataFrame:
-        """One method's answers in one view, by row."""
+        """The predictions of one method in one view, by row."""
         table = self.answers
         chosen = table[(table["method"] == method) & (table["view"] == view)]
         return chosen.set_index("row").sort_index()
 
-    def measured(self, head: Head, method: str, view: str = WHOLE) -> Measured | None:
-        """The head's metric; ``None`` where the method says nothing, or too little is known."""
+    def measured(self, head: Head, method: str, view: str = WHOLE) -> HeadScore | None:
+        """The score of a head; ``None`` without predictions or with too few known targets."""
         key = head, method, view
         if key not in self.found:
             self.found[key] = self._measure(head, method, view)
         return self.found[key]
 
-    def _measure(self, head: Head, method: str, view: str) -> Measured | None:
+    def _measure(self, head: Head, method: str, view: str) -> HeadScore | None:
         pair = truth_and_answer(self.of(method, view), head)
         if pair is None:
             return None
         truth, answer = pair
         if head in ("price", "rating") and np.ptp(truth) == 0:
-            return None  # nothing to be explained, nothing to be ranked
+            return None  # constant targets have no variance to explain and no ranks
         if head in ("category", "main category"):
             found = metrics.bootstrap_interval(truth, answer, resamples=RESAMPLES)
         elif head == "price":
             found = metrics.bootstrap_interval(truth, answer, metric="r2", resamples=RESAMPLES)
         else:
             return _spearman(truth, answer)
-        return Measured(found.value, found.low, found.high, len(truth))
+        return HeadScore(found.value, found.low, found.high, len(truth))
 
     def heads(self) -> list[Head]:
-        """What the ensemble has learned to answer and what can be measured."""
+        """The heads that the ensemble has learned and that can be scored."""
         two = self.study.category_levels == 2
-        asked = [head for head in HEADS if head != "main category" or two]
-        return [head for head in asked if self.measured(head, ENSEMBLE) is not None]
+        candidates = [head for head in HEADS if head != "main category" or two]
+        return [head for head in candidates if self.measured(head, ENSEMBLE) is not None]
 
 
-def truth_and_answer(table: pd.DataFrame, head: Head) -> tuple[np.ndarray, np.ndarray] | None:
-    """The rows whose truth is known: truth and answer; ``None`` where there are too few."""
+def truth_and_answer(table: pd.DataFrame, head: Head) -> tuple[NDArray[Any], NDArray[Any]] | None:
+    """The targets and predictions of rows with a known target; ``None`` where they are too few."""
     columns = {
         "category": ("true_leaf", "leaf"),
         "main category": ("true_main", "main"),
         "price": ("true_log_price", "log_price"),
         "rating": ("true_rating", "rating"),
     }
-    true, said = columns[head]
+    target, prediction = columns[head]
     if head in ("category", "main category"):
-        known = table[(table[true] != "")]
-        if known.empty or (known[said] == "").all():
+        known = table[table[target] != ""]
+        if known.empty or (known[prediction] == "").all():
             return None
     else:
-        known = table[table[true].notna()]
-        if known[said].isna().any():
+        known = table[table[target].notna()]
+        if known[prediction].isna().any():
             return None
     if len(known) < SMALLEST:
         return None
-    return known[true].to_numpy(), known[said].to_numpy()
+    return known[target].to_numpy(), known[prediction].to_numpy()
 
 
 def study_results(
@@ -131,7 +133,7 @@ def study_results(
     ranks: pd.DataFrame,
     data: DataParams,
 ) -> list[StudyResult]:
-    """Every study's answers beside the truth."""
+    """The predictions and targets of every study."""
     return [
         _study_result(
             study,
@@ -170,7 +172,7 @@ def _study_result(
 
 
 def truth_of(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    """What products of the canonical table are, by their position in it."""
+    """The targets of products, by their position in the canonical table."""
     labels = labels_of(products, study)
     leaves = [
         SEPARATOR.join(part for part in leaf if part)
@@ -195,11 +197,10 @@ def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
     return float((tested == known.mode().iloc[0]).mean())
 
 
-def _spearman(truth: Floats, answer: Floats) -> Measured:
+def _spearman(truth: Floats, answer: Floats) -> HeadScore:
     """Spearman's rank correlation with a bootstrap percentile interval over products.
 
-    Resampled products keep the ranks that they have among all. An answer that is the same for all
-    of them ranks nothing: its correlation is 0.
+    Resampled products keep their ranks among all products. The correlation of a constant is 0.
     """
     ranks = [rankdata(values) - (len(truth) + 1) / 2 for values in (truth, answer)]
     both = np.stack([ranks[0] * ranks[1], ranks[0] ** 2, ranks[1] ** 2, *ranks], axis=1)
@@ -208,11 +209,11 @@ def _spearman(truth: Floats, answer: Floats) -> Measured:
     )
     low, high = np.quantile(_correlation(drawn @ both / len(truth)), [0.025, 0.975])
     value = float(_correlation(both.mean(axis=0)))
-    return Measured(value, float(low), float(high), len(truth))
+    return HeadScore(value, float(low), float(high), len(truth))
 
 
 def _correlation(means: Floats) -> Floats:
-    """[...] correlations of the means [..., 5] of xy, x², y², x and y; 0 where one is constant."""
+    """[...] the correlations from the means [..., 5] of xy, x², y², x, y; 0 for a constant."""
     xy, xx, yy, x, y = np.moveaxis(means, -1, 0)
     spread = np.sqrt(np.maximum((xx - x**2) * (yy - y**2), 0.0))
     correlation: Floats = np.divide(xy - x * y, spread, out=np.zeros_like(spread), where=spread > 0)

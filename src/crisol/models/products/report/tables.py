@@ -1,4 +1,4 @@
-"""The report's tables and sentences: what a person reads after a run."""
+"""The tables and sentences of the report."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ import pandas as pd
 from crisol.core.metrics import paired_bootstrap
 from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 from crisol.models.products.report.results import (
     METRIC,
     RESAMPLES,
     Head,
-    Measured,
+    HeadScore,
     StudyResult,
     truth_and_answer,
 )
-from crisol.models.products.report.views import BASELINE, ENSEMBLE, WHOLE, WITHOUT
 
-Row = dict[str, Any]
+TableRow = dict[str, Any]
 NOTHING = "-"
 BASELINE_NAME = "TF-IDF + linear"
 
 
-def overview_rows(results: list[StudyResult]) -> list[Row]:
-    """Heads by data sets by baselines: one row a head of a study."""
+def overview_rows(results: list[StudyResult]) -> list[TableRow]:
+    """The overview: one row per head of a study, with the ensemble and its baselines."""
     return [
         {
             "study": result.study.name,
@@ -47,14 +47,14 @@ def overview_rows(results: list[StudyResult]) -> list[Row]:
     ]
 
 
-def method_rows(result: StudyResult) -> list[Row]:
-    """Every method and view of one study, the ensemble first."""
+def method_rows(result: StudyResult) -> list[TableRow]:
+    """One row per method and view of one study, the ensemble first."""
     heads, rows = result.heads(), []
     for method, view in result.methods():
         if method.startswith(WITHOUT):
             continue
         name = BASELINE_NAME if method == BASELINE else method
-        row: Row = {"model": name, "products": view}
+        row: TableRow = {"model": name, "products": view}
         for head in heads:
             found = result.measured(head, method, view)
             row[f"{head}: {METRIC[head]}"] = _text(found)
@@ -64,8 +64,8 @@ def method_rows(result: StudyResult) -> list[Row]:
     return sorted(rows, key=lambda row: order.get(row["model"], 1))
 
 
-def part_rows(result: StudyResult) -> list[Row]:
-    """What the ensemble loses on the same products without each member and each part of them."""
+def part_rows(result: StudyResult) -> list[TableRow]:
+    """The loss of the ensemble without each member, and without each part of the products."""
     rows = []
     for method, view in result.methods():
         if method.startswith(WITHOUT):
@@ -82,7 +82,7 @@ def part_rows(result: StudyResult) -> list[Row]:
     return rows
 
 
-def _loss(result: StudyResult, head: Head, method: str, view: str) -> Row | None:
+def _loss(result: StudyResult, head: Head, method: str, view: str) -> TableRow | None:
     whole = truth_and_answer(result.of(ENSEMBLE), head)
     other = truth_and_answer(result.of(method, view), head)
     if whole is None or other is None:
@@ -98,12 +98,12 @@ def _loss(result: StudyResult, head: Head, method: str, view: str) -> Row | None
     return _loss_row(paired.value_a, paired.difference.value, paired.difference.signed)
 
 
-def _loss_row(value: float, lost: float, interval: str) -> Row:
+def _loss_row(value: float, lost: float, interval: str) -> TableRow:
     return {"ensemble": round(value, 4), "is lost": round(lost, 4), "95 % interval": interval}
 
 
-def retrieval_rows(results: list[StudyResult]) -> list[Row]:
-    """How often a test product's picture is found by its words."""
+def retrieval_rows(results: list[StudyResult]) -> list[TableRow]:
+    """The recall of test products' pictures searched by their words."""
     rows = []
     for result in results:
         for method, found in result.ranks.groupby("method", sort=False):
@@ -122,21 +122,22 @@ def retrieval_rows(results: list[StudyResult]) -> list[Row]:
     return rows
 
 
-def price_rows(results: list[StudyResult]) -> list[Row]:
-    """How far prices lie from their estimates, and how often inside the interval."""
+def price_rows(results: list[StudyResult]) -> list[TableRow]:
+    """The errors of price estimates, and the share of prices inside their interval."""
     rows = []
     for result in results:
         table = result.of(ENSEMBLE)
         known = table[table["true_log_price"].notna() & table["log_price"].notna()]
         if len(known) < 5 or known["low"].isna().all():
             continue
-        error = np.abs(np.expm1(known["log_price"] - known["true_log_price"]))
+        residuals = (known["log_price"] - known["true_log_price"]).to_numpy(np.float64)
+        error = np.median(np.abs(np.expm1(residuals)))
         inside = known["true_log_price"].between(known["low"], known["high"])
         rows.append(
             {
                 "study": result.study.name,
                 "currency": result.currency or NOTHING,
-                "median error": f"{error.median():.1%}",
+                "median error": f"{error:.1%}",
                 "in the interval of 80 %": f"{inside.mean():.1%}",
                 "interval's width (high / low)": round(
                     float(np.exp((known["high"] - known["low"]).median())), 2
@@ -148,18 +149,18 @@ def price_rows(results: list[StudyResult]) -> list[Row]:
 
 
 def verdict(result: StudyResult) -> str:
-    """One sentence on one study."""
-    said = []
+    """One sentence on the results of one study."""
+    scores = []
     for head in result.heads():
         mine, other = result.measured(head, ENSEMBLE), result.measured(head, BASELINE)
         assert mine is not None
         beside = "" if other is None else f" (TF-IDF + linear {other.value:.3f})"
-        said.append(f"{head} {METRIC[head]} {mine.value:.3f}{beside}")
-    return f"{result.study.name}: {', '.join(said) if said else 'nothing could be measured'}."
+        scores.append(f"{head} {METRIC[head]} {mine.value:.3f}{beside}")
+    return f"{result.study.name}: {', '.join(scores) if scores else 'nothing could be measured'}."
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:
-    """What a study was trained and tested on."""
+    """One sentence on the training and test products of one study."""
     tested = result.answers["row"].nunique()
     split = result.study.split.kind.replace("_", " ")
     made = " (synthetic: made by a program)" if synthetic else ""
@@ -172,37 +173,39 @@ def describe(result: StudyResult, synthetic: bool) -> str:
 
 
 def limits(predictor: ProductsPredictor, data: DataParams) -> list[str]:
-    """What the registered predictor cannot do."""
+    """The limits of the registered predictor, one sentence each."""
     about = predictor.description
-    said = [
+    sentences = [
         "Knows the categories of its training catalogue; anything else is called one of them.",
         "The quality rules ask if an entry is complete and consistent, not if a product is good.",
         "The sentiment is that of the words of the description, by a word list; no customer's.",
         "Drivers say what the model looked at, not why a product is what it is.",
     ]
     if about.rated:
-        said.append(
+        sentences.append(
             f"The expected rating is learned from {about.rated:,} products with enough votes; "
             "what is rated well elsewhere, or later, may differ."
         )
     else:
-        said.append("It has seen no ratings: the quality score is that of the rules alone.")
+        sentences.append(
+            "It was trained without ratings: the quality score is that of the rules alone."
+        )
     if predictor.intervals is not None:
-        said.append(
+        sentences.append(
             f"Prices are those of the training catalogue ({about.currency or 'no currency named'}) "
             "when it was collected; nothing is converted or adjusted for inflation."
         )
     if not about.pictures:
-        said.append("It has seen no pictures: what a picture shows does not count.")
+        sentences.append("It was trained without pictures: a picture has no effect.")
     if data.synthetic:
-        said.append(
+        sentences.append(
             "The products are made up; nothing measured on them says anything about a shop."
         )
-    return said
+    return sentences
 
 
 def flat_metrics(results: list[StudyResult], pairs: pd.DataFrame | None) -> dict[str, float]:
-    """Every figure under a dotted name, equal on every run of the same inputs."""
+    """Every score under a dotted name; equal inputs give equal scores."""
     flat: dict[str, float] = {}
     names = {"category": "accuracy", "main category": "main_accuracy"}
     names |= {"price": "log_price_r2", "rating": "rating_spearman"}
@@ -215,9 +218,9 @@ def flat_metrics(results: list[StudyResult], pairs: pd.DataFrame | None) -> dict
                     continue
                 where = method if view == WHOLE else f"{method} {view}"
                 flat[f"{study}.{where.replace(' ', '_')}.{names[head]}"] = found.value
-        for method, found_ranks in result.ranks.groupby("method", sort=False):
-            hit = float((found_ranks["rank"] <= 10).mean())
-            flat[f"{study}.{str(method).replace(' ', '_')}.text_to_image_recall_at_10"] = hit
+        for searcher, ranks in result.ranks.groupby("method", sort=False):
+            hit = float((ranks["rank"] <= 10).mean())
+            flat[f"{study}.{str(searcher).replace(' ', '_')}.text_to_image_recall_at_10"] = hit
     if pairs is not None:
         for row in pairs.to_dict("records"):
             flat[f"matching.{row['source']}.{row['method']}.f1".replace(" ", "_")] = float(
@@ -226,15 +229,20 @@ def flat_metrics(results: list[StudyResult], pairs: pd.DataFrame | None) -> dict
     return flat
 
 
-def _text(found: Measured | None) -> str:
+def frame_rows(frame: pd.DataFrame) -> list[TableRow]:
+    """The rows of a data frame, each as column to value."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _text(found: HeadScore | None) -> str:
     return NOTHING if found is None else f"{found.value:.4f}"
 
 
-def _interval(found: Measured | None) -> str:
+def _interval(found: HeadScore | None) -> str:
     return NOTHING if found is None else f"{found.low:.4f} to {found.high:.4f}"
 
 
-def _rows(found: Measured | None) -> int:
+def _rows(found: HeadScore | None) -> int:
     return 0 if found is None else found.rows
 
 

@@ -1,4 +1,4 @@
-"""Which products of an index fit a filter."""
+"""Evaluates the filters of a search on the columns of an index."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,21 +11,21 @@ from crisol.models.products.contract import Filters
 from crisol.models.products.data.taxonomy import SEPARATOR
 
 COMPARED = 8
-"""So many names are compared with a million rows sooner than each row's name is looked up."""
+"""Most names for which comparing codes is faster than a look-up per row."""
 
 
 def folded(name: str) -> str:
-    """How names are compared: without case, and with single spaces."""
+    """The name in the form in which names are compared: case-folded, with single spaces."""
     return " ".join(name.casefold().split())
 
 
 @dataclass(frozen=True)
 class Coded:
-    """A column of names, each name once.
+    """A column of names, stored as codes.
 
     Attributes:
-        names: V different ones, sorted; the empty one too where it occurs.
-        codes: [N] int32, the name of every row.
+        names: the V different names, sorted; with the empty name if it occurs.
+        codes: [N] int32, the position in ``names`` of every row.
     """
 
     names: tuple[str, ...]
@@ -33,7 +33,7 @@ class Coded:
 
     @classmethod
     def of(cls, values: Sequence[str]) -> "Coded":
-        """The names of N rows."""
+        """The column of the names of N rows."""
         names = tuple(sorted(set(values)))
         place = {name: code for code, name in enumerate(names)}
         return cls(names, np.array([place[value] for value in values], np.int32))
@@ -46,11 +46,11 @@ class Coded:
 
     @cached_property
     def folded(self) -> tuple[str, ...]:
-        """The names as they are compared."""
+        """The names in the form in which they are compared."""
         return tuple(folded(name) for name in self.names)
 
     def fitting(self, wanted: Iterable[bool]) -> NDArray[np.bool_]:
-        """[N] whether a row's name is wanted; ``wanted`` says it of the V names."""
+        """[N] whether each row's name is wanted, given which of the V names are."""
         chosen = np.fromiter(wanted, np.bool_, len(self.names))
         few = np.flatnonzero(chosen)
         if len(few) > COMPARED:
@@ -68,10 +68,10 @@ def fitting(
     prices: NDArray[np.float64],
     has_image: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """[N] whether a row fits all of the filters.
+    """[N] whether each row meets all of the filters.
 
-    Names are compared without case. A main category takes its sub-categories with it. A product
-    without a price fits no price.
+    Names are compared without case. A main category includes its sub-categories. A product without
+    a price meets no filter on the price.
     """
     fits = np.ones(len(prices), bool)
     if filters.categories is not None:
@@ -80,7 +80,7 @@ def fitting(
     if filters.brands is not None:
         wanted = {folded(name) for name in filters.brands}
         fits &= brands.fitting(name in wanted for name in brands.folded)
-    # Comparisons with NaN are false, which is what an unknown price should answer.
+    # Comparisons with NaN are false, as they should be for an unknown price.
     if filters.min_price is not None:
         fits &= prices >= filters.min_price
     if filters.max_price is not None:
@@ -91,6 +91,6 @@ def fitting(
 
 
 def _within(name: str, wanted: set[str]) -> bool:
-    """Whether a category or one of those it lies in is wanted."""
+    """Whether a category, or a category above it, is wanted."""
     levels = name.split(SEPARATOR)
     return any(SEPARATOR.join(levels[: depth + 1]) in wanted for depth in range(len(levels)))

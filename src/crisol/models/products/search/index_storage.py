@@ -1,4 +1,4 @@
-"""A search index on disk.
+"""Reads and writes a search index.
 
 An index directory holds::
 
@@ -6,7 +6,7 @@ An index directory holds::
     index.safetensors      vectors, texts, codes, prices
     neighbours.usearch     the graph, where there is one
 
-The arrays are mapped, not read: an index of gigabytes is there at once, and processes share it.
+The arrays are mapped into memory: an index of gigabytes opens at once, and processes share it.
 """
 
 import json
@@ -35,7 +35,7 @@ _DTYPES: dict[str, type[Any]] = {
 
 @dataclass(frozen=True)
 class Stored:
-    """What is on disk, by the names of the index's attributes."""
+    """The contents of an index directory, by the names of the index's attributes."""
 
     embedding_id: str
     texts: Mapping[str, TextColumn]
@@ -45,7 +45,7 @@ class Stored:
 
 
 def write_index(target: Path, stored: Stored) -> Path:
-    """Write the directory beside its place and put it there when it is whole."""
+    """Write a scratch directory and rename it to ``target`` when it is complete."""
     with replacing_folder(target) as scratch:
         _write(scratch, stored)
     return target
@@ -72,7 +72,7 @@ def _write(directory: Path, stored: Stored) -> None:
 
 
 def read_index(directory: Path, *, verify: bool) -> Stored:
-    """The inverse of :func:`write_index`.
+    """The contents that :func:`write_index` wrote.
 
     Raises:
         PredictorError: the directory is missing, damaged or of another format.
@@ -108,8 +108,8 @@ def read_index(directory: Path, *, verify: bool) -> Stored:
 def mapped(path: Path) -> dict[str, NDArray[Any]]:
     """The arrays of a safetensors file, mapped read-only.
 
-    The file is eight bytes with the length of a JSON header, the header, and the arrays at the
-    offsets it names (https://huggingface.co/docs/safetensors). The library's own loader copies.
+    The file holds eight bytes with the length of a JSON header, the header, and the arrays at the
+    offsets in the header (https://huggingface.co/docs/safetensors). The library's loader copies.
     """
     with path.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")

@@ -1,19 +1,18 @@
-"""The products one can search: their embeddings, and what a hit shows.
+"""The search index: embeddings of products, and the columns that a hit shows.
 
-Below a million products every one that fits is compared. From there on a graph proposes
-(:mod:`crisol.models.products.search.nearest`), unless a filter leaves so few that comparing them
-all is quicker; and whenever the graph's proposals do not yield as many fitting products as were
-asked for, all fitting ones are compared after all: no search finds fewer than there are.
+Below a million products a search compares all that meet the filters. Above, a graph proposes
+candidates (:mod:`crisol.models.products.search.nearest`), unless a filter leaves so few products
+that comparing them all is faster. If the candidates hold fewer fitting products than were asked
+for, all fitting products are compared, so that a search never returns too few.
 
 Legend: N products, D dimensions, K found.
 """
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,46 +20,45 @@ from numpy.typing import NDArray
 from crisol.core.arrays import Floats
 from crisol.core.predictor import PredictorError
 from crisol.models.products.contract import Filters
-from crisol.models.products.data.records import Record
-from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.search.filtering import Coded, fitting
 from crisol.models.products.search.index_storage import Stored, read_index, write_index
-from crisol.models.products.search.nearest import Graph, Rows, exact, proposals, ranked, unit
+from crisol.models.products.search.nearest import (
+    Graph,
+    Rows,
+    exact,
+    proposals,
+    ranked,
+    unit_vectors,
+)
 from crisol.models.products.search.text_column import TextColumn
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
-logger = logging.getLogger(__name__)
-
 APPROXIMATE_FROM = 1_000_000
-"""Products from which on a graph is asked."""
+"""Least number of products for an index with a graph."""
 MOST_PROPOSED = 1_024
-"""Where a filter would need more proposals than this, its few products are compared instead."""
-CHUNK = 512
-"""Products embedded at once."""
+"""Most candidates; a filter that needs more leaves few products, which are all compared."""
 
 
 class Embedder(Protocol):
-    """What makes the embeddings of an index: the predictor, or its transformer."""
+    """The model that makes the embeddings: the predictor, or its transformer."""
 
     @property
     def embedding_id(self) -> str:
-        """Names the embedding space."""
+        """The id of the embedding space."""
 
-    def embed(self, records: Sequence[Record]) -> Floats:
-        """[N, D] of length 1 each."""
+    def embed(self, records: Sequence[ProductRecord]) -> Floats:
+        """[N, D] the embeddings of records, of length 1 each."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search found, best first.
+class SearchResult:
+    """The result of a search, best first.
 
     Attributes:
         rows: [K] of the index.
-        similarities: [K] exact cosines, falling.
+        similarities: [K] exact cosines, descending.
         exact: whether every fitting product was compared.
-        searched: how many products fit the filters.
+        searched: number of products that meet the filters.
     """
 
     rows: Rows
@@ -71,13 +69,13 @@ class Found:
 
 @dataclass(frozen=True)
 class ProductIndex:
-    """N products in a fixed order. Searching is safe from several threads.
+    """N products in a fixed order. Several threads may search at once.
 
     Attributes:
-        embedding_id: names the model that made the vectors.
+        embedding_id: of the model that made the vectors.
         vectors: [N, D] float32 of length 1.
-        ids: each once.
-        titles: as a hit shows them.
+        ids: unique.
+        titles: as shown in hits.
         categories: ``main > sub``; empty where there is none.
         brands: empty where there is none.
         prices: [N] float64; NaN where there is none.
@@ -109,17 +107,17 @@ class ProductIndex:
         has_image: NDArray[np.bool_],
         approximate_from: int = APPROXIMATE_FROM,
     ) -> "ProductIndex":
-        """An index of N products; it builds the graph where N reaches ``approximate_from``.
+        """An index of N products, with a graph where N reaches ``approximate_from``.
 
         Raises:
-            ValueError: the parts differ in length, an id comes twice, or a vector has no direction.
+            ValueError: the columns differ in length, an id occurs twice, or a vector is zero.
         """
         lengths = {len(part) for part in (ids, titles, categories, brands, prices, has_image)}
         if lengths != {len(vectors)}:
             raise ValueError(f"{len(vectors)} vectors, but parts of {sorted(lengths)} products")
         if len(set(ids)) != len(ids):
             raise ValueError("an id comes twice in an index")
-        normal = unit(vectors)
+        normal = unit_vectors(vectors)
         return cls(
             embedding_id,
             normal,
@@ -137,32 +135,32 @@ class ProductIndex:
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """Id to row."""
+        """The row of every id."""
         return {name: row for row, name in enumerate(self.ids)}
 
-    def search(self, query_D: Floats, k: int, filters: Filters | None = None) -> Found:
-        """The ``k`` products most like a query; fewer only where fewer fit.
+    def search(self, query_D: Floats, k: int, filters: Filters | None = None) -> SearchResult:
+        """The ``k`` products most similar to a query; fewer only where fewer meet the filters.
 
         Args:
-            query_D: an embedding of the same model, of any length but zero.
+            query_D: an embedding of the same model, not zero.
             k: at least 1.
-            filters: products that do not fit are left out before the ``k`` are counted.
+            filters: only products that meet them are found.
 
         Raises:
-            ValueError: the query has another number of dimensions, or no direction.
+            ValueError: the query has another number of dimensions, or is zero.
         """
         return self.search_many(np.asarray(query_D)[None], k, filters)[0]
 
     def search_many(
         self, queries_QD: Floats, k: int, filters: Filters | None = None
-    ) -> list[Found]:
-        """:meth:`search` of Q queries; each gets the answer it gets alone."""
+    ) -> list[SearchResult]:
+        """The results of Q queries, each equal to that of :meth:`search`."""
         if queries_QD.ndim != 2 or queries_QD.shape[1] != self.vectors.shape[1]:
             raise ValueError(
                 f"queries of shape {queries_QD.shape}; the index has {self.vectors.shape[1]} "
                 "dimensions"
             )
-        queries = unit(queries_QD)
+        queries = unit_vectors(queries_QD)
         fits = None if filters is None else self._fitting(filters)
         if self.graph is None:
             return self._exact(queries, k, fits)
@@ -171,17 +169,19 @@ class ProductIndex:
     def _fitting(self, filters: Filters) -> NDArray[np.bool_]:
         return fitting(filters, self.categories, self.brands, self.prices, self.has_image)
 
-    def _exact(self, queries_QD: Floats, k: int, fits: NDArray[np.bool_] | None) -> list[Found]:
+    def _exact(
+        self, queries_QD: Floats, k: int, fits: NDArray[np.bool_] | None
+    ) -> list[SearchResult]:
         rows = None if fits is None else np.flatnonzero(fits)
         count = len(self) if rows is None else len(rows)
         found = exact(self.vectors, queries_QD, k, rows)
-        return [Found(*of_one, exact=True, searched=count) for of_one in found]
+        return [SearchResult(*of_one, exact=True, searched=count) for of_one in found]
 
     def _approximate(
         self, graph: Graph, query_D: Floats, k: int, fits: NDArray[np.bool_] | None
-    ) -> Found:
+    ) -> SearchResult:
         searched = len(self) if fits is None else int(np.count_nonzero(fits))
-        # As many as hold enough fitting ones when these are spread evenly among the near.
+        # Enough candidates if the fitting products are spread evenly among the nearest.
         count = proposals(k) * len(self) // max(searched, 1)
         if count <= MOST_PROPOSED:
             near = graph.proposed(query_D, count)
@@ -189,7 +189,7 @@ class ProductIndex:
                 near = near[fits[near]]
             if len(near) >= k:
                 best = ranked(self.vectors, near, query_D, k)
-                return Found(*best, exact=False, searched=searched)
+                return SearchResult(*best, exact=False, searched=searched)
         return self._exact(query_D[None], k, fits)[0]
 
     def save(self, directory: Path | str) -> Path:
@@ -208,16 +208,16 @@ class ProductIndex:
     def load(
         cls, directory: Path | str, embedding_id: str | None = None, *, verify: bool = True
     ) -> "ProductIndex":
-        """Map an index directory; several processes share its memory.
+        """The index of a directory, mapped into memory that several processes share.
 
         Args:
-            directory: what :meth:`save` wrote.
-            embedding_id: of the model that will ask.
+            directory: written by :meth:`save`.
+            embedding_id: of the model that will search.
             verify: compare every file with its digest; not needed where the predictor's manifest,
-                which names the same files, was checked before.
+                which lists the same files, was checked before.
 
         Raises:
-            PredictorError: it is missing, damaged, of another format or of another model.
+            PredictorError: the index is missing, damaged, of another format or of another model.
         """
         stored = read_index(Path(directory), verify=verify)
         if embedding_id is not None and stored.embedding_id != embedding_id:
@@ -237,62 +237,3 @@ class ProductIndex:
             stored.arrays["has_image"],
             stored.graph,
         )
-
-
-def build_index(
-    embedder: Embedder,
-    products_table: "DataFrame",
-    images_table: "DataFrame",
-    *,
-    approximate_from: int = APPROXIMATE_FROM,
-) -> ProductIndex:
-    """Embed every product of a catalogue.
-
-    Products of which nothing is left to embed (a title that is a price alone, and no picture) are
-    left out: they are like nothing.
-
-    Args:
-        embedder: the predictor.
-        products_table: the canonical table; where two sources use the same id, ids become
-            ``source:id``.
-        images_table: its pictures.
-        approximate_from: products from which on the index has a graph.
-    """
-    pictures = images_table.set_index("image", drop=False)
-    vectors = _embedded(embedder, products_table, pictures)
-    embedded = vectors.any(axis=1)
-    if not embedded.all():
-        logger.warning(
-            "%d products have no words but prices and no picture, and cannot be found",
-            np.count_nonzero(~embedded),
-        )
-    products_table, vectors = products_table[embedded], vectors[embedded]
-    columns = {name: products_table[name].tolist() for name in products_table.columns}
-    ids = columns["id"]
-    if len(set(ids)) != len(ids):
-        ids = [f"{source}:{name}" for source, name in zip(columns["source"], ids, strict=True)]
-    levels = zip(columns["category"], columns["subcategory"], strict=True)
-    known = set(images_table["image"])
-    return ProductIndex.of(
-        embedder.embedding_id,
-        vectors,
-        ids,
-        columns["title"],
-        categories=[SEPARATOR.join(level for level in pair if level) for pair in levels],
-        brands=columns["brand"],
-        prices=products_table["price"].to_numpy(np.float64),
-        has_image=np.array([image in known for image in columns["image"]], bool),
-        approximate_from=approximate_from,
-    )
-
-
-def _embedded(embedder: Embedder, products: "DataFrame", pictures: "DataFrame") -> Floats:
-    """[N, D], a chunk at a time; the pictures of one chunk are in memory as arrays."""
-    from crisol.models.products.data.prepare import records_of
-
-    vectors = []
-    for start in range(0, len(products), CHUNK):
-        chunk = products.iloc[start : start + CHUNK]
-        theirs = pictures.loc[pictures.index.intersection(chunk["image"].unique().tolist())]
-        vectors.append(embedder.embed(records_of(chunk, theirs)))
-    return np.concatenate(vectors)

@@ -1,4 +1,4 @@
-"""Many texts in two arrays: what a million titles need to be mapped from a file instead of read."""
+"""A column of texts in two arrays, so that a million titles can be mapped from a file."""
 
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 
 class TextColumn:
-    """N texts, decoded when they are asked for.
+    """N texts, decoded on access.
 
     Args:
-        data: [B] uint8, the texts in UTF-8 one after the other.
-        starts: [N + 1] int64, where each begins; the last is B.
+        data: [B] uint8, the concatenated texts in UTF-8.
+        starts: [N + 1] int64, the start of each text; the last is B.
 
     >>> titles = TextColumn.of(["Watch", "", "Käse"])
     >>> titles[2], len(titles), list(titles)
@@ -24,7 +24,7 @@ class TextColumn:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "TextColumn":
-        """Texts in their order."""
+        """The column of texts, in their order."""
         encoded = [text.encode() for text in texts]
         starts = np.zeros(len(encoded) + 1, np.int64)
         np.cumsum([len(text) for text in encoded], out=starts[1:])

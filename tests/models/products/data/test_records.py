@@ -9,7 +9,7 @@ from PIL import Image
 from crisol.core.errors import FieldError
 from crisol.models.products.contract import Product, example_request
 from crisol.models.products.data import prepare as data
-from crisol.models.products.data.reading import levels, record_of
+from crisol.models.products.data.records import category_levels, record_from_request
 from crisol.models.products.params import DataParams
 
 PARAMS = DataParams.model_validate(
@@ -26,12 +26,12 @@ def test_a_request_is_read_as_a_row_is(tmp_path):
     }  # fmt: skip
     Image.new("RGB", (64, 64), "red").save(tmp_path / "a.jpg")
     products, images = data.clean(pd.DataFrame([row]), tmp_path, PARAMS)
-    from_table = data.records_of(products, images)[0]
+    from_table = data.records_from_tables(products, images)[0]
     encoded = base64.b64encode((tmp_path / "a.jpg").read_bytes()).decode()
     asked = {name: value for name, value in row.items() if name != "id"} | {
         "price": 299.0, "image": encoded, "attributes": {"Colour": "Red", "MRP": "299"},
     }  # fmt: skip
-    from_request = record_of(Product.model_validate(asked), 32)
+    from_request = record_from_request(Product.model_validate(asked), 32)
     assert from_request.title == from_table.title == "Café Mug"
     assert from_request.description == from_table.description == "Good&"
     assert dict(from_request.attributes) == dict(from_table.attributes) == {"Colour": "Red"}
@@ -47,14 +47,14 @@ def test_no_text_of_a_record_tells_the_price():
         title="Mug Rs 4711", description="only ₹4711!", brand="Acme $4711", price=4711,
         attributes={"Offer price": "4711", "Note": "MRP 4711", "Size": "M"},
     )  # fmt: skip
-    record = record_of(product, 16)
+    record = record_from_request(product, 16)
     told = " ".join([record.title, record.description, record.brand, *record.attributes.values()])
     assert "4711" not in told
     assert record.attributes == {"Size": "M"}
 
 
 def test_what_is_not_told_is_empty():
-    record = record_of(Product(title="Mug"), 16)
+    record = record_from_request(Product(title="Mug"), 16)
     assert (record.description, record.brand, record.category, record.currency) == ("", "", "", "")
     assert record.price != record.price
     assert record.image is None
@@ -63,7 +63,7 @@ def test_what_is_not_told_is_empty():
 def test_a_broken_picture_names_its_field():
     broken = example_request().model_copy(update={"image": "AAAA"})
     with pytest.raises(FieldError) as refused:
-        record_of(broken, 16)
+        record_from_request(broken, 16)
     assert refused.value.field == "image"
 
 
@@ -72,4 +72,4 @@ def test_a_broken_picture_names_its_field():
     [("", ("", "")), (" Home ", ("Home", "")), ("A &gt; B>C", ("A", "B")), (" > B", ("B", ""))],
 )
 def test_levels_of_a_category(text, found):
-    assert levels(text) == found
+    assert category_levels(text) == found

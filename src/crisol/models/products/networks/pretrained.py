@@ -1,7 +1,7 @@
-"""Pre-trained encoders of text and pictures in place of the network's own first layers.
+"""Pre-trained encoders of text and pictures, in place of the network's own first layers.
 
-Named on the Hugging Face hub or as a local directory. What a predictor stores is the encoder's
-configuration, tokenizer and weights: it is loaded again without the hub.
+They are named on the Hugging Face hub or by a local directory. A predictor stores the encoder's
+configuration, tokenizer and weights, so that it is loaded again without the hub.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from crisol.core.errors import MendableError
 from crisol.models.products.networks.encoding import Inputs
-from crisol.models.products.networks.patches import places
+from crisol.models.products.networks.patches import patch_positions
 
 TEXT, IMAGE = "text_encoder", "image_encoder"
 _PREPROCESSING = "preprocessor_config.json"
@@ -27,15 +27,15 @@ _MISSING = (
 )
 
 
-class PretrainedWords:
-    """The tokenizer of a text encoder, as :class:`crisol.models.products.networks.tokens.Words`."""
+class PretrainedTokenizer:
+    """The tokenizer of a pre-trained text encoder, as a ``TextTokenizer``."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     @classmethod
-    def load(cls, name: str | Path) -> "PretrainedWords":
-        """By name or from a directory.
+    def load(cls, name: str | Path) -> "PretrainedTokenizer":
+        """The tokenizer of a name or a directory.
 
         Raises:
             MendableError: there is no such tokenizer.
@@ -49,12 +49,14 @@ class PretrainedWords:
 
     @property
     def size(self) -> int:
-        """Tokens there are."""
+        """The size of the vocabulary."""
         return len(self._tokenizer)
 
     def read(self, texts: Sequence[str], limits: Sequence[int]) -> tuple[list[int], ...]:
-        """Every text's tokens, between the tokenizer's marks where it has them."""
-        tokens, fields, words = [], [], []
+        """See ``TextTokenizer``; the tokens stand between the tokenizer's special tokens."""
+        tokens: list[int] = []
+        fields: list[int] = []
+        words: list[int] = []
         for field, (text, limit) in enumerate(zip(texts, limits, strict=True)):
             if not text or not limit:
                 continue
@@ -73,20 +75,20 @@ class PretrainedWords:
         return tokens, fields, words
 
     def write(self, directory: Path) -> None:
-        """Write what ``AutoTokenizer`` reads."""
+        """Write the files that ``AutoTokenizer`` reads."""
         self._tokenizer.save_pretrained(directory / TEXT)
 
     def digest(self) -> str:
-        """See :class:`~crisol.models.products.networks.tokens.Words`."""
+        """See :class:`~crisol.models.products.networks.tokens.TextTokenizer`."""
         vocabulary = json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
         return hashlib.sha256(vocabulary.encode()).hexdigest()
 
 
 class PretrainedWordReader(nn.Module):
-    """A text encoder whose states are mapped to the network's dimensions.
+    """A text encoder whose states are projected to the network's dimensions.
 
     Args:
-        model: what ``AutoModel`` gives.
+        model: an ``AutoModel``.
         dimensions: D.
         frozen: leave its weights as they are.
     """
@@ -97,9 +99,9 @@ class PretrainedWordReader(nn.Module):
         self.project = nn.Linear(model.config.hidden_size, dimensions)
 
     def forward(self, inputs: Inputs, first_ND: Tensor) -> tuple[Tensor, Tensor]:
-        """States [N, 1 + T, D] and which of them there are [N, 1 + T]."""
+        """The states [N, 1 + T, D] and the mask of those present [N, 1 + T]."""
         present = inputs["present"]
-        # A product without words is read as one token that is then left out.
+        # A product without words is read as one token, which the returned mask excludes.
         seen = present.clone()
         seen[:, 0] |= ~present.any(1)
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.frozen):
@@ -108,19 +110,19 @@ class PretrainedWordReader(nn.Module):
         return states, F.pad(present, (1, 0), value=True)
 
     def train(self, mode: bool = True) -> "PretrainedWordReader":
-        """A frozen encoder stays in evaluation mode: without dropout it is always the same."""
+        """Set the mode; a frozen encoder stays in evaluation mode, without dropout."""
         super().train(mode)
         self.model.train(mode and not self.frozen)
         return self
 
 
 class PretrainedPatchReader(nn.Module):
-    """An image encoder whose states are mapped to the network's dimensions.
+    """An image encoder whose states are projected to the network's dimensions.
 
     Args:
-        model: what ``AutoModel`` gives.
+        model: an ``AutoModel``.
         dimensions: D.
-        preprocessing: ``image_mean`` and ``image_std`` of the pixels in [0, 1] it wants.
+        preprocessing: ``image_mean`` and ``image_std`` of its pixels in [0, 1].
         frozen: leave its weights as they are.
     """
 
@@ -140,7 +142,7 @@ class PretrainedPatchReader(nn.Module):
         self.register_buffer("spread", spread.view(3, 1, 1), persistent=False)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Pictures [N, 3, S, S] in [-1, 1] to states [N, P, D] and the places [P, 2]."""
+        """The states [N, P, D] and positions [P, 2] of pictures [N, 3, S, S] in [-1, 1]."""
         size = self.model.config.image_size
         pixels = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
         pixels = ((pixels + 1) / 2 - self.mean) / self.spread
@@ -148,7 +150,7 @@ class PretrainedPatchReader(nn.Module):
             states = self.model(pixel_values=pixels).last_hidden_state
         side = size // self.model.config.patch_size
         patches = self.project(states[:, -side * side :])  # a class token comes before the patches
-        return patches, places(side, side, images.device)
+        return patches, patch_positions(side, side, images.device)
 
     def train(self, mode: bool = True) -> "PretrainedPatchReader":
         """See :meth:`PretrainedWordReader.train`."""
@@ -158,10 +160,10 @@ class PretrainedPatchReader(nn.Module):
 
 
 def load_encoder(name: str | Path, field: str) -> Any:
-    """A pre-trained model by name or directory.
+    """The pre-trained model of a name or a directory.
 
     Raises:
-        MendableError: there is none; names the parameter.
+        MendableError: there is no such model; the message names the parameter.
     """
     from transformers import AutoModel
 
@@ -172,8 +174,8 @@ def load_encoder(name: str | Path, field: str) -> Any:
 
 
 def load_preprocessing(name: str | Path) -> dict[str, Any]:
-    """The settings an image encoder's pictures were prepared with; empty where it brings none."""
-    from transformers.utils import cached_file
+    """The settings of an image encoder's preprocessing; empty where it has none."""
+    from transformers.utils.hub import cached_file
 
     path = cached_file(
         str(name), _PREPROCESSING, _raise_exceptions_for_missing_entries=False,
@@ -183,14 +185,14 @@ def load_preprocessing(name: str | Path) -> dict[str, Any]:
 
 
 def write_encoder(model: Any, directory: Path, preprocessing: dict[str, Any] | None = None) -> None:
-    """Write what :func:`empty_encoder` builds it from; the weights are kept with the network's."""
+    """Write the configuration that :func:`empty_encoder` reads; the network stores the weights."""
     model.config.save_pretrained(directory)
     if preprocessing is not None:
         (directory / _PREPROCESSING).write_text(json.dumps(preprocessing))
 
 
 def empty_encoder(directory: Path) -> tuple[Any, dict[str, Any]]:
-    """A stored encoder before its weights are filled in, and its preprocessing."""
+    """A stored encoder before its weights are loaded, and its preprocessing."""
     from transformers import AutoConfig, AutoModel
 
     path = directory / _PREPROCESSING

@@ -1,6 +1,6 @@
-"""How like products are, block by block of their columns, and how much each block should count.
+"""Squared distances of products, by block of their columns, and the search for block scales.
 
-Legend: N products searched, T products that are compared with, M outputs.
+Legend: N products in the search, T training products, M outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,27 +25,27 @@ START: Mapping[Block, float] = {
     "category": 0.2,
     "price": 0.08,
 }
-"""Weights with which the search begins."""
+"""Weights at the start of the search."""
 START_RIDGE = 0.4
 _FACTORS = (0.0, 0.3, 3.0)
 ROUNDS = 2
-"""How often every weight is tried."""
+"""Passes of the search over all weights."""
 _GAIN = 3e-3
-"""A change is taken when the error falls by such a share of itself."""
+"""Least relative fall of the error for a change to be kept."""
 _DENSE: frozenset[Block] = frozenset({"topics", "quantities", "picture", "price"})
 
 _CHUNK = 1000
-"""Rows whose distances are made at once."""
+"""Rows whose distances are computed at once."""
 _NOWHERE = np.zeros(0, np.int64)
 
-Weights = Mapping[Block, float]
+BlockWeights = Mapping[Block, float]
 
 
-class Likeness:
-    """Squared distances of records from the products that are compared with.
+class BlockDistances:
+    """Squared distances of records from the training products.
 
     Args:
-        stored: the columns [T, F] of the products, of every block.
+        stored: the columns [T, F] of the products in every block.
     """
 
     def __init__(self, stored: Mapping[Block, csr_matrix]) -> None:
@@ -58,11 +58,11 @@ class Likeness:
 
     @property
     def size(self) -> int:
-        """T."""
+        """The number of training products T."""
         return int(next(iter(self.stored.values())).shape[0])
 
-    def apart(self, block: Block, row: Sparse) -> Floats:
-        """[T] float32, of one record by its columns."""
+    def from_row(self, block: Block, row: Sparse) -> Floats:
+        """[T] float32, the distances of one record in one block."""
         columns, across = row[0], self._across[block]
         values = row[1].astype(np.float32)
         if block in _DENSE:
@@ -75,10 +75,11 @@ class Likeness:
             weights = weights * np.repeat(values, ends - starts)
             products = np.bincount(places, weights, self.size).astype(np.float32)
         length = np.float32((values**2).sum())
-        return np.maximum(length + self._lengths[block] - 2 * products, 0)
+        squared: Floats = np.maximum(length + self._lengths[block] - 2 * products, 0)
+        return squared
 
-    def among(self, weights: Weights) -> Floats:
-        """[T, T] float32: the products' own, the sum of the blocks' each times its weight."""
+    def between_products(self, weights: BlockWeights) -> Floats:
+        """[T, T] float32, the distances between training products, summed over the blocks."""
         total = np.zeros((self.size, self.size), np.float32)
         for block, weight in weights.items():
             if weight and block in self.stored:
@@ -91,34 +92,36 @@ class Likeness:
         own, across = self.stored[block][rows], self._across[block]
         products = own.toarray() @ across if block in _DENSE else (own @ across).toarray()
         lengths = self._lengths[block]
-        return np.maximum(lengths[rows, None] + lengths - 2 * products, 0)
+        squared: Floats = np.maximum(lengths[rows, None] + lengths - 2 * products, 0)
+        return squared
 
 
-def search(
+def search_weights(
     columns: Mapping[Block, csr_matrix],
-    seen: Sequence[Block],
+    visible: Sequence[Block],
     truth: Floats,
     *,
     rounds: int = ROUNDS,
 ) -> tuple[dict[Block, float], float]:
-    """Weights of the blocks, and the ridge, of the least squared error when one is left out.
+    """The block weights and the ridge with the least leave-one-out squared error.
 
-    One after the other is made three times larger or smaller or nothing, as long as that helps.
-    The error is exact and needs no refits: with ``A = (K + r)^-1`` it is ``(A y)_i / A_ii``.
+    Coordinate search: each weight in turn is set to zero, divided by about three, or multiplied by
+    three, and the change is kept if the error falls. The error is exact and needs no refits: with
+    ``A = (K + r)^-1`` it is ``(A y)_i / A_ii``.
 
     Args:
         columns: of the products, by block.
-        seen: the blocks that may be seen.
+        visible: the blocks that may be used.
         truth: [N, M].
-        rounds: how often every weight is tried; 0: what the search begins with.
+        rounds: passes over all weights; 0: the weights at the start of the search.
     """
-    known: list[Block] = [block for block in seen if block in columns]
+    known: list[Block] = [block for block in visible if block in columns]
     weights = {block: START[block] for block in known}
     ridge = START_RIDGE
     if not rounds:
         return weights, ridge
-    every = Likeness({block: columns[block] for block in known})
-    apart = {block: every.among({block: 1.0}) for block in known}
+    every = BlockDistances({block: columns[block] for block in known})
+    apart = {block: every.between_products({block: 1.0}) for block in known}
     wanted = truth - truth.mean(axis=0)
     least = left_out_error(apart, weights, ridge, wanted)
     for _ in range(rounds):
@@ -136,9 +139,9 @@ def search(
 
 
 def left_out_error(
-    apart: Mapping[Block, Floats], weights: Weights, ridge: float, wanted: Floats
+    apart: Mapping[Block, Floats], weights: BlockWeights, ridge: float, wanted: Floats
 ) -> float:
-    """Mean squared error of each product answered by all the others."""
+    """The mean squared error of each product predicted from all others."""
     total = sum(np.float32(weight) * apart[block] for block, weight in weights.items() if weight)
     if isinstance(total, int):
         return float("inf")
@@ -153,5 +156,5 @@ def left_out_error(
 
 
 def _lengths(matrix: csr_matrix) -> Floats:
-    """[N] squared."""
+    """[N] the squared lengths of the rows."""
     return np.asarray(matrix.multiply(matrix).sum(axis=1), np.float32).ravel()

@@ -1,4 +1,4 @@
-"""What every part of the ensemble can do, whatever it is made of."""
+"""The interface of the ensemble's members, their targets and their forecasts."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import Record
+from crisol.models.products.data.records import ProductRecord
 
 
 @dataclass(frozen=True)
 class Targets:
-    """What N products are, as far as it is known.
+    """The targets of N products, where they are known.
 
     Attributes:
         leaf: [N] int64 index into the taxonomy's leaves; -1 unknown.
@@ -32,13 +32,13 @@ class Targets:
         return len(self.leaf)
 
     def take(self, rows: NDArray[Any]) -> "Targets":
-        """Some rows."""
+        """The targets of some rows."""
         return Targets(self.leaf[rows], self.log_price[rows], self.rating[rows])
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """What a member says of N products; ``None`` where it has not learned to say anything.
+    """A member's predictions for N products; ``None`` for a head that it has not learned.
 
     Attributes:
         leaf: [N, C] log-probabilities over the taxonomy's leaves.
@@ -51,7 +51,7 @@ class Forecast:
     rating: Floats | None = None
 
     def take(self, rows: NDArray[Any]) -> "Forecast":
-        """Some rows."""
+        """The forecast of some rows."""
         parts = (self.leaf, self.log_price, self.rating)
         return Forecast(*(None if part is None else part[rows] for part in parts))
 
@@ -59,26 +59,26 @@ class Forecast:
 class Member(ABC):
     """A trained model of products.
 
-    It answers every head it has learned from one look at a record, by these rules, which are part
-    of its making and not of how it is called:
+    It predicts every head that it has learned in one call. The inputs of each head are fixed when
+    the member is built, not when it is called:
 
-    - the leaf never looks at ``record.category``;
-    - the log-price never looks at ``record.price`` (and no text holds one);
-    - the rating may look at everything.
+    - the leaf never uses ``record.category``;
+    - the log-price never uses ``record.price`` (and no text holds one);
+    - the rating may use everything.
 
-    Answers do not depend on which other records are in the batch. Answering needs NumPy, SciPy and
-    torch alone: no scikit-learn, no pandas.
+    A prediction does not depend on the other records of the batch. Predicting needs only NumPy,
+    SciPy and torch: no scikit-learn, no pandas.
     """
 
     name: ClassVar[str]
 
     @abstractmethod
-    def forecast(self, records: Sequence[Record]) -> Forecast:
-        """Answer N records."""
+    def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
+        """The predictions for N records."""
 
     @abstractmethod
     def write(self, directory: Path) -> dict[str, Any]:
-        """Write arrays as safetensors and state as JSON; return what the manifest should carry."""
+        """Write arrays as safetensors and state as JSON; return the part of the manifest."""
 
     @classmethod
     @abstractmethod

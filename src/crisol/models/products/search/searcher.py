@@ -1,7 +1,6 @@
 """Answers to search requests: by words, by a product, by a picture, by a product of the index."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,70 +8,69 @@ from crisol.core.arrays import Floats
 from crisol.core.data.pictures import decode_base64
 from crisol.core.errors import FieldError
 from crisol.models.products.contract import Hit, SearchRequest, SearchResponse
-from crisol.models.products.data.reading import record_of
-from crisol.models.products.data.records import Record
-from crisol.models.products.data.text import clean, scrub_prices
-from crisol.models.products.search.search_index import ProductIndex
-
-if TYPE_CHECKING:
-    from crisol.models.products.predictor import ProductsPredictor
+from crisol.models.products.data.records import ProductRecord, model_text, record_from_request
+from crisol.models.products.search.search_index import Embedder, ProductIndex
 
 
 class Searcher:
-    """Turns requests into vectors and rows of the index into hits."""
+    """Answers search requests from an index.
 
-    def __init__(self, predictor: "ProductsPredictor") -> None:
-        self._predictor = predictor
+    Args:
+        index: the products that are searched.
+        embedder: makes the embeddings of the requests; the index was built with the same one.
+        image_size: S, pixels of each side of the models' pictures.
+        model_version: the version that the answers name.
+    """
+
+    def __init__(
+        self, index: ProductIndex, embedder: Embedder, image_size: int, model_version: str
+    ) -> None:
+        self._index, self._embedder = index, embedder
+        self._image_size, self._model_version = image_size, model_version
 
     def answer(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
-        """See :meth:`ProductsPredictor.search`."""
-        index = self._predictor.index
-        if index is None:
-            raise FieldError(
-                "",
-                "this model was registered without an index; run the node products.index",
-                "no_index",
-            )
-        vectors = self._vectors(index, requests)
-        return [
-            self._response(index, request, vector)
-            for request, vector in zip(requests, vectors, strict=True)
-        ]
+        """The nearest products of each request.
 
-    def _vectors(self, index: ProductIndex, requests: Sequence[SearchRequest]) -> list[Floats]:
+        Raises:
+            FieldError: a picture cannot be read, a text has no words to search by, or an id is not
+                in the index.
+        """
         records = [self._record(request) for request in requests]
         known = [record for record in records if record is not None]
-        embedded = iter(self._predictor.embed(known) if known else ())
+        embedded = iter(self._embedder.embed(known) if known else ())
         return [
-            self._own(index, request) if record is None else _directed(request, next(embedded))
+            self._response(
+                request,
+                self._own(request) if record is None else _directed(request, next(embedded)),
+            )
             for request, record in zip(requests, records, strict=True)
         ]
 
-    def _record(self, request: SearchRequest) -> Record | None:
-        size = self._predictor.description.image_size
+    def _record(self, request: SearchRequest) -> ProductRecord | None:
+        """The product that a request describes; ``None`` where it names one of the index."""
+        size = self._image_size
         if request.text is not None:
-            return Record(title=scrub_prices(clean(request.text)))
+            return ProductRecord(title=model_text(request.text))
         if request.product is not None:
             try:
-                return record_of(request.product, size)
+                return record_from_request(request.product, size)
             except FieldError as error:
                 raise FieldError(f"product.{error.field}", str(error), error.kind) from error
         if request.image is not None:
-            return Record(title="", image=decode_base64(request.image, size))
+            return ProductRecord(title="", image=decode_base64(request.image, size))
         return None
 
-    def _own(self, index: ProductIndex, request: SearchRequest) -> Floats:
-        row = index.row_of.get(request.product_id or "")
+    def _own(self, request: SearchRequest) -> Floats:
+        """The stored embedding of the product that a request names."""
+        row = self._index.row_of.get(request.product_id or "")
         if row is None:
             raise FieldError(
                 "product_id", f"the index holds no product {request.product_id!r}", "unknown"
             )
-        return np.asarray(index.vectors[row], np.float32)
+        return np.asarray(self._index.vectors[row], np.float32)
 
-    def _response(
-        self, index: ProductIndex, request: SearchRequest, vector: Floats
-    ) -> SearchResponse:
-        itself = request.product_id
+    def _response(self, request: SearchRequest, vector: Floats) -> SearchResponse:
+        index, itself = self._index, request.product_id
         found = index.search(vector, request.k + (itself is not None), request.filters)
         pairs = [
             (row, cosine)
@@ -100,15 +98,15 @@ class Searcher:
             exact=found.exact,
             searched=found.searched,
             notes=tuple(notes),
-            model_version=self._predictor.model_version,
+            model_version=self._model_version,
         )
 
 
 def _directed(request: SearchRequest, vector: Floats) -> Floats:
-    """The embedding of what is searched by.
+    """The embedding of a request.
 
     Raises:
-        FieldError: it has none, because nothing is left of its texts.
+        FieldError: it is zero, because the texts hold no words beside prices.
     """
     if not vector.any():
         field = "text" if request.product is None else "product.title"

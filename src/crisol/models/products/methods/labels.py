@@ -1,4 +1,4 @@
-"""What a study's products are: the answers that its members learn."""
+"""The labels of a study's products, from which its members learn."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Targets
+from crisol.models.products.member import Targets
 from crisol.models.products.study_params import StudyParams
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Of N products, by row: what they are as the catalogue says it.
+    """The labels of N products in a catalogue, by row.
 
     Attributes:
         main: [N] main category; empty where it is not known.
@@ -32,11 +32,11 @@ class Labels:
         return len(self.main)
 
     def take(self, rows: NDArray[np.int64]) -> "Labels":
-        """Some rows."""
+        """The labels of some rows."""
         return Labels(self.main[rows], self.sub[rows], self.log_price[rows], self.rating[rows])
 
     def targets(self, taxonomy: Taxonomy | None, scale: "RatingScale | None") -> Targets:
-        """What the members learn of these rows; without a taxonomy or a scale nothing of that."""
+        """The members' targets; leaves need a taxonomy and ratings a scale to be known."""
         unknown = np.full(len(self), np.nan)
         leaf = (
             np.full(len(self), -1, np.int64)
@@ -48,16 +48,16 @@ class Labels:
 
 @dataclass(frozen=True)
 class RatingScale:
-    """Ranks a rating among those of the training products.
+    """The rank of a rating among those of the training products.
 
     Attributes:
-        ratings: [R] of the training products, sorted.
+        ratings: [R] of the training products, ascending.
     """
 
     ratings: Floats
 
     def rank(self, ratings: Floats) -> Floats:
-        """[N] share of the training ratings below each one, ties counted half; NaN stays."""
+        """[N] the share of training ratings below each rating, ties counted half; NaN stays NaN."""
         below = np.searchsorted(self.ratings, ratings, "left")
         upto = np.searchsorted(self.ratings, ratings, "right")
         ranks = (below + upto) / (2 * len(self.ratings))
@@ -67,8 +67,8 @@ class RatingScale:
 def labels_of(products: pd.DataFrame, study: StudyParams, currency: str | None = None) -> Labels:
     """The labels of every product of a canonical table.
 
-    Prices of several currencies are not one scale: only those in ``currency`` count, by default
-    those in the most frequent one.
+    Prices in different currencies cannot be compared: only those in ``currency`` are used, by
+    default the most frequent one.
     """
     price = products["price"].to_numpy(np.float64)
     wanted = currency_of(products) if currency is None else currency
@@ -85,13 +85,13 @@ def labels_of(products: pd.DataFrame, study: StudyParams, currency: str | None =
 
 
 def currency_of(products: pd.DataFrame) -> str:
-    """The currency of most prices; empty where none is said."""
-    said = products.loc[products["price"].notna(), "currency"]
-    return str(said.mode().iloc[0]) if len(said) else ""
+    """The most frequent currency of the prices; empty where none is named."""
+    named = products.loc[products["price"].notna(), "currency"]
+    return str(named.mode().iloc[0]) if len(named) else ""
 
 
 def taxonomy_of(labels: Labels, study: StudyParams) -> Taxonomy | None:
-    """The leaves with enough training products; ``None`` where there are not two of them."""
+    """The leaves with enough training products; ``None`` where there are fewer than two."""
     leaves = pd.Series(list(zip(labels.main, labels.sub, strict=True)), dtype=object)
     leaves = leaves[[bool(main) for main, _ in leaves]]
     counts = leaves.value_counts()
@@ -102,13 +102,13 @@ def taxonomy_of(labels: Labels, study: StudyParams) -> Taxonomy | None:
 
 
 def rating_scale(labels: Labels, study: StudyParams) -> RatingScale | None:
-    """The scale of the training ratings; ``None`` where they are too few."""
+    """The scale of the training ratings; ``None`` where there are too few."""
     known = np.sort(labels.rating[~np.isnan(labels.rating)])
     return RatingScale(known) if len(known) >= study.min_task_rows else None
 
 
 def priced(labels: Labels, train: NDArray[np.int64], study: StudyParams) -> Labels:
-    """The same labels, with no prices where those of the training rows are too few to learn."""
+    """The labels, without prices where the training rows have too few of them."""
     if (~np.isnan(labels.log_price[train])).sum() >= study.min_task_rows:
         return labels
     return Labels(labels.main, labels.sub, np.full(len(labels), np.nan), labels.rating)

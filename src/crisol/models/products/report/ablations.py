@@ -1,68 +1,70 @@
-"""What every method says of test products: as they are, and with parts of them taken away."""
+"""The predictions of every method for test products, whole and with parts removed."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from crisol.models.products.answers.facts import has
-from crisol.models.products.data.records import Part, Record
+from crisol.models.products.data.records import Part, ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.methods.member import Forecast, Member
+from crisol.models.products.member import Forecast, Member
 from crisol.models.products.predictor import ProductsPredictor
 
 ENSEMBLE, BASELINE = "ensemble", "baseline"
 WITHOUT = "ensemble without "
 WHOLE = "whole"
-VIEWS: Mapping[str, tuple[Part, ...]] = {
+ABLATIONS: Mapping[str, tuple[Part, ...]] = {
     "without image": ("image",),
     "without category": ("category",),
     "without price": ("price",),
     "title alone": ("description", "image", "brand", "attributes", "price", "category"),
 }
-"""What is taken away in each view but :data:`WHOLE`."""
+"""The parts removed in each view; :data:`WHOLE` removes none."""
 
 
-def changing(records: Sequence[Record]) -> dict[str, tuple[Part, ...]]:
-    """The views in which anything is taken away from any of the records."""
+def relevant(records: Sequence[ProductRecord]) -> dict[str, tuple[Part, ...]]:
+    """The views that remove a part which at least one of the records has."""
     return {
         view: parts
-        for view, parts in VIEWS.items()
+        for view, parts in ABLATIONS.items()
         if any(has(record, part) for record in records for part in parts)
     }
 
 
-def answers(
+def forecast_table(
     predictor: ProductsPredictor,
     baseline: Member,
-    records: Sequence[Record],
-    views: Mapping[str, tuple[Part, ...]],
+    records: Sequence[ProductRecord],
+    ablations: Mapping[str, tuple[Part, ...]],
 ) -> pd.DataFrame:
-    """One row per method, view and record.
+    """The predictions: one row per method, view and record.
 
     Args:
         predictor: the ensemble and its members.
-        baseline: answers in the whole view alone.
+        baseline: predicts the whole records only.
         records: test products.
-        views: those of :func:`changing`, the same for every fold of a study: figures of different
-            views are compared, and so must be of the same products.
+        ablations: those of :func:`relevant`, the same for every fold of a study, because the
+            figures of different views are compared on the same products.
 
     Returns:
         ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
-        nothing is answered), ``confidence, main_confidence, log_price, low, high`` (logarithms; the
-        last two of the ensemble), ``rating``; NaN where a method says nothing.
+        a method predicts none), ``confidence, main_confidence, log_price, low, high`` (logarithms;
+        the last two for the ensemble only), ``rating``; NaN where a method predicts none.
     """
     tables = [_table(predictor, BASELINE, WHOLE, baseline.forecast(records))]
-    for view, parts in {WHOLE: (), **views}.items():
-        seen = [record.without(*parts) for record in records]
-        said = predictor.forecasts(seen)
-        methods = {ENSEMBLE: predictor.blend.combine(said), **said}
-        if view == WHOLE and len(said) > 1:
+    for view, parts in {WHOLE: (), **ablations}.items():
+        reduced = [record.without(*parts) for record in records]
+        predicted = predictor.forecasts(reduced)
+        methods = {ENSEMBLE: predictor.blend.combine(predicted), **predicted}
+        if view == WHOLE and len(predicted) > 1:
             methods |= {
                 WITHOUT + name: predictor.blend.without(name).combine(
-                    {other: forecast for other, forecast in said.items() if other != name}
+                    {other: forecast for other, forecast in predicted.items() if other != name}
                 )
-                for name in said
+                for name in predicted
             }
         tables += [_table(predictor, name, view, given) for name, given in methods.items()]
     return pd.concat(tables, ignore_index=True)
@@ -89,7 +91,7 @@ def _table(
     return table
 
 
-def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, np.ndarray]:
+def _category(taxonomy: Taxonomy | None, forecast: Forecast) -> dict[str, NDArray[Any]]:
     if taxonomy is None or forecast.leaf is None:
         return {}
     leaves = np.exp(forecast.leaf.astype(np.float64))

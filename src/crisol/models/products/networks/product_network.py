@@ -1,9 +1,9 @@
 """One transformer over a product's words, patches, price, brand and category.
 
-Words attend to words and patches to patches in layers of their own; there the embeddings of text
-and picture are read. In the layers above, words and patches attend to each other, and three tokens
-ask for the answers. What a token may look at is fixed (:data:`SEES`): an answer cannot know what it
-must not, whatever is learned.
+Words attend to words and patches to patches in layers of their own, whose outputs give the
+embeddings of text and picture. In the layers above, words and patches attend to each other, and
+three task tokens attend to them. The attention mask is fixed (:data:`ATTENDS_TO`): a task token
+never receives the value that it predicts, whatever is learned.
 
 Legend: N products, T words, G terms, P patches, L all tokens of the shared layers, D dimensions,
 E length of the embedding, C categories.
@@ -25,14 +25,14 @@ from crisol.core.layers.attention import Stack
 from crisol.core.training.losses import UncertaintyWeightedLoss
 from crisol.models.products.networks.encoding import Inputs
 from crisol.models.products.networks.presets import Sizes
-from crisol.models.products.networks.readers import line
+from crisol.models.products.networks.readers import word_positions
 
 FREQUENCIES = 8
-"""Sines and cosines of the price."""
+"""Number of sines and of cosines of the price."""
 
 
-class Kind(IntEnum):
-    """What a token of the shared layers is."""
+class TokenKind(IntEnum):
+    """The kind of a token in the shared layers."""
 
     TEXT = 0
     IMAGE = 1
@@ -44,33 +44,35 @@ class Kind(IntEnum):
     RATING_TASK = 7
 
 
-_CONTENT = {Kind.TEXT, Kind.IMAGE}
-SEES: Mapping[Kind, set[Kind]] = {
-    Kind.TEXT: _CONTENT,
-    Kind.IMAGE: _CONTENT,
-    Kind.BRAND: _CONTENT | {Kind.BRAND},
-    Kind.PRICE: _CONTENT | {Kind.BRAND, Kind.PRICE},
-    Kind.CATEGORY: _CONTENT | {Kind.BRAND, Kind.CATEGORY},
-    Kind.LEAF_TASK: _CONTENT | {Kind.BRAND, Kind.PRICE, Kind.LEAF_TASK},
-    Kind.PRICE_TASK: _CONTENT | {Kind.BRAND, Kind.CATEGORY, Kind.PRICE_TASK},
-    Kind.RATING_TASK: _CONTENT | {Kind.BRAND, Kind.PRICE, Kind.CATEGORY, Kind.RATING_TASK},
+_CONTENT = {TokenKind.TEXT, TokenKind.IMAGE}
+ATTENDS_TO: Mapping[TokenKind, set[TokenKind]] = {
+    TokenKind.TEXT: _CONTENT,
+    TokenKind.IMAGE: _CONTENT,
+    TokenKind.BRAND: _CONTENT | {TokenKind.BRAND},
+    TokenKind.PRICE: _CONTENT | {TokenKind.BRAND, TokenKind.PRICE},
+    TokenKind.CATEGORY: _CONTENT | {TokenKind.BRAND, TokenKind.CATEGORY},
+    TokenKind.LEAF_TASK: _CONTENT | {TokenKind.BRAND, TokenKind.PRICE, TokenKind.LEAF_TASK},
+    TokenKind.PRICE_TASK: _CONTENT | {TokenKind.BRAND, TokenKind.CATEGORY, TokenKind.PRICE_TASK},
+    TokenKind.RATING_TASK: _CONTENT
+    | {TokenKind.BRAND, TokenKind.PRICE, TokenKind.CATEGORY, TokenKind.RATING_TASK},
 }
-"""Over any number of layers the price reaches no :attr:`Kind.PRICE_TASK` and the category no
-:attr:`Kind.LEAF_TASK`: nothing that those look at has looked at it."""
-_SINGLE = tuple(Kind)[Kind.BRAND :]
+"""The kinds that each kind attends to. Over any number of layers the price does not reach
+:attr:`TokenKind.PRICE_TASK` and the category does not reach :attr:`TokenKind.LEAF_TASK`: no token
+that they attend to has attended to it."""
+_SINGLE = tuple(TokenKind)[TokenKind.BRAND :]
 _TASKS = 3
 
 
 class ProductNetwork(nn.Module):
-    """Reads products; see the module.
+    """The network of products; see the module.
 
     Args:
         sizes: of its layers.
-        words: reads words: states and presence from inputs and a first token.
-        patches: reads pictures: states and places from pixels.
+        words: the word layers: inputs and a first token to states and their mask.
+        patches: the patch layers: pixels to states and positions.
         names: rows of the tables of brands, categories and currencies.
         main_of_C: [C] main category of each leaf; empty: there is no such head.
-        tasks: which of ``leaf``, ``main``, ``log_price`` and ``rating`` have something to learn.
+        tasks: the trained heads among ``leaf``, ``main``, ``log_price`` and ``rating``.
         dropout: of the heads and the shared layers.
         gradient_checkpointing: see :class:`~crisol.core.layers.attention.Stack`.
     """
@@ -94,13 +96,13 @@ class ProductNetwork(nn.Module):
         brands, categories, currencies = names
         self.words, self.patches = words, patches
         self.terms = nn.EmbeddingBag(sizes.terms, dimensions, mode="sum")
-        nn.init.zeros_(self.terms.weight)  # a term that was never trained says nothing
+        nn.init.zeros_(self.terms.weight)  # a term without training products has no effect
         self.start = nn.Parameter(torch.randn(dimensions) * 0.02)
         self.brands = nn.Embedding(brands, dimensions)
         self.categories = nn.Embedding(categories, dimensions)
         self.currencies = nn.Embedding(currencies, dimensions)
         self.price = nn.Linear(1 + 2 * FREQUENCIES, dimensions)
-        self.kinds = nn.Parameter(torch.randn(len(Kind), dimensions) * 0.02)
+        self.kinds = nn.Parameter(torch.randn(len(TokenKind), dimensions) * 0.02)
         self.from_terms = nn.Linear(dimensions, _TASKS * dimensions)
         self.shared = Stack(
             sizes.shared_layers, dimensions, sizes.heads, sizes.feedforward, dropout,
@@ -125,17 +127,20 @@ class ProductNetwork(nn.Module):
         for table in (self.brands, self.categories, self.currencies):
             nn.init.normal_(table.weight, std=0.02)
 
-    def forward(self, inputs: Inputs, images: Tensor) -> dict[str, Tensor]:
-        """Answer N products.
+    def forward(
+        self, inputs: Inputs, images: Tensor, second: Inputs | None = None
+    ) -> dict[str, Tensor]:
+        """The predictions and embeddings of N products.
 
         Args:
             inputs: see :func:`crisol.models.products.networks.encoding.inputs_of`.
-            images: [M, 3, S, S] in [-1, 1]; ``inputs["image_row"]`` says whose they are. Another
-                view of the texts may come as ``inputs["second"]``.
+            images: [M, 3, S, S] in [-1, 1]; ``inputs["image_row"]`` gives each product's picture.
+            second: the inputs of another view of the texts, whose embedding is wanted too.
 
         Returns:
             ``leaf`` [N, C] logits, ``log_price`` [N] standardised, ``rating`` [N] logits, ``text``
-            and ``image`` [N, E] of length 1; zeros where there is no picture.
+            and ``image`` [N, E] of length 1; zeros where there is no picture; ``second`` [N, E] if
+            another view was given.
         """
         terms = self._terms(inputs)
         words, present = self.words(inputs, self.start + terms)
@@ -146,18 +151,18 @@ class ProductNetwork(nn.Module):
         ahead = torch.nonzero(~has).flatten(), torch.nonzero(has).flatten()
         if len(ahead[0]):
             states = states.index_put(
-                (ahead[0],), self._ask(inputs, ahead[0], words, present, terms)
+                (ahead[0],), self._task_states(inputs, ahead[0], words, present, terms)
             )
         if len(ahead[1]):
             patches, where = self.patches(images)
             patches = patches[inputs["image_row"][ahead[1]]]
             image = image.index_put((ahead[1],), self._image(patches))
-            found = self._ask(inputs, ahead[1], words, present, terms, patches, where)
+            found = self._task_states(inputs, ahead[1], words, present, terms, patches, where)
             states = states.index_put((ahead[1],), found)
         leaf, log_price, rating = self.dropout(self.norm(states)).unbind(1)
-        second = {"second": self._read_text(inputs["second"])} if "second" in inputs else {}
+        other_view = {} if second is None else {"second": self._read_text(second)}
         return {
-            **second,
+            **other_view,
             "leaf": self.leaf(leaf),
             "log_price": self.log_price(log_price).squeeze(-1),
             "rating": self.rating(rating).squeeze(-1),
@@ -166,7 +171,7 @@ class ProductNetwork(nn.Module):
         }
 
     def embed(self, inputs: Inputs, images: Tensor) -> dict[str, Tensor]:
-        """``text`` and ``image`` of :meth:`forward` alone."""
+        """The embeddings ``text`` and ``image`` of :meth:`forward` alone."""
         text = self._read_text(inputs)
         row = inputs["image_row"]
         image = text.new_zeros(text.shape)
@@ -192,7 +197,7 @@ class ProductNetwork(nn.Module):
     def _image(self, patches: Tensor) -> Tensor:
         return F.normalize(self.image(self.image_norm(patches.mean(1))), dim=-1)
 
-    def _ask(
+    def _task_states(
         self,
         inputs: Inputs,
         rows: Tensor,
@@ -202,46 +207,54 @@ class ProductNetwork(nn.Module):
         patches: Tensor | None = None,
         where: Tensor | None = None,
     ) -> Tensor:
-        """[n, 3, D] states of the task tokens of some rows, all with pictures or all without."""
+        """[n, 3, D] the states of the task tokens of rows that all have a picture, or all not."""
         single, there = self._single(inputs, rows, terms)
-        parts = [words[rows] + self.kinds[Kind.TEXT]]
-        spots = [line(words.shape[1], words.device)]
-        kinds = [Kind.TEXT] * words.shape[1]
-        seen = [present[rows]]
+        parts = [words[rows] + self.kinds[TokenKind.TEXT]]
+        positions = [word_positions(words.shape[1], words.device)]
+        kinds = [TokenKind.TEXT] * words.shape[1]
+        masks = [present[rows]]
         if patches is not None and where is not None:
-            parts.append(patches + self.kinds[Kind.IMAGE])
-            spots.append(where)
-            kinds += [Kind.IMAGE] * len(where)
-            seen.append(there.new_ones(len(rows), len(where)))
+            parts.append(patches + self.kinds[TokenKind.IMAGE])
+            positions.append(where)
+            kinds += [TokenKind.IMAGE] * len(where)
+            masks.append(there.new_ones(len(rows), len(where)))
         x_NLD = torch.cat([*parts, single], dim=1)
         origin = torch.zeros(len(_SINGLE), 2, dtype=torch.long, device=x_NLD.device)
-        may_see = (
-            structure([*kinds, *_SINGLE], x_NLD.device) & torch.cat([*seen, there], dim=1)[:, None]
+        mask = (
+            attention_table([*kinds, *_SINGLE], x_NLD.device)
+            & torch.cat([*masks, there], dim=1)[:, None]
         )
-        may_see |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
-        return self.shared(x_NLD, torch.cat([*spots, origin]), may_see, last=_TASKS)
+        mask |= torch.eye(x_NLD.shape[1], dtype=torch.bool, device=x_NLD.device)
+        states: Tensor = self.shared(x_NLD, torch.cat([*positions, origin]), mask, last=_TASKS)
+        return states
 
     def _single(self, inputs: Inputs, rows: Tensor, terms: Tensor) -> tuple[Tensor, Tensor]:
-        """The tokens that are no words or patches [n, 6, D], and which of them there are [n, 6]."""
+        """The tokens beside words and patches [n, 6, D], and the mask of those present [n, 6]."""
         brand, category, main, currency = inputs["names"][rows].unbind(1)
-        price = self.price(_waves(inputs["price"][rows])) + self.currencies(currency)
-        asked = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
+        price = self.price(_periodic(inputs["price"][rows])) + self.currencies(currency)
+        task_tokens = self.from_terms(terms[rows]).unflatten(1, (_TASKS, -1))
         known = [self.brands(brand), price, self.categories(category) + self.categories(main)]
-        tokens = torch.cat([torch.stack(known, dim=1), asked], dim=1) + self.kinds[Kind.BRAND :]
+        tokens = (
+            torch.cat([torch.stack(known, dim=1), task_tokens], dim=1)
+            + self.kinds[TokenKind.BRAND :]
+        )
         always = torch.ones(len(rows), _TASKS, dtype=torch.bool, device=tokens.device)
         there = torch.stack([brand > 0, inputs["has_price"][rows], category > 0], dim=1)
         return tokens, torch.cat([there, always], dim=1)
 
 
-def structure(kinds: Sequence[Kind], device: torch.device) -> Tensor:
-    """[L, L] whether a token of one kind (row) may look at one of another (column)."""
-    table = torch.tensor([[kind in SEES[row] for kind in Kind] for row in Kind], device=device)
+def attention_table(kinds: Sequence[TokenKind], device: torch.device) -> Tensor:
+    """[L, L] whether a token of one kind (row) attends to one of another (column)."""
+    table = torch.tensor(
+        [[kind in ATTENDS_TO[row] for kind in TokenKind] for row in TokenKind], device=device
+    )
     numbers = torch.tensor(kinds, device=device)
-    return table[numbers][:, numbers]
+    allowed: Tensor = table[numbers][:, numbers]
+    return allowed
 
 
-def _waves(price_N: Tensor) -> Tensor:
-    """[N, 1 + 2F] a number, and its sines and cosines at growing frequencies."""
+def _periodic(price_N: Tensor) -> Tensor:
+    """[N, 1 + 2F] a number, and its sines and cosines at increasing frequencies."""
     rates = 2.0 ** torch.arange(FREQUENCIES, device=price_N.device) / 2
-    turned = price_N[:, None] * rates
-    return torch.cat([price_N[:, None], turned.sin(), turned.cos()], dim=1)
+    angles = price_N[:, None] * rates
+    return torch.cat([price_N[:, None], angles.sin(), angles.cos()], dim=1)

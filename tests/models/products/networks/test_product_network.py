@@ -6,18 +6,17 @@ import torch
 from tests.models.products.little_shop import NETWORK, RECORDS, TARGETS, TAXONOMY, trained
 
 from crisol.models.products.contract import Product
-from crisol.models.products.data.reading import record_of
-from crisol.models.products.data.records import Record
-from crisol.models.products.networks.encoding import Encoder, inputs_of
-from crisol.models.products.networks.network import SEES, Kind
+from crisol.models.products.data.records import ProductRecord, record_from_request
+from crisol.models.products.networks.encoding import ProductEncoder, inputs_of
+from crisol.models.products.networks.product_network import ATTENDS_TO, TokenKind
 from crisol.models.products.networks.transformer import build
 from crisol.models.products.params import NetworkParams
 
 ONE = replace(RECORDS[13], price=25.0, category="Home > Mug")
 
 
-def forecast(record: Record):
-    """Bits of the answers for a product among others."""
+def forecast(record: ProductRecord):
+    """The bytes of the predictions for a product in a batch."""
     found = trained().forecast([record, RECORDS[9]])
     return found.leaf[0].tobytes(), found.log_price[0].tobytes(), found.rating[0].tobytes()
 
@@ -36,7 +35,7 @@ def test_the_price_does_not_reach_its_own_estimate(price):
 def test_a_price_in_the_texts_does_not_reach_the_estimate(said):
     def estimate(text):
         asked = Product(title="Soft Mug", description=f"A fine mug. {text} today", currency="INR")
-        return forecast(record_of(asked, 16))[1]
+        return forecast(record_from_request(asked, 16))[1]
 
     assert estimate(said) == estimate(re.sub(r"\d+", "7", said))
     assert estimate(said) != estimate("large lamp")
@@ -51,27 +50,27 @@ def test_the_given_category_does_not_reach_the_answered_one(category):
         assert changed[2] != forecast(record)[2]
 
 
-def test_no_number_of_layers_carries_what_a_task_must_not_see():
-    reached = {kind: set(seen) for kind, seen in SEES.items()}
-    for _ in Kind:
+def test_no_number_of_layers_leaks_a_target_to_its_task():
+    reached = {kind: set(seen) for kind, seen in ATTENDS_TO.items()}
+    for _ in TokenKind:
         reached = {
             k: seen.union(*(reached[other] for other in seen)) for k, seen in reached.items()
         }
-    assert Kind.PRICE not in reached[Kind.PRICE_TASK]
-    assert Kind.CATEGORY not in reached[Kind.LEAF_TASK]
-    assert reached[Kind.TEXT] == reached[Kind.IMAGE] == {Kind.TEXT, Kind.IMAGE}
-    assert {Kind.PRICE, Kind.CATEGORY, Kind.BRAND} <= reached[Kind.RATING_TASK]
+    assert TokenKind.PRICE not in reached[TokenKind.PRICE_TASK]
+    assert TokenKind.CATEGORY not in reached[TokenKind.LEAF_TASK]
+    assert reached[TokenKind.TEXT] == reached[TokenKind.IMAGE] == {TokenKind.TEXT, TokenKind.IMAGE}
+    assert {TokenKind.PRICE, TokenKind.CATEGORY, TokenKind.BRAND} <= reached[TokenKind.RATING_TASK]
 
 
-def test_embeddings_know_neither_price_nor_category_nor_the_other_modality():
-    look = trained().look([ONE, ONE.without("price", "category", "image")])
-    assert look.text[0].tobytes() == look.text[1].tobytes()
-    alone = trained().look([ONE.without("title", "description", "brand", "attributes")])
-    torch.testing.assert_close(torch.tensor(alone.image[0]), torch.tensor(look.image[0]))
+def test_embeddings_use_neither_price_nor_category_nor_the_other_modality():
+    outputs = trained().outputs([ONE, ONE.without("price", "category", "image")])
+    assert outputs.text[0].tobytes() == outputs.text[1].tobytes()
+    alone = trained().outputs([ONE.without("title", "description", "brand", "attributes")])
+    torch.testing.assert_close(torch.tensor(alone.image[0]), torch.tensor(outputs.image[0]))
 
 
 def test_large_builds_and_takes_a_step():
-    encoder = Encoder.fit(RECORDS, TARGETS.log_price, NETWORK, 32_768)
+    encoder = ProductEncoder.fit(RECORDS, TARGETS.log_price, NETWORK, 32_768)
     params = NetworkParams(preset="large", title_tokens=4, description_tokens=0)
     network = build(params, encoder, torch.from_numpy(TAXONOMY.main_of), ["leaf", "rating"])
     assert network.shared.blocks[0].attention.heads == 16

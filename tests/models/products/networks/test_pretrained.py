@@ -8,7 +8,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, ViTConfig, ViTModel
 
 from crisol.core.errors import MendableError
-from crisol.models.products.networks.transformer import Transformer
+from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
 
 SMALL = {
@@ -20,7 +20,7 @@ FEW = RECORDS[:16]
 
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory):
-    """A text and an image encoder with random weights, as a hub would hold them."""
+    """A text and an image encoder with random weights, in the layout of the hub."""
     folder = tmp_path_factory.mktemp("hub")
     words = {"mug": 4, "lamp": 5, "shirt": 6, "scarf": 7}
     marks = {"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3}
@@ -53,12 +53,12 @@ def test_stored_with_the_predictor_they_need_no_hub(encoders, tmp_path):
         assert torch.equal(part, before[name]), "a frozen encoder has changed"
     manifest = json.loads(json.dumps(member.write(tmp_path)))
     manifest["params"] |= {"text_encoder": "gone", "image_encoder": "gone"}
-    again = Transformer.read(tmp_path, manifest)
-    left, right = member.look(RECORDS), again.look(RECORDS)
+    again = TransformerMember.read(tmp_path, manifest)
+    left, right = member.outputs(RECORDS), again.outputs(RECORDS)
     np.testing.assert_array_equal(left.embedding, right.embedding)
     np.testing.assert_array_equal(left.forecast.leaf, right.forecast.leaf)
     assert torch.equal(again.network.patches.mean, torch.full((3, 1, 1), 0.4))
-    alone = member.look([RECORDS[5]])
+    alone = member.outputs([RECORDS[5]])
     np.testing.assert_allclose(alone.embedding[0], left.embedding[5], atol=1e-6)
 
 
