@@ -10,6 +10,7 @@ from crisol.core.predictor import Predictor
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class GateRule(Params):
@@ -62,6 +63,23 @@ class Report(Params):
     """What it was trained and tested on, one sentence each; synthetic data says so here."""
     limits: list[str] = Field(default_factory=list)
     synthetic: bool = False
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The evidence that a family's ``evaluate`` returns.
+
+    Attributes:
+        report: what a person reads.
+        scores: the gate's rows; see :class:`Candidate`.
+        figures: by name.
+        metrics: flat dotted names; equal on every run of the same inputs, but for times (``…_ms``).
+    """
+
+    report: Report
+    scores: "pd.DataFrame"
+    figures: "dict[str, Figure]"
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
