@@ -9,7 +9,9 @@ from tests.conftest import ROOT
 HEAVY = "[m for m in ('torch', 'mlflow', 'bentoml', 'sklearn') if m in sys.modules]"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["registry", "list"], ["promote", "--help"]])
+@pytest.mark.parametrize(
+    "words", [["--help"], ["registry", "list"], ["promote", "--help"], ["family", "new", "--help"]]
+)
 def test_asking_for_help_loads_nothing_heavy(words: list[str]) -> None:
     code = (
         "import sys\n"
@@ -38,5 +40,6 @@ def test_every_command_is_there() -> None:
         "models",
         "bundle",
         "fetch",
+        "family",
     }
     assert all(command.help for command in cli.commands.values())

@@ -306,6 +306,37 @@ def platform(
             raise click.ClickException(str(error)) from error
 
 
+@cli.group()
+def family() -> None:
+    """Families of models."""
+
+
+@family.command("new")
+@click.argument("name")
+@click.option(
+    "--without-network",
+    is_flag=True,
+    help="A model that scikit-learn fits and NumPy answers, in place of a network.",
+)
+@click.pass_obj
+def new_family(metadata: ProjectMetadata, name: str, without_network: bool) -> None:
+    """Write a family NAME that trains, registers, bundles and answers before you edit it.
+
+    NAME is a noun in small letters, such as receipts. Its sample is synthetic. docs/new-family.md
+    tells what to edit, in which order.
+    """
+    from crisol.core.errors import MendableError
+    from crisol.skeleton import writer
+
+    try:
+        written = writer.write(name, metadata.project_path, network=not without_network)
+    except MendableError as error:
+        raise click.ClickException(str(error)) from error
+    for path in written:
+        click.echo(path)
+    click.echo(f"next: kedro run --pipelines {name}")
+
+
 class _Run(click.Command):
     """Kedro's own `run`, with errors of parameters and data in one line."""
 

@@ -165,9 +165,9 @@ def example() -> dict[str, Any]:
 def app() -> Any:
     """A fresh application of `signals`, not opened yet."""
     from crisol.serving.families import signals
-    from crisol.serving.service import app as common
+    from crisol.serving.service.app import ServiceApp
 
-    return common.ServiceApp(
+    return ServiceApp(
         "signals", title="Crisol signals", description="test", endpoints=signals.app.endpoints
     )
 

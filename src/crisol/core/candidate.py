@@ -38,6 +38,18 @@ class GateRule(Params):
         return self.label or self.metric
 
 
+class GatedParams(Params):
+    """A section ``data`` that tells how the gate compares."""
+
+    gate: GateRule = GateRule()
+    """How a candidate is compared with the baselines and the champion."""
+
+    @property
+    def rule(self) -> GateRule:
+        """The gate's rule; a family whose rule follows from other settings too overrides it."""
+        return self.gate
+
+
 class Report(Params):
     """The report of a run: one plain sentence, numbers, tables, limits."""
 

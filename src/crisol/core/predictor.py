@@ -98,6 +98,15 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         ``None`` takes the one the manifest carries.
         """
 
+    @classmethod
+    def packages(cls, runtime: str) -> tuple[str, ...]:  # noqa: ARG003 - for families with several
+        """Names of the packages that a service of this predictor installs, beside those of all.
+
+        Every service has :data:`crisol.serving.bundle.requirements.BASE`. ``runtime`` is the one
+        that the manifest carries; empty where it carries none.
+        """
+        return ()
+
     def predict(self, requests: Sequence[RequestT]) -> list[ResponseT]:
         """Answer every request, in order. ``inference_time_ms`` is that of the whole batch."""
         encoded = [self.encode(request) for request in requests]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Generic, Self, TypeVar
 
 from pydantic import Field, Strict, model_validator
 
-from crisol.core.candidate import GateRule
+from crisol.core.candidate import GatedParams
 from crisol.core.errors import MendableError
 from crisol.core.params import Params
 
@@ -21,7 +21,7 @@ StudyT = TypeVar("StudyT", bound=Study)
 ParamsT = TypeVar("ParamsT", bound=Params)
 
 
-class StudiesParams(Params, Generic[StudyT]):
+class StudiesParams(GatedParams, Generic[StudyT]):
     """The section ``data`` of such a family."""
 
     studies: Annotated[tuple[StudyT, ...], Strict(False)] = Field(min_length=1)
@@ -29,8 +29,6 @@ class StudiesParams(Params, Generic[StudyT]):
     """The study whose predictor becomes a version."""
     synthetic: bool = False
     """Say in every report that the data is made up."""
-    gate: GateRule = GateRule()
-    """How the registered study is compared with the baselines and the champion."""
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:

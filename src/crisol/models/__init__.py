@@ -1,7 +1,7 @@
 """The families. Each is a subpackage that needs no Kedro, MLflow or BentoML.
 
 A family's package exposes, lazily: ``DataParams``, ``ModelParams``, ``TrainParams``, ``Predictor``,
-``Request``, ``Response`` and ``example_request()``.
+``Request``, ``Response`` and ``example_request()``. Its ``CAPABILITIES`` state what it can do.
 """
 
 import pkgutil

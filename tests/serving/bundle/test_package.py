@@ -54,7 +54,7 @@ def test_a_killed_build_leaves_no_bento_and_is_swept(
     home: Path, predictor_dir: Path, full_stamp: dict[str, str]
 ) -> None:
     code = (
-        "from pathlib import Path\nfrom crisol.serving import package\n"
+        "from pathlib import Path\nfrom crisol.serving.bundle import package\n"
         f"package.build('signals', Path({str(predictor_dir)!r}), {full_stamp!r})"
     )
     process = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
@@ -175,7 +175,7 @@ def test_a_bundle_builds_from_an_installed_package(
         f"""
         from pathlib import Path
         import crisol
-        from crisol.serving import package
+        from crisol.serving.bundle import package
         assert Path(crisol.__file__).is_relative_to({str(site)!r}), crisol.__file__
         print(package.build("signals", Path({str(predictor_dir)!r}), {full_stamp!r}).tag)
         """
@@ -208,6 +208,6 @@ def test_bentoml_build_works_by_itself(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     built = home / "bentos" / "signals" / "byhand"
-    assert (built / "src" / "crisol" / "serving" / "signals.py").is_file()
+    assert (built / "src" / "crisol" / "serving" / "families" / "signals.py").is_file()
     assert not (built / "src" / "crisol" / "registry").exists()
     assert "torch==2.13.0" in (built / "env" / "python" / "requirements.txt").read_text()

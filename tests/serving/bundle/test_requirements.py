@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from crisol.models.signals.predictor import SignalsPredictor
 from crisol.serving.bundle import requirements
 
 ROOT = Path(__file__).parents[3]
 
 
 def packages_of_signals() -> tuple[str, ...]:
-    from crisol.serving.families import signals
-
-    return (*signals.packages("torch"), *signals.packages("onnx"))
+    return (*SignalsPredictor.packages("torch"), *SignalsPredictor.packages("onnx"))
 
 
 def test_a_bundle_pins_everything_it_needs_and_nothing_of_training() -> None:
@@ -29,9 +28,7 @@ def test_a_bundle_pins_everything_it_needs_and_nothing_of_training() -> None:
 
 
 def test_a_bundle_run_by_onnx_installs_no_torch() -> None:
-    from crisol.serving.families import signals
-
-    pinned = requirements.pinned([*requirements.BASE, *signals.packages("onnx")])
+    pinned = requirements.pinned([*requirements.BASE, *SignalsPredictor.packages("onnx")])
     assert not any(line.startswith(("torch", "sympy")) for line in pinned)
 
 
@@ -73,7 +70,7 @@ def test_serving_imports_nothing_of_training(
     directory = predictor.save(tmp_path / "predictor")
     code = (
         "import sys, os; os.environ['CRISOL_AUTH'] = 'disabled'\n"
-        "from crisol.serving import signals\n"
+        "from crisol.serving.families import signals\n"
         f"signals.app.open({str(directory)!r}, {{}})\n"
         "assert signals.app.ready, signals.app.reasons\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"

@@ -486,7 +486,7 @@ SERVER = """
 
     sys.meta_path.insert(0, Refuse())
     import uvicorn
-    from crisol.serving import products
+    from crisol.serving.families import products
 
     async def service(scope, receive, send):
         if scope["type"] == "http":

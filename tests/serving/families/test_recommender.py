@@ -436,11 +436,11 @@ def test_the_service_needs_neither_torch_nor_pandas(shop_dir: Path, tmp_path: Pa
                     raise ImportError(name)
 
         sys.meta_path.insert(0, Refuse())
-        from crisol.serving import recommender
+        from crisol.serving.families import recommender
         recommender.app.open({str(shop_dir)!r}, {{"model_version": "7"}},
                              {{"CRISOL_AUTH": "disabled", "CRISOL_STATE_DIR": {str(tmp_path)!r}}})
         assert recommender.app.ready, recommender.app.reasons
-        assert recommender.packages("numpy") == ("scipy",)
+        assert recommender.app.predictor.packages("numpy") == ("scipy",)
         """
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -154,7 +154,7 @@ def test_reasons_hold_up_no_plain_question(ask: Callable[..., None]) -> None:
 
 
 def test_the_runtime_names_the_packages() -> None:
-    from crisol.serving.families import tabular
+    from crisol.models.tabular.predictor import TabularPredictor
 
-    assert tabular.packages("numpy") == ()
-    assert tabular.packages("lightgbm+torch") == ("lightgbm", "torch")
+    assert TabularPredictor.packages("numpy") == ()
+    assert TabularPredictor.packages("lightgbm+torch") == ("lightgbm", "torch")

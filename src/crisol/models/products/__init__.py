@@ -1,6 +1,9 @@
 """One model of products: category, quality, price and an embedding from text and picture."""
 
+from crisol.core.capabilities import Capabilities
 from crisol.core.facade import lazy
+
+CAPABILITIES = Capabilities(trains_network=True, keeps_state=True)
 
 __getattr__, __dir__ = lazy(
     __name__,

@@ -77,6 +77,12 @@ class ProductsPredictor(Predictor[Product, Analysis]):
     response_type = Analysis
     volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})
 
+    @classmethod
+    def packages(cls, runtime: str) -> tuple[str, ...]:
+        """The network, pictures, byte pairs, the search index and the word list of sentiment."""
+        encoders = ("transformers",) if runtime == "transformers" else ()
+        return (*encoders, "pillow", "scipy", "tokenizers", "torch", "usearch", "vadersentiment")
+
     def __init__(
         self,
         description: Description,

@@ -1,6 +1,9 @@
 """Recommendations from who had what: graph filters and networks, sequences, and their reasons."""
 
+from crisol.core.capabilities import Capabilities
 from crisol.core.facade import lazy
+
+CAPABILITIES = Capabilities(trains_network=True, keeps_state=True)
 
 __getattr__, __dir__ = lazy(
     __name__,

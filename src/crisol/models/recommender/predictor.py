@@ -82,6 +82,11 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
     response_type = RecommendationResponse
     volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})
 
+    @classmethod
+    def packages(cls, runtime: str) -> tuple[str, ...]:  # noqa: ARG003 - there is one runtime
+        """SciPy: every method answers from its matrices, whatever trained it."""
+        return ("scipy",)
+
     def __init__(
         self,
         catalogue: Catalogue,

@@ -1,6 +1,9 @@
 """Sell, hold or buy from 60 OHLCV bars: an LSTM with attention, its risk and its evidence."""
 
+from crisol.core.capabilities import Capabilities
 from crisol.core.facade import lazy
+
+CAPABILITIES = Capabilities(trains_network=True, retrains=True)
 
 __getattr__, __dir__ = lazy(
     __name__,

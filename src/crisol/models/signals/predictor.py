@@ -98,6 +98,11 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     response_type = PredictionResponse
     volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})
 
+    @classmethod
+    def packages(cls, runtime: str) -> tuple[str, ...]:
+        """torch, or ONNX Runtime, which runs an exported network in a quarter of the room."""
+        return ("torch",) if runtime == "torch" else ("onnxruntime",)
+
     def __init__(
         self,
         description: Description,

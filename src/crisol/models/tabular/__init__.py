@@ -1,6 +1,9 @@
 """Tables, texts and pictures: many algorithms behind one interface, and AutoML over them."""
 
+from crisol.core.capabilities import Capabilities
 from crisol.core.facade import lazy
+
+CAPABILITIES = Capabilities(trains_network=True, several_lines=True)
 
 __getattr__, __dir__ = lazy(
     __name__,

@@ -106,6 +106,11 @@ class TabularPredictor(Predictor[Any, Any]):
     response_type = PredictionResponse
     volatile_fields = frozenset({"model_version"})
 
+    @classmethod
+    def packages(cls, runtime: str) -> tuple[str, ...]:
+        """The packages that the runtime names, joined by ``+`` (:attr:`runtime`)."""
+        return tuple(name for name in runtime.split("+") if name != NUMPY)
+
     def __init__(
         self, encoder: Encoder, ensemble: Ensemble, background: Features, *, dataset: str = ""
     ) -> None:
@@ -136,11 +141,8 @@ class TabularPredictor(Predictor[Any, Any]):
     @property
     def runtime(self) -> str:
         """The packages that answering needs beside numpy, joined by ``+``."""
-        return "+".join(self._packages()) or NUMPY
-
-    def _packages(self) -> list[str]:
         pillow = {"pillow"} if self._pictures else set()
-        return sorted({*self.ensemble.packages(), *pillow})
+        return "+".join(sorted({*self.ensemble.packages(), *pillow})) or NUMPY
 
     @cached_property
     def explainer(self) -> Explainer:

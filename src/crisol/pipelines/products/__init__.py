@@ -1,4 +1,4 @@
-"""The road of `products`: catalogue and pictures → predictor → report → index → version."""
+"""The pipeline of `products`."""
 
 from crisol.pipelines.products.pipeline import create_pipeline
 

@@ -22,7 +22,8 @@ def clean(
 def split(products: pd.DataFrame, data: DataParams) -> pd.DataFrame:
     """Which product is training and which is tested, in every fold of every study."""
     parts = [family.split(products, study) for study in data.studies]
-    return pd.concat(parts, ignore_index=True)
+    table: pd.DataFrame = pd.concat(parts, ignore_index=True)
+    return table
 
 
 def fit(
@@ -39,36 +40,13 @@ def fit(
     return fitted.predictor, fitted.history, fitted.forecasts, fitted.ranks
 
 
-def evaluate(
-    predictor: Predictor[Any, Any],
-    champion: Predictor[Any, Any] | None,
-    products: pd.DataFrame,
-    images: pd.DataFrame,
-    parts: pd.DataFrame,
-    pairs: pd.DataFrame,
-    forecasts: pd.DataFrame,
-    ranks: pd.DataFrame,
-    history: pd.DataFrame,
-    data: DataParams,
-) -> tuple[Report, pd.DataFrame, dict[str, Any], dict[str, float]]:
-    """The report, the scores the gate reads, the figures, and the metrics."""
-    evaluation = family.evaluate(
-        predictor, champion, products, images, parts, pairs, forecasts, ranks, history, data
-    )
-    return evaluation.report, evaluation.scores, evaluation.figures, evaluation.metrics
-
-
 def index(predictor: Predictor[Any, Any], products: pd.DataFrame, images: pd.DataFrame) -> Any:
     """Every product of the catalogue, to be searched by the predictor's embeddings."""
     return family.build_index(predictor, products, images)
 
 
 def register(
-    predictor: Any,
-    index: Any,
-    scores: pd.DataFrame,
-    report: Report,
-    data: DataParams,
+    predictor: Any, scores: pd.DataFrame, report: Report, data: DataParams, index: Any
 ) -> Candidate:
     """The predictor and its index with the evidence; saving it to the catalog registers it."""
-    return Candidate(predictor.with_index(index), scores, data.gate, report)
+    return Candidate(predictor.with_index(index), scores, data.rule, report)

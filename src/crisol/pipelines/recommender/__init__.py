@@ -1,4 +1,4 @@
-"""The road of `recommender`: events → interactions → predictor → report → registered version."""
+"""The pipeline of `recommender`."""
 
 from crisol.pipelines.recommender.pipeline import create_pipeline
 

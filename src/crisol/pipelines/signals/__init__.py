@@ -1,4 +1,4 @@
-"""The road of `signals`: bars → samples → predictor → report → registered version."""
+"""The pipeline of `signals`."""
 
 from crisol.pipelines.signals.pipeline import create_pipeline
 

@@ -1,4 +1,4 @@
-"""The road of `tabular`: a table, texts or pictures → predictor → report → registered version."""
+"""The pipeline of `tabular`."""
 
 from crisol.pipelines.tabular.pipeline import create_pipeline
 

@@ -19,7 +19,8 @@ def clean(source: Path, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame, p
 
 def split(rows: pd.DataFrame, schema: pd.DataFrame, data: DataParams) -> pd.DataFrame:
     """Which rows are trained on and which are held out."""
-    return family.split(rows, schema, data)
+    parts: pd.DataFrame = family.split(rows, schema, data)
+    return parts
 
 
 def fit(
@@ -37,31 +38,12 @@ def fit(
     return fitted.predictor, fitted.history, fitted.leaderboard, fitted.forecasts
 
 
-def evaluate(
-    predictor: Predictor[Any, Any],
-    champion: Predictor[Any, Any] | None,
-    rows: pd.DataFrame,
-    images: pd.DataFrame,
-    parts: pd.DataFrame,
-    schema: pd.DataFrame,
-    forecasts: pd.DataFrame,
-    leaderboard: pd.DataFrame,
-    history: pd.DataFrame,
-    data: DataParams,
-) -> tuple[Report, pd.DataFrame, dict[str, Any], dict[str, float]]:
-    """The report, the scores the gate reads, the figures, and the metrics."""
-    evaluation = family.evaluate(
-        predictor, champion, rows, images, parts, schema, forecasts, leaderboard, history, data
-    )
-    return evaluation.report, evaluation.scores, evaluation.figures, evaluation.metrics
-
-
 def register(
     predictor: Predictor[Any, Any],
     scores: pd.DataFrame,
     report: Report,
-    schema: pd.DataFrame,
     data: DataParams,
+    schema: pd.DataFrame,
 ) -> Candidate:
     """The predictor with the evidence for it; saving it to the catalog registers it."""
     return Candidate(predictor, scores, family.gate_rule(family.schema_of(schema), data), report)

@@ -1,65 +1,26 @@
-"""Which node takes what from the catalog."""
+"""The steps of `tabular`, and what each reads and writes."""
 
-from kedro.pipeline import Node, Pipeline
+from kedro.pipeline import Pipeline
 
+from crisol.pipelines import wiring
 from crisol.pipelines.tabular import nodes
 
 _TABLES = ["rows_table", "images_table", "parts_table", "schema_table"]
 
 
 def create_pipeline() -> Pipeline:
-    """The pipeline of `tabular`, its nodes tagged prepare, train, evaluate and register."""
-    return Pipeline(
-        [
-            Node(
-                nodes.clean,
-                ["source_raw", "params:data"],
-                ["rows_table", "schema_table", "images_table"],
-                name="clean",
-                tags="prepare",
-            ),
-            Node(
-                nodes.split,
-                ["rows_table", "schema_table", "params:data"],
-                "parts_table",
-                name="split",
-                tags="prepare",
-            ),
-            Node(
-                nodes.fit,
-                [*_TABLES, "params:data", "params:model", "params:train", "checkpoints_folder"],
-                ["trained_predictor", "training_history", "leaderboard_table", "forecasts_table"],
-                name="fit",
-                tags="train",
-            ),
-            Node(
-                nodes.evaluate,
-                [
-                    "trained_predictor",
-                    "champion",
-                    *_TABLES,
-                    "forecasts_table",
-                    "leaderboard_table",
-                    "training_history",
-                    "params:data",
-                ],
-                ["evaluation_report", "scores_table", "evaluation_figures", "evaluation_metrics"],
-                name="evaluate",
-                tags="evaluate",
-            ),
-            Node(
-                nodes.register,
-                [
-                    "trained_predictor",
-                    "scores_table",
-                    "evaluation_report",
-                    "schema_table",
-                    "params:data",
-                ],
-                "predictor",
-                name="register",
-                tags="register",
-            ),
-        ],
-        namespace="tabular",
+    """The pipeline of `tabular`: a table, texts or pictures → predictor → report → version."""
+    return wiring.family_pipeline(
+        "tabular",
+        wiring.prepare(
+            nodes.clean,
+            ["source_raw", "params:data"],
+            ["rows_table", "schema_table", "images_table"],
+        ),
+        wiring.prepare(nodes.split, ["rows_table", "schema_table", "params:data"], "parts_table"),
+        wiring.fit(nodes.fit, _TABLES, also=["leaderboard_table", "forecasts_table"]),
+        wiring.evaluate(
+            *_TABLES, "forecasts_table", "leaderboard_table", "training_history", "params:data"
+        ),
+        wiring.register(nodes.register, more=["schema_table"]),
     )

@@ -15,6 +15,7 @@ from typing import Any
 import bentoml
 import yaml
 
+from crisol.models import family
 from crisol.serving.bundle.requirements import BASE, pinned
 from crisol.serving.http.config import STATE_FOLDER
 
@@ -32,6 +33,7 @@ def assemble(job: dict[str, Any]) -> None:
     arguments = {"model": job["model_tag"]}
     set_arguments(arguments)
     context = Path(job["context"])
+    predictor = family(job["family"]).Predictor
     service = import_module(f"crisol.serving.families.{job['family']}")
     bento = bentoml.build(
         service=f"crisol.serving.families.{job['family']}:{_service_name(service)}",
@@ -43,7 +45,7 @@ def assemble(job: dict[str, Any]) -> None:
         envs=job["envs"],
         docker={"python_version": "3.11", **_state_setup(service, context), **job["docker"]},
         python={
-            "packages": pinned([*BASE, *service.packages(job["runtime"])]),
+            "packages": pinned([*BASE, *predictor.packages(job["runtime"])]),
             "lock_packages": False,
         },
         models=[job["model_tag"]],

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import bentoml
 import numpy as np
 from pydantic import BaseModel
 
@@ -15,34 +14,21 @@ from crisol.core.errors import FieldError
 from crisol.core.predictor import PredictorError
 from crisol.models.products import contract
 from crisol.serving.http.config import ConfigurationError, Settings
+from crisol.serving.http.endpoints import Question
 from crisol.serving.http.forms import Upload
-from crisol.serving.service import app as common
+from crisol.serving.service.answering import Act, Ask
+from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.bento import bento_service
 from crisol.serving.state.job_runner import JobRunner
 from crisol.serving.state.jobs import ItemRow, JobRow, JobStore, Page
 
 if TYPE_CHECKING:
     from crisol.models.products.predictor import ProductsPredictor
 
-_arguments = bentoml.use_arguments(common.BundleArguments)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JOBS = "/embeddings/batch"
 KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
-
-
-def packages(runtime: str) -> tuple[str, ...]:
-    """What this service installs beside :data:`crisol.serving.bundle.requirements.BASE`."""
-    encoders = ("transformers",) if runtime == "transformers" else ()
-    return (
-        *encoders,
-        "pillow",
-        "python-multipart",
-        "scipy",
-        "tokenizers",
-        "torch",
-        "usearch",
-        "vadersentiment",
-    )
 
 
 def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
@@ -65,9 +51,7 @@ def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
 # -- one product -----------------------------------------------------------------------------------
 
 
-def analyze(
-    app: common.ServiceApp, products: Sequence[contract.Product]
-) -> list[contract.Analysis]:
+def analyze(app: ServiceApp, products: Sequence[contract.Product]) -> list[contract.Analysis]:
     """The predictor's answers."""
     return app.predictor.predict(products)
 
@@ -85,7 +69,7 @@ def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.P
 
 
 def search(
-    app: common.ServiceApp, requests: Sequence[contract.SearchRequest]
+    app: ServiceApp, requests: Sequence[contract.SearchRequest]
 ) -> list[contract.SearchResponse]:
     """What of the index is nearest to each."""
     return app.predictor.search(requests)
@@ -94,7 +78,7 @@ def search(
 # -- many products, in the background --------------------------------------------------------------
 
 
-def create_job(app: common.ServiceApp, question: common.Question) -> contract.Job:
+def create_job(app: ServiceApp, question: Question) -> contract.Job:
     """Store the products; they are embedded in the background."""
     request: contract.EmbeddingsRequest = question.body
     predictor = app.predictor
@@ -117,17 +101,17 @@ def _payload(product: Mapping[str, Any]) -> bytes:
     return json.dumps({name: product[name] for name in sorted(product)}).encode()
 
 
-def look_at_job(app: common.ServiceApp, question: common.Question) -> contract.Job:
+def look_at_job(app: ServiceApp, question: Question) -> contract.Job:
     """How far it is."""
     return _job(app.resources["jobs"].get(question.parameters["job_id"], question.caller))
 
 
-def cancel_job(app: common.ServiceApp, question: common.Question) -> contract.Job:
+def cancel_job(app: ServiceApp, question: Question) -> contract.Job:
     """Leave the rest undone."""
     return _job(app.resources["jobs"].cancel(question.parameters["job_id"], question.caller))
 
 
-def job_results(app: common.ServiceApp, question: common.Question) -> contract.JobResults:
+def job_results(app: ServiceApp, question: Question) -> contract.JobResults:
     """A page of what came of it."""
     row, items, position = app.resources["jobs"].results(
         question.parameters["job_id"], question.caller, question.query
@@ -194,7 +178,7 @@ class EmbeddingWork:
         return [row.tobytes() for row in self._predictor.embed_encoded(prepared).astype("<f4")]
 
 
-def start_embedding(app: common.ServiceApp) -> JobRunner:
+def start_embedding(app: ServiceApp) -> JobRunner:
     """What works on the jobs while the service answers; a request that waits goes first."""
     predictor: Any = app.predictor
     return JobRunner(
@@ -223,9 +207,9 @@ _PRODUCT_FORM = Upload(contract.Product, "product", "image", MAX_FILE_BYTES)
 _SEARCH_FORM = Upload(contract.SearchRequest, "search", "image", MAX_FILE_BYTES)
 
 
-def _ask(path: str, summary: str, task: contract.Task | None = None) -> common.Ask:
+def _ask(path: str, summary: str, task: contract.Task | None = None) -> Ask:
     unpack: dict[str, Any] = {} if task is None else {"unpack": partial(for_task, task)}
-    return common.Ask(
+    return Ask(
         path,
         request=contract.Product,
         response=contract.Analysis,
@@ -238,11 +222,11 @@ def _ask(path: str, summary: str, task: contract.Task | None = None) -> common.A
     )
 
 
-def _act(path: str, act: Any, response: type[BaseModel], summary: str, **more: Any) -> common.Act:
-    return common.Act(path, act=act, response=response, summary=summary, **more)
+def _act(path: str, act: Any, response: type[BaseModel], summary: str, **more: Any) -> Act:
+    return Act(path, act=act, response=response, summary=summary, **more)
 
 
-app = common.ServiceApp(
+app = ServiceApp(
     "products",
     title="Crisol products",
     description=(
@@ -256,7 +240,7 @@ app = common.ServiceApp(
         _ask("/classify", "The category, how certain it is, and what drove it.", "classify"),
         _ask("/quality", "A score of the entry, with reasons and improvements.", "quality"),
         _ask("/price", "What such a product costs, and whether its price is unusual.", "price"),
-        common.Ask(
+        Ask(
             "/search",
             request=contract.SearchRequest,
             response=contract.SearchResponse,
@@ -297,24 +281,4 @@ app = common.ServiceApp(
     prepare=with_index,
     workers={KIND: start_embedding},
 )
-
-
-@bentoml.service(name="products", service_class=common.FrontedService)
-class Products:
-    """Serves the predictor of the bundle through :data:`app`."""
-
-    app = app
-    model = bentoml.models.BentoModel(_arguments.model or "products:latest")
-
-    def __init__(self) -> None:
-        app.open(self.model.path, self.model.info.metadata)
-
-    @bentoml.on_startup
-    async def start(self) -> None:
-        """Start the threads."""
-        await app.start()
-
-    @bentoml.on_shutdown
-    async def stop(self) -> None:
-        """Finish what is queued."""
-        await app.stop()
+Products = bento_service(app, __name__)

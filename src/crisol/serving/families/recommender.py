@@ -3,30 +3,24 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-import bentoml
-
 from crisol.models.recommender import contract
-from crisol.serving.service import app as common
+from crisol.serving.service.answering import Ask
+from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.bento import bento_service
 from crisol.serving.state.events import EventStore, NewEvent
 
-_arguments = bentoml.use_arguments(common.BundleArguments)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def packages(runtime: str) -> tuple[str, ...]:  # noqa: ARG001 - whatever trained it, one way to run
-    """What this service installs beside :data:`crisol.serving.bundle.requirements.BASE`."""
-    return ("scipy",)
-
-
 def recommend(
-    app: common.ServiceApp, requests: Sequence[contract.RecommendationRequest]
+    app: ServiceApp, requests: Sequence[contract.RecommendationRequest]
 ) -> list[contract.RecommendationResponse]:
     """The predictor's answers, each from what its user did until now."""
     return app.predictor.predict([with_events(app, request) for request in requests])
 
 
 def with_events(
-    app: common.ServiceApp, request: contract.RecommendationRequest
+    app: ServiceApp, request: contract.RecommendationRequest
 ) -> contract.RecommendationRequest:
     """The request with what its user did since training before the history that it brings.
 
@@ -54,7 +48,7 @@ def with_events(
 
 
 def store_events(
-    app: common.ServiceApp, requests: Sequence[contract.EventsRequest]
+    app: ServiceApp, requests: Sequence[contract.EventsRequest]
 ) -> list[contract.EventsResponse]:
     """Store the events of every request, in one commit."""
     counts = app.resources["events"].append(
@@ -86,7 +80,7 @@ def _new_event(event: contract.Event) -> NewEvent:
 
 
 def similar(
-    app: common.ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
+    app: ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
 ) -> list[contract.SimilarItemsResponse]:
     """The nearest items of every request's item."""
     return [app.predictor.similar(request) for request in requests]
@@ -106,12 +100,12 @@ def _example_events() -> contract.EventsRequest:
     return contract.EventsRequest(events=(bought,))
 
 
-app = common.ServiceApp(
+app = ServiceApp(
     "recommender",
     title="Crisol recommender",
     description="What a known user or a visitor may want next, with a reason for each item.",
     endpoints=[
-        common.Ask(
+        Ask(
             "/recommendations",
             request=contract.RecommendationRequest,
             response=contract.RecommendationResponse,
@@ -119,7 +113,7 @@ app = common.ServiceApp(
             summary="Items for one user or one history.",
             answer_all=recommend,
         ),
-        common.Ask(
+        Ask(
             "/recommendations/batch",
             request=contract.BatchRequest,
             response=contract.BatchResponse,
@@ -129,7 +123,7 @@ app = common.ServiceApp(
             pack=lambda responses: contract.BatchResponse(responses=tuple(responses)),
             answer_all=recommend,
         ),
-        common.Ask(
+        Ask(
             "/similar-items",
             request=contract.SimilarItemsRequest,
             response=contract.SimilarItemsResponse,
@@ -137,7 +131,7 @@ app = common.ServiceApp(
             summary="The items that are most like one.",
             answer_all=similar,
         ),
-        common.Ask(
+        Ask(
             "/events",
             request=contract.EventsRequest,
             response=contract.EventsResponse,
@@ -148,24 +142,4 @@ app = common.ServiceApp(
     ],
     resources={"events": EventStore.of_family},
 )
-
-
-@bentoml.service(name="recommender", service_class=common.FrontedService)
-class Recommender:
-    """Serves the predictor of the bundle through :data:`app`."""
-
-    app = app
-    model = bentoml.models.BentoModel(_arguments.model or "recommender:latest")
-
-    def __init__(self) -> None:
-        app.open(self.model.path, self.model.info.metadata)
-
-    @bentoml.on_startup
-    async def start(self) -> None:
-        """Start the threads."""
-        await app.start()
-
-    @bentoml.on_shutdown
-    async def stop(self) -> None:
-        """Finish what is queued."""
-        await app.stop()
+Recommender = bento_service(app, __name__)

@@ -1,26 +1,16 @@
 """The service of ``signals``: sell, hold or buy, and how risky that is."""
 
-import bentoml
-
 from crisol.models.signals import contract
-from crisol.serving.service import app as common
-
-_arguments = bentoml.use_arguments(common.BundleArguments)
-
-
-def packages(runtime: str) -> tuple[str, ...]:
-    """What this service installs beside :data:`crisol.serving.bundle.requirements.BASE`.
-
-    ONNX Runtime runs an exported network without torch, in a quarter of the room.
-    """
-    return ("torch",) if runtime == "torch" else ("onnxruntime",)
+from crisol.serving.service.answering import Predict
+from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.bento import bento_service
 
 
 def _example_batch() -> contract.BatchRequest:
     return contract.BatchRequest(requests=[contract.example_request()])
 
 
-app = common.ServiceApp(
+app = ServiceApp(
     "signals",
     title="Crisol signals",
     description=(
@@ -28,14 +18,14 @@ app = common.ServiceApp(
         "A research model: not investment advice."
     ),
     endpoints=[
-        common.Predict(
+        Predict(
             "/predict",
             request=contract.PredictionRequest,
             response=contract.PredictionResponse,
             example=contract.example_request,
             summary="The signal for the bar after the last one.",
         ),
-        common.Predict(
+        Predict(
             "/predict/batch",
             request=contract.BatchRequest,
             response=contract.BatchResponse,
@@ -46,24 +36,4 @@ app = common.ServiceApp(
         ),
     ],
 )
-
-
-@bentoml.service(name="signals", service_class=common.FrontedService)
-class Signals:
-    """Serves the predictor of the bundle through :data:`app`."""
-
-    app = app
-    model = bentoml.models.BentoModel(_arguments.model or "signals:latest")
-
-    def __init__(self) -> None:
-        app.open(self.model.path, self.model.info.metadata)
-
-    @bentoml.on_startup
-    async def start(self) -> None:
-        """Start the inference thread."""
-        await app.start()
-
-    @bentoml.on_shutdown
-    async def stop(self) -> None:
-        """Finish what is queued."""
-        await app.stop()
+Signals = bento_service(app, __name__)

@@ -3,28 +3,20 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import bentoml
 from pydantic import Field
 from pydantic_core import to_json
 
 from crisol.core.contract import Contract
 from crisol.models.tabular import contract
 from crisol.serving.http.asgi import Call, Reply
+from crisol.serving.http.endpoints import Question
 from crisol.serving.http.handlers import Handle
-from crisol.serving.service import app as common
+from crisol.serving.service.answering import Predict
+from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.bento import bento_service
 
 if TYPE_CHECKING:
     from crisol.models.tabular.predictor import TabularPredictor
-
-_arguments = bentoml.use_arguments(common.BundleArguments)
-
-
-def packages(runtime: str) -> tuple[str, ...]:
-    """What this service installs beside :data:`crisol.serving.bundle.requirements.BASE`.
-
-    The runtime of a predictor names what the members of its ensemble need, joined by ``+``.
-    """
-    return tuple(name for name in runtime.split("+") if name != "numpy")
 
 
 class ShownColumn(Contract):
@@ -50,13 +42,13 @@ class Columns(Contract):
     model_version: str
 
 
-class PredictRows(common.Predict):
+class PredictRows(Predict):
     """A few rows go through the batched road; what takes longer has a thread of its own."""
 
     at_once = 1
 
     @staticmethod
-    def answer_all(app: common.ServiceApp, requests: Sequence[Any]) -> list[Any]:
+    def answer_all(app: ServiceApp, requests: Sequence[Any]) -> list[Any]:
         """Answers with explanations, to many rows, or to rows whose pictures must be decoded."""
         return app.predictor.predict(requests)
 
@@ -64,7 +56,7 @@ class PredictRows(common.Predict):
         """As long as an upload may take."""
         return float(settings.upload_timeout_s)
 
-    async def answer(self, app: common.ServiceApp, call: Call) -> Reply:
+    async def answer(self, app: ServiceApp, call: Call) -> Reply:
         """One prediction for each row, in order."""
         request = await self.read(app, call)
         predictor = cast("TabularPredictor", app.predictor)
@@ -78,7 +70,7 @@ class PredictRows(common.Predict):
         return reply
 
 
-def _columns(app: common.ServiceApp, _: common.Question) -> Columns:
+def _columns(app: ServiceApp, _: Question) -> Columns:
     schema = cast("TabularPredictor", app.predictor).schema
     target = schema.target
     return Columns(
@@ -102,7 +94,7 @@ def _columns(app: common.ServiceApp, _: common.Question) -> Columns:
     )
 
 
-app = common.ServiceApp(
+app = ServiceApp(
     "tabular",
     title="Crisol tabular",
     description=(
@@ -128,24 +120,4 @@ app = common.ServiceApp(
         ),
     ],
 )
-
-
-@bentoml.service(name="tabular", service_class=common.FrontedService)
-class Tabular:
-    """Serves the predictor of the bundle through :data:`app`."""
-
-    app = app
-    model = bentoml.models.BentoModel(_arguments.model or "tabular:latest")
-
-    def __init__(self) -> None:
-        app.open(self.model.path, self.model.info.metadata)
-
-    @bentoml.on_startup
-    async def start(self) -> None:
-        """Start the inference thread."""
-        await app.start()
-
-    @bentoml.on_shutdown
-    async def stop(self) -> None:
-        """Finish what is queued."""
-        await app.stop()
+Tabular = bento_service(app, __name__)

@@ -15,37 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from crisol.core.predictor import Predictor, predictor_digest, read_manifest
 from crisol.models import load_predictor
 from crisol.serving.http import openapi
 from crisol.serving.http.application import Application
 from crisol.serving.http.asgi import Headers
 from crisol.serving.http.config import ConfigurationError
-from crisol.serving.http.endpoints import Endpoint, Question
+from crisol.serving.http.endpoints import Endpoint
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.pages import Page, model_pages
-from crisol.serving.service.answering import Act, Ask, Predict
 from crisol.serving.service.batching import Infer, MicroBatcher, Observe
-from crisol.serving.service.front import FrontedService
 from crisol.serving.service.resources import OpenResource, Prepare, Worker
 
-__all__ = [
-    "Act", "Ask", "BundleArguments", "Endpoint", "FrontedService", "Predict", "Question",
-    "ServiceApp",
-]  # fmt: skip
-
 _log = logging.getLogger("crisol.serving")
-
-
-class BundleArguments(BaseModel):
-    """What a bundle remembers from its build (``bentoml build --arg model=signals:3-1f2e``)."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    model: str = ""
-    """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
 
 
 class ServiceApp(Application):

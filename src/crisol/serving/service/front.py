@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import bentoml
-
 from crisol.serving.http.asgi import Scope, Send
 from crisol.serving.http.limits import Receive
 
@@ -34,11 +32,3 @@ class Front:
             await self._app(scope, receive, send)
         else:
             await self._inner(scope, receive, send)
-
-
-class FrontedService(bentoml.Service[Any]):
-    """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
-
-    def to_asgi(self, is_main: bool = True) -> Any:
-        """The application a worker serves."""
-        return Front(super().to_asgi(is_main), self.inner.app)

@@ -1,0 +1,67 @@
+"""The BentoML service around an application: one call for every family."""
+
+import sys
+from typing import Any
+
+import bentoml
+from pydantic import BaseModel, ConfigDict
+
+from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.front import Front
+
+
+class BundleArguments(BaseModel):
+    """The arguments that a bundle keeps (``bentoml build --arg model=signals:3-1f2e``)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = ""
+    """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
+
+
+class FrontedService(bentoml.Service[Any]):
+    """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
+
+    def to_asgi(self, is_main: bool = True) -> Any:
+        """The application a worker serves."""
+        return Front(super().to_asgi(is_main), self.inner.app)
+
+    @property
+    def import_string(self) -> str:
+        """``module:variable`` of this service, from which BentoML's workers import it."""
+        module = self.inner.__module__
+        variables = vars(sys.modules[module])
+        name = next(name for name, value in variables.items() if value is self)
+        return f"{module}:{name}"
+
+
+def bento_service(application: ServiceApp, module: str) -> FrontedService:
+    """The BentoML service of a family, which serves the predictor of its bundle.
+
+    Args:
+        application: answers every request.
+        module: ``__name__`` of the module that assigns the service to a variable.
+    """
+    arguments = bentoml.use_arguments(BundleArguments)
+
+    class Served:
+        """Serves the predictor of the bundle through its application."""
+
+        app = application
+        model = bentoml.models.BentoModel(arguments.model or f"{application.family}:latest")
+
+        def __init__(self) -> None:
+            self.app.open(self.model.path, self.model.info.metadata)
+
+        @bentoml.on_startup
+        async def start(self) -> None:
+            """Start the threads."""
+            await self.app.start()
+
+        @bentoml.on_shutdown
+        async def stop(self) -> None:
+            """Finish what is queued."""
+            await self.app.stop()
+
+    Served.__module__ = module
+    return FrontedService(name=application.family, inner=Served)
