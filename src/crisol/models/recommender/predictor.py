@@ -39,7 +39,7 @@ from crisol.models.recommender.storage import read_all, write_all
 
 
 class Description(Params):
-    """What a predictor says of itself in its manifest."""
+    """The predictor's part of its manifest."""
 
     study: str
     trained_until: str
@@ -268,7 +268,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
 
 
 def _notes(encoded: Encoded, found: int, wanted: int) -> tuple[str, ...]:
-    """What is unusual about an answer."""
+    """Notes on an answer that is unusual."""
     notes = []
     if encoded.unknown.user_id is not None:
         notes.append("The model does not know this user.")

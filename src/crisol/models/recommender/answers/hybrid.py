@@ -37,7 +37,7 @@ class Ranked:
     Attributes:
         items: [B, K] best first; -1 where there are fewer.
         scores: [B, K]; 0 where there are fewer.
-        said: [B, K, S] what each method says of them; 0 where there are fewer.
+        said: [B, K, S] each method's score of them; 0 where there are fewer.
     """
 
     items: NDArray[np.int64]
@@ -69,7 +69,7 @@ class Hybrid:
 
     @cached_property
     def pool(self) -> Pool:
-        """Where the candidates come from."""
+        """The source of the candidates."""
         return Pool(self.scorers, self.popularity, self.candidates)
 
     @cached_property
@@ -139,7 +139,7 @@ class Hybrid:
         Args:
             history: one.
             items: [C].
-            said: [C, S] what each method says of them, as :meth:`rank` gives it; nothing: every
+            said: [C, S] each method's scores of them, as :meth:`rank` gives them; nothing: every
                 method scores the history again.
 
         Returns:
@@ -149,10 +149,10 @@ class Hybrid:
         for column, scorer in enumerate(self.scorers.values()):
             if not self._knowing[column]:
                 continue
-            word = scorer.score(history)[0, items] if said is None else said[:, column]
-            word, scale = word.astype(np.float64), self.weights.scales[column]
-            small = np.abs(word) < 1e-6 * scale
-            slope = np.where(small, 1 / scale, np.arcsinh(word / scale) / np.where(small, 1, word))
+            own = scorer.score(history)[0, items] if said is None else said[:, column]
+            own, scale = own.astype(np.float64), self.weights.scales[column]
+            small = np.abs(own) < 1e-6 * scale
+            slope = np.where(small, 1 / scale, np.arcsinh(own / scale) / np.where(small, 1, own))
             total += (
                 self.weights.level[column] * slope[:, None] * scorer.contributions(history, items)
             )
@@ -276,7 +276,7 @@ def rank_together(
 ) -> dict[str, Ranked]:
     """:meth:`Hybrid.rank` of several hybrids whose scorers are among those of the first.
 
-    What the scorers say is computed once: an ablation costs little more than the full hybrid.
+    The scores of the methods are computed once: an ablation costs little more than the full hybrid.
     """
     first = next(iter(hybrids.values()))
     lists: dict[str, list[Ranked]] = {name: [] for name in hybrids}

@@ -1,4 +1,4 @@
-"""What is like what somebody had: cosine similarity of item attributes and words.
+"""Content similarity: cosine similarity of item attributes and words.
 
 A tag weighs its inverse document frequency, ``log(I / n_t)``, and an item's weights have length
 one, so that the score of an item is the sum of its cosines with the history's items, each times

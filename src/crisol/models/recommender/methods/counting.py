@@ -1,4 +1,4 @@
-"""What each event of a history counts: the later the more, and once where an item recurs."""
+"""Weights of the events of a history: later ones weigh more, a repeated item counts once."""
 
 from dataclasses import replace
 

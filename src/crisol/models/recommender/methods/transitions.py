@@ -1,4 +1,4 @@
-"""What people had next: item-to-item transitions in time order.
+"""Item-to-item transitions in time order.
 
 ``T[i, j]`` sums, over every pair of events of one user in which j came ``d`` events after i,
 ``decay^(d - 1)`` for ``d ≤ window``, and ``backward`` times as much for j before i. It is then

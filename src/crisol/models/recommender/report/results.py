@@ -25,7 +25,7 @@ VECTOR_DIMENSIONS = 64
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study's methods recommended to its tested users, and how good that was.
+    """The lists of a study's methods for its tested users, and their metrics.
 
     Attributes:
         study: the study.

@@ -12,7 +12,7 @@ from crisol.models.recommender.report.results import StudyResult
 Row = dict[str, Any]
 
 MIN_GROUP_USERS = 20
-"""Of fewer users that share an attribute nothing is told."""
+"""Least number of users that share an attribute for a row of their own."""
 
 
 def method_rows(result: StudyResult) -> list[Row]:
@@ -143,7 +143,7 @@ def verdict(result: StudyResult) -> str:
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:
-    """What a study was trained and tested on."""
+    """A sentence on the data that a study was trained and tested on."""
     known = result.known
     return (
         f"{result.study.name}: {known.user_count:,} users, {known.item_count:,} items"
@@ -162,7 +162,7 @@ def _described(result: StudyResult) -> str:
 
 
 def limits(result: StudyResult, synthetic: bool) -> list[str]:
-    """What the registered predictor cannot do."""
+    """The limits of the registered predictor, a sentence each."""
     said = [
         "Ranks the items of its catalogue only; a new item needs a new version.",
         "Knows that somebody had an item, not whether they liked it.",

@@ -1,4 +1,4 @@
-"""What a person reads of an evaluation: tables, verdicts, limits."""
+"""The text of an evaluation's report: tables, verdicts, limits."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def forecast_rows(result: StudyResult) -> list[dict[str, Any]]:
 
 
 def trading_rows(result: StudyResult) -> list[dict[str, Any]]:
-    """What each model would have earned, the next bar's return for its signal less the costs."""
+    """The return of each model: the next bar's return for its signal less the costs."""
     return [
         {
             "model": _title(result, name),
@@ -137,7 +137,7 @@ def _has_edge(result: StudyResult) -> bool:
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:
-    """What a study was tested on, in one sentence."""
+    """A sentence on the data that a study was tested on."""
     tested, study = result.tested, result.study
     kind = "synthetic bars" if synthetic else "bars"
     share = tested["label"].value_counts(normalize=True)
@@ -152,7 +152,7 @@ def describe(result: StudyResult, synthetic: bool) -> str:
 
 
 def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) -> list[str]:
-    """What the predictor should not be trusted with."""
+    """The limits of the predictor, a sentence each."""
     said = [
         "A research model, not investment advice; past bars say little about future ones.",
         (
