@@ -53,12 +53,12 @@ class Description(Params):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The best items [M] of one request, best first; scores [M], what methods said [M, S]."""
+    """The best items [M] of one request, best first; scores [M], the methods' scores [M, S]."""
 
     encoded: Encoded
     items: NDArray[np.int64]
     scores: Floats
-    said: Floats
+    method_scores: Floats
 
 
 class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationResponse]):
@@ -156,7 +156,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
                     encoded[row],
                     ranked.items[at][found],
                     ranked.scores[at][found],
-                    ranked.said[at][found],
+                    ranked.method_scores[at][found],
                 )
         return [outputs[row] for row in range(len(encoded))]
 
@@ -197,7 +197,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         if encoded.basis == "popularity":
             return [self._explainer.of_popularity(item, intent) for item in items.tolist()]
         contributions_CN = self.hybrid.contributions(
-            together([encoded]), items, output.said[chosen]
+            together([encoded]), items, output.method_scores[chosen]
         )
         carriers = carried_most(encoded.events.items, contributions_CN)
         return [

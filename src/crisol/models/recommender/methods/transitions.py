@@ -21,15 +21,15 @@ from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import TransitionParams
-from crisol.models.recommender.methods.neighbours import (
+from crisol.models.recommender.methods.event_weights import event_weights
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
+from crisol.models.recommender.methods.sparse_rows import (
     entries,
-    event_weights,
     sparse_arrays,
     sparse_matrix,
     strongest,
     weighted,
 )
-from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class TransitionScorer(Scorer):

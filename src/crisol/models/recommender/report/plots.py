@@ -115,10 +115,10 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
     varieties = [row["intra-list diversity"] for row in curve]
     # Points that nearly meet would be written over one another; of those the first is named.
     apart, named = 0.03 * (max(varieties) - min(varieties)), [varieties[0]]
-    told = [f"{curve[0]['diversity']:g}"]
+    labels = [f"{curve[0]['diversity']:g}"]
     for row, variety in zip(curve[1:], varieties[1:], strict=True):
         clear = abs(variety - named[-1]) > apart
-        told.append(f"{row['diversity']:g}" if clear else "")
+        labels.append(f"{row['diversity']:g}" if clear else "")
         named += [variety] if clear else []
     return figures.lines(
         {
@@ -131,7 +131,7 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
         x="intra-list diversity (1 - mean cosine of two items of a list)",
         y=f"NDCG@{k}",
         subtitle="the number at a point is the request's diversity",
-        point_names={"lists": told},
+        point_names={"lists": labels},
     )
 
 

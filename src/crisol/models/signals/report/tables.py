@@ -153,7 +153,7 @@ def describe(result: StudyResult, synthetic: bool) -> str:
 
 def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) -> list[str]:
     """The limits of the predictor, a sentence each."""
-    said = [
+    sentences = [
         "A research model, not investment advice; past bars say little about future ones.",
         (
             f"Learned from {', '.join(sorted(result.tested['symbol'].unique())[:5])} at one bar "
@@ -165,13 +165,13 @@ def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) ->
         ),
     ]
     if any(abs(value) > 0 for value in predictor.description.offset):
-        said.append(
+        sentences.append(
             "Probabilities are stated as if sell, hold and buy were about equally frequent, so "
             "that hold, the most frequent, does not always win."
         )
     if synthetic:
-        said.insert(0, "Trained on made-up bars: it knows nothing about any market.")
-    return said
+        sentences.insert(0, "Trained on made-up bars: it knows nothing about any market.")
+    return sentences
 
 
 def _spread(values: list[float]) -> str:
