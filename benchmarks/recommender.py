@@ -201,7 +201,7 @@ def _brute_force(predictor: Any, history: Any, cut: int) -> list[str]:
 
 def _filter_difference(predictor: Any, history: Any) -> float:
     """Between the filter's scores and its definition in float64, relative to the largest score."""
-    from crisol.models.recommender.methods.counting import recent
+    from crisol.models.recommender.methods.event_weights import recent
 
     scorer = predictor.hybrid.scorers["filter"]
     arrays, settings = scorer.state()

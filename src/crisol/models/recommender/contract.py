@@ -1,4 +1,4 @@
-"""What one asks of `recommender` and what it answers.
+"""The requests that `recommender` answers, and its responses.
 
 Ids are the shop's own. An id that the model does not know is no error: it is left out and named in
 ``unknown``; somebody of whom nothing is known is answered with what is popular.
@@ -38,7 +38,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _check_kept_id(value: str) -> str:
-    """What :mod:`crisol.models.recommender.data.validation` asks of the ids of raw events."""
+    """Checks an id as the validation of raw events does."""
     if value != value.strip():
         raise ValueError("begins or ends with white space")
     if re.search(r"[\x00-\x1f\x7f]", value):
@@ -47,7 +47,7 @@ def _check_kept_id(value: str) -> str:
 
 
 def _check_kept_time(value: datetime) -> datetime:
-    """What it asks of their times."""
+    """Checks a time as the validation of raw events does."""
     if value < EARLIEST:
         raise ValueError(f"lies before {EARLIEST:%Y}; leave it out if the time is not known")
     if value > datetime.now(UTC) + CLOCK_TOLERANCE:
@@ -75,7 +75,7 @@ class PriceRange(Contract):
 
 
 class PurchaseIntent(Contract):
-    """What the user is after now. Matching items are raised; others are not removed."""
+    """Categories and brands that the user looks for. Matching items rise; others stay."""
 
     categories: Names = Field(default=(), description="Categories looked for.")
     brands: Names = Field(default=(), description="Brands looked for.")
@@ -164,7 +164,7 @@ class Reason(Contract):
 
 
 class Explanation(Contract):
-    """Why an item is in the list."""
+    """The reason why an item is in the list."""
 
     text: str = Field(description="One plain sentence.")
     events: tuple[Reason, ...] = Field(
@@ -176,7 +176,7 @@ class Explanation(Contract):
 
 
 class Item(Contract):
-    """What the catalogue says of an item."""
+    """An item as the catalogue describes it."""
 
     item_id: str
     title: str | None = None
@@ -197,7 +197,7 @@ class RecommendedItem(Item):
 
 
 class Unknown(Contract):
-    """What a request named and the model does not know; it had no effect."""
+    """The names of a request that the model does not know; they had no effect."""
 
     user_id: str | None = None
     items: tuple[str, ...] = ()
@@ -284,7 +284,7 @@ class Event(Contract):
 
 
 class EventsRequest(Contract):
-    """What happened since, in any order."""
+    """Events since the training, in any order."""
 
     events: Annotated[tuple[Event, ...], Field(min_length=1, max_length=MAX_EVENTS)]
 
@@ -293,7 +293,7 @@ Count = Annotated[int, Field(ge=0)]
 
 
 class EventsResponse(Contract):
-    """What became of the events; accepted and duplicates together are all of them."""
+    """How many events were stored; accepted and duplicates together are all of them."""
 
     accepted: Count = Field(description="Stored; they count from the next request on.")
     duplicates: Count = Field(description="Known already; nothing was done.")

@@ -19,7 +19,7 @@ from crisol.models.recommender.params import LoopsParams, MethodsParams
 
 @dataclass(frozen=True)
 class Task:
-    """What a method learns from, and how.
+    """The data and the settings that a method learns from.
 
     Attributes:
         interactions: what it may see.

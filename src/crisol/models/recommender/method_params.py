@@ -45,9 +45,9 @@ class TransitionParams(Params):
     window: int = Field(default=10, ge=1)
     """Events further apart do not count as a transition."""
     decay: float = Field(default=0.85, gt=0, le=1)
-    """What each further event between the two leaves of a transition."""
+    """Factor of a transition for each further event between the two."""
     backward: float = Field(default=0.3, ge=0, le=1)
-    """What a transition counts in the other direction."""
+    """Weight of a transition in the other direction."""
     source: float = Field(default=0.5, ge=0, le=1)
     """Power by which the frequency of the item in the history damps."""
     target: float = Field(default=0.15, ge=0, le=1)
@@ -57,7 +57,7 @@ class TransitionParams(Params):
     length: float = Field(default=0.0, ge=0, le=1)
     """Power by which the length of a user's history damps its transitions."""
     recency: float = Field(default=0.6, gt=0, le=1)
-    """What each later event leaves of an event's weight."""
+    """Factor of an event's weight for each later event."""
     neighbours: int = Field(default=200, ge=1)
     """Entries kept for each item."""
 
@@ -68,7 +68,7 @@ class ContentParams(Params):
     min_items: int = Field(default=2, ge=1)
     """Attributes of fewer items are left out."""
     recency: float = Field(default=0.8, gt=0, le=1)
-    """What each later event leaves of an event's weight."""
+    """Factor of an event's weight for each later event."""
     dimensions: int = Field(default=64, ge=1)
     """Length of the item vectors that similarity of items is measured with."""
 

@@ -53,9 +53,9 @@ class MethodsParams(Params):
     """Which methods a study trains, and how."""
 
     methods: Methods = ("popularity", "filter", "ease", "transitions", "content")
-    """What is trained and measured; ``hybrid`` is always added."""
+    """The methods that are trained and measured; ``hybrid`` is always added."""
     in_hybrid: Methods | None = None
-    """Which of them the hybrid re-ranks; ``None``: all of them."""
+    """Those of them whose candidates the hybrid re-ranks; ``None``: all of them."""
     filter: FilterParams = Field(default_factory=FilterParams)
     ease: EaseParams = Field(default_factory=EaseParams)
     transitions: TransitionParams = Field(default_factory=TransitionParams)
@@ -79,7 +79,7 @@ class MethodsParams(Params):
 
     @property
     def hybrid_methods(self) -> tuple[Method, ...]:
-        """What the hybrid re-ranks."""
+        """The methods whose candidates the hybrid re-ranks."""
         return self.methods if self.in_hybrid is None else self.in_hybrid
 
 

@@ -39,7 +39,7 @@ from crisol.models.recommender.storage import read_all, write_all
 
 
 class Description(Params):
-    """What a predictor says of itself in its manifest."""
+    """The predictor's part of its manifest."""
 
     study: str
     trained_until: str
@@ -53,12 +53,12 @@ class Description(Params):
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The best items [M] of one request, best first; scores [M], what methods said [M, S]."""
+    """The best items [M] of one request, best first; scores [M], the methods' scores [M, S]."""
 
     encoded: Encoded
     items: NDArray[np.int64]
     scores: Floats
-    said: Floats
+    method_scores: Floats
 
 
 class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationResponse]):
@@ -161,7 +161,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
                     encoded[row],
                     ranked.items[at][found],
                     ranked.scores[at][found],
-                    ranked.said[at][found],
+                    ranked.method_scores[at][found],
                 )
         return [outputs[row] for row in range(len(encoded))]
 
@@ -202,7 +202,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
         if encoded.basis == "popularity":
             return [self._explainer.of_popularity(item, intent) for item in items.tolist()]
         contributions_CN = self.hybrid.contributions(
-            together([encoded]), items, output.said[chosen]
+            together([encoded]), items, output.method_scores[chosen]
         )
         carriers = carried_most(encoded.events.items, contributions_CN)
         return [
@@ -273,7 +273,7 @@ class RecommenderPredictor(Predictor[RecommendationRequest, RecommendationRespon
 
 
 def _notes(encoded: Encoded, found: int, wanted: int) -> tuple[str, ...]:
-    """What is unusual about an answer."""
+    """Notes on an answer that is unusual."""
     notes = []
     if encoded.unknown.user_id is not None:
         notes.append("The model does not know this user.")

@@ -13,7 +13,7 @@ class OfficialSplit(Params):
 
     kind: Literal["official"] = "official"
     valid_share: float = Field(default=0.1, gt=0, lt=1)
-    """Of each user's training items: validation, to choose parameters on."""
+    """Share of each user's training items for validation, on which parameters are chosen."""
     valid_by: Literal["random", "newest"] = "random"
     """How validation is chosen: at random, or each user's newest; take what the test is like."""
     seed: int = Field(default=0, ge=0)
@@ -62,7 +62,7 @@ class StudyParams(Study):
     """Events with items of fewer training users are left out; 0 also tests on items that training
     never saw. The items stay in the catalogue."""
     type_weights: dict[str, float] = Field(default_factory=dict)
-    """What an event of each type weighs, times its own weight; 0 leaves the type out. Empty: 1."""
+    """Weight of each type of event, times the event's own; 0 leaves the type out. Empty: all 1."""
     min_word_items: int = Field(default=3, ge=1)
     """A word of titles and texts becomes a tag when at least so many items have it."""
     max_word_share: float = Field(default=0.3, gt=0, le=1)

@@ -124,7 +124,7 @@ def _scores(
 def champion_classes(
     champion: SignalsPredictor, bars: pd.DataFrame, tested: pd.DataFrame
 ) -> np.ndarray:
-    """What the champion said of each row before the answer was known.
+    """The champion's class of each row, as it forecast it before the answer was known.
 
     Where it was tested on the row itself, that forecast is taken; its served weights would have
     seen the rows of earlier folds. The other rows it answers now.

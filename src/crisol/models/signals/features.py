@@ -1,4 +1,4 @@
-"""Sixty bars to what the network sees: stationary, causal, the same code in training and service.
+"""The network's inputs from sixty bars: stationary, causal, the same code in training and service.
 
 Legend: B windows, N = 60 bars, T newest steps, F features. Every feature of step ``t`` is built
 from bars up to the end of the window only, prices enter as differences of logarithms, and moves are

@@ -1,4 +1,4 @@
-"""What a network looks like. Light: a served predictor reads it without pandas or training code."""
+"""The parameters of the network. Light: a served predictor reads them without training code."""
 
 from typing import Annotated, Literal, Self, get_args
 

@@ -39,7 +39,7 @@ STATE = "state.safetensors"
 
 
 class Description(Params):
-    """What a predictor says of itself in its manifest."""
+    """The predictor's part of its manifest."""
 
     study: str
     network: NetworkParams
@@ -64,7 +64,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What ``infer`` hands to ``decode``: probabilities [C] and the figures the risk needs."""
+    """A result of ``infer``: probabilities [C] and the figures that the risk needs."""
 
     probabilities_C: np.ndarray
     volatility: float
@@ -221,7 +221,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return np.concatenate(parts) if parts else np.zeros((0, len(SIGNALS)))
 
     def attention(self, windows_BTF: np.ndarray) -> np.ndarray:
-        """Where the members look: weights [B, T] that sum to 1 over time."""
+        """The members' mean attention weights [B, T]; they sum to 1 over time."""
         import torch
 
         with torch.inference_mode():
@@ -257,7 +257,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return network.eval()
 
     def runner(self, runtime: Runtime) -> Run:
-        """How ``runtime`` turns windows into probabilities.
+        """The function by which ``runtime`` turns windows into probabilities.
 
         Raises:
             PredictorError: an unknown runtime, or one this predictor was not exported for.

@@ -173,7 +173,7 @@ class StudyTraining:
         return result.network.cpu(), share  # type: ignore[return-value]
 
     def forecast(self, fold: Fold, fitted: FoldFit) -> list[pd.DataFrame]:
-        """What each network, and the chosen ones together, say of the fold's test samples."""
+        """Forecasts of each network, and of the chosen ones together, for the fold's test part."""
         members = [fitted.networks[i] for i in fitted.chosen]
         groups: list[tuple[str, int, list[SignalNetwork]]] = [
             (MEMBER, index, [network]) for index, network in enumerate(fitted.networks)

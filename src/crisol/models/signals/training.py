@@ -20,7 +20,7 @@ GOLDEN_EXAMPLES = 4
 
 @dataclass(frozen=True)
 class Fit:
-    """What training hands on.
+    """The results of a training.
 
     Attributes:
         predictor: the registered study's newest fold, with golden examples.

@@ -6,7 +6,8 @@ from scipy.sparse import csr_matrix
 
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import TransitionParams
-from crisol.models.recommender.methods.neighbours import event_weights, strongest
+from crisol.models.recommender.methods.event_weights import event_weights
+from crisol.models.recommender.methods.sparse_rows import strongest
 from crisol.models.recommender.methods.transitions import TransitionScorer, fit_transitions
 
 PLAIN = {

@@ -1,4 +1,4 @@
-"""Which items are worth re-ranking for each history: the union of every method's best.
+"""The items that are re-ranked for each history: the union of every method's best.
 
 A method proposes its highest scores above zero, seen and refused items masked before the cut; the
 most popular items come along always, so that a list can be filled whatever the methods know.
@@ -47,7 +47,7 @@ class Candidates:
         return np.repeat(np.arange(len(self.silent)), np.diff(self.starts))
 
     def only(self, names: tuple[str, ...]) -> "Candidates":
-        """What these scorers alone would have brought: an ablation without scoring again."""
+        """The candidates of these scorers alone: an ablation without scoring again."""
         columns = [self.names.index(name) for name in names]
         proposed = self.proposed[:, [*columns, -1]]
         kept = proposed.any(axis=1)
@@ -64,7 +64,7 @@ class Candidates:
 
 @dataclass(frozen=True)
 class Pool:
-    """What candidates are drawn from, and how many.
+    """The scorers that propose candidates, and how many each proposes.
 
     Attributes:
         scorers: S methods by name.

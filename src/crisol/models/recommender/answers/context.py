@@ -1,4 +1,4 @@
-"""What a request's context means for the items: which may be answered, and which are raised.
+"""A request's context as arrays: the items it allows, and the scores it raises.
 
 Legend: I items.
 """

@@ -1,4 +1,4 @@
-"""Why an item is in a list: the events of the history that carried it, and what they share with it.
+"""The reasons of an item in a list: the events that carried it, and the attributes they share.
 
 Legend: N events of a history, I items, T tags.
 """
@@ -107,7 +107,7 @@ class Explainer:
         return f"Because you {' and '.join(parts)}"
 
     def _wanted(self, item: int, intent: PurchaseIntent | None) -> Iterator[str]:
-        """What of an intent the item meets."""
+        """The parts of an intent that the item meets, as phrases."""
         if intent is None or intent.strength == 0:
             return
         for kind, name, wanted in (

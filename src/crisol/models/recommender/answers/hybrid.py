@@ -37,12 +37,12 @@ class Ranked:
     Attributes:
         items: [B, K] best first; -1 where there are fewer.
         scores: [B, K]; 0 where there are fewer.
-        said: [B, K, S] what each method says of them; 0 where there are fewer.
+        method_scores: [B, K, S] each method's score of them; 0 where there are fewer.
     """
 
     items: NDArray[np.int64]
     scores: NDArray[np.float32]
-    said: NDArray[np.float32]
+    method_scores: NDArray[np.float32]
 
 
 class Hybrid:
@@ -69,7 +69,7 @@ class Hybrid:
 
     @cached_property
     def pool(self) -> Pool:
-        """Where the candidates come from."""
+        """The source of the candidates."""
         return Pool(self.scorers, self.popularity, self.candidates)
 
     @cached_property
@@ -111,9 +111,9 @@ class Hybrid:
         listed = np.zeros((len(known), count), dtype=np.float32)
         at = rows[kept], places[kept]
         items[at], listed[at] = candidates.items[best[kept]], scores[best[kept]]
-        said = np.zeros((*items.shape, len(candidates.names)), dtype=np.float32)
-        said[at] = candidates.scores[best[kept]]
-        return Ranked(items, listed, said)
+        method_scores = np.zeros((*items.shape, len(candidates.names)), dtype=np.float32)
+        method_scores[at] = candidates.scores[best[kept]]
+        return Ranked(items, listed, method_scores)
 
     def score_items(self, histories: Histories, items: NDArray[np.int64]) -> Floats:
         """[B, C] float32: the final score of given items [B, C], without any boost."""
@@ -127,7 +127,7 @@ class Hybrid:
         return self._final(raw, items.ravel(), rows, known).reshape(items.shape)
 
     def contributions(
-        self, history: Histories, items: NDArray[np.int64], said: Floats | None = None
+        self, history: Histories, items: NDArray[np.int64], method_scores: Floats | None = None
     ) -> Floats:
         """How much each event of one history carries the final score of each of C items.
 
@@ -139,8 +139,8 @@ class Hybrid:
         Args:
             history: one.
             items: [C].
-            said: [C, S] what each method says of them, as :meth:`rank` gives it; nothing: every
-                method scores the history again.
+            method_scores: [C, S] of them, as :meth:`rank` gives them; nothing: every method scores
+                the history again.
 
         Returns:
             [C, N] float32.
@@ -149,10 +149,13 @@ class Hybrid:
         for column, scorer in enumerate(self.scorers.values()):
             if not self._knowing[column]:
                 continue
-            word = scorer.score(history)[0, items] if said is None else said[:, column]
-            word, scale = word.astype(np.float64), self.weights.scales[column]
-            small = np.abs(word) < 1e-6 * scale
-            slope = np.where(small, 1 / scale, np.arcsinh(word / scale) / np.where(small, 1, word))
+            if method_scores is None:
+                own = scorer.score(history)[0, items].astype(np.float64)
+            else:
+                own = method_scores[:, column].astype(np.float64)
+            scale = self.weights.scales[column]
+            small = np.abs(own) < 1e-6 * scale
+            slope = np.where(small, 1 / scale, np.arcsinh(own / scale) / np.where(small, 1, own))
             total += (
                 self.weights.level[column] * slope[:, None] * scorer.contributions(history, items)
             )
@@ -276,7 +279,7 @@ def rank_together(
 ) -> dict[str, Ranked]:
     """:meth:`Hybrid.rank` of several hybrids whose scorers are among those of the first.
 
-    What the scorers say is computed once: an ablation costs little more than the full hybrid.
+    The scores of the methods are computed once: an ablation costs little more than the full hybrid.
     """
     first = next(iter(hybrids.values()))
     lists: dict[str, list[Ranked]] = {name: [] for name in hybrids}
@@ -299,7 +302,7 @@ def _joined(parts: list[Ranked], count: int) -> Ranked:
     return Ranked(
         items,
         np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.said for part in parts]),
+        np.concatenate([part.method_scores for part in parts]),
     )
 
 

@@ -1,9 +1,9 @@
-"""Learns what each method's word is worth, from items that were held out.
+"""Learns the weight of each method in the hybrid from items that were held out.
 
 First the weights of least softmax cross-entropy of the held-out items among the candidates
 (listwise, Cao et al., ICML 2007), which is convex; from there coordinate ascent on NDCG itself
-(Metzler and Croft, Information Retrieval 10, 2007), since what is likely far down the list is not
-what makes its top good. There are as many weights as methods, so little can be learned by heart.
+(Metzler and Croft, Information Retrieval 10, 2007), because cross-entropy counts places far down
+the list, which nobody sees. There are as many weights as methods, so little can be overfitted.
 
 Legend: B histories, M candidates of all of them, S scorers, W most candidates of one history,
 R right candidates.
@@ -19,19 +19,19 @@ from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.candidates import Candidates
 
 _FACTORS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.15, 1.3, 1.6, 2.5)
-"""What a weight is multiplied by when a better one is looked for."""
+"""Factors by which a weight is multiplied in the search for a better one."""
 _ROUNDS = 4
 
 _TIE = 1e-4
 """Scores that differ by less are taken for equal."""
 _FLAT = 1e-3
-"""Of its mean: a feature that varies less tells nothing apart, and would need a weight so large
-that single precision loses what the others say."""
+"""Least standard deviation of a feature, as a share of its mean. A feature that varies less
+separates nothing, and its weight would be so large that single precision loses the others."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What the re-ranker learned.
+    """The learned weights of the re-ranking.
 
     Attributes:
         scales: [S] how large a method's highest score for a history typically is.
@@ -42,11 +42,11 @@ class Weights:
     level: Floats
 
     def features(self, scores: Floats) -> Floats:
-        """[M, S] from the scores [M, S] of the methods: 1 near the typical highest."""
+        """The features [M, S] of the methods' scores [M, S]: 1 near the typical highest."""
         return np.arcsinh(scores / self.scales.astype(np.float32))
 
     def final(self, scores: Floats) -> Floats:
-        """[M] from the scores [M, S] of the methods."""
+        """The final scores [M] from the methods' scores [M, S]."""
         return self.features(scores) @ self.level.astype(np.float32)
 
 
@@ -173,5 +173,5 @@ class _Contest:
 
 
 def _discount(ranks: NDArray[np.int64]) -> Floats:
-    """What a hit counts at a rank from 0."""
+    """The discount of a hit at each rank, counted from 0."""
     return np.asarray(1 / np.log2(ranks + 2.0))

@@ -1,4 +1,4 @@
-"""One request to arrays: which events it stands for, what may be answered, what is not known.
+"""A request as arrays: its events, the items it allows, the names that are not known.
 
 Legend: B requests, N events of one, I items.
 """
@@ -25,7 +25,7 @@ from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import VISITOR, Histories, Interactions
 
 LOOKED_WEIGHT = 0.3
-"""What an item looked at counts, where one that somebody had counts 1."""
+"""Weight of an item that was looked at; an item that somebody had weighs 1."""
 CANDIDATES = 100
 """Best items that diversity chooses from; see :func:`candidate_count`."""
 

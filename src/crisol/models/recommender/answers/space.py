@@ -1,8 +1,8 @@
-"""Where items are near that are alike: two spaces, for two questions.
+"""Item vectors for two questions.
 
 Which items are like this one? Those had by the same people: collaborative vectors, with a little
-content, so that items nobody had yet have neighbours too. How varied is a list? By what a person
-sees in it, its categories, brands and words: content vectors; who had what where items have none.
+content, so that items nobody had yet have neighbours too. How varied is a list? As its categories,
+brands and words are: content vectors; collaborative ones where items have no content.
 
 Legend: I items, D dimensions.
 """

@@ -1,4 +1,4 @@
-"""What users had, as arrays: the one input of every model of this family.
+"""Histories of users as arrays: the one input of every model of this family.
 
 Legend: B histories, U known users, I items, N events.
 """

@@ -134,7 +134,7 @@ def user_ids(interactions: pd.DataFrame) -> tuple[str, ...]:
 
 
 def interactions(rows: pd.DataFrame, parts: tuple[str, ...], item_count: int) -> Interactions:
-    """What the users did in these parts, the parts in time order.
+    """The users' histories in these parts, the parts in time order.
 
     Args:
         rows: as from :func:`split`.
@@ -146,7 +146,7 @@ def interactions(rows: pd.DataFrame, parts: tuple[str, ...], item_count: int) ->
 
 
 def histories_before(rows: pd.DataFrame, part: str) -> tuple[Histories, Histories]:
-    """What each tested user had before ``part``, and the items that are new to the user in it.
+    """The history of each tested user before ``part``, and the items new to the user in it.
 
     Users without a new item in the part, or with nothing before it, are left out: there is nothing
     to find, or nothing to find it with.

@@ -55,7 +55,7 @@ USERS, ITEMS = 500, 250
 START, DAYS = pd.Timestamp("2023-01-02T00:00:00Z"), 540
 POPULARITY_EXPONENT = 0.75
 FIRST_STYLE_SHARE, SECOND_STYLE_SHARE = 0.8, 0.15
-"""Of a shopper's looks; the rest falls on any style."""
+"""Shares of a shopper's looks; the rest falls on any style."""
 COLOUR_FACTOR = 12.0
 """How much more a shopper looks at things in the one colour of their rooms."""
 FOLLOW_SHARE = 0.25
@@ -65,7 +65,7 @@ NEWS_FACTOR, NEWS_DAYS = 10.0, 25.0
 """How much more a new item is shown, and how soon that fades."""
 REGIONS = ("north", "south", "east", "west")
 SILENT_SHARE = 0.1
-"""Of the shoppers: those who tell nothing of themselves."""
+"""Share of the shoppers who give no attributes."""
 CARD_EVENTS, CARD_NOISE = 23.0, 3.0
 """From how many events on a shopper takes the card, and its standard deviation."""
 README = """# sample_events.csv, sample_items.csv and sample_users.csv are synthetic
@@ -109,7 +109,7 @@ def tables(seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def users(events: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """What the shoppers of these events tell of themselves, in the raw table's columns."""
+    """The attributes of the shoppers of these events, in the raw table's columns."""
     rng = np.random.default_rng([seed, 1])
     count = events.groupby("user").size()
     card = count.to_numpy() + rng.normal(scale=CARD_NOISE, size=len(count)) > CARD_EVENTS
@@ -167,7 +167,7 @@ def _title(rng: np.random.Generator, item: int, style: int, category: int, colou
 
 
 def _shopper(user: str, shop: _Shop, rng: np.random.Generator) -> list[tuple[str, str, float, str]]:
-    """What one shopper did, oldest first: user, item, day, type."""
+    """The events of one shopper, oldest first: user, item, day, type."""
     first, second = rng.choice(len(STYLES), 2, replace=False)
     rest = 1 - FIRST_STYLE_SHARE - SECOND_STYLE_SHARE
     taste = np.full(len(STYLES), rest / len(STYLES))

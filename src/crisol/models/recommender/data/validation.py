@@ -1,4 +1,4 @@
-"""What tables of raw events, items and users must satisfy before anything is computed from them.
+"""The checks of raw events, items and users, before anything is computed from them.
 
 The rules are pandera checks and relations of our own; the error names the file, the row, the rule,
 and what to do. Ids are text: ``007`` and ``7`` are two users, so a column of ids that was read as
@@ -30,7 +30,7 @@ ATTRIBUTE_SEPARATOR = "|"
 MAX_WEIGHT = 1e6
 MIN_PRICE = 1e-6
 READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
-"""What a CSV's catalog entry needs: ids stay as written, ``NA`` too, and a BOM is no letter."""
+"""Arguments that a CSV's catalog entry needs: ids and ``NA`` stay as written, a BOM is skipped."""
 
 
 class TableError(MendableError):

@@ -1,1 +1,1 @@
-"""What scores without a neural network."""
+"""Models that score without a neural network, and the scorers that are served."""

@@ -20,9 +20,9 @@ from crisol.models.recommender.data.histories import VISITOR, Histories, Interac
 from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 SLOPE = 0.2
-"""Of LeakyReLU below zero, as in the paper."""
+"""Slope of LeakyReLU below zero, as in the paper."""
 NORM_EPSILON = 1e-5
-"""What torch's LayerNorm adds to a variance."""
+"""Added to a variance, as torch's LayerNorm does."""
 
 _ARRAYS = ("items", "values", "logits", "ages", "users", "targets")
 

@@ -1,4 +1,4 @@
-"""What is like what somebody had: cosine similarity of item attributes and words.
+"""Content similarity: cosine similarity of item attributes and words.
 
 A tag weighs its inverse document frequency, ``log(I / n_t)``, and an item's weights have length
 one, so that the score of an item is the sum of its cosines with the history's items, each times
@@ -21,13 +21,13 @@ from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import ContentParams
-from crisol.models.recommender.methods.neighbours import (
-    event_weights,
+from crisol.models.recommender.methods.event_weights import event_weights
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
+from crisol.models.recommender.methods.sparse_rows import (
     sparse_arrays,
     sparse_matrix,
     weighted,
 )
-from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class ContentScorer(Scorer):

@@ -28,9 +28,9 @@ from crisol.core.errors import MendableError
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import EaseParams
-from crisol.models.recommender.methods.counting import recent, shared_weights
-from crisol.models.recommender.methods.neighbours import entries, sparse_arrays, sparse_matrix
+from crisol.models.recommender.methods.event_weights import recent, shared_weights
 from crisol.models.recommender.methods.scorer import Arrays, Scorer
+from crisol.models.recommender.methods.sparse_rows import entries, sparse_arrays, sparse_matrix
 
 _BLOCK = 1024
 """Columns of the weights that are dense at once."""
@@ -49,7 +49,7 @@ class EaseScorer(Scorer):
 
         Args:
             weights_II: sparse.
-            recency: see :func:`~crisol.models.recommender.methods.counting.recent`.
+            recency: see :func:`~crisol.models.recommender.methods.event_weights.recent`.
         """
         self._weights_II = weights_II
         self._recency = recency

@@ -11,9 +11,9 @@ With R [U, I] the interactions, ``D_U`` and ``D_I`` the degrees, ``R~ = D_U^-1/2
   unit time) and sharpens after it, solving ``ds/dt = -s P`` up to time T. The equation is linear,
   so K Runge-Kutta steps of order p are ``q(P) = (sum over k <= p of (-T P / K)^k / k!)^K``.
 
-A history's newer events may count more
-(:func:`~crisol.models.recommender.methods.counting.recent`); the papers take it as a set, which is
-recency 0.
+A history's newer events may count more, see
+:func:`~crisol.models.recommender.methods.event_weights.recent`; the papers take it as a set, which
+is recency 0.
 
 ``P`` is never written down: a product with it is two sparse ones. The ideal filter is kept
 sharpened, ``q(P) D_I^1/2 V``, so that a history pays for sharpening on the linear part alone.
@@ -33,7 +33,7 @@ from crisol.core.errors import MendableError
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import FilterParams
-from crisol.models.recommender.methods.counting import recent, shared_weights
+from crisol.models.recommender.methods.event_weights import recent, shared_weights
 from crisol.models.recommender.methods.scorer import Arrays, Scorer
 from crisol.models.recommender.methods.spectral import leading_right_vectors
 

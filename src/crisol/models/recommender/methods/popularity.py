@@ -1,4 +1,4 @@
-"""What everybody has: the baseline, and the answer for somebody nothing is known of.
+"""Popularity: the baseline, and the answer for somebody of whom nothing is known.
 
 Legend: B histories, N events, I items, C items asked about.
 """

@@ -83,7 +83,7 @@ def _best_of(block: Floats, items: Items, best: Floats) -> None:
 
 @dataclass(frozen=True)
 class Measured:
-    """What each user got, and how good it was.
+    """The lists of the measured users, and each user's metrics.
 
     Attributes:
         rows: [M] which histories were measured: those with at least one held-out item.

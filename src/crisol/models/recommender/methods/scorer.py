@@ -1,8 +1,8 @@
-"""What every recommendation model is to the rest: a function from histories to item scores.
+"""The interface of every recommendation model: a function from histories to item scores.
 
 A scorer is linear algebra in NumPy and SciPy, whatever it was trained with, so that a bundle needs
-no torch; and it scores *histories*, so that a known user, a visitor and somebody whose newest event
-is a second old take the same road (fold-in).
+no torch. It scores *histories*: a known user, a visitor and somebody whose newest event is a second
+old are treated alike (fold-in).
 """
 
 from abc import ABC, abstractmethod
@@ -45,7 +45,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def state(self) -> tuple[Arrays, dict[str, Any]]:
-        """What must be stored: arrays (for safetensors) and JSON settings."""
+        """The state to store: arrays (for safetensors) and JSON settings."""
 
     @classmethod
     @abstractmethod

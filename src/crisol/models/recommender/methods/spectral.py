@@ -50,8 +50,8 @@ def leading_right_vectors(
             block = _orthonormal(transposed @ (matrix @ block))
         blocks = [block]
     basis = _orthonormal(np.concatenate(blocks, axis=1))
-    _, values, turns = np.linalg.svd(_gram_root(matrix @ basis), full_matrices=False)
-    vectors = basis @ turns[:count].T.astype(np.float32)
+    _, values, rotation = np.linalg.svd(_gram_root(matrix @ basis), full_matrices=False)
+    vectors = basis @ rotation[:count].T.astype(np.float32)
     signs = np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(count)])
     return values[:count].astype(np.float32), np.ascontiguousarray(vectors * signs)
 

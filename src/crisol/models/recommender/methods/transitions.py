@@ -1,4 +1,4 @@
-"""What people had next: item-to-item transitions in time order.
+"""Item-to-item transitions in time order.
 
 ``T[i, j]`` sums, over every pair of events of one user in which j came ``d`` events after i,
 ``decay^(d - 1)`` for ``d ≤ window``, and ``backward`` times as much for j before i. It is then
@@ -21,15 +21,15 @@ from crisol.core.arrays import Floats
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import TransitionParams
-from crisol.models.recommender.methods.neighbours import (
+from crisol.models.recommender.methods.event_weights import event_weights
+from crisol.models.recommender.methods.scorer import Arrays, Scorer
+from crisol.models.recommender.methods.sparse_rows import (
     entries,
-    event_weights,
     sparse_arrays,
     sparse_matrix,
     strongest,
     weighted,
 )
-from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
 
 class TransitionScorer(Scorer):

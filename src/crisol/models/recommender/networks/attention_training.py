@@ -139,7 +139,7 @@ def held_out(edges: Edges, users: Tensor, params: AttentionParams) -> tuple[Tens
 
 @torch.no_grad()
 def scorer_of(network: AttentionNetwork, edges: Edges) -> AttentionScorer:
-    """What is served of a trained network: its states on the whole graph."""
+    """The scorer of a trained network: its states on the whole graph."""
     states = network.states(edges.to(network.users.device))
     layers = cast(Sequence[AttentionLayer], network.layers)
     sides = [layer.to_users for layer in layers]

@@ -155,7 +155,7 @@ def bpr_loss(params: LightGCNParams) -> Step:
 
 @torch.no_grad()
 def scorer_of(network: LightGCN) -> LightGCNScorer:
-    """What is served of a trained network."""
+    """The scorer of a trained network."""
     users, layers = network.users, network.layers
     # The sum of layers 0 … K - 1 is K times their mean.
     below = network.graph.mean_of_layers(network.embedding, layers - 1)[users:] * layers

@@ -88,7 +88,7 @@ class NegativeSampler(nn.Module):
         return torch.topk(self.probabilities.log() + noise, min(count, self.item_count)).indices
 
     def positives_among(self, users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
-        """Where a user had one of the shared items: rows of ``users``, columns of ``items``."""
+        """Pairs of a user and a shared item they had: rows of ``users``, columns of ``items``."""
         column = torch.full((self.item_count,), -1, device=items.device)
         column[items] = torch.arange(len(items), device=items.device)
         rows, had = self.positives(users)

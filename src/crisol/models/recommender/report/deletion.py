@@ -1,8 +1,7 @@
-"""Are explanations true? Delete what they name and see whether the score falls.
+"""The deletion test of the recommender's explanations; see :mod:`crisol.core.deletion`.
 
-The deletion test of attributions (arXiv:1806.07421, there for pixels): an item's score is computed
-again from the history without the events that its explanation names, and without as many others
-drawn at random. If the named ones carried the score it falls more without them.
+An item's score is computed again from the history without the events that its explanation names,
+and without as many others drawn at random.
 
 Legend: N events of a history.
 """
@@ -85,7 +84,7 @@ def _falls(
     items, which = np.unique([item for item, _ in variants], return_inverse=True)
     asked = np.tile(items, (len(parts), 1))
     scores = predictor.hybrid.score_items(histories, asked).astype(np.float64)
-    return np.subtract(scores[0, which], scores[np.arange(1, len(parts)), which])
+    return np.asarray(scores[0, which] - scores[np.arange(1, len(parts)), which])
 
 
 def _without(history: Histories, items: NDArray[np.int64]) -> Histories:

@@ -1,7 +1,7 @@
 """The family's figures, drawn in the house style of :mod:`crisol.core.drawing.figures`."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 from crisol.core.drawing import figures
 from crisol.core.metrics import Interval
 from crisol.models.recommender.method_params import HYBRID, WITHOUT
-
-if TYPE_CHECKING:
-    from crisol.models.recommender.predictor import RecommenderPredictor
-    from crisol.models.recommender.report.results import StudyResult
+from crisol.models.recommender.predictor import RecommenderPredictor
+from crisol.models.recommender.report.results import StudyResult
 
 MAP_ITEMS = 2000
 """So many items are drawn on a map, spread evenly over the popular and the rare."""
@@ -24,9 +22,9 @@ TAIL_METHODS = 6
 
 
 def draw(
-    results: "list[StudyResult]",
-    registered: "StudyResult",
-    predictor: "RecommenderPredictor",
+    results: list[StudyResult],
+    registered: StudyResult,
+    predictor: RecommenderPredictor,
     curve: list[dict[str, Any]],
     history: pd.DataFrame,
 ) -> dict[str, Figure]:
@@ -108,7 +106,7 @@ def long_tail(
 
 
 def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
-    """What variety costs: each point is the lists at one value of ``diversity``.
+    """Accuracy against variety: each point is the lists at one value of ``diversity``.
 
     Args:
         curve: rows with ``diversity``, ``NDCG@k`` and ``intra-list diversity``.
@@ -117,10 +115,10 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
     varieties = [row["intra-list diversity"] for row in curve]
     # Points that nearly meet would be written over one another; of those the first is named.
     apart, named = 0.03 * (max(varieties) - min(varieties)), [varieties[0]]
-    told = [f"{curve[0]['diversity']:g}"]
+    labels = [f"{curve[0]['diversity']:g}"]
     for row, variety in zip(curve[1:], varieties[1:], strict=True):
         clear = abs(variety - named[-1]) > apart
-        told.append(f"{row['diversity']:g}" if clear else "")
+        labels.append(f"{row['diversity']:g}" if clear else "")
         named += [variety] if clear else []
     return figures.lines(
         {
@@ -133,11 +131,11 @@ def diversity_accuracy(curve: Sequence[Mapping[str, Any]], k: int) -> Figure:
         x="intra-list diversity (1 - mean cosine of two items of a list)",
         y=f"NDCG@{k}",
         subtitle="the number at a point is the request's diversity",
-        point_names={"lists": told},
+        point_names={"lists": labels},
     )
 
 
-def item_maps(predictor: "RecommenderPredictor") -> dict[str, Figure]:
+def item_maps(predictor: RecommenderPredictor) -> dict[str, Figure]:
     """The predictor's items in two dimensions, where near ones are alike to it.
 
     Returns:
@@ -207,7 +205,7 @@ def _learning_curves(study: str, history: pd.DataFrame) -> dict[str, Figure]:
     return drawn
 
 
-def _times(lists: NDArray[np.int64], result: "StudyResult") -> NDArray[np.int64]:
+def _times(lists: NDArray[np.int64], result: StudyResult) -> NDArray[np.int64]:
     return np.bincount(lists[lists >= 0], minlength=result.known.item_count)
 
 

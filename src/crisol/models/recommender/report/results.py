@@ -25,7 +25,7 @@ VECTOR_DIMENSIONS = 64
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What a study's methods recommended to its tested users, and how good that was.
+    """The lists of a study's methods for its tested users, and their metrics.
 
     Attributes:
         study: the study.
@@ -140,10 +140,10 @@ def study_result(
 def user_attributes(users: pd.DataFrame, study: StudyParams, tested: list[str]) -> dict[str, Items]:
     """Each attribute of the study's users, sorted, to the rows of the tested ones who have it."""
     mine = users[users["source"] == study.source]
-    told = dict(zip(mine["user"], mine["attributes"], strict=True))
+    known = dict(zip(mine["user"], mine["attributes"], strict=True))
     having: dict[str, list[int]] = {}
     for row, user in enumerate(tested):
-        attributes = told.get(user, "").split(ATTRIBUTE_SEPARATOR)
+        attributes = known.get(user, "").split(ATTRIBUTE_SEPARATOR)
         for name in {attribute.strip() for attribute in attributes} - {""}:
             having.setdefault(name, []).append(row)
     return {name: np.array(rows) for name, rows in sorted(having.items())}

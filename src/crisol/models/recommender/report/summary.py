@@ -97,7 +97,7 @@ def summary(
 
 
 def _interval(values: Floats, resamples: int, seed: int) -> Interval:
-    """Of a mean over users; lists for which the figure is not defined (NaN) are left out."""
+    """The mean over users and its interval; lists without the figure (NaN) are left out."""
     values = values[~np.isnan(values)]
     if len(values) == 0:
         return Interval(float("nan"), float("nan"), float("nan"))

@@ -12,7 +12,7 @@ from crisol.models.recommender.report.results import StudyResult
 Row = dict[str, Any]
 
 MIN_GROUP_USERS = 20
-"""Of fewer users that share an attribute nothing is told."""
+"""Least number of users that share an attribute for a row of their own."""
 
 
 def method_rows(result: StudyResult) -> list[Row]:
@@ -91,12 +91,12 @@ def group_limit(result: StudyResult, resamples: int) -> list[str]:
     worst, best = (choose(groups, key=lambda name: groups[name].value) for choose in (min, max))
     if groups[worst].high >= groups[best].low:
         return []
-    told = [
+    shown = [
         f"{name} (NDCG@{result.study.k} {groups[name].value:.4f}, "
         f"{groups[name].low:.4f} to {groups[name].high:.4f})"
         for name in (worst, best)
     ]
-    return [f"Works worse for users with {told[0]} than for those with {told[1]}."]
+    return [f"Works worse for users with {shown[0]} than for those with {shown[1]}."]
 
 
 def _groups(result: StudyResult, resamples: int) -> dict[str, tuple[Items, Interval]]:
@@ -143,7 +143,7 @@ def verdict(result: StudyResult) -> str:
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:
-    """What a study was trained and tested on."""
+    """A sentence on the data that a study was trained and tested on."""
     known = result.known
     return (
         f"{result.study.name}: {known.user_count:,} users, {known.item_count:,} items"
@@ -157,23 +157,23 @@ def describe(result: StudyResult, synthetic: bool) -> str:
 def _described(result: StudyResult) -> str:
     if result.attributes is None:
         return ""
-    told = {row for rows in result.attributes.values() for row in rows.tolist()}
-    return f", {len(told):,} of whom tell something of themselves"
+    described = {row for rows in result.attributes.values() for row in rows.tolist()}
+    return f", {len(described):,} of whom tell something of themselves"
 
 
 def limits(result: StudyResult, synthetic: bool) -> list[str]:
-    """What the registered predictor cannot do."""
-    said = [
+    """The limits of the registered predictor, a sentence each."""
+    found = [
         "Ranks the items of its catalogue only; a new item needs a new version.",
         "Knows that somebody had an item, not whether they liked it.",
         "Tested on what users did without it: a list that changes behaviour is not measured here.",
         "Its served weights have seen training and validation events, not those it is tested on.",
     ]
     if not result.known.matrix.nnz:
-        return said
+        return found
     rare = float((result.known.item_counts == 0).mean())
     if rare:
-        said.append(f"{rare:.1%} of the items have no event and rest on their attributes alone.")
+        found.append(f"{rare:.1%} of the items have no event and rest on their attributes alone.")
     if synthetic:
-        said.append("The events are made up; nothing measured on them says anything about a shop.")
-    return said
+        found.append("The events are made up; nothing measured on them says anything about a shop.")
+    return found

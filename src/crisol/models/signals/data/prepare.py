@@ -103,7 +103,7 @@ def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
 
 
 def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -> np.ndarray:
-    """What the network reads for each sample, float32 [B, T, F]; chunked to bound memory."""
+    """The network's input for each sample, float32 [B, T, F]; chunked to bound memory."""
     values = bars[["open", "high", "low", "close", "volume"]].to_numpy(float)
     seconds = seconds_since_1970(bars["timestamp"])
     chosen = columns(network.features)

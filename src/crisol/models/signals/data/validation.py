@@ -103,7 +103,7 @@ def _timestamps(raw: RawTableValidator) -> pd.Series:
 
 
 def _check_relations(checked: RawTableValidator) -> None:
-    """What several columns or neighbouring rows must satisfy."""
+    """The checks across several columns or neighbouring rows."""
     bars = checked.rows
     checked.refuse(bars.high < bars.low, "high is below low")
     for name in ("open", "close"):

@@ -1,1 +1,1 @@
-"""What scores without a neural network."""
+"""Forecasts without a neural network, and the calibration of all forecasts."""

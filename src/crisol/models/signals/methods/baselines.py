@@ -1,4 +1,4 @@
-"""What the network has to beat: four forecasts made from the same samples and folds.
+"""The baselines of the network: four forecasts made from the same samples and folds.
 
 ``majority`` answers the training frequencies, ``persistence`` repeats the class of the newest bar,
 ``logistic`` and ``gradient_boosting`` read every feature of the newest bar. Offsets are fitted as

@@ -1,4 +1,4 @@
-"""What following the signals would have earned, traded one bar later and after costs."""
+"""The return of following the signals, traded one bar later and after costs."""
 
 from dataclasses import dataclass
 

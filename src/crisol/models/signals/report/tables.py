@@ -1,4 +1,4 @@
-"""What a person reads of an evaluation: tables, verdicts, limits."""
+"""The text of an evaluation's report: tables, verdicts, limits."""
 
 from typing import Any
 
@@ -47,7 +47,7 @@ def forecast_rows(result: StudyResult) -> list[dict[str, Any]]:
 
 
 def trading_rows(result: StudyResult) -> list[dict[str, Any]]:
-    """What each model would have earned, the next bar's return for its signal less the costs."""
+    """The return of each model: the next bar's return for its signal less the costs."""
     return [
         {
             "model": _title(result, name),
@@ -137,7 +137,7 @@ def _has_edge(result: StudyResult) -> bool:
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:
-    """What a study was tested on, in one sentence."""
+    """A sentence on the data that a study was tested on."""
     tested, study = result.tested, result.study
     kind = "synthetic bars" if synthetic else "bars"
     share = tested["label"].value_counts(normalize=True)
@@ -152,8 +152,8 @@ def describe(result: StudyResult, synthetic: bool) -> str:
 
 
 def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) -> list[str]:
-    """What the predictor should not be trusted with."""
-    said = [
+    """The limits of the predictor, a sentence each."""
+    sentences = [
         "A research model, not investment advice; past bars say little about future ones.",
         (
             f"Learned from {', '.join(sorted(result.tested['symbol'].unique())[:5])} at one bar "
@@ -165,13 +165,13 @@ def limits(result: StudyResult, predictor: SignalsPredictor, synthetic: bool) ->
         ),
     ]
     if any(abs(value) > 0 for value in predictor.description.offset):
-        said.append(
+        sentences.append(
             "Probabilities are stated as if sell, hold and buy were about equally frequent, so "
             "that hold, the most frequent, does not always win."
         )
     if synthetic:
-        said.insert(0, "Trained on made-up bars: it knows nothing about any market.")
-    return said
+        sentences.insert(0, "Trained on made-up bars: it knows nothing about any market.")
+    return sentences
 
 
 def _spread(values: list[float]) -> str:

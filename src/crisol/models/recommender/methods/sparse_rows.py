@@ -1,6 +1,6 @@
-"""Scoring by sums of sparse rows: what transitions and any other item-to-item matrix share.
+"""Sparse rows: the strongest entries, the sums that score histories, the arrays to store.
 
-Legend: B histories, N events, I items, C items asked about.
+Legend: B histories, N events, I items.
 """
 
 import numpy as np
@@ -9,19 +9,8 @@ from scipy.sparse import csr_matrix
 
 from crisol.core.arrays import Floats
 from crisol.models.recommender.data.histories import Histories
+from crisol.models.recommender.methods.event_weights import event_weights
 from crisol.models.recommender.methods.scorer import Arrays
-
-
-def event_weights(histories: Histories, recency: float) -> Floats:
-    """[N]: the weight of each event, times ``recency`` for every event that came after it.
-
-    >>> event_weights(Histories.of([[7, 8, 9], [5]]), 0.5).tolist()
-    [0.25, 0.5, 1.0, 1.0]
-    """
-    if recency == 1:
-        return histories.weights
-    ages = histories.starts[1:][histories.rows] - 1 - np.arange(len(histories.items))
-    return (histories.weights * recency**ages).astype(np.float32)
 
 
 def weighted(histories: Histories, item_count: int, recency: float) -> csr_matrix:

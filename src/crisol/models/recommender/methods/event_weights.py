@@ -1,4 +1,7 @@
-"""What each event of a history counts: the later the more, and once where an item recurs."""
+"""Weights of the events of histories: later ones weigh more, a repeated item counts once.
+
+Legend: N events.
+"""
 
 from dataclasses import replace
 
@@ -19,6 +22,18 @@ def recent(histories: Histories, power: float) -> Histories:
     later = histories.starts[1:][histories.rows] - 1 - np.arange(len(histories.items))
     weights = histories.weights * (1.0 + later) ** -power
     return replace(histories, weights=weights.astype(np.float32))
+
+
+def event_weights(histories: Histories, recency: float) -> Floats:
+    """[N]: the weight of each event, times ``recency`` for every event that came after it.
+
+    >>> event_weights(Histories.of([[7, 8, 9], [5]]), 0.5).tolist()
+    [0.25, 0.5, 1.0, 1.0]
+    """
+    if recency == 1:
+        return histories.weights
+    ages = histories.starts[1:][histories.rows] - 1 - np.arange(len(histories.items))
+    return (histories.weights * recency**ages).astype(np.float32)
 
 
 def shared_weights(history: Histories) -> Floats:
