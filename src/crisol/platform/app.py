@@ -18,11 +18,11 @@ from crisol.platform.api.idempotency import Answers
 from crisol.platform.api.refusals import refusal
 from crisol.platform.api.web_pages import web_pages
 from crisol.platform.datasets.dataset import UnknownDatasetError
-from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.datasets.uploads import BusyError, Uploads
-from crisol.platform.jobs import jobs
 from crisol.platform.jobs.events import Streams
+from crisol.platform.jobs.job_service import JobService
 from crisol.platform.settings import PlatformSettings
 from crisol.registry import recovery
 from crisol.registry.store import Store
@@ -79,7 +79,7 @@ class Platform(Application):
         self.health = health.Health()
         self.answers: Answers
         self.profiler: Profiler
-        self.jobs: Any = jobs.open_jobs(self)
+        self.jobs = JobService(store, self.datasets, settings, project, env)
         self._tidying: asyncio.Task[None] | None = None
 
     def admit(self, call: Call) -> None:
@@ -166,7 +166,8 @@ def open_store(project: Path, env: str | None) -> Store:
     from crisol.settings import CONFIG_LOADER_ARGS
 
     environment = env or os.environ.get("KEDRO_ENV")
-    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    arguments: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **arguments)
     store = Store.from_config(loader["mlflow"], project)
     store.activate()
     return store

@@ -17,12 +17,11 @@ from crisol.platform.datasets.dataset import (
     Dataset,
     DatasetConflictError,
     DatasetLimitError,
-    DatasetOptions,
     NewDataset,
     StoredFile,
     UnknownDatasetError,
 )
-from crisol.platform.datasets.datasets import CUT_SHORT, NEWEST_FIRST, OPTIONS, DatasetStore
+from crisol.platform.datasets.dataset_store import CUT_SHORT, NEWEST_FIRST, OPTIONS, DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.listing import PageQuery, decode_token, encode_token
 from crisol.platform.settings import PlatformSettings
@@ -132,15 +131,16 @@ def test_another_version_reads_the_same_files_otherwise(store: Store) -> None:
         datasets.create(NewDataset.model_validate({"from": first.id}), "you")
 
 
-def test_options_cannot_read_the_environment() -> None:
+def test_options_cannot_read_the_environment(store: Store) -> None:
+    wish = NewDataset(name="adult", options={"target": "${oc.env:SECRET}"})
     with pytest.raises(StoreError, match=r"options\.target"):
-        DatasetOptions(target="${oc.env:SECRET}").given()
+        opened(store).create(wish, "me")
 
 
 def test_others_see_what_is_ready_alone_and_pages_have_no_gaps(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crisol.platform.datasets.datasets._PAGE", 4)
+    monkeypatch.setattr("crisol.platform.datasets.dataset_store._PAGE", 4)
     datasets = opened(store, max_open_datasets="100")
     made = [datasets.create(NewDataset(name=f"set_{i}"), "me") for i in range(9)]
     for dataset in made[::2]:

@@ -15,7 +15,7 @@ from tests.platform.conftest import until
 
 from crisol.platform.jobs import processes, worker
 from crisol.platform.jobs.executor import LOCK, Outcome, Work, is_locked
-from crisol.platform.jobs.job import CANCEL
+from crisol.platform.jobs.job_tags import CANCEL
 from crisol.platform.jobs.logs import Logs
 from crisol.platform.jobs.verdict import last_words, verdict
 
@@ -128,7 +128,7 @@ def test_a_worker_that_is_killed_takes_its_run_along(ids) -> None:
     job_id, _ = ids
     code = (
         "import subprocess, sys, time\n"
-        "from crisol.platform import processes\n"
+        "from crisol.platform.jobs import processes\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
         " preexec_fn=processes.die_with_parent, start_new_session=True)\n"
         "time.sleep(600)"

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Params
+from crisol.core.params import NAMES_A_FILE, NAMES_AN_ENCODER, ChangesTo, OperatorOnly, Params
 from crisol.core.studies import StudiesParams, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
@@ -18,12 +18,12 @@ MemberName = Literal["linear", "neighbours", "transformer"]
 class DataParams(StudiesParams[StudyParams]):
     """The section ``products.data``; the ensemble of the registered study is the predictor."""
 
-    file: str = ""
+    file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """Products of your own, instead of the catalog's. This and the two below are given with
     ``--params``, and are part of the record that ``kedro reproduce`` trains from."""
-    images: str = ""
+    images: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """The folder of their pictures."""
-    pairs: str = ""
+    pairs: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """Pairs of your own to test the embedding on."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to what a file of your own calls it: ``{title: product_name, price: cost}``."""
@@ -62,10 +62,10 @@ class NetworkParams(Params):
     """Numbers into which words, pairs and pieces of words are hashed, for the bag of terms that is
     read beside the tokens."""
     gradient_checkpointing: bool = False
-    text_encoder: str | None = None
+    text_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
     """A transformers text encoder, by its name on the hub or a local directory, instead of the own
     word layers."""
-    image_encoder: str | None = None
+    image_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
     """A transformers image encoder, likewise, instead of the own patch layers."""
     frozen_encoders: bool = True
 
@@ -99,7 +99,9 @@ class MembersParams(Params):
 class ModelParams(MembersParams):
     """The section ``products.model``."""
 
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    by_study: Annotated[dict[str, dict[str, Any]], ChangesTo(MembersParams)] = Field(
+        default_factory=dict
+    )
     """Values that differ in one study: ``{flipkart: {network: {preset: tiny}}}``."""
 
     @model_validator(mode="after")

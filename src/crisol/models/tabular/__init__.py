@@ -6,6 +6,7 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "DataParams": "params",
+        "DatasetOptions": "params",
         "ModelParams": "params",
         "TrainParams": "params",
         "Predictor": "predictor:TabularPredictor",
@@ -16,6 +17,7 @@ __getattr__, __dir__ = lazy(
         "read": "data.reading",
         "infer": "data.inference",
         "profile": "data.profiling",
+        "profile_dataset": "data.uploaded",
         "clean": "data.prepare",
         "split": "data.parts",
         "fit": "training",

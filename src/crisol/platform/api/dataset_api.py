@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crisol.models.tabular.schema import Task
+from crisol.core.data.profile import Task
 from crisol.platform.api.idempotency import Once
 from crisol.platform.datasets.dataset import Dataset, NewDataset, State
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
@@ -113,7 +113,7 @@ def _shown(dataset: Dataset, caller: str) -> dict[str, Any]:
         "reason": dataset.reason,
         "description": dataset.description,
         "created": created.isoformat(timespec="milliseconds"),
-        "task": tags.get("task"),
+        "task": tags.get("task") or None,
         "target": tags.get("target") or None,
         "format": tags.get("format"),
         **{name: _number(tags.get(name)) for name in ("rows", "columns", "warnings")},
@@ -208,7 +208,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         status=201,
         scope="trainer",
         audit="dataset.create",
-        notes=Notes(errors=(404, 429), response_headers={"Location": "Where it is."}),
+        notes=Notes(errors=(404, 422, 429), response_headers={"Location": "Where it is."}),
     ),
     Handle(
         "/v1/datasets",

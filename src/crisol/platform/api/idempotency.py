@@ -132,7 +132,7 @@ def _gone(process: str) -> bool:
         found = psutil.Process(int(pid))
         if found.status() == psutil.STATUS_ZOMBIE:  # nobody has taken leave of it
             return True
-        return abs(found.create_time() - float(started)) > 1.5
+        return bool(abs(found.create_time() - float(started)) > 1.5)
     except psutil.NoSuchProcess:
         return True
 

@@ -15,7 +15,7 @@ from crisol.platform.datasets.uploads import (
     TooLargeError,
     UploadError,
 )
-from crisol.platform.jobs.job_store import UnknownJobError
+from crisol.platform.jobs.job_runs import UnknownJobError
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.store import StoreError
 from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation

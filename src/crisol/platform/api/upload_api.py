@@ -103,7 +103,8 @@ async def _upload(app: Any, question: Question, call: Call) -> Answer:
         raise
     call.about = dataset.id
     await receive(app, call, dataset, question.query.part, question.query.name, terms)
-    return await app.in_thread(_answer, app, question)
+    answer: Answer = await app.in_thread(_answer, app, question)
+    return answer
 
 
 def _answer(app: Any, question: Question) -> Answer:

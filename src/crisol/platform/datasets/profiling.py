@@ -19,7 +19,7 @@ from threading import Event, Lock
 import psutil
 
 from crisol.platform.datasets.dataset import Dataset
-from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling_worker import REFUSED
 from crisol.platform.settings import PlatformSettings
 
@@ -87,7 +87,7 @@ class Profiler:
         try:
             options = out / "options.json"
             options.write_text(json.dumps(self._datasets.options(dataset)), encoding="utf-8")
-            reason = self._run(self._datasets.files(dataset), options, out)
+            reason = self._run(dataset.family, self._datasets.files(dataset), options, out)
             if self._stopping.is_set() and reason:
                 return
             if reason:
@@ -98,10 +98,10 @@ class Profiler:
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    def _run(self, data: Path, options: Path, out: Path) -> str:
-        """Why the process did not come to its end; empty: it did."""
-        command = [sys.executable, "-m", "crisol.platform.datasets.profiling_worker", data.name,
-                   str(options), str(out), str(os.getpid()),
+    def _run(self, family: str, data: Path, options: Path, out: Path) -> str:
+        """Run the process; why it did not finish, or an empty text."""
+        command = [sys.executable, "-m", "crisol.platform.datasets.profiling_worker", family,
+                   data.name, str(options), str(out), str(os.getpid()),
                    str(self._settings.max_columns)]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k in _KEPT}
         with (out / "log").open("wb") as log:

@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Protocol, Self
 
 from crisol.core.errors import FieldError
-from crisol.platform.datasets.dataset import Dataset, Part, StoredFile
-from crisol.platform.datasets.uploads import OffsetError, UploadError, Writer
+from crisol.platform.datasets.dataset import Dataset, Part
+from crisol.platform.datasets.dataset_store import DatasetStore
+from crisol.platform.datasets.profiling import Profiler
+from crisol.platform.datasets.uploads import OffsetError, UploadError, Uploads, Writer
+from crisol.platform.settings import PlatformSettings
 from crisol.serving.http.asgi import Call
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.limits import ClientDisconnected
@@ -89,8 +91,17 @@ def _digest(headers: Mapping[bytes, bytes]) -> bytes | None:
     return digest
 
 
+class Receiver(Protocol):
+    """The parts of the platform that a file passes through."""
+
+    platform_settings: PlatformSettings
+    uploads: Uploads
+    datasets: DatasetStore
+    profiler: Profiler
+
+
 async def receive(
-    app: Any, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
+    app: Receiver, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
     """Bring a body to the disk; a file that ends with it becomes the dataset's.
 
@@ -122,7 +133,7 @@ async def receive(
             await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
+async def _write(app: Receiver, call: Call, writer: Writer, terms: Terms) -> None:
     """Write what arrives, and what had arrived when the client went away, too."""
     settings = app.platform_settings
     buffer = bytearray()
@@ -148,10 +159,9 @@ async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
         await asyncio.to_thread(writer.close)
 
 
-def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
+def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> None:
     """Make a file that is whole the dataset's; with the last one it is profiled."""
-    found: tuple[StoredFile, Path] = app.uploads.finish(dataset.id, part)
-    file, path = found
+    file, path = app.uploads.finish(dataset.id, part)
     if digest is not None and digest != bytes.fromhex(file.sha256):
         raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
     if app.datasets.attach(dataset, file, path).state == "profiling":

@@ -48,7 +48,7 @@ class Streams:
         Raises:
             ApiError: 503, there are too many.
         """
-        if sum(there.ag_frame is not None for there in self._streams) >= self._most:
+        if sum(not _is_over(there) for there in self._streams) >= self._most:
             again = {"retry-after": "10"}
             said = f"{self._most} streams of events are open; ask for the progress instead."
             raise ApiError(503, said, code="too_many_streams", headers=again)
@@ -108,6 +108,11 @@ async def follow(
 
 def _event(kind: str, data: Any, trials: int, offset: int) -> Event:
     return Event(data, kind, f"t{trials}-l{offset}")
+
+
+def _is_over(stream: AsyncGenerator[Event, None]) -> bool:
+    """Whether a stream has ended or was closed; a generator without a frame has."""
+    return getattr(stream, "ag_frame", None) is None
 
 
 async def _pause(stopping: asyncio.Event) -> None:

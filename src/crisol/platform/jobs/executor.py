@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-ORDER, RUN, LOCK, LOG = "order.json", "run.yml", "lock", "log.txt"
-"""Files of a job's folder: what the worker is told, what ``kedro run`` is told, who works, what
-was printed."""
+WORKER, RUN, LOCK, LOG = "worker.json", "run.yml", "lock", "log.txt"
+"""Files of a job's folder: the worker's settings, the configuration of ``kedro run``, the lock of
+the worker, the output."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Work:
     Attributes:
         job_id: the MLflow run.
         attempt: from 1.
-        folder: of the job, with everything the worker needs (:mod:`crisol.platform.jobs.orders`).
+        folder: of the job, with everything the worker needs.
     """
 
     job_id: str
@@ -98,7 +98,7 @@ class Executor(Protocol):
 
 
 class ExecutorError(RuntimeError):
-    """Work could not be begun."""
+    """Work could not be started."""
 
 
 def is_locked(path: Path) -> bool:

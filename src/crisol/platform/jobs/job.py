@@ -1,7 +1,8 @@
-"""What a job is: an MLflow run that was scheduled first, and how it is asked for.
+"""A job, and the request that makes one.
 
-Its state is the run's: SCHEDULED, RUNNING, FINISHED, FAILED, KILLED. What MLflow has no field for
-is in the tags below. Parameters lie whole in the run's artefacts (:data:`REQUEST_FILE`).
+A job is an MLflow run that is scheduled before it starts. Its state is the run's: SCHEDULED,
+RUNNING, FINISHED, FAILED, KILLED. The run's tags (:mod:`crisol.platform.jobs.job_tags`) hold the
+facts that MLflow has no field for; the whole request is an artefact of the run.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from crisol.core.contract import Contract
+from crisol.platform.jobs import job_tags
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.tracking.runs import FAMILY_TAG, JOB_TAG, MODEL_TAG, STARTED_TAG
 
@@ -28,29 +30,6 @@ STATUSES: dict[str, Status] = {
 }
 """MLflow's words to ours."""
 ENDED = ("completed", "failed", "cancelled")
-REQUEST_FILE = "job/request.json"
-LOG_FILE = "job/log.txt"
-
-OWNER = "crisol.job.owner"
-ENVIRONMENT = "crisol.job.environment"
-DATASET = "crisol.job.dataset"
-HELD = "crisol.job.held"
-"""``new`` until the request is stored whole, ``true`` until it is started, then ``false``."""
-PRIORITY = "crisol.job.priority"
-RETRIES = "crisol.job.retries"
-ATTEMPT = "crisol.job.attempt"
-"""The attempt that was begun last."""
-EXECUTOR = "crisol.job.executor"
-LIMITS = "crisol.job.limits"
-CANCEL = "crisol.job.cancel"
-"""Who asked for it to be cancelled."""
-REASON = "crisol.job.reason"
-SETTLED = "crisol.job.settled"
-"""When nothing of it was left: from then on its status is final."""
-MEMORY = "crisol.job.peak_memory_mb"
-DIGEST = "crisol.job.request_digest"
-IDEMPOTENCY = "crisol.idempotency"
-VERSION = "crisol.version_registered"
 _NAME = r"[^\x00-\x1f\x7f]+"
 
 
@@ -153,33 +132,33 @@ def job_of(run: "Run") -> Job:
     """
     tags, info = run.data.tags, run.info
     status = STATUSES[info.status]
-    if status in ENDED and SETTLED not in tags:
+    if status in ENDED and job_tags.SETTLED not in tags:
         status = "running"
     started = _moment(tags.get(STARTED_TAG))
     ended = _from_ms(info.end_time) if status in ENDED else None
     until = ended or datetime.now(tz=UTC)
-    number = tags.get(VERSION)
+    number = tags.get(job_tags.VERSION)
     return Job(
         id=info.run_id,
         name=info.run_name or "",
         family=tags[FAMILY_TAG],
         model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
-        environment=tags.get(ENVIRONMENT, "base"),
-        dataset=tags.get(DATASET),
-        owner=tags.get(OWNER, ""),
+        environment=tags.get(job_tags.ENVIRONMENT, "base"),
+        dataset=tags.get(job_tags.DATASET),
+        owner=tags.get(job_tags.OWNER, ""),
         status=status,
         detail=_detail(status, info.status, tags),
-        reason=tags.get(REASON),
-        priority=int(tags.get(PRIORITY, 0)),
-        retries=int(tags.get(RETRIES, 0)),
-        attempts=int(tags.get(ATTEMPT, 0)),
-        limits=Limits(**json.loads(tags.get(LIMITS, "{}"))),
-        executor=tags.get(EXECUTOR),
+        reason=tags.get(job_tags.REASON),
+        priority=int(tags.get(job_tags.PRIORITY, 0)),
+        retries=int(tags.get(job_tags.RETRIES, 0)),
+        attempts=int(tags.get(job_tags.ATTEMPT, 0)),
+        limits=Limits(**json.loads(tags.get(job_tags.LIMITS, "{}"))),
+        executor=tags.get(job_tags.EXECUTOR),
         created=_from_ms(info.start_time),
         started=started,
         ended=ended,
         seconds=round((until - started).total_seconds(), 3) if started else None,
-        peak_memory_mb=float(tags[MEMORY]) if MEMORY in tags else None,
+        peak_memory_mb=float(tags[job_tags.MEMORY]) if job_tags.MEMORY in tags else None,
         version=JobVersion(
             model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
             number=number,
@@ -193,13 +172,13 @@ def job_of(run: "Run") -> Job:
 def _detail(status: Status, raw: str, tags: dict[str, str]) -> str | None:
     if status in ENDED:
         return None
-    if CANCEL in tags:
+    if job_tags.CANCEL in tags:
         return "cancelling"
     if status == "running":
         return None if raw == "RUNNING" else "ending"
-    if tags.get(HELD) != "false":
+    if tags.get(job_tags.HELD) != "false":
         return "held"
-    return "starting" if EXECUTOR in tags else "queued"
+    return "starting" if job_tags.EXECUTOR in tags else "queued"
 
 
 def line_of(family: str, dataset_name: str) -> str:

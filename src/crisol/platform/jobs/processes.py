@@ -49,7 +49,8 @@ def of_job(job_id: str) -> list[psutil.Process]:
 
 def descendants() -> list[psutil.Process]:
     """Every living process that comes from this one."""
-    return psutil.Process().children(recursive=True)
+    found: list[psutil.Process] = psutil.Process().children(recursive=True)
+    return found
 
 
 def memory_mb(processes: Iterable[psutil.Process]) -> float:

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from crisol.core.contract import Contract
 from crisol.core.progress import PREFIX
 from crisol.platform.jobs.job import Job, Status, job_of
-from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.job_runs import JobRuns
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -132,7 +132,7 @@ class ProgressReader:
             of another length, all nodes have the same.
     """
 
-    def __init__(self, jobs: JobStore, shares: Shares = lambda _: ()) -> None:
+    def __init__(self, jobs: JobRuns, shares: Shares = lambda _: ()) -> None:
         self._jobs, self._shares = jobs, shares
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
@@ -147,8 +147,9 @@ class ProgressReader:
         found = known.snapshot
         if found is not None and self._is_fresh(known, found):
             return found
-        # While one reads, the others make do with what was read before.
-        if not known.lock.acquire(blocking=found is None or known.read_at < 0):
+        if found is None or known.read_at < 0:
+            known.lock.acquire()
+        elif not known.lock.acquire(blocking=False):  # another thread reads it anew just now
             return found
         try:
             found = known.snapshot
@@ -219,8 +220,16 @@ class ProgressReader:
             detail=job.detail,
             reason=job.reason,
             fraction=round(known.fraction, 4),
-            **{name: _whole(told.get(name)) for name in _COUNTS},
-            **{name: told.get(name) for name in _MEASURES},
+            nodes_done=_whole(told.get("nodes_done")),
+            nodes=_whole(told.get("nodes")),
+            unit=_whole(told.get("unit")),
+            epoch=_whole(told.get("epoch")),
+            epochs=_whole(told.get("epochs")),
+            batch=_whole(told.get("batch")),
+            batches=_whole(told.get("batches")),
+            loss=told.get("loss"),
+            learning_rate=told.get("learning_rate"),
+            samples_per_second=told.get("samples_per_second"),
             accuracy=_accuracy(results),
             seconds=job.seconds,
             seconds_left=None if job.over else _seconds_left(told),
@@ -247,10 +256,6 @@ class ProgressReader:
         curve = sorted((point.step, point.value) for point in points)
         every = -(-len(curve) // _MAX_POINTS)
         return curve[::every] if every > 1 else curve
-
-
-_COUNTS = ("nodes_done", "nodes", "unit", "epoch", "epochs", "batch", "batches")
-_MEASURES = ("loss", "learning_rate", "samples_per_second")
 
 
 def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> float:

@@ -16,18 +16,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import LOG, Executor, ExecutorError, Work
 from crisol.platform.jobs.job import Job, job_of
-from crisol.platform.jobs.job_store import JobStore
-from crisol.platform.jobs.orders import Orders, WorkerTerms
+from crisol.platform.jobs.job_runs import JobRuns
+from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.platform.jobs.verdict import Verdict, last_words, verdict
 from crisol.registry.release import registration
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.store import StoreError
 
 NumberT = TypeVar("NumberT", int, float)
-_log = logging.getLogger("crisol.serving.state.jobs")
+_log = logging.getLogger("crisol.serving.jobs")
 _BUSY_S, _IDLE_S, _AWAY_S = 0.25, 1.0, 2.0
 _REFRESH_S = 10.0
 """How often is looked for jobs that another service stored."""
@@ -77,15 +77,20 @@ class Scheduler:
     Args:
         jobs: where they are.
         executor: where they are carried out.
-        orders: writes down what a worker is told.
+        configurator: writes the configuration of a job for its worker.
         folder: with a folder for each job that was begun.
         bounds: what all jobs are held to.
     """
 
     def __init__(
-        self, jobs: JobStore, executor: Executor, orders: Orders, folder: Path, bounds: Bounds
+        self,
+        jobs: JobRuns,
+        executor: Executor,
+        configurator: RunConfigurator,
+        folder: Path,
+        bounds: Bounds,
     ) -> None:
-        self._jobs, self._executor, self._orders = jobs, executor, orders
+        self._jobs, self._executor, self._configurator = jobs, executor, configurator
         self._folder, self._bounds = folder, bounds
         self._running: dict[str, _Running] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -203,7 +208,7 @@ class Scheduler:
             except StoreError:  # its run was deleted from MLflow
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            work = self._work(folder.name, int(run.data.tags.get(words.ATTEMPT, 0)))
+            work = self._work(folder.name, int(run.data.tags.get(job_tags.ATTEMPT, 0)))
             begun = work.started_file.exists() or self._executor.alive(work)
             if begun or run.info.status not in ("SCHEDULED", "RUNNING"):
                 self._running[work.job_id] = _Running(work)
@@ -211,11 +216,11 @@ class Scheduler:
             job_id = run.info.run_id
             if job_id in self._running:
                 continue
-            if words.ATTEMPT in run.data.tags:  # its folder is gone: so is everything of it
+            if job_tags.ATTEMPT in run.data.tags:  # its folder is gone: so is everything of it
                 self._running[job_id] = _Running(
-                    self._work(job_id, int(run.data.tags[words.ATTEMPT]))
+                    self._work(job_id, int(run.data.tags[job_tags.ATTEMPT]))
                 )
-            elif words.HELD in run.data.tags:  # creating it was cut short
+            elif job_tags.HELD in run.data.tags:  # creating it was cut short
                 self._jobs.give_back(job_id, "")
         self._refresh()
 
@@ -238,12 +243,12 @@ class Scheduler:
         job_id = info.run_id
         if job_id in self._running or info.status != "SCHEDULED":
             return
-        if words.CANCEL in tags:
+        if job_tags.CANCEL in tags:
             self._waiting.pop(job_id, None)
-            self._jobs.settle(job_id, "cancelled", {words.REASON: tags[words.CANCEL]}, None)
+            self._jobs.settle(job_id, "cancelled", {job_tags.REASON: tags[job_tags.CANCEL]}, None)
             shutil.rmtree(self._folder / job_id, ignore_errors=True)
-        elif tags.get(words.HELD) == "false":
-            rank = (-int(tags.get(words.PRIORITY, 0)), info.start_time)
+        elif tags.get(job_tags.HELD) == "false":
+            rank = (-int(tags.get(job_tags.PRIORITY, 0)), info.start_time)
             self._waiting[job_id] = _Waiting(rank, job_id)
 
     # -- beginning ---------------------------------------------------------------------------------
@@ -281,10 +286,10 @@ class Scheduler:
         attempt = job.attempts if never_began else job.attempts + 1
         work = self._work(job_id, attempt)
         try:
-            _, order = self._jobs.request(job_id)
-            self._orders.write(work, order, self._terms(job))
+            _, configuration = self._jobs.request(job_id)
+            self._configurator.write(work, configuration, self._worker_settings(job))
             self._jobs.tag(
-                job_id, {words.ATTEMPT: str(attempt), words.EXECUTOR: self._executor.name}
+                job_id, {job_tags.ATTEMPT: str(attempt), job_tags.EXECUTOR: self._executor.name}
             )
             self._executor.submit(work)
         except (ExecutorError, StoreError) as error:
@@ -293,12 +298,12 @@ class Scheduler:
         self._running[job_id] = _Running(work)
         _log.info("job begun", extra={"fields": {"job": job_id, "attempt": attempt}})
 
-    def _terms(self, job: Job) -> WorkerTerms:
+    def _worker_settings(self, job: Job) -> WorkerSettings:
         bounds, limits = self._bounds, job.limits
         store = self._jobs.store
         # The run is in this store, whatever store the job's own environment would name.
         environment = {"MLFLOW_TRACKING_URI": store.tracking_uri, "COLUMNS": "160"}
-        return WorkerTerms(
+        return WorkerSettings(
             environment=environment,
             time_s=_least(limits.time_s, bounds.time_s),
             memory_mb=_least(limits.memory_mb, bounds.memory_mb),
@@ -328,7 +333,7 @@ class Scheduler:
             if work.job_id not in asked and now - running.looked < _AWAY_S:
                 return
             running.looked = now
-            if words.CANCEL not in self._jobs.run(work.job_id).data.tags:
+            if job_tags.CANCEL not in self._jobs.run(work.job_id).data.tags:
                 return
             running.kill_at = now + self._executor.grace_s + _PATIENCE_S
         if now < running.kill_at:
@@ -357,10 +362,10 @@ class Scheduler:
     def _end(self, work: Work, found: Verdict) -> None:
         job_id, folder = work.job_id, work.folder
         run = self._jobs.run(job_id)
-        tags = {words.REASON: found.reason} if found.reason else {}
+        tags = {job_tags.REASON: found.reason} if found.reason else {}
         outcome = work.outcome()
         if outcome is not None:
-            tags[words.MEMORY] = str(outcome.peak_memory_mb)
+            tags[job_tags.MEMORY] = str(outcome.peak_memory_mb)
         if found.status != "completed":
             registration.sweep(self._jobs.store, job_of(run).model)
         elif semver := self._jobs.semver(job_id):

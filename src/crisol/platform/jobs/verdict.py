@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import Outcome
 from crisol.platform.jobs.job import STATUSES, Status
 
@@ -49,8 +49,8 @@ def verdict(status: str, tags: Mapping[str, str], outcome: Outcome | None, said:
     """
     if status == "FINISHED":
         return Verdict("completed")
-    if words.CANCEL in tags:
-        return Verdict("cancelled", tags[words.CANCEL])
+    if job_tags.CANCEL in tags:
+        return Verdict("cancelled", tags[job_tags.CANCEL])
     if outcome is None:
         return Verdict("failed", "its worker ended without a word (killed, or lost)", lost=True)
     if outcome.ended_by in _LIMITS:

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any
 
 from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, LOG, ORDER, RUN, Work, write_whole
+from crisol.platform.jobs.executor import LOCK, LOG, RUN, WORKER, Work, write_whole
 
 _LOOK_S = 0.2
 _MEASURE_S = 1.0
@@ -40,9 +40,8 @@ def main(folder: Path, attempt: int) -> int:
         work.started_file.touch(exist_ok=False)
     except FileExistsError:  # an attempt is begun once, whatever became of it
         return ALREADY
-    order = json.loads((folder / ORDER).read_text())
-    attempt_now = _Attempt(work, order)
-    outcome = attempt_now.carry_out()
+    settings = json.loads((folder / WORKER).read_text())
+    outcome = _Attempt(work, settings).carry_out()
     write_whole(work.outcome_file, outcome)
     return 0
 
@@ -67,8 +66,8 @@ def _lock(path: Path) -> int | None:
 class _Attempt:
     """A ``kedro run`` under supervision."""
 
-    def __init__(self, work: Work, order: dict[str, Any]) -> None:
-        self._work, self._order = work, order
+    def __init__(self, work: Work, settings: dict[str, Any]) -> None:
+        self._work, self._settings = work, settings
         self._ended_by: str | None = None
         self._kill_at: float | None = None
         self._peak_mb = 0.0
@@ -102,13 +101,13 @@ class _Attempt:
         self._stop = True
 
     def _start(self) -> tuple[subprocess.Popen[bytes], threading.Thread]:
-        folder, order = self._work.folder, self._order
+        folder, settings = self._work.folder, self._settings
         environment = processes.job_environment(
-            os.environ, self._work.job_id, {**order["environment"], "PYTHONUNBUFFERED": "1"}
+            os.environ, self._work.job_id, {**settings["environment"], "PYTHONUNBUFFERED": "1"}
         )
         run = subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", "--config", str(folder / RUN)],
-            cwd=order["project"],
+            cwd=settings["project"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -118,7 +117,7 @@ class _Attempt:
         )
         said = run.stdout
         assert said is not None
-        keep = _keeper(folder / LOG, order["max_log_bytes"])
+        keep = _keeper(folder / LOG, settings["max_log_bytes"])
         copying = threading.Thread(target=_copy, args=(said.fileno(), keep), daemon=True)
         copying.start()
         return run, copying
@@ -128,7 +127,7 @@ class _Attempt:
         self._peak_mb = max(self._peak_mb, used_mb)
         if self._ended_by is not None:
             return
-        time_s, memory_mb = self._order["time_s"], self._order["memory_mb"]
+        time_s, memory_mb = self._settings["time_s"], self._settings["memory_mb"]
         if memory_mb is not None and used_mb > memory_mb:
             self._ended_by = "memory_limit"
             self._kill_at = 0.0  # it grows on while it is asked
@@ -142,7 +141,7 @@ class _Attempt:
         if self._ended_by is None:
             return
         if self._kill_at is None:
-            self._kill_at = now + self._order["grace_s"]
+            self._kill_at = now + self._settings["grace_s"]
             os.killpg(run.pid, signal.SIGTERM)
         elif now >= self._kill_at:
             processes.send(processes.descendants(), signal.SIGKILL)

@@ -169,7 +169,7 @@ export function setUpJobs(refresh) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(async () => {
-      const job = await make("/v1/jobs", order(form.elements));
+      const job = await make("/v1/jobs", jobRequest(form.elements));
       form.closest("details").open = false;
       await refresh();
       return `Job ${job.name || job.id} is ${job.status}.`;
@@ -177,7 +177,7 @@ export function setUpJobs(refresh) {
   });
 }
 
-function order(given) {
+function jobRequest(given) {
   let parameters = {};
   if (given.parameters.value.trim()) {
     try {

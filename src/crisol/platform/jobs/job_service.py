@@ -1,15 +1,18 @@
 """Jobs, as the platform's endpoints use them: who may do what, and all that makes them go."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import Executor
 from crisol.platform.jobs.job import Job, JobRequest, job_of
-from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.job_parameters import DatasetChoice, field_error
+from crisol.platform.jobs.job_runs import JobRuns
+from crisol.platform.jobs.local_executor import LocalExecutor
 from crisol.platform.jobs.logs import LogPart, Logs
-from crisol.platform.jobs.orders import DatasetChoice, Order, Orders, refusal
 from crisol.platform.jobs.progress import ProgressReader, Snapshot
+from crisol.platform.jobs.ray_executor import RayExecutor
+from crisol.platform.jobs.run_configuration import RunConfiguration, RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 from crisol.platform.settings import PlatformSettings
 from crisol.registry.store import Store, StoreError
@@ -20,12 +23,42 @@ JOBS_FOLDER = "jobs"
 """In the state folder: a folder for each job that goes on."""
 
 
-class Jobs:
+class ReadyDataset(Protocol):
+    """A dataset, as a job needs to know it."""
+
+    id: str
+    name: str
+    state: str
+
+    @property
+    def family(self) -> str:
+        """The family that reads it."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused; empty where it was not."""
+
+
+class Datasets(Protocol):
+    """The store that the datasets of jobs come from."""
+
+    def get_for(self, dataset_id: str, caller: str) -> Any:
+        """A dataset, if the caller may know of it.
+
+        Raises:
+            StoreError: there is none.
+        """
+
+    def parameters(self, dataset: Any) -> dict[str, Any]:
+        """The section ``data`` of a job on the dataset."""
+
+
+class JobService:
     """Everything about jobs. Methods may wait for the database: call them in threads.
 
     Args:
         store: where their runs are.
-        datasets: the platform's (:class:`crisol.platform.datasets.datasets.DatasetStore`).
+        datasets: of the platform.
         settings: of the platform.
         project: the project directory.
         env: environment of jobs that name none.
@@ -34,20 +67,20 @@ class Jobs:
     def __init__(
         self,
         store: Store,
-        datasets: Any,
+        datasets: Datasets,
         settings: PlatformSettings,
         project: Path,
         env: str | None,
     ) -> None:
         folder = settings.state_dir.absolute() / JOBS_FOLDER
         self._datasets, self._settings = datasets, settings
-        self.store = JobStore(store)
-        self._orders = Orders(project.absolute(), env)
+        self.store = JobRuns(store)
+        self._configurator = RunConfigurator(project.absolute(), env)
         self._executor = open_executor(settings, project.absolute())
         self._scheduler = Scheduler(
             self.store,
             self._executor,
-            self._orders,
+            self._configurator,
             folder,
             Bounds(
                 workers=settings.workers,
@@ -57,7 +90,7 @@ class Jobs:
                 keep_s=settings.job_keep_s,
             ),
         )
-        self._progress = ProgressReader(self.store, self._orders.shares)
+        self._progress = ProgressReader(self.store, self._configurator.shares)
         self._logs = Logs(self.store, folder)
 
     def start(self) -> None:
@@ -96,10 +129,10 @@ class Jobs:
         """
         if caller.name.startswith("jwt:") and not caller.subject:
             raise ApiError(403, "The token names nobody (sub), so nobody could own the job.")
-        order = self._orders.check(request, self._choose(request, caller))
+        run = self._configurator.configure(request, self._choose(request, caller))
         self._check_limits(request)
         self._check_room(caller)
-        made = self.store.create(request, order, caller.name, mark)
+        made = self.store.create(request, run, caller.name, mark)
         self._scheduler.wake(made.id)
         return made
 
@@ -107,13 +140,15 @@ class Jobs:
         if request.dataset is None:
             return None
         try:
-            dataset = self._datasets.get_for(request.dataset, caller.name)
+            dataset: ReadyDataset = self._datasets.get_for(request.dataset, caller.name)
         except StoreError as error:
-            raise refusal("dataset", str(error)) from None
+            raise field_error("dataset", str(error)) from None
         if dataset.state != "ready":
             why = f": {dataset.reason}" if dataset.reason else ""
-            raise refusal("dataset", f"it must be ready, and is {dataset.state}{why}")
-        return DatasetChoice(dataset.id, dataset.name, self._datasets.parameters(dataset))
+            raise field_error("dataset", f"it must be ready, and is {dataset.state}{why}")
+        return DatasetChoice(
+            dataset.id, dataset.family, dataset.name, self._datasets.parameters(dataset)
+        )
 
     def _check_limits(self, request: JobRequest) -> None:
         """Refuse a limit beyond the operator's, rather than lower it in silence."""
@@ -121,11 +156,11 @@ class Jobs:
         for name, most in allowed.items():
             wished = getattr(request.limits, name)
             if wished is not None and most is not None and wished > most:
-                raise refusal(f"limits.{name}", f"the platform allows at most {most:g}")
+                raise field_error(f"limits.{name}", f"the platform allows at most {most:g}")
 
     def _check_room(self, caller: Identity) -> None:
         most = self._settings.max_open_jobs
-        tags = {words.OWNER: caller.name}
+        tags = {job_tags.OWNER: caller.name}
         open_now = sum(
             len(self.store.search(statuses=[status], tags=tags, limit=most)[0])
             for status in ("pending", "running")
@@ -145,7 +180,7 @@ class Jobs:
         if job.over or job.detail == "cancelling":
             raise ApiError(409, f"The job is {job.detail or job.status}: make another one.")
         if job.detail == "held":
-            self.store.tag(job_id, {words.HELD: "false"})
+            self.store.tag(job_id, {job_tags.HELD: "false"})
             self._told(job_id)
         return self.store.get(job_id)
 
@@ -160,7 +195,9 @@ class Jobs:
         if job.over:
             raise ApiError(409, f"The job is over: it is {job.status}.")
         if job.detail != "cancelling":
-            self.store.tag(job_id, {words.CANCEL: f"cancelled by {caller.subject or caller.name}"})
+            self.store.tag(
+                job_id, {job_tags.CANCEL: f"cancelled by {caller.subject or caller.name}"}
+            )
             self._told(job_id)
         return self.store.get(job_id)
 
@@ -184,12 +221,12 @@ class Jobs:
         """
         return self.store.get(job_id)
 
-    def asked(self, job_id: str) -> tuple[JobRequest, Order]:
+    def asked(self, job_id: str) -> tuple[JobRequest, RunConfiguration]:
         """What was asked for, and what it came to."""
         return self.store.request(job_id)
 
     def list(self, **asked: Any) -> tuple[list[Job], str | None]:
-        """A page of jobs; see :meth:`JobStore.search`."""
+        """A page of jobs; see :meth:`JobRuns.search`."""
         found, token = self.store.search(**asked)
         return [job_of(run) for run in found], token
 
@@ -209,20 +246,5 @@ class Jobs:
 def open_executor(settings: PlatformSettings, project: Path) -> Executor:
     """Where the settings say that jobs are carried out."""
     if settings.executor == "ray":
-        from crisol.platform.jobs.ray_executor import RayExecutor
-
         return RayExecutor(settings.ray_address, project, settings.grace_s)
-    from crisol.platform.jobs.local_executor import LocalExecutor
-
     return LocalExecutor(project, settings.grace_s)
-
-
-def open_jobs(platform: Any) -> Jobs:
-    """The jobs of the platform's application."""
-    return Jobs(
-        platform.store,
-        platform.datasets,
-        platform.platform_settings,
-        platform.project,
-        platform.env,
-    )

@@ -1,4 +1,4 @@
-"""What `kedro run` is told, from what a client asked for."""
+"""The configuration of `kedro run`, from the request of a client."""
 
 import json
 from functools import reduce
@@ -9,12 +9,14 @@ import yaml
 from tests.conftest import ROOT
 
 from crisol.models.tabular.params import AutoParams
-from crisol.platform.jobs.executor import ORDER, RUN, Work
+from crisol.platform.jobs.executor import RUN, WORKER, Work
 from crisol.platform.jobs.job import JobRequest, line_of
-from crisol.platform.jobs.orders import DatasetChoice, Orders, WorkerTerms
+from crisol.platform.jobs.job_parameters import DatasetChoice
+from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.serving.http.errors import ApiError
 
-ADULT = DatasetChoice("1" * 32, "adult", {"file": "/d/adult", "dataset": "adult", "target": "x"})
+DATA = {"file": "/d/adult", "dataset": "adult", "target": "x"}
+ADULT = DatasetChoice("1" * 32, "tabular", "adult", DATA)
 
 
 def ask(**model: object) -> JobRequest:
@@ -22,34 +24,37 @@ def ask(**model: object) -> JobRequest:
 
 
 def test_a_dataset_takes_the_place_of_the_sample_and_its_settings() -> None:
-    order = Orders(ROOT, None).check(ask(auto={"time_budget_s": 30}), ADULT)
-    assert order.model == "tabular.adult"
-    data, model = order.parameters["data"], order.parameters["model"]
+    run = RunConfigurator(ROOT, None).configure(ask(auto={"time_budget_s": 30}), ADULT)
+    assert run.model == "tabular.adult"
+    data, model = run.parameters["data"], run.parameters["model"]
     assert (data["file"], data["dataset"], data["target"]) == ("/d/adult", "adult", "x")
     assert data["task"] == "auto", "every field is named: nothing of conf/base is left"
     defaults = AutoParams()
     assert model["auto"]["time_budget_s"] == 30
     assert (model["auto"]["folds"], model["auto"]["max_trials"]) == (defaults.folds, None)
-    assert order.parameters["train"] == {}, "what nobody sets is the networks' to choose"
+    assert run.parameters["train"] == {}, "what nobody sets is the networks' to choose"
 
 
 def test_training_has_the_most_of_a_jobs_bar() -> None:
-    orders = Orders(ROOT, None)
-    shares = orders.shares("tabular")
+    configurator = RunConfigurator(ROOT, None)
+    shares = configurator.shares("tabular")
     assert shares == pytest.approx((0.05, 0.05, 0.8, 0.05, 0.05))
-    assert sum(orders.shares("signals")) == pytest.approx(1)
-    assert orders.shares("gone") == ()
+    assert sum(configurator.shares("signals")) == pytest.approx(1)
+    assert configurator.shares("gone") == ()
 
 
 def test_no_file_is_not_the_sample_in_the_datasets_place() -> None:
     request = JobRequest(family="tabular", parameters={"tabular": {"data": {"file": None}}})
-    assert Orders(ROOT, None).check(request, ADULT).parameters["data"]["file"] == "/d/adult"
+    assert (
+        RunConfigurator(ROOT, None).configure(request, ADULT).parameters["data"]["file"]
+        == "/d/adult"
+    )
 
 
 def test_without_a_dataset_the_environment_decides() -> None:
-    order = Orders(ROOT, "ci").check(ask(folds=2), None)
-    assert (order.model, order.environment) == ("tabular", "ci")
-    assert order.parameters == {"model": {"folds": 2}}
+    run = RunConfigurator(ROOT, "ci").configure(ask(folds=2), None)
+    assert (run.model, run.environment) == ("tabular", "ci")
+    assert run.parameters == {"model": {"folds": 2}}
 
 
 @pytest.mark.parametrize(
@@ -64,12 +69,12 @@ def test_without_a_dataset_the_environment_decides() -> None:
             "parameters.tabular",
         ),
         (JobRequest(family="signals"), ADULT, "dataset"),
-        (ask(), DatasetChoice("1", "a", {"colour": 1}), "dataset"),
+        (ask(), DatasetChoice("1", "tabular", "a", {"colour": 1}), "dataset"),
     ],
 )
 def test_what_is_wrong_is_named(request_: JobRequest, dataset: DatasetChoice | None, field) -> None:
     with pytest.raises(ApiError) as caught:
-        Orders(ROOT, None).check(request_, dataset)
+        RunConfigurator(ROOT, None).configure(request_, dataset)
     assert caught.value.status == 422
     assert [detail.field for detail in caught.value.details] == [field]
 
@@ -78,16 +83,20 @@ def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
     """Texts that look like numbers, quotes and line breaks arrive as they were."""
     texts = {"1e5": "1e5", "no": "yes: no, 'really'", "lines": "a\nb\tü😀"}
     request = JobRequest(family="tabular", parameters={"tabular": {"data": {"columns": {}}}})
-    orders = Orders(ROOT, None)
-    order = orders.check(request, None)
-    order = type(order)("tabular", "tabular.a", "ci", {"model": {"settings": texts}})
+    configurator = RunConfigurator(ROOT, None)
+    run = configurator.configure(request, None)
+    run = type(run)("tabular", "tabular.a", "ci", {"model": {"settings": texts}})
     work = Work("7" * 32, 1, tmp_path / ("7" * 32))
-    orders.write(work, order, WorkerTerms({"A": "b"}, 3.0, None, 1.0, 1000))
-    run = yaml.safe_load((work.folder / RUN).read_text())["run"]
-    assert run["params"]["tabular"] == {"model": {"settings": texts}}
-    assert (run["pipelines"], run["env"], run["params"]["run_id"]) == ("tabular", "ci", "7" * 32)
-    assert json.loads((work.folder / ORDER).read_text())["time_s"] == 3.0
-    assert (work.folder / ORDER).stat().st_mode & 0o077 == 0, "it may hold a database's password"
+    configurator.write(work, run, WorkerSettings({"A": "b"}, 3.0, None, 1.0, 1000))
+    written = yaml.safe_load((work.folder / RUN).read_text())["run"]
+    assert written["params"]["tabular"] == {"model": {"settings": texts}}
+    assert (written["pipelines"], written["env"], written["params"]["run_id"]) == (
+        "tabular",
+        "ci",
+        "7" * 32,
+    )
+    assert json.loads((work.folder / WORKER).read_text())["time_s"] == 3.0
+    assert (work.folder / WORKER).stat().st_mode & 0o077 == 0, "it may hold a database's password"
 
 
 def test_lines_are_called_as_datasets() -> None:

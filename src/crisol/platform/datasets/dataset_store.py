@@ -29,8 +29,10 @@ from crisol.platform.datasets.dataset import (
     from_run,
     unknown,
 )
+from crisol.platform.datasets.families import checked_options, dataset_family
 from crisol.platform.settings import PlatformSettings
 from crisol.registry.store import Store
+from crisol.registry.tracking.parameters import refuse_references
 
 EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
@@ -183,10 +185,14 @@ class DatasetStore:
                 made is given again.
 
         Raises:
+            FieldError: the family takes no datasets.
+            ValidationError: the options are not the family's.
             StoreError: the name is another's, the origin cannot be used, or too many are open.
         """
-        options = new.options.given()
         origin = None if new.origin is None else self._origin(new.origin, owner)
+        family = dataset_family(new.family or (origin.family if origin else None))
+        options = checked_options(family, new.options).given()
+        refuse_references(options, "options")
         with self._naming():
             if idempotency is not None:
                 for made in self._marked(idempotency):
@@ -200,6 +206,7 @@ class DatasetStore:
             tags = {
                 f"{TAG}name": name,
                 f"{TAG}version": str(version),
+                f"{TAG}family": family,
                 f"{TAG}owner": owner,
                 f"{TAG}description": new.description,
                 **({IDEMPOTENCY_TAG: idempotency} if idempotency else {}),
