@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 from crisol.models.tabular.params import AutoParams
 from crisol.platform.jobs.executor import RUN, WORKER, Work
 from crisol.platform.jobs.job import JobRequest, line_of
-from crisol.platform.jobs.job_parameters import DatasetChoice
+from crisol.platform.jobs.job_parameters import DatasetChoice, visible
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.serving.http.errors import ApiError
 
@@ -102,3 +102,51 @@ def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
 def test_lines_are_called_as_datasets() -> None:
     assert line_of("tabular", "Ä" * 3 + "-2 ") == "tabular.d2"
     assert line_of("tabular", "x" * 60) == f"tabular.{'x' * 40}"
+
+
+@pytest.mark.parametrize("dataset", [ADULT, None], ids=["a dataset", "no dataset"])
+@pytest.mark.parametrize("section", ["data", "model", "train"])
+@pytest.mark.parametrize("value", [5, None, [], "auto"])
+def test_a_section_that_is_no_object_is_refused(section, value, dataset) -> None:
+    request = JobRequest(family="tabular", parameters={"tabular": {section: value}})
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(request, dataset)
+    assert caught.value.status == 422
+    [detail] = caught.value.details
+    assert detail.field == f"parameters.tabular.{section}"
+    assert "must be an object" in detail.message
+    assert "leave it out" in detail.message
+
+
+def test_a_dataset_is_for_jobs_of_its_family() -> None:
+    other = DatasetChoice("1" * 32, "products", "adult", DATA)
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(ask(), other)
+    [detail] = caught.value.details
+    assert (detail.field, detail.message) == (
+        "dataset",
+        "it is a dataset of products, not of tabular",
+    )
+
+
+def test_an_encoder_is_the_operators_in_one_study_too() -> None:
+    changed = {"by_study": {"flipkart": {"network": {"text_encoder": "/srv/encoder"}}}}
+    request = JobRequest(family="products", parameters={"products": {"model": changed}})
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(request, None)
+    [detail] = caught.value.details
+    assert detail.field == "parameters.products.model.by_study.flipkart.network.text_encoder"
+    assert "names an encoder" in detail.message
+
+
+def test_clients_see_nothing_that_names_files() -> None:
+    RunConfigurator(ROOT, None)
+    parameters = {
+        "data": {"file": "/srv/adult", "target": "income"},
+        "model": {"auto": {"storage": "postgresql://me:secret@db", "folds": 3}},
+    }
+    assert visible("tabular", parameters) == {
+        "data": {"target": "income"},
+        "model": {"auto": {"folds": 3}},
+    }
+    assert visible("gone", parameters) == {}

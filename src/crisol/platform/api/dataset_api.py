@@ -208,7 +208,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
         status=201,
         scope="trainer",
         audit="dataset.create",
-        notes=Notes(errors=(404, 422, 429), response_headers={"Location": "Where it is."}),
+        notes=Notes(errors=(404, 429), response_headers={"Location": "Where it is."}),
     ),
     Handle(
         "/v1/datasets",

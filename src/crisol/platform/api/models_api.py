@@ -32,7 +32,7 @@ Status = Literal["training", "ready", "deployed", "archived"]
 class ModelView(BaseModel):
     """A line of a family: a registered model."""
 
-    id: str = Field(description="Its name, such as tabular.adult.")
+    id: str = Field(description="Its name: <family> or <family>.<line>.")
     family: str
     versions: int
     latest: str | None = Field(description="Number of the newest version.")

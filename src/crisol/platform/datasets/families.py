@@ -25,10 +25,17 @@ def dataset_family(name: str | None) -> str:
             there = ", ".join(names)
             raise FieldError("family", f"takes no datasets; these do: {there}", "family_unknown")
         return name
-    found = names if len(names) == 1 else [n for n in names if options_class(n).default_family]
-    if len(found) != 1:
+    found = default_family()
+    if found is None:
         raise FieldError("family", f"is missing; name one of: {', '.join(names)}", "missing")
-    return found[0]
+    return found
+
+
+def default_family() -> str | None:
+    """The family of datasets that name none; ``None``: they have to name one."""
+    names = models.dataset_families()
+    found = names if len(names) == 1 else [n for n in names if options_class(n).default_family]
+    return found[0] if len(found) == 1 else None
 
 
 def options_class(family: str) -> type[DatasetOptions]:

@@ -45,7 +45,7 @@ class Limits(Contract):
 class JobRequest(Contract):
     """A training to be run: what ``kedro run`` would be told."""
 
-    family: str = Field(description="Whose pipeline runs.", examples=["tabular"])
+    family: str = Field(description="The family whose pipeline runs.")
     dataset: str | None = Field(
         default=None,
         max_length=64,
@@ -54,8 +54,8 @@ class JobRequest(Contract):
     model: str | None = Field(
         default=None,
         max_length=100,
-        description="What the version is registered as: the family or a line of it, such as "
-        "tabular.adult; unset: the line called as the dataset, or the family.",
+        description="The name under which the version is registered: the family or a line of it, "
+        "<family>.<line>; unset: the line called as the dataset, or the family.",
     )
     name: str | None = Field(default=None, max_length=100, pattern=_NAME, description="For people.")
     environment: str | None = Field(
@@ -67,7 +67,7 @@ class JobRequest(Contract):
         default_factory=dict,
         description="What differs from the environment, by family and section, as kedro run "
         "--params takes it.",
-        examples=[{"tabular": {"model": {"algorithm": "lightgbm"}}}],
+        examples=[{"<family>": {"train": {"epochs": 20}}}],
     )
     limits: Limits = Limits()
     priority: int = Field(default=0, ge=-100, le=100, description="Higher ones start first.")
@@ -184,8 +184,8 @@ def _detail(status: Status, raw: str, tags: dict[str, str]) -> str | None:
 def line_of(family: str, dataset_name: str) -> str:
     """The line that is called as a dataset.
 
-    >>> line_of("tabular", "Adult (1996)"), line_of("tabular", "2026")
-    ('tabular.adult_1996', 'tabular.d2026')
+    >>> line_of("shop", "Adult (1996)"), line_of("shop", "2026")
+    ('shop.adult_1996', 'shop.d2026')
     """
     words = re.sub(r"[^a-z0-9]+", "_", dataset_name.lower()).strip("_")
     if not words[:1].isalpha():
