@@ -8,7 +8,7 @@ __getattr__, __dir__ = lazy(
         "DataParams": "params",
         "ModelParams": "params",
         "TrainParams": "params",
-        "Predictor": "predictor.LinePredictor",
+        "Predictor": "predictor:LinePredictor",
         "Request": "contract",
         "Response": "contract",
         "example_request": "contract",
