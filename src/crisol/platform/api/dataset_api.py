@@ -24,7 +24,7 @@ _ORDERS = {
 
 _Count = Annotated[int, Field(ge=0, le=10**14)]
 Position = tuple[_Count, tuple[str | None, _Count]]
-"""When the first page was asked for (ms), the page of MLflow's, how much of it has been told."""
+"""The time of the first page (ms), MLflow's own page token, and how many of its rows were given."""
 
 
 class FileView(BaseModel):
@@ -59,7 +59,7 @@ class DatasetView(BaseModel):
 
 
 class DatasetDetail(DatasetView):
-    """A dataset version with what was said and what was found out about its columns."""
+    """A dataset version with its options and the schema of its columns."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -86,7 +86,7 @@ class DatasetQuery(PageQuery):
 
 
 class ProfileView(BaseModel):
-    """What a dataset looks like: its schema, and per column what its cells show."""
+    """A dataset's schema and the profile of its columns."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 

@@ -1,7 +1,7 @@
 """The registry over HTTP: lines, versions, and which of them is served.
 
-What moves an alias goes through :mod:`crisol.registry.release.promotion`: the same gate, the same
-journal and the same record as the commands.
+Every change of an alias goes through :mod:`crisol.registry.release.promotion`: the same gate, the
+same journal and the same record as the commands.
 """
 
 import re
@@ -43,7 +43,7 @@ class ModelView(BaseModel):
 
 
 class GateView(BaseModel):
-    """What the gate said when the version was registered."""
+    """The decision of the gate when the version was registered."""
 
     verdict: str
     sentences: list[str]
@@ -73,7 +73,7 @@ class VersionView(BaseModel):
 
 
 class MoveView(BaseModel):
-    """What a change did."""
+    """The result of a change."""
 
     action: str
     changed: bool
@@ -104,7 +104,7 @@ class VersionQuery(PageQuery):
 
 
 class VersionChange(BaseModel):
-    """What is to become of a version."""
+    """A change to a version."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,4 +1,4 @@
-"""What the errors of the registry and the stores are over HTTP."""
+"""The HTTP answers to the errors of the registry and the stores."""
 
 from pydantic import ValidationError
 

@@ -116,7 +116,7 @@ def _answer(app: Any, question: Question) -> Answer:
 
 
 def _arrivals(app: Any, dataset: Dataset) -> list[ArrivalView]:
-    """What is there of every file of a dataset."""
+    """The arrived bytes of every file of a dataset."""
     found = [
         ArrivalView(part=f.part, name=f.name, offset=f.bytes, length=f.bytes, complete=True,
                     sha256=f.sha256)

@@ -22,7 +22,7 @@ State = Literal["open", "profiling", "ready", "refused"]
 """``open``: waits for its files. ``profiling``: is being read. ``refused``: cannot be read, or its
 files never came; the reason says which."""
 Part = Literal["all", "train", "test"]
-"""What a file holds: all rows, or one side of an official split."""
+"""The rows of a file: all, or one side of an official split."""
 STATES: Mapping[str, State] = {
     "SCHEDULED": "open",
     "RUNNING": "profiling",
@@ -144,7 +144,7 @@ def unknown(dataset_id: str) -> UnknownDatasetError:
 
 
 def file_facts(file: StoredFile) -> dict[str, Any]:
-    """What the tag of a file holds."""
+    """The content of a file's tag."""
     return {"name": file.name, "file": file.file, "bytes": file.bytes, "sha256": file.sha256}
 
 

@@ -150,7 +150,7 @@ class DatasetStore:
         return self.search(filters, NEWEST_FIRST, None, _EVERYTHING)[0]
 
     def options(self, dataset: Dataset) -> dict[str, Any]:
-        """What was said about a version's columns, as plain JSON."""
+        """The options of a version, as plain JSON."""
         return dict(self.json(dataset, OPTIONS))
 
     def json(self, dataset: Dataset, file: str) -> Any:
@@ -181,8 +181,8 @@ class DatasetStore:
         Args:
             new: what it shall be.
             owner: who makes it.
-            idempotency: says that this is the same wish as another with the same mark: what that
-                made is given again.
+            idempotency: mark of the request; the version that an earlier request with the same mark
+                made is returned again.
 
         Raises:
             FieldError: the family takes no datasets.

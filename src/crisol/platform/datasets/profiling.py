@@ -26,11 +26,13 @@ from crisol.platform.settings import PlatformSettings
 _log = logging.getLogger("crisol.serving.platform")
 _LOOK_S = 0.1
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-"""Of the environment, what the process gets: no key and no address."""
+"""The environment variables that the process gets: no key and no address."""
 
 
 class Profiler:
-    """Makes datasets whose files are there ready, or refuses them; owners take turns.
+    """Profiles datasets whose files have arrived: they become ready or are refused.
+
+    Owners are served in rotation: one dataset of each at a time.
 
     Args:
         datasets: the store.
@@ -44,11 +46,11 @@ class Profiler:
         self._pool = ThreadPoolExecutor(settings.profile_workers, "profiler")
         self._stopping = Event()
         self._waiting: dict[str, deque[str]] = {}
-        """By owner, whose turn it is first; a turn taken is at the end again."""
+        """Waiting datasets by owner, the next owner first."""
         self._lock = Lock()
 
     def submit(self, dataset: Dataset) -> None:
-        """Profile a dataset when its turn comes."""
+        """Queue a dataset."""
         with self._lock:
             self._waiting.setdefault(dataset.owner, deque()).append(dataset.id)
         self._pool.submit(self._work_next)

@@ -1,4 +1,4 @@
-"""Taking the body of an upload: what the request says of it, its bytes to the disk, what then.
+"""Receives the body of an upload: its headers, its bytes to the disk, the finished file.
 
 The event loop takes the pieces; everything that touches the disk is done in a thread.
 """
@@ -32,7 +32,7 @@ _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 
 @dataclass(frozen=True)
 class Terms:
-    """What a request says about its bytes.
+    """The headers of a request about its bytes.
 
     Attributes:
         offset: where they begin in the file.

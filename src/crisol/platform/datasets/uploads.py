@@ -1,8 +1,8 @@
-"""Files on their way in: what has arrived lies in the state folder until the file is whole.
+"""Unfinished uploads: the bytes that have arrived lie in the state folder until the file is whole.
 
-A part of a dataset has a folder: the bytes so far, and ``upload.json`` about them. The offset an
-interrupted upload goes on from is the size of the file on the disk, so it is right after whatever
-ended the upload: a cut connection, ``kill -9``, a power cut.
+A part of a dataset has a folder with the bytes so far and ``upload.json`` about them. An
+interrupted upload resumes at the size of the file on the disk, so the offset is right whatever
+ended it: a cut connection, ``kill -9``, a power cut.
 """
 
 import fcntl
@@ -61,7 +61,7 @@ class OffsetError(UploadError):
 
 @dataclass(frozen=True)
 class Arriving:
-    """What is known about a file on its way in.
+    """A file that is being uploaded.
 
     Attributes:
         name: what the client called it.
@@ -79,7 +79,7 @@ class Arriving:
 
 
 def kept_name(part: Part, name: str) -> str:
-    """What a file is kept as.
+    """The name under which a file is stored.
 
     Raises:
         UploadError: its name does not end as one of the formats.
@@ -95,14 +95,14 @@ def kept_name(part: Part, name: str) -> str:
 
 
 class Uploads:
-    """The files on their way in, of every dataset."""
+    """The unfinished uploads of every dataset."""
 
     def __init__(self, settings: PlatformSettings) -> None:
         self._settings = settings
         self._root = settings.state_dir / "uploads"
 
     def find(self, dataset_id: str, part: Part) -> tuple[Arriving, int] | None:
-        """What is known about a file and how much of it is there; ``None``: nothing was begun."""
+        """An upload and the bytes that have arrived; ``None``: there is no such upload."""
         folder = self._folder(dataset_id, part)
         try:
             known = Arriving(**json.loads((folder / "upload.json").read_bytes()))
@@ -112,7 +112,7 @@ class Uploads:
         return known, path.stat().st_size if path.exists() else 0
 
     def begun(self) -> list[tuple[str, Part]]:
-        """Every file on its way in: the id of its dataset and its part."""
+        """Every unfinished upload: the id of its dataset and its part."""
         return [
             (path.parent.parent.name, path.parent.name)  # type: ignore[misc]
             for path in sorted(self._root.glob("*/*/upload.json"))
@@ -206,7 +206,7 @@ class Uploads:
     def _agree(
         self, dataset_id: str, part: Part, name: str, offset: int, length: int | None
     ) -> Arriving:
-        """What is known about a file after a request said its piece; kept on the disk."""
+        """The upload with the facts of a request added; written to the disk."""
         found = self.find(dataset_id, part)
         if found is None:
             if offset:

@@ -28,13 +28,13 @@ STATUSES: dict[str, Status] = {
     "FAILED": "failed",
     "KILLED": "cancelled",
 }
-"""MLflow's words to ours."""
+"""The status of an MLflow run to the status of the job."""
 ENDED = ("completed", "failed", "cancelled")
 _NAME = r"[^\x00-\x1f\x7f]+"
 
 
 class Limits(Contract):
-    """What a job may use; unset: what the operator allows."""
+    """The limits of a job; unset: those of the operator."""
 
     time_s: float | None = Field(default=None, gt=0, description="Seconds from its start.")
     memory_mb: int | None = Field(
@@ -43,7 +43,7 @@ class Limits(Contract):
 
 
 class JobRequest(Contract):
-    """A training to be run: what ``kedro run`` would be told."""
+    """A training to be run, with the arguments of ``kedro run``."""
 
     family: str = Field(description="The family whose pipeline runs.")
     dataset: str | None = Field(
@@ -78,7 +78,7 @@ class JobRequest(Contract):
 
 
 class JobVersion(Contract):
-    """What came of a job."""
+    """The version that a job registered."""
 
     model: str
     number: str
@@ -86,7 +86,7 @@ class JobVersion(Contract):
 
 
 class Job(Contract):
-    """A job and how it stands."""
+    """A job and its state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -119,7 +119,7 @@ class Job(Contract):
 
 
 class JobDetails(Job):
-    """A job with what was asked for."""
+    """A job with the parameters of its request."""
 
     parameters: dict[str, JsonValue]
 

@@ -105,7 +105,7 @@ class JobRuns:
         return job_of(self.run(job_id))
 
     def request(self, job_id: str) -> tuple[JobRequest, RunConfiguration]:
-        """What was asked for, and what it came to.
+        """The request, and the configuration made from it.
 
         Raises:
             StoreError: it is not there, or not as it was stored.

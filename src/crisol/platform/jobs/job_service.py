@@ -1,4 +1,4 @@
-"""Jobs, as the platform's endpoints use them: who may do what, and all that makes them go."""
+"""Jobs as the endpoints use them: permissions, limits, and the parts that run them."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -222,7 +222,7 @@ class JobService:
         return self.store.get(job_id)
 
     def asked(self, job_id: str) -> tuple[JobRequest, RunConfiguration]:
-        """What was asked for, and what it came to."""
+        """The request, and the configuration made from it."""
         return self.store.request(job_id)
 
     def list(self, **asked: Any) -> tuple[list[Job], str | None]:

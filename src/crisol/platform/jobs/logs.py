@@ -1,4 +1,4 @@
-"""What a job printed: from its folder while it is there, afterwards from its run."""
+"""The output of a job: from its folder while it runs, afterwards from the artefacts of its run."""
 
 import threading
 from collections import OrderedDict

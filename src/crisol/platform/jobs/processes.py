@@ -1,8 +1,8 @@
-"""The processes of a job: what marks them, how they are found, measured and ended.
+"""The processes of a job: how they are marked, found, measured and ended.
 
-Every process of a job carries the job's id in its environment, which it inherits from its parent
-and keeps when it becomes a session of its own or is orphaned. Process numbers are given out again;
-the mark is not, so nothing else is ever signalled in a job's place.
+Every process of a job has the job's id in its environment. A process inherits it and keeps it in a
+session of its own or as an orphan. The system reuses process ids but not job ids, so no other
+process is ever signalled instead.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ import psutil
 JOB_VARIABLE = "CRISOL_JOB"
 """Carries the id of the job to each of its processes."""
 _KEPT = ("CRISOL_DATA_MIRROR", "CRISOL_ARTIFACT_ROOT", "CRISOL_STUDIES")
-"""What the configuration of ``conf`` reads, and families."""
+"""The variables that the configuration of ``conf`` and families read."""
 _FOREIGN = ("CRISOL_", "KEDRO_")
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)

@@ -1,4 +1,4 @@
-"""How far a job is, read from the metrics of its run, and once for all who ask at the same time."""
+"""The progress of a job, read from the metrics of its run once for all who ask at the same time."""
 
 import threading
 import time
@@ -274,7 +274,7 @@ def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> f
 
 
 def _of_epochs(told: Mapping[str, float]) -> float:
-    """Of one training; of several nobody knows how many there will be."""
+    """The fraction of a node that trains once; 0 where it trains several times."""
     epochs, batches = told.get("epochs"), told.get("batches")
     if not epochs or not batches or told.get("unit", 1) > 1 or not told.get("unit_seconds_left"):
         return 0.0
@@ -282,7 +282,7 @@ def _of_epochs(told: Mapping[str, float]) -> float:
 
 
 def _seconds_left(told: Mapping[str, float]) -> float | None:
-    """What the node that runs has told; between nodes nobody knows."""
+    """The seconds left as the running node reports them; ``None`` between nodes."""
     return told.get("seconds_left") or told.get("unit_seconds_left") or None
 
 

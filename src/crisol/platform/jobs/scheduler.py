@@ -1,9 +1,9 @@
-"""Begins jobs when there is room, sees how they end, and finds them again after a restart.
+"""Starts jobs when there is room, settles those that end, and finds them again after a restart.
 
-One scheduler works on a state folder; another service on the same folder waits to take over. What
-is waiting, running and over is in MLflow and in the locks of the workers, so that a scheduler that
-is killed at any moment neither loses a job nor begins one twice: the intent (the number of the
-attempt) is written before the worker is started, and a worker begins an attempt once.
+One scheduler works on a state folder; another service on the same folder waits to take over. The
+state of every job is in MLflow and in the locks of the workers, so that a scheduler that is killed
+at any moment neither loses a job nor starts one twice: the number of the attempt is written before
+the worker is started, and a worker starts an attempt once.
 """
 
 import fcntl
@@ -19,9 +19,9 @@ from typing import TypeVar
 from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import LOG, Executor, ExecutorError, Work
 from crisol.platform.jobs.job import Job, job_of
+from crisol.platform.jobs.job_end import JobEnd, job_end, last_error
 from crisol.platform.jobs.job_runs import JobRuns
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
-from crisol.platform.jobs.verdict import Verdict, last_words, verdict
 from crisol.registry.release import registration
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.store import StoreError
@@ -54,7 +54,7 @@ class _Waiting:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the operator allows all jobs.
+    """The limits of all jobs, set by the operator.
 
     Attributes:
         workers: jobs at once.
@@ -72,11 +72,11 @@ class Bounds:
 
 
 class Scheduler:
-    """The thread that carries jobs from waiting to their end.
+    """The thread that starts jobs and settles those that have ended.
 
     Args:
         jobs: where they are.
-        executor: where they are carried out.
+        executor: runs their attempts.
         configurator: writes the configuration of a job for its worker.
         folder: with a folder for each job that was begun.
         bounds: what all jobs are held to.
@@ -293,7 +293,7 @@ class Scheduler:
             )
             self._executor.submit(work)
         except (ExecutorError, StoreError) as error:
-            self._end(work, Verdict("failed", f"it could not be begun: {error}"))
+            self._end(work, JobEnd("failed", f"it could not be begun: {error}"))
             return
         self._running[job_id] = _Running(work)
         _log.info("job begun", extra={"fields": {"job": job_id, "attempt": attempt}})
@@ -324,7 +324,7 @@ class Scheduler:
         return True
 
     def _attend(self, running: _Running, asked: set[str]) -> None:
-        """Pass on a wish to cancel; settle what has ended."""
+        """Pass on a request to cancel; settle an attempt that has ended."""
         work, now = running.work, time.monotonic()
         if not self._executor.alive(work):
             self._settle(work)
@@ -347,8 +347,8 @@ class Scheduler:
             _log.error("processes of a job cannot be ended", extra={"fields": {"job": work.job_id}})
             return
         run = self._jobs.run(work.job_id)
-        found = verdict(
-            run.info.status, run.data.tags, work.outcome(), last_words(work.folder / LOG)
+        found = job_end(
+            run.info.status, run.data.tags, work.outcome(), last_error(work.folder / LOG)
         )
         job = job_of(run)
         if found.lost and work.attempt <= job.retries:
@@ -359,7 +359,7 @@ class Scheduler:
             return
         self._end(work, found)
 
-    def _end(self, work: Work, found: Verdict) -> None:
+    def _end(self, work: Work, found: JobEnd) -> None:
         job_id, folder = work.job_id, work.folder
         run = self._jobs.run(job_id)
         tags = {job_tags.REASON: found.reason} if found.reason else {}
@@ -389,7 +389,7 @@ class Scheduler:
 
 
 def _trouble(stumbled: int, put_off: int) -> str:
-    """What is wrong, as health tells it; empty: nothing."""
+    """The problem that ``/v1/health`` reports; empty: there is none."""
     said = [f"{stumbled} jobs cannot be attended"] if stumbled else []
     said += [f"{put_off} jobs cannot be begun yet"] if put_off else []
     return "; ".join([*said, "see the log"]) if said else ""
