@@ -83,7 +83,7 @@ class Platform(Application):
         self._tidying: asyncio.Task[None] | None = None
 
     def admit(self, call: Call) -> None:
-        """As every application; and what a caller owns must be theirs alone.
+        """Admit a call as every application does; a token must also name its subject.
 
         Raises:
             ApiError: 403 for a token that names nobody, beside what every application refuses.
@@ -93,7 +93,7 @@ class Platform(Application):
             raise ApiError(403, "A token for the platform must say whose it is (the claim sub).")
 
     async def start(self) -> None:
-        """Put in order what a killed service left, and begin to work."""
+        """Settle what a killed service left, and start."""
         await super().start()
         await asyncio.to_thread(self._begin)
         self._tidying = asyncio.create_task(self._tidy_now_and_then())
@@ -112,7 +112,7 @@ class Platform(Application):
         self.jobs.start()
 
     def settle_uploads(self) -> None:
-        """Keep the files that were whole when the service ended; forget those of no dataset."""
+        """Attach the files that were whole when the service ended; remove those of no dataset."""
         for dataset_id, part in self.uploads.begun():
             try:
                 dataset = self.datasets.get(dataset_id)
@@ -133,7 +133,7 @@ class Platform(Application):
                 _log.exception("tidying failed")
 
     def tidy(self) -> None:
-        """Refuse the datasets whose files never came, and remove what had arrived of them."""
+        """Refuse the datasets whose files did not arrive in time, and remove their parts."""
         before_s = time.time() - self.platform_settings.upload_expires_s
         for dataset in self.datasets.open_since(int(1000 * before_s)):
             try:
@@ -143,7 +143,7 @@ class Platform(Application):
             self.datasets.refuse(dataset, "its files were not uploaded in time")
 
     async def stop(self) -> None:
-        """Answer what is being asked; jobs that run go on, and the next start finds them."""
+        """Answer open requests and stop; running jobs continue, and the next start finds them."""
         if self._tidying is not None:
             self._tidying.cancel()
         await super().stop()
@@ -156,7 +156,7 @@ class Platform(Application):
 
 
 def open_store(project: Path, env: str | None) -> Store:
-    """The store that a project's configuration names, made the store of this process.
+    """The store that a project's configuration names, activated for this process.
 
     Raises:
         MissingConfigException: the environment says nothing of a store.
@@ -209,14 +209,14 @@ class Server(uvicorn.Server):
         self._said = said
 
     async def startup(self, sockets: Any = None) -> None:
-        """As every server; it says where it is when it is there."""
+        """Start as every server does; print the address once it listens."""
         await super().startup(sockets)
         if self.started:
             sys.stdout.write(self._said)
             sys.stdout.flush()
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """As every server, with no stream left to wait for."""
+        """End the streams, then shut down as every server does."""
         self._platform.stopping.set()
         await super().shutdown(sockets)
 

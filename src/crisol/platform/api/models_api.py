@@ -22,7 +22,7 @@ from crisol.serving.http.errors import ApiError, ErrorDetail
 from crisol.serving.http.handlers import Answer, Handle
 
 PROMOTION_S = 120.0
-"""The gate judges again before it lets a version pass: a bootstrap over the held-out rows."""
+"""The time of a promotion: the gate compares again, by a bootstrap over the held-out rows."""
 _SEMVER = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 

@@ -22,7 +22,7 @@ from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
 
 
 def refusal(error: Exception) -> ApiError | None:
-    """The answer that an error means; ``None``: it is a failure of ours."""
+    """The answer to an error; ``None``: it is a failure of the platform."""
     if isinstance(error, UploadError):
         return _of_upload(error)
     if isinstance(error, UnknownDatasetError):

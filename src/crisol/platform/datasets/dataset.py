@@ -90,7 +90,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset version, as MLflow has it."""
+    """A dataset version, read from its MLflow run."""
 
     id: str
     name: str
@@ -122,7 +122,7 @@ class Dataset:
         return parts in ({"all"}, {"train", "test"})
 
     def seen_by(self, caller: str) -> bool:
-        """Whether a caller may know of it: what is not ready is its owner's alone."""
+        """Whether a caller may see it: until it is ready, its owner alone may."""
         return self.state == "ready" or self.owner == caller
 
 
@@ -131,15 +131,15 @@ class UnknownDatasetError(StoreError):
 
 
 class DatasetConflictError(StoreError):
-    """The state of what is there forbids what was asked."""
+    """The state of a dataset does not allow the request."""
 
 
 class DatasetLimitError(StoreError):
-    """The caller has too much of something that waits."""
+    """The caller has too many datasets that wait for files."""
 
 
 def unknown(dataset_id: str) -> UnknownDatasetError:
-    """There is no such dataset."""
+    """The error for an unknown dataset."""
     return UnknownDatasetError(f"there is no dataset {dataset_id!r}")
 
 

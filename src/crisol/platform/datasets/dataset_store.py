@@ -1,4 +1,4 @@
-"""Datasets as MLflow keeps them: a version is a run of the experiment ``datasets``.
+"""Datasets in MLflow: a version is a run of the experiment ``datasets``.
 
 Its id is the run's, its files, options, schema and profile are the run's artefacts, and its state
 is the run's status. A version never changes once it is ready: other options make another version of
@@ -165,7 +165,7 @@ class DatasetStore:
         return folder / dataset.files[0].file if len(dataset.files) == 1 else folder
 
     def parameters(self, dataset: Dataset) -> dict[str, Any]:
-        """The section ``data`` of a job on this version: its files and what was said about them."""
+        """The section ``data`` of a job on this version: its options, file and name."""
         found = self.options(dataset)
         return {**found, "file": str(self.files(dataset)), "dataset": dataset.name}
 
@@ -199,7 +199,7 @@ class DatasetStore:
                     if made.reason == CUT_SHORT:
                         break
                     if self._was_cut_short(made):
-                        self._tell(made.id, options, origin)
+                        self._store_options(made.id, options, origin)
                     return self.get(made.id)
             name = new.name or (origin.name if origin else "")
             version = self._next_version(name, owner)
@@ -214,10 +214,12 @@ class DatasetStore:
             }
             client = self._store.client()
             run = client.create_run(self._experiment(), run_name=f"{name}-v{version}", tags=tags)
-            self._tell(run.info.run_id, options, origin)
+            self._store_options(run.info.run_id, options, origin)
         return self.get(run.info.run_id)
 
-    def _tell(self, dataset_id: str, options: Mapping[str, Any], origin: Dataset | None) -> None:
+    def _store_options(
+        self, dataset_id: str, options: Mapping[str, Any], origin: Dataset | None
+    ) -> None:
         """The second half of making a version."""
         client = self._store.client()
         client.log_dict(dataset_id, dict(options), OPTIONS)
@@ -225,12 +227,12 @@ class DatasetStore:
             client.update_run(dataset_id, status=STATUSES["open"])
 
     def _was_cut_short(self, dataset: Dataset) -> bool:
-        """Whether a version was made by half: its options are missing."""
+        """Whether making the version was interrupted: its options are missing."""
         there = self._store.client().list_artifacts(dataset.id)
         return all(artefact.path != OPTIONS for artefact in there)
 
     def attach(self, dataset: Dataset, file: StoredFile, path: Path) -> Dataset:
-        """Keep a file that has arrived; the last one needed makes the dataset ``profiling``.
+        """Store a file that has arrived; the last one needed makes the dataset ``profiling``.
 
         Doing it again after a crash does no harm.
 
@@ -260,12 +262,12 @@ class DatasetStore:
         self._store.client().set_terminated(dataset.id, STATUSES["ready"])
 
     def refuse(self, dataset: Dataset, reason: str) -> None:
-        """End a version that cannot be used, saying why."""
+        """End a version that cannot be used, with the reason."""
         self._tag(dataset.id, {"reason": reason})
         self._store.client().set_terminated(dataset.id, STATUSES["refused"])
 
     def settle(self) -> list[Dataset]:
-        """Put in order what a killed service left; what is to be profiled (again) is returned."""
+        """Settle the versions that a killed service left; return those to be profiled."""
         waiting = []
         for dataset in self._all({"state": "profiling"}):
             with self._naming():  # nobody is making it just now
@@ -328,7 +330,7 @@ class DatasetStore:
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
-        """One at a time gets a version number, whichever process it asks in."""
+        """Lock the version numbers against other threads and processes."""
         self._settings.state_dir.mkdir(parents=True, exist_ok=True)
         with self._lock:
             descriptor = os.open(self._settings.state_dir / "names.lock", os.O_CREAT | os.O_RDWR)

@@ -1,4 +1,4 @@
-"""Reading and profiling datasets: each in a process of its own, held to time and memory."""
+"""Profiles datasets, each in a process of its own with a limit on time and memory."""
 
 import contextlib
 import fcntl
@@ -65,7 +65,7 @@ class Profiler:
         self._work(dataset_id)
 
     def close(self) -> None:
-        """Stop; what was not finished is done anew at the next start."""
+        """Stop; unfinished datasets are profiled again after the next start."""
         self._stopping.set()
         self._pool.shutdown(cancel_futures=True)
 
@@ -132,7 +132,7 @@ class Profiler:
         return f"reading it ended the process that did (exit code {process.returncode})"
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> str:
-        """Wait for a process; why it must not go on, or nothing."""
+        """Wait for a process; the reason why it must be ended, or an empty text."""
         settings = self._settings
         deadline = time.monotonic() + settings.profile_time_s
         limit = settings.profile_memory_mb * 1024**2
@@ -149,7 +149,7 @@ class Profiler:
 
     @contextlib.contextmanager
     def _mine(self, dataset_id: str) -> Iterator[bool]:
-        """Whether nobody else is profiling a dataset; nobody begins while the block lasts."""
+        """Lock a dataset for the block; whether no other process is profiling it."""
         self._root.mkdir(parents=True, exist_ok=True)
         path = self._root / f"{dataset_id}.lock"
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR)

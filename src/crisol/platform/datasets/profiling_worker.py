@@ -58,7 +58,7 @@ def _refuse(out: Path, reason: str) -> int:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Without its watcher nothing would hold this process to its limits."""
+    """End with the parent, which holds this process to its limits."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:

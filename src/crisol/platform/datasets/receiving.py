@@ -103,7 +103,7 @@ class Receiver(Protocol):
 async def receive(
     app: Receiver, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
-    """Bring a body to the disk; a file that ends with it becomes the dataset's.
+    """Write a body to the disk; a file that ends with it is attached to the dataset.
 
     Raises:
         ApiError: 408 or 413; what had arrived stays.
@@ -134,7 +134,7 @@ async def receive(
 
 
 async def _write(app: Receiver, call: Call, writer: Writer, terms: Terms) -> None:
-    """Write what arrives, and what had arrived when the client went away, too."""
+    """Write the chunks, including those that had arrived when the client disconnected."""
     settings = app.platform_settings
     buffer = bytearray()
 
@@ -160,7 +160,7 @@ async def _write(app: Receiver, call: Call, writer: Writer, terms: Terms) -> Non
 
 
 def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> None:
-    """Make a file that is whole the dataset's; with the last one it is profiled."""
+    """Attach a whole file to the dataset; after the last one, queue it for profiling."""
     file, path = app.uploads.finish(dataset.id, part)
     if digest is not None and digest != bytes.fromhex(file.sha256):
         raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
@@ -169,7 +169,7 @@ def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> 
 
 
 async def drain(call: Call) -> None:
-    """Let a refused client finish sending, within reason."""
+    """Read the rest of a refused body, up to a size and a time."""
     with suppress(ApiError, ClientDisconnected, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             async for _ in call.stream(_DRAINED, _DRAIN_S):

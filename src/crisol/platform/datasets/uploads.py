@@ -24,7 +24,7 @@ FORMATS = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "data": "csv", "test": "csv",
     "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "zip": "zip",
 }  # fmt: skip
-"""The ending of a file's name to the ending it is kept under."""
+"""The ending of a file's name to the ending it is stored under."""
 _MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04"}
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins; any other text has no zero bytes."""
@@ -32,7 +32,7 @@ _LOOKED_AT = 4096
 
 
 class UploadError(ValueError):
-    """A file that is not taken; the message says why."""
+    """A file that is refused; the message says why."""
 
 
 class TooLargeError(UploadError):
@@ -48,7 +48,7 @@ class BusyError(UploadError):
 
 
 class OffsetError(UploadError):
-    """The request goes on from somewhere else than where the file ends.
+    """The offset of the request is not the size of the file so far.
 
     Attributes:
         offset: where it ends.
@@ -122,7 +122,7 @@ class Uploads:
     def writing(
         self, dataset_id: str, part: Part, name: str, offset: int, length: int | None
     ) -> Iterator["Writer"]:
-        """Write on at the end of a file, alone; the block's end leaves its bytes on the disk.
+        """Append to a file, locked for the block; at its end the bytes are on the disk.
 
         Args:
             dataset_id: whose.
@@ -146,7 +146,7 @@ class Uploads:
                 writer.close()
 
     def finish(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path]:
-        """The whole file, with its digest, ready to be kept. To be called by who is writing it.
+        """The whole file with its digest. Call it while :meth:`writing` the file.
 
         Raises:
             UploadError: it is not as long as the client said, or not what its name says.
@@ -169,7 +169,7 @@ class Uploads:
         return StoredFile(part, known.name, known.file, size, digest), path
 
     def finished(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path] | None:
-        """A file that was whole when the service ended, and was not kept yet."""
+        """A file that was whole when the service ended and is not stored yet."""
         found = self.find(dataset_id, part)
         if found is None or not found[0].sha256:
             return None
@@ -234,7 +234,7 @@ class Uploads:
 
 
 class Writer:
-    """The end of a file that is being written."""
+    """Appends to a file."""
 
     def __init__(self, path: Path, known: Arriving, settings: PlatformSettings) -> None:
         self._path, self._known, self._settings = path, known, settings
@@ -243,7 +243,7 @@ class Writer:
         self._checked = self.offset > 0
 
     def reserve(self, wanted: int) -> None:
-        """See that there is room for so many bytes.
+        """Check that there is room for so many bytes.
 
         Raises:
             DiskFullError: there is not.
@@ -272,7 +272,7 @@ class Writer:
         self.offset = after
 
     def close(self) -> None:
-        """Bring everything to the disk; doing it twice does no harm."""
+        """Write everything to the disk; a second call does nothing."""
         if self._file.closed:
             return
         self._file.flush()
@@ -281,7 +281,7 @@ class Writer:
 
 
 def check_content(file: str, head: bytes) -> None:
-    """See that a file begins as its ending says.
+    """Check that a file begins as its ending says.
 
     Raises:
         UploadError: it does not.
@@ -301,7 +301,7 @@ def _too_large(settings: PlatformSettings) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep every other request, of whatever process, out of a folder."""
+    """Lock a folder against the other requests of every process."""
     descriptor = os.open(folder / "lock", os.O_CREAT | os.O_RDWR)
     try:
         try:

@@ -102,7 +102,7 @@ class ExecutorError(RuntimeError):
 
 
 def is_locked(path: Path) -> bool:
-    """Whether a living process holds the lock; the system lets go of it when a process ends."""
+    """Whether a living process holds the lock; the system releases it when the process ends."""
     try:
         descriptor = os.open(path, os.O_RDWR)
     except FileNotFoundError:
@@ -117,7 +117,7 @@ def is_locked(path: Path) -> bool:
 
 
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON that is there as a whole or not at all, for this user's eyes alone."""
+    """Write JSON atomically, readable by this user alone."""
     part = path.with_name(f"{path.name}.part")
     descriptor = os.open(part, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:

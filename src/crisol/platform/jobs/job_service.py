@@ -20,7 +20,7 @@ from crisol.serving.http.auth import Identity
 from crisol.serving.http.errors import ApiError
 
 JOBS_FOLDER = "jobs"
-"""In the state folder: a folder for each job that goes on."""
+"""In the state folder: a folder for each running job."""
 
 
 class ReadyDataset(Protocol):
@@ -54,7 +54,7 @@ class Datasets(Protocol):
 
 
 class JobService:
-    """Everything about jobs. Methods may wait for the database: call them in threads.
+    """Makes, starts, cancels and reads jobs. Methods wait for the database: call them in threads.
 
     Args:
         store: where their runs are.
@@ -94,15 +94,15 @@ class JobService:
         self._logs = Logs(self.store, folder)
 
     def start(self) -> None:
-        """Begin to carry out what waits, and find what goes on."""
+        """Start the scheduler: it finds running jobs and starts waiting ones."""
         self._scheduler.start()
 
     def close(self) -> None:
-        """Stop looking after jobs; those that run go on."""
+        """Stop the scheduler; running jobs continue."""
         self._scheduler.close()
 
     def health(self) -> dict[str, Any]:
-        """How busy it is, and what is wrong."""
+        """The length of the queue, the executor, and problems."""
         scheduler = self._scheduler
         trouble = [scheduler.trouble] if scheduler.trouble else []
         return {
@@ -151,7 +151,7 @@ class JobService:
         )
 
     def _check_limits(self, request: JobRequest) -> None:
-        """Refuse a limit beyond the operator's, rather than lower it in silence."""
+        """Refuse a limit above the operator's."""
         allowed = {"time_s": self._settings.job_time_s, "memory_mb": self._settings.job_memory_mb}
         for name, most in allowed.items():
             wished = getattr(request.limits, name)
@@ -170,7 +170,7 @@ class JobService:
             raise ApiError(429, said, code="too_many_jobs", headers={"retry-after": "10"})
 
     def release(self, job_id: str, caller: Identity) -> Job:
-        """Start a job that was made to wait; one that has been started stays as it is.
+        """Start a held job; a job that was started already does not change.
 
         Raises:
             ApiError: 403, 409.
@@ -185,7 +185,7 @@ class JobService:
         return self.store.get(job_id)
 
     def cancel(self, job_id: str, caller: Identity) -> Job:
-        """Ask a job to end; one that is being cancelled goes on being so.
+        """Ask a job to end; a job that is being cancelled does not change.
 
         Raises:
             ApiError: 403, or 409 for one that is over.
@@ -231,7 +231,7 @@ class JobService:
         return [job_of(run) for run in found], token
 
     def snapshot(self, job_id: str) -> Snapshot:
-        """A job and how far it is, at most half a second ago.
+        """A job and its progress, at most half a second old.
 
         Raises:
             StoreError: there is no such job.
@@ -239,12 +239,12 @@ class JobService:
         return self._progress.read(job_id)
 
     def log(self, job: Job, offset: int, limit: int) -> LogPart:
-        """A part of what a job printed; a negative offset counts from the end."""
+        """A part of a job's log; a negative offset counts from the end."""
         return self._logs.read(job, offset, limit)
 
 
 def open_executor(settings: PlatformSettings, project: Path) -> Executor:
-    """Where the settings say that jobs are carried out."""
+    """The executor that the settings name."""
     if settings.executor == "ray":
         return RayExecutor(settings.ray_address, project, settings.grace_s)
     return LocalExecutor(project, settings.grace_s)

@@ -37,7 +37,7 @@ def job_environment(
 
 
 def of_job(job_id: str) -> list[psutil.Process]:
-    """The living processes of a job, this one excepted."""
+    """The living processes of a job, without this one."""
     found = []
     for process in psutil.process_iter():
         with suppress(*_GONE, OSError):
@@ -48,7 +48,7 @@ def of_job(job_id: str) -> list[psutil.Process]:
 
 
 def descendants() -> list[psutil.Process]:
-    """Every living process that comes from this one."""
+    """Every living descendant of this process."""
     found: list[psutil.Process] = psutil.Process().children(recursive=True)
     return found
 
@@ -70,7 +70,7 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
 
 
 def kill_job(job_id: str, within_s: float = 10.0) -> bool:
-    """Kill every process of a job, those that it starts meanwhile too.
+    """Kill every process of a job, including those it starts meanwhile.
 
     Returns:
         Whether none is left.
@@ -85,7 +85,7 @@ def kill_job(job_id: str, within_s: float = 10.0) -> bool:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends (Linux), so that none gets away."""
+    """Become the parent of descendants whose own parent ends (Linux)."""
     _prctl(_SUBREAPER, 1)
 
 

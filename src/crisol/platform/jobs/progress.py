@@ -26,14 +26,14 @@ _KEPT = 1000
 _MAX_CURVES = 24
 _MAX_POINTS = 2000
 BEST = "auto.best"
-"""The metric by which a search tells the value of its best trial so far."""
+"""The metric with the value of a search's best trial so far."""
 _CURVES = ("loss", "accuracy", "f1", "auc", "rmse", "mae", "best")
 Shares = Callable[[str], Sequence[float]]
 _NOT_CURVES = (PREFIX, "seconds.", "system/")
 
 
 class TrialView(Contract):
-    """An attempt of a search that has ended."""
+    """A trial of a search that has ended."""
 
     number: int
     algorithm: str
@@ -44,7 +44,7 @@ class TrialView(Contract):
 
 
 class TrialsView(Contract):
-    """How a search stands."""
+    """The state of a search."""
 
     ended: int
     complete: int
@@ -53,7 +53,7 @@ class TrialsView(Contract):
 
 
 class Progress(Contract):
-    """How far a job is; what is not known (yet) is null."""
+    """The progress of a job; values that are not known yet are null."""
 
     id: str
     status: Status
@@ -122,7 +122,7 @@ class _Known:
 
 
 class ProgressReader:
-    """Reads how far jobs are. However many ask, a job is read twice a second.
+    """Reads the progress of jobs: each at most twice a second, however many clients ask.
 
     Safe to use from several threads.
 
@@ -138,7 +138,7 @@ class ProgressReader:
         self._lock = threading.Lock()
 
     def read(self, job_id: str) -> Snapshot:
-        """A job at most :data:`FRESH_S` ago, or as long ago as reading it anew takes by now.
+        """The newest snapshot of a job, :data:`FRESH_S` old at most unless it is just being read.
 
         Raises:
             StoreError: there is no such job.
@@ -161,7 +161,7 @@ class ProgressReader:
         return found
 
     def forget(self, job_id: str) -> None:
-        """Something was changed: the next to ask gets it."""
+        """Make the next :meth:`read` read the job again, as it was changed."""
         with self._lock:
             known = self._known.get(job_id)
         if known is not None:
@@ -242,7 +242,7 @@ class ProgressReader:
     def _read_curves(
         self, job: Job, known: _Known, newest: Mapping[str, float]
     ) -> dict[str, list[tuple[int, float]]]:
-        """The curves, those that have moved read anew now and then."""
+        """The curves; those whose newest value changed are read again every few seconds."""
         now = time.monotonic()
         if job.over or now - known.curves_at > _CURVES_S:
             known.curves_at = now
@@ -259,7 +259,7 @@ class ProgressReader:
 
 
 def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> float:
-    """How much of the pipeline is done: whole nodes, and of the one that runs what it tells."""
+    """The share of the pipeline that is done: whole nodes, and a part of the running one."""
     if job.status == "completed":
         return 1.0
     nodes = int(told.get("nodes", 0))

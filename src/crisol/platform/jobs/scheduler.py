@@ -30,12 +30,12 @@ NumberT = TypeVar("NumberT", int, float)
 _log = logging.getLogger("crisol.serving.jobs")
 _BUSY_S, _IDLE_S, _AWAY_S = 0.25, 1.0, 2.0
 _REFRESH_S = 10.0
-"""How often is looked for jobs that another service stored."""
+"""Seconds between two searches for jobs that another service stored."""
 _CLEAN_S = 600.0
 _PATIENCE_S = 5.0
-"""Beyond the grace: how long a worker may take to end what does not end itself."""
+"""Seconds beyond the grace that a worker may take to kill a run."""
 _SETTLED = "settled"
-"""A file in the folder of a job whose end is written down."""
+"""A file in the folder of a job that is settled."""
 
 
 @dataclass

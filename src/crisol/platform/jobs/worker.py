@@ -1,9 +1,9 @@
-"""Carries out one attempt at a job: ``python -m crisol.platform.jobs.worker FOLDER ATTEMPT``.
+"""Runs one attempt at a job: ``python -m crisol.platform.jobs.worker FOLDER ATTEMPT``.
 
-It stands between the service, which may end and come back at any time, and the ``kedro run``, which
-may hang or grow: it holds the job's lock for as long as it lives, keeps the limits, passes on a
-request to stop, ends every process that comes from the run, and writes down how it ended. It loads
-next to nothing, so that it costs a few megabytes; the scheduler settles the run in MLflow.
+The service may restart at any time, and a ``kedro run`` may hang or grow, so the worker supervises
+the run: it holds the job's lock while it lives, keeps the limits, passes on a request to stop, ends
+every process that comes from the run, and writes the outcome. It imports little and so costs a few
+megabytes; the scheduler settles the run in MLflow.
 """
 
 import fcntl
@@ -27,11 +27,11 @@ _LOOK_S = 0.2
 _MEASURE_S = 1.0
 _LOCK_PATIENCE_S = 3.0
 ALREADY = 75
-"""Exit code of a worker that finds that another has begun."""
+"""Exit code of a worker whose attempt another worker has started."""
 
 
 def main(folder: Path, attempt: int) -> int:
-    """Carry out the attempt, unless somebody does or has done so already; the exit code."""
+    """Run the attempt, unless another worker has started it; return the exit code."""
     work = Work(folder.name, attempt, folder)
     lock = _lock(folder / LOCK)
     if lock is None:
@@ -41,13 +41,13 @@ def main(folder: Path, attempt: int) -> int:
     except FileExistsError:  # an attempt is begun once, whatever became of it
         return ALREADY
     settings = json.loads((folder / WORKER).read_text())
-    outcome = _Attempt(work, settings).carry_out()
+    outcome = _Attempt(work, settings).run()
     write_whole(work.outcome_file, outcome)
     return 0
 
 
 def _lock(path: Path) -> int | None:
-    """Take the job for this process's life; ``None``: another has it."""
+    """Lock the job while this process lives; ``None``: another process holds the lock."""
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
     deadline = time.monotonic() + _LOCK_PATIENCE_S  # the scheduler's glance takes it for a moment
     while True:
@@ -73,8 +73,8 @@ class _Attempt:
         self._peak_mb = 0.0
         self._stop = False
 
-    def carry_out(self) -> dict[str, Any]:
-        """Start the run, watch it to its end, leave no process behind."""
+    def run(self) -> dict[str, Any]:
+        """Start the run, watch it until it ends, end every process that is left."""
         began = time.monotonic()
         processes.adopt_orphans()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -135,7 +135,7 @@ class _Attempt:
             self._ended_by = "time_limit"
 
     def _end(self, run: subprocess.Popen[bytes], now: float) -> None:
-        """Ask the run to end if it has to, and kill it when it does not."""
+        """Ask the run to end if a limit or a request says so; kill it after the grace."""
         if self._stop and self._ended_by is None:
             self._ended_by = "stop"
         if self._ended_by is None:
@@ -155,7 +155,7 @@ class _Attempt:
 
 
 def _reap() -> None:
-    """Take leave of adopted children that have ended."""
+    """Collect the exit codes of adopted children."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -164,7 +164,7 @@ def _reap() -> None:
 
 
 def _keeper(path: Path, max_bytes: int) -> Callable[[bytes], None]:
-    """Appends to the log, up to a size; a run that floods it does not fill the disk."""
+    """A function that appends to the log up to a size, so that no run fills the disk."""
     file = path.open("ab", buffering=0)
     left = max(0, max_bytes - path.stat().st_size)
 
