@@ -1,5 +1,10 @@
 """The base of every parameter section: strict, frozen, no unknown keys."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -26,3 +31,90 @@ class Params(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
     )
+
+
+NAMES_A_FILE = "names a file or folder of the machine"
+NAMES_AN_ENCODER = "names an encoder that is downloaded or read from the machine"
+
+
+@dataclass(frozen=True)
+class OperatorOnly:
+    """Marks a field that only an operator may set, not a client of the platform.
+
+    Write ``Annotated[str | None, OperatorOnly("names a file of the machine")]``: file paths,
+    folders, addresses of databases, names of encoders that are loaded from disk or downloaded.
+
+    Attributes:
+        reason: completes the sentence "it ..." in the answer to a client that sets it.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ChangesTo:
+    """Marks a mapping of plain dictionaries whose values replace fields of a section.
+
+    Attributes:
+        section: whose fields they are; its marks hold for the dictionaries too. ``None``: the
+            section that has the mapping.
+    """
+
+    section: type[BaseModel] | None = None
+
+
+Place = tuple[str | int, ...]
+"""Where a value lies in nested mappings and lists."""
+
+
+def operator_only(section: type[BaseModel], values: Any) -> dict[Place, OperatorOnly]:
+    """The values that a section marks with :class:`OperatorOnly`, at any depth.
+
+    Args:
+        section: the class that the values are for.
+        values: plain mappings and lists, valid or not.
+
+    >>> class DataParams(Params):
+    ...     file: Annotated[str | None, OperatorOnly("names a file")] = None
+    ...     rows: int = 3
+    >>> operator_only(DataParams, {"file": "/etc/passwd", "rows": 4})
+    {('file',): OperatorOnly(reason='names a file')}
+    """
+    return dict(_in_section(section, values, ())) if isinstance(values, Mapping) else {}
+
+
+def _in_section(
+    section: type[BaseModel], values: Mapping[str, Any], place: Place
+) -> Iterator[tuple[Place, OperatorOnly]]:
+    for name, field in section.model_fields.items():
+        if name not in values:
+            continue
+        here = (*place, name)
+        marks = [mark for mark in field.metadata if isinstance(mark, OperatorOnly)]
+        if marks:
+            yield here, marks[0]
+            continue
+        yield from _in_value(field.annotation, values[name], here)
+        for mark in field.metadata:
+            if isinstance(mark, ChangesTo) and isinstance(values[name], Mapping):
+                for key, changes in values[name].items():
+                    yield from _in_value(mark.section or section, changes, (*here, key))
+
+
+def _in_value(kind: Any, value: Any, place: Place) -> Iterator[tuple[Place, OperatorOnly]]:
+    """The marked places in a value whose annotation is ``kind``."""
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is None:
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, Mapping):
+            yield from _in_section(kind, value, place)
+    elif origin is Annotated:
+        yield from _in_value(parts[0], value, place)
+    elif origin in (Union, UnionType):
+        for part in parts:
+            yield from _in_value(part, value, place)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _in_value(parts[-1], item, (*place, key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _in_value(parts[0], item, (*place, index))

@@ -8,7 +8,7 @@ from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GatedParams
 from crisol.core.errors import MendableError
-from crisol.core.params import Params
+from crisol.core.params import ChangesTo, Params
 
 
 class Study(Params):
@@ -70,7 +70,7 @@ class ByStudy(Params):
     Network(hidden=9, steps=5)
     """
 
-    by_study: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    by_study: Annotated[dict[str, dict[str, Any]], ChangesTo()] = Field(default_factory=dict)
     """Values that differ in one study: ``{flipkart: {epochs: 5}}``."""
 
     @abstractmethod

@@ -1,7 +1,9 @@
 """The families. Each is a subpackage that needs no Kedro, MLflow or BentoML.
 
 A family's package exposes, lazily: ``DataParams``, ``ModelParams``, ``TrainParams``, ``Predictor``,
-``Request``, ``Response`` and ``example_request()``. Its ``CAPABILITIES`` state what it can do.
+``Request``, ``Response`` and ``example_request()``. Its ``CAPABILITIES`` state what it can do. A
+family that takes uploaded datasets also exposes ``DatasetOptions`` and ``profile_dataset``
+(:mod:`crisol.core.data.profile`).
 """
 
 import pkgutil
@@ -29,6 +31,11 @@ def family(name: str) -> ModuleType:
     if name not in family_names():
         raise ValueError(f"no family {name!r}; there are: {', '.join(family_names())}")
     return import_module(f"{__name__}.{name}")
+
+
+def dataset_families() -> tuple[str, ...]:
+    """Every family that takes uploaded datasets, in alphabetical order."""
+    return tuple(name for name in family_names() if "DatasetOptions" in dir(family(name)))
 
 
 def load_predictor(directory: Path | str, runtime: str | None = None) -> Predictor[Any, Any]:

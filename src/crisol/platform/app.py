@@ -18,11 +18,11 @@ from crisol.platform.api.idempotency import Answers
 from crisol.platform.api.refusals import refusal
 from crisol.platform.api.web_pages import web_pages
 from crisol.platform.datasets.dataset import UnknownDatasetError
-from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.datasets.uploads import BusyError, Uploads
-from crisol.platform.jobs import jobs
 from crisol.platform.jobs.events import Streams
+from crisol.platform.jobs.job_service import JobService
 from crisol.platform.settings import PlatformSettings
 from crisol.registry import recovery
 from crisol.registry.store import Store
@@ -79,11 +79,11 @@ class Platform(Application):
         self.health = health.Health()
         self.answers: Answers
         self.profiler: Profiler
-        self.jobs: Any = jobs.open_jobs(self)
+        self.jobs = JobService(store, self.datasets, settings, project, env)
         self._tidying: asyncio.Task[None] | None = None
 
     def admit(self, call: Call) -> None:
-        """As every application; and what a caller owns must be theirs alone.
+        """Admit a call as every application does; a token must also name its subject.
 
         Raises:
             ApiError: 403 for a token that names nobody, beside what every application refuses.
@@ -93,7 +93,7 @@ class Platform(Application):
             raise ApiError(403, "A token for the platform must say whose it is (the claim sub).")
 
     async def start(self) -> None:
-        """Put in order what a killed service left, and begin to work."""
+        """Settle what a killed service left, and start."""
         await super().start()
         await asyncio.to_thread(self._begin)
         self._tidying = asyncio.create_task(self._tidy_now_and_then())
@@ -112,7 +112,7 @@ class Platform(Application):
         self.jobs.start()
 
     def settle_uploads(self) -> None:
-        """Keep the files that were whole when the service ended; forget those of no dataset."""
+        """Attach the files that were whole when the service ended; remove those of no dataset."""
         for dataset_id, part in self.uploads.begun():
             try:
                 dataset = self.datasets.get(dataset_id)
@@ -133,7 +133,7 @@ class Platform(Application):
                 _log.exception("tidying failed")
 
     def tidy(self) -> None:
-        """Refuse the datasets whose files never came, and remove what had arrived of them."""
+        """Refuse the datasets whose files did not arrive in time, and remove their parts."""
         before_s = time.time() - self.platform_settings.upload_expires_s
         for dataset in self.datasets.open_since(int(1000 * before_s)):
             try:
@@ -143,7 +143,7 @@ class Platform(Application):
             self.datasets.refuse(dataset, "its files were not uploaded in time")
 
     async def stop(self) -> None:
-        """Answer what is being asked; jobs that run go on, and the next start finds them."""
+        """Answer open requests and stop; running jobs continue, and the next start finds them."""
         if self._tidying is not None:
             self._tidying.cancel()
         await super().stop()
@@ -156,7 +156,7 @@ class Platform(Application):
 
 
 def open_store(project: Path, env: str | None) -> Store:
-    """The store that a project's configuration names, made the store of this process.
+    """The store that a project's configuration names, activated for this process.
 
     Raises:
         MissingConfigException: the environment says nothing of a store.
@@ -166,7 +166,8 @@ def open_store(project: Path, env: str | None) -> Store:
     from crisol.settings import CONFIG_LOADER_ARGS
 
     environment = env or os.environ.get("KEDRO_ENV")
-    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **CONFIG_LOADER_ARGS)
+    arguments: dict[str, Any] = dict(CONFIG_LOADER_ARGS)
+    loader = OmegaConfigLoader(str(project / "conf"), env=environment, **arguments)
     store = Store.from_config(loader["mlflow"], project)
     store.activate()
     return store
@@ -208,14 +209,14 @@ class Server(uvicorn.Server):
         self._said = said
 
     async def startup(self, sockets: Any = None) -> None:
-        """As every server; it says where it is when it is there."""
+        """Start as every server does; print the address once it listens."""
         await super().startup(sockets)
         if self.started:
             sys.stdout.write(self._said)
             sys.stdout.flush()
 
     async def shutdown(self, sockets: Any = None) -> None:
-        """As every server, with no stream left to wait for."""
+        """End the streams, then shut down as every server does."""
         self._platform.stopping.set()
         await super().shutdown(sockets)
 

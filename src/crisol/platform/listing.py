@@ -1,4 +1,4 @@
-"""Pages of a listing: how many, from where, in which order. The same words on every route."""
+"""Pages of a listing, with the same parameters on every route."""
 
 import base64
 import binascii
@@ -15,7 +15,7 @@ ItemT = TypeVar("ItemT")
 
 
 class PageQuery(BaseModel):
-    """What may stand behind the ``?`` of every listing."""
+    """The query parameters of every listing."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,11 +74,11 @@ def decode_token(query: PageQuery, shape: Any = Any) -> Any:
 
 
 def not_a_token() -> FieldError:
-    """What is said of a token that no page gave."""
+    """The error for a token that is not the ``next_page_token`` of a page."""
     return FieldError("page_token", "is not the next_page_token of a page", "page_token_invalid")
 
 
 def _digest(query: PageQuery) -> str:
-    """What the filters and the order of a listing come to."""
+    """A digest of the filters and the order of a listing."""
     rest = query.model_dump(mode="json", exclude={"limit", "page_token"})
     return hashlib.sha256(orjson.dumps(rest, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

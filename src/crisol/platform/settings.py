@@ -1,4 +1,4 @@
-"""What an operator sets about the platform, read once when it starts."""
+"""The settings of the platform, read from the environment once when it starts."""
 
 import os
 from collections.abc import Mapping
@@ -28,9 +28,9 @@ class PlatformSettings(BaseModel):
     """Half-arrived uploads, locks and the folders of jobs; on a local disk. Unset:
     ``data/platform`` in the project."""
     max_file_bytes: int = Field(default=4 * 1024 * _MIB, ge=1024)
-    """Of one uploaded file."""
+    """The size of one uploaded file at most."""
     min_free_bytes: int = Field(default=512 * _MIB, ge=0)
-    """What an upload must leave free on the disk."""
+    """The space that an upload must leave free on the disk."""
     upload_idle_s: float = Field(default=30.0, gt=0)
     """A client that sends nothing for so long is cut off; what arrived stays."""
     upload_expires_s: float = Field(default=7 * 86_400.0, gt=0)
@@ -38,7 +38,7 @@ class PlatformSettings(BaseModel):
     max_open_datasets: int = Field(default=20, ge=1)
     """Datasets of one caller that wait for files; beyond it a further one gets 429."""
     max_columns: int = Field(default=5000, ge=2)
-    """Of a dataset; one that has more is refused before it is profiled."""
+    """The columns of a dataset at most; a wider one is refused before it is profiled."""
     profile_time_s: float = Field(default=600.0, gt=0)
     """How long reading and profiling one dataset may take."""
     profile_memory_mb: int = Field(default=6 * 1024, ge=256)
@@ -52,7 +52,7 @@ class PlatformSettings(BaseModel):
     executor: Literal["local", "ray"] = "local"
     """Where jobs run: processes of this machine, or a Ray cluster."""
     ray_address: str = "http://127.0.0.1:8265"
-    """Of the Ray cluster's job server. Its machines must see the project and the state folder."""
+    """The Ray cluster's job server. Its machines must see the project and the state folder."""
     job_time_s: float | None = Field(default=None, gt=0)
     """The longest a job may take, and what one takes that names no limit; unset: no limit."""
     job_memory_mb: int | None = Field(default=None, ge=64)
@@ -66,7 +66,7 @@ class PlatformSettings(BaseModel):
     max_streams: int = Field(default=500, ge=1)
     """Streams of events that are open at once; beyond it a further one gets 503."""
     max_log_bytes: int = Field(default=16 * _MIB, ge=1024)
-    """What is kept of what one job prints."""
+    """The size at which the log of one job is cut off."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], project: Path) -> Self:

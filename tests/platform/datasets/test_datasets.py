@@ -17,12 +17,11 @@ from crisol.platform.datasets.dataset import (
     Dataset,
     DatasetConflictError,
     DatasetLimitError,
-    DatasetOptions,
     NewDataset,
     StoredFile,
     UnknownDatasetError,
 )
-from crisol.platform.datasets.datasets import CUT_SHORT, NEWEST_FIRST, OPTIONS, DatasetStore
+from crisol.platform.datasets.dataset_store import CUT_SHORT, NEWEST_FIRST, OPTIONS, DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.listing import PageQuery, decode_token, encode_token
 from crisol.platform.settings import PlatformSettings
@@ -132,15 +131,24 @@ def test_another_version_reads_the_same_files_otherwise(store: Store) -> None:
         datasets.create(NewDataset.model_validate({"from": first.id}), "you")
 
 
-def test_options_cannot_read_the_environment() -> None:
+def test_options_cannot_read_the_environment(store: Store) -> None:
+    wish = NewDataset(name="adult", options={"target": "${oc.env:SECRET}"})
     with pytest.raises(StoreError, match=r"options\.target"):
-        DatasetOptions(target="${oc.env:SECRET}").given()
+        opened(store).create(wish, "me")
+
+
+def test_a_version_is_of_a_family_and_old_ones_of_the_default(store: Store) -> None:
+    datasets = opened(store)
+    made = datasets.create(NewDataset(name="adult", family="tabular"), "me")
+    assert (made.family, made.tags["family"]) == ("tabular", "tabular")
+    store.client().delete_tag(made.id, "crisol.dataset.family")  # as before families were named
+    assert datasets.get(made.id).family == "tabular"
 
 
 def test_others_see_what_is_ready_alone_and_pages_have_no_gaps(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("crisol.platform.datasets.datasets._PAGE", 4)
+    monkeypatch.setattr("crisol.platform.datasets.dataset_store._PAGE", 4)
     datasets = opened(store, max_open_datasets="100")
     made = [datasets.create(NewDataset(name=f"set_{i}"), "me") for i in range(9)]
     for dataset in made[::2]:
@@ -249,6 +257,7 @@ def test_over_http(store: Store) -> None:
             "/v1/datasets", json={"from": dataset["id"], "options": {"target": "age"}}
         )
         assert settled(mine, other.json()["id"])["task"] == "regression"
+        wrong_options(mine)
         listed(mine, viewer)
         scopes(mine, viewer)
         same_key(mine)
@@ -278,6 +287,18 @@ def test_a_token_has_scopes_and_a_subject(store: Store) -> None:
         assert error(make("of_ada", sub="bob", scope="trainer")) == (409, "conflict")
         # The same person with another token is the same owner.
         assert make("of_ada", sub="ada", scope="trainer viewer").json()["version"] == 2
+
+
+def wrong_options(mine: httpx.Client) -> None:
+    for wish, field in (
+        ({"options": {"colour": 1}}, "options.colour"),
+        ({"options": {"read": {"delimiter": "ab"}}}, "options.read.delimiter"),
+        ({"family": "signals"}, "family"),
+    ):
+        answer = mine.post("/v1/datasets", json={"name": "wrong", **wish})
+        assert error(answer) == (422, "invalid_request")
+        assert [detail["field"] for detail in answer.json()["details"]] == [field]
+    assert mine.get("/v1/datasets?name=wrong").json()["items"] == []
 
 
 def listed(mine: httpx.Client, viewer: httpx.Client) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from crisol.core.progress import TrialResult
-from crisol.platform.jobs import job as words
-from crisol.platform.jobs.job_store import JobStore, UnknownJobError
+from crisol.platform.jobs import job_tags
+from crisol.platform.jobs.job_runs import JobRuns, UnknownJobError
 from crisol.platform.jobs.progress import FRESH_S, ProgressReader
 from crisol.registry.store import Store
 from crisol.registry.tracking import runs
@@ -28,13 +28,13 @@ def store(tmp_path: Path, template_database: Path) -> Store:
 @pytest.fixture
 def running(store: Store) -> RunLog:
     """A job's run, as its `kedro run` has it."""
-    tags = {words.HELD: "false", "mlflow.user": "me"}
+    tags = {job_tags.HELD: "false", "mlflow.user": "me"}
     run_id = runs.schedule_run(store, "signals", "signals", tags)
     return runs.adopt_run(store, run_id, ["signals"], None, {})
 
 
 def test_the_fraction_follows_nodes_and_epochs_and_never_goes_back(store, running) -> None:
-    reader = ProgressReader(JobStore(store))
+    reader = ProgressReader(JobRuns(store))
     seen = []
 
     def look(**told: float) -> None:
@@ -54,7 +54,7 @@ def test_the_fraction_follows_nodes_and_epochs_and_never_goes_back(store, runnin
 
 
 def test_training_has_most_of_the_bar(store, running) -> None:
-    reader = ProgressReader(JobStore(store), lambda _: (0.1, 0.8, 0.1))
+    reader = ProgressReader(JobRuns(store), lambda _: (0.1, 0.8, 0.1))
 
     def look(**told: float) -> float:
         running.progress({f"progress.{name}": value for name, value in told.items()})
@@ -70,7 +70,7 @@ def test_training_has_most_of_the_bar(store, running) -> None:
 
 
 def test_many_who_ask_cost_one_query(store, running, monkeypatch) -> None:
-    jobs = JobStore(store)
+    jobs = JobRuns(store)
     asked: list[str] = []
     real = jobs.run
 
@@ -94,7 +94,7 @@ def test_many_who_ask_cost_one_query(store, running, monkeypatch) -> None:
 
 
 def test_trials_and_curves(store, running) -> None:
-    reader = ProgressReader(JobStore(store))
+    reader = ProgressReader(JobRuns(store))
     running.metrics({"auto.best": 0.4, "a.train_loss": 1.0, "seconds.fit": 3.0}, step=1)
     running.metrics({"a.train_loss": 0.5}, step=2)
     running.flush()
@@ -118,4 +118,4 @@ def test_what_is_no_job_is_unknown(store) -> None:
     run = runs.open_run(store, "signals", {})
     for job_id in (run.run_id, "0" * 32, "no id"):
         with pytest.raises(UnknownJobError):
-            ProgressReader(JobStore(store)).read(job_id)
+            ProgressReader(JobRuns(store)).read(job_id)

@@ -14,9 +14,9 @@ from tests.platform.service import free_port
 
 from crisol.platform.jobs import processes
 from crisol.platform.jobs.job import Job, JobRequest
-from crisol.platform.jobs.job_store import JobStore
-from crisol.platform.jobs.orders import Orders
+from crisol.platform.jobs.job_runs import JobRuns
 from crisol.platform.jobs.ray_executor import RayExecutor
+from crisol.platform.jobs.run_configuration import RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
@@ -54,11 +54,11 @@ def test_a_job_is_carried_out(address: str, tmp_path: Path, template_database: P
     project.store.activate()
     executor = RayExecutor(address, project.folder, grace_s=10.0)
     until(lambda: executor.problems() == [])
-    jobs, orders = JobStore(project.store), Orders(project.folder, None)
-    scheduler = Scheduler(jobs, executor, orders, tmp_path / "state", Bounds(workers=1))
+    jobs, configurator = JobRuns(project.store), RunConfigurator(project.folder, None)
+    scheduler = Scheduler(jobs, executor, configurator, tmp_path / "state", Bounds(workers=1))
     scheduler.start()
     request = JobRequest(family="burdens", parameters={"burdens": {"train": {"child": True}}})
-    made = jobs.create(request, orders.check(request, None), "me")
+    made = jobs.create(request, configurator.configure(request, None), "me")
     scheduler.wake(made.id)
     ended: Job = until(lambda: job if (job := jobs.get(made.id)).over else None, 120)
     assert (ended.status, ended.executor) == ("completed", "ray")

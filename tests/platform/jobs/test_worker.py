@@ -1,4 +1,4 @@
-"""What stands between the service and a run: verdicts, logs, marks, locks."""
+"""The parts between the service and a run: ends of jobs, logs, marks of processes, locks."""
 
 import fcntl
 import os
@@ -16,9 +16,9 @@ from tests.platform.conftest import until
 from crisol.core.locks import is_locked
 from crisol.platform.jobs import processes, worker
 from crisol.platform.jobs.executor import LOCK, Outcome, Work
-from crisol.platform.jobs.job import CANCEL
+from crisol.platform.jobs.job_end import job_end, last_error
+from crisol.platform.jobs.job_tags import CANCEL
 from crisol.platform.jobs.logs import Logs
-from crisol.platform.jobs.verdict import last_words, verdict
 
 SLEEPER = [sys.executable, "-c", "import os, time\nif os.fork() == 0: os.setsid()\ntime.sleep(600)"]
 
@@ -47,20 +47,20 @@ def outcome(code: int = 1, by: str | None = None) -> Outcome:
     ],
 )
 def test_how_a_job_ended(status, tags, found, expected) -> None:
-    came = verdict(status, tags, found, "said")
+    came = job_end(status, tags, found, "said")
     assert (came.status, came.lost) == (expected[0], expected[2])
     assert came.reason.startswith(expected[1])
 
 
 def test_the_error_a_log_ends_with(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    assert last_words(log) == ""
+    assert last_error(log) == ""
     log.write_text("Error: no pipeline\n")
-    assert last_words(log) == "no pipeline"
+    assert last_error(log) == "no pipeline"
     log.write_text(
         "one\nError: first\na second Error: x\n\x1b[31mError: data.x is\n  wrong\x1b[0m\n"
     )
-    assert last_words(log) == "data.x is wrong"
+    assert last_error(log) == "data.x is wrong"
 
 
 @pytest.fixture

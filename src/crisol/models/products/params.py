@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Params
+from crisol.core.params import NAMES_A_FILE, NAMES_AN_ENCODER, OperatorOnly, Params
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
@@ -18,12 +18,12 @@ MemberName = Literal["linear", "neighbours", "transformer"]
 class DataParams(StudiesParams[StudyParams]):
     """The section ``products.data``; the ensemble of the registered study is the predictor."""
 
-    file: str = ""
+    file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own products, instead of the catalog's. This and the next two are given with
     ``--params``, and are part of the record that ``kedro reproduce`` trains from."""
-    images: str = ""
+    images: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """The folder of their pictures."""
-    pairs: str = ""
+    pairs: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own pairs on which the embedding is tested."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to its name in your file: ``{title: product_name, price: cost}``."""
@@ -62,10 +62,10 @@ class NetworkParams(Params):
     """Buckets into which words, word pairs and pieces of words are hashed, for the bag of terms
     beside the tokens."""
     gradient_checkpointing: bool = False
-    text_encoder: str | None = None
+    text_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
     """A text encoder of the transformers library, by its name on the hub or a local directory, in
     place of the word layers."""
-    image_encoder: str | None = None
+    image_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
     """An image encoder, likewise, in place of the patch layers."""
     frozen_encoders: bool = True
 

@@ -9,6 +9,7 @@ __getattr__, __dir__ = lazy(
     __name__,
     {
         "DataParams": "params",
+        "DatasetOptions": "params",
         "ModelParams": "params",
         "TrainParams": "params",
         "Predictor": "predictor:TabularPredictor",
@@ -19,6 +20,7 @@ __getattr__, __dir__ = lazy(
         "read": "data.source_table",
         "infer": "data.inference",
         "profile": "data.profiling",
+        "profile_dataset": "data.uploaded",
         "clean": "data.prepare",
         "split": "data.parts",
         "fit": "training",

@@ -1,12 +1,13 @@
 """The parameters of tabular. Light: importing it loads no library."""
 
 from pathlib import PurePath
-from typing import Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Params
+from crisol.core.data import profile
+from crisol.core.params import NAMES_A_FILE, OperatorOnly, Params
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.schema import Kind, Role, Task, Words
 from crisol.models.tabular.settings import SETTINGS
@@ -44,15 +45,15 @@ class SplitParams(Params):
     seed: int = Field(default=0, ge=0)
 
 
-class DataParams(Params):
-    """Where the rows come from and what they are."""
+class DatasetOptions(profile.DatasetOptions):
+    """How a dataset's files are read and what its columns are; a job takes them as its ``data``.
 
-    file: str | None = None
-    """A table file, a zip or folder of pictures in class folders, or a folder with ``train.*`` and
-    ``test.*``; unset: the sample. Read by the catalog."""
-    dataset: str = "sample"
-    """What reports call the data."""
-    synthetic: bool = False
+    Whatever is not given is inferred, and shown with its reason in the schema.
+    """
+
+    default_family: ClassVar[bool] = True
+
+    read: ReadParams = ReadParams()
     task: Task | Literal["auto"] = "auto"
     target: str | None = None
     """Unset: the column called target, label, class or y, else the last one."""
@@ -68,7 +69,17 @@ class DataParams(Params):
     """Characters taken off the ends of class labels (Adult's official test file has dots)."""
     image_size: int = Field(default=32, ge=8, le=512)
     """Edge of the square pictures are scaled to, pixels."""
-    read: ReadParams = ReadParams()
+    synthetic: bool = False
+
+
+class DataParams(DatasetOptions):
+    """Where the rows come from and what they are."""
+
+    file: Annotated[str | None, OperatorOnly(NAMES_A_FILE)] = None
+    """A table file, a zip or folder of pictures in class folders, or a folder with ``train.*`` and
+    ``test.*``; unset: the sample. Read by the catalog."""
+    dataset: str = "sample"
+    """What reports call the data."""
     split: SplitParams = SplitParams()
     gate: GateRule | None = None
     """Unset: accuracy, R² (which orders models as RMSE does) or silhouette, by the task."""
@@ -106,7 +117,7 @@ class AutoParams(Params):
     """Give up trials whose first folds are clearly worse than the best."""
     stack: bool = True
     """Also try a second level on the out-of-fold answers; it is kept where it is better."""
-    storage: str | None = None
+    storage: Annotated[str | None, OperatorOnly("names a database")] = None
     """Database of the Optuna study (``sqlite:///…``, ``postgresql://…``); unset: SQLite beside the
     checkpoints."""
     study: str | None = None

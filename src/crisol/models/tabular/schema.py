@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Strict
 
+from crisol.core.data.profile import Task as Task
 from crisol.core.params import Params
 
 Kind = Literal["number", "category", "boolean", "date", "text", "image"]
@@ -17,8 +18,6 @@ Kind = Literal["number", "category", "boolean", "date", "text", "image"]
 Role = Literal["feature", "target", "id", "time", "group", "ignore"]
 """What a column is for. ``id`` names rows, ``time`` orders them (a test set lies after its training
 set), ``group`` keeps rows together (a group is never on both sides of a split)."""
-Task = Literal["classification", "regression", "clustering", "text", "image"]
-"""What is to be learned. ``text`` and ``image`` are classifications of free text and pictures."""
 
 Words = Annotated[tuple[str, ...], Strict(False)]
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crisol.models.tabular.schema import Task
+from crisol.core.data.profile import Task
 from crisol.platform.api.idempotency import Once
 from crisol.platform.datasets.dataset import Dataset, NewDataset, State
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
@@ -24,7 +24,7 @@ _ORDERS = {
 
 _Count = Annotated[int, Field(ge=0, le=10**14)]
 Position = tuple[_Count, tuple[str | None, _Count]]
-"""When the first page was asked for (ms), the page of MLflow's, how much of it has been told."""
+"""The time of the first page (ms), MLflow's own page token, and how many of its rows were given."""
 
 
 class FileView(BaseModel):
@@ -59,7 +59,7 @@ class DatasetView(BaseModel):
 
 
 class DatasetDetail(DatasetView):
-    """A dataset version with what was said and what was found out about its columns."""
+    """A dataset version with its options and the schema of its columns."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -86,7 +86,7 @@ class DatasetQuery(PageQuery):
 
 
 class ProfileView(BaseModel):
-    """What a dataset looks like: its schema, and per column what its cells show."""
+    """A dataset's schema and the profile of its columns."""
 
     model_config = ConfigDict(serialize_by_alias=True)
 
@@ -113,7 +113,7 @@ def _shown(dataset: Dataset, caller: str) -> dict[str, Any]:
         "reason": dataset.reason,
         "description": dataset.description,
         "created": created.isoformat(timespec="milliseconds"),
-        "task": tags.get("task"),
+        "task": tags.get("task") or None,
         "target": tags.get("target") or None,
         "format": tags.get("format"),
         **{name: _number(tags.get(name)) for name in ("rows", "columns", "warnings")},

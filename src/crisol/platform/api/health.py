@@ -1,4 +1,4 @@
-"""Whether the platform can do its work: the store, the disk, the queue, the executor."""
+"""The health of the platform: the store, the disk, the queue, the executor."""
 
 import threading
 import time
@@ -12,12 +12,12 @@ from crisol.serving.http.errors import ApiError, ErrorDetail
 from crisol.serving.http.handlers import Handle
 
 _FRESH_S = 2.0
-"""Whoever asks, the store is looked at no more often than this."""
+"""The store is checked no more often than this."""
 _SLOW_S = 5.0
 
 
 class HealthView(BaseModel):
-    """What works."""
+    """The state of the platform's parts."""
 
     status: Literal["ready"]
     version: str = Field(description="Of Crisol.")
@@ -28,7 +28,7 @@ class HealthView(BaseModel):
 
 
 class Health:
-    """Looks at what the platform stands on, and remembers it for a moment."""
+    """Checks the store, the disk and the queue, and caches the result for a moment."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,7 +36,7 @@ class Health:
         self._seen: tuple[HealthView | None, list[str]] = (None, [])
 
     def look(self, app: Any) -> HealthView:
-        """What works.
+        """The state of the platform's parts.
 
         Raises:
             ApiError: 503, with every reason why something does not.

@@ -1,7 +1,7 @@
 """Answers by ``Idempotency-Key``: asking again what was asked before gives the same answer.
 
-In the manner of draft-ietf-httpapi-idempotency-key-header. What a request made is in MLflow; only
-the answer is kept here, for as long as clients may ask again.
+After draft-ietf-httpapi-idempotency-key-header. The object that a request made is in MLflow; only
+the answer is stored here, for as long as clients may repeat the request.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ CREATE TABLE answers (
 
 @dataclass(frozen=True)
 class KeptAnswer:
-    """What was answered."""
+    """A stored answer."""
 
     status: int
     body: bytes
@@ -46,7 +46,7 @@ class KeptAnswer:
 
 
 def mark_of(caller: str, route: str, key: str) -> str:
-    """What one caller's key on one route is kept under.
+    """The identifier under which the answer to a caller's key on a route is stored.
 
     Raises:
         ApiError: 400, the key is not 1 to 200 printable ASCII characters.
@@ -132,7 +132,7 @@ def _gone(process: str) -> bool:
         found = psutil.Process(int(pid))
         if found.status() == psutil.STATUS_ZOMBIE:  # nobody has taken leave of it
             return True
-        return abs(found.create_time() - float(started)) > 1.5
+        return bool(abs(found.create_time() - float(started)) > 1.5)
     except psutil.NoSuchProcess:
         return True
 

@@ -8,13 +8,14 @@ from pydantic import AfterValidator, Field, model_validator
 
 from crisol.core.contract import Contract
 from crisol.platform.api.idempotency import Once
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.events import follow
 from crisol.platform.jobs.job import Job, JobDetails, JobRequest, Status
+from crisol.platform.jobs.job_parameters import visible
 from crisol.platform.jobs.logs import LogPart
-from crisol.platform.jobs.orders import without_paths
 from crisol.platform.jobs.progress import Progress, Snapshot
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
+from crisol.registry.tracking.runs import MODEL_TAG
 from crisol.serving.http.asgi import Call, Reply, StreamReply
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.handlers import Answer, Converse, Handle
@@ -91,9 +92,9 @@ def _create(app: Any, question: Question, mark: str | None) -> Answer:
 def _list(app: Any, question: Question) -> JobPage:
     query: JobQuery = question.query
     wanted = {
-        words.MODEL_TAG: query.model,
-        words.OWNER: question.caller if query.owner == "me" else query.owner,
-        words.DATASET: query.dataset,
+        MODEL_TAG: query.model,
+        job_tags.OWNER: question.caller if query.owner == "me" else query.owner,
+        job_tags.DATASET: query.dataset,
     }
     # Jobs made since the first page was asked for would move the others to the next page again.
     until_ms, token = decode_token(query, tuple[Milliseconds, str]) or (_now_ms(), None)
@@ -117,9 +118,9 @@ def _now_ms() -> int:
 
 def _get(app: Any, question: Question) -> JobDetails:
     job = app.jobs.get(question.parameters["job_id"])
-    _, order = app.jobs.asked(job.id)
-    parameters = without_paths(order.parameters)
-    return JobDetails(**job.model_dump(), parameters={order.family: parameters})
+    _, run = app.jobs.asked(job.id)
+    parameters = visible(run.family, run.parameters)
+    return JobDetails(**job.model_dump(), parameters={run.family: parameters})
 
 
 def _start(app: Any, question: Question) -> Job:

@@ -1,7 +1,7 @@
 """The registry over HTTP: lines, versions, and which of them is served.
 
-What moves an alias goes through :mod:`crisol.registry.release.promotion`: the same gate, the same
-journal and the same record as the commands.
+Every change of an alias goes through :mod:`crisol.registry.release.promotion`: the same gate, the
+same journal and the same record as the commands.
 """
 
 import re
@@ -22,7 +22,7 @@ from crisol.serving.http.errors import ApiError, ErrorDetail
 from crisol.serving.http.handlers import Answer, Handle
 
 PROMOTION_S = 120.0
-"""The gate judges again before it lets a version pass: a bootstrap over the held-out rows."""
+"""The time of a promotion: the gate compares again, by a bootstrap over the held-out rows."""
 _SEMVER = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -32,7 +32,7 @@ Status = Literal["training", "ready", "deployed", "archived"]
 class ModelView(BaseModel):
     """A line of a family: a registered model."""
 
-    id: str = Field(description="Its name, such as tabular.adult.")
+    id: str = Field(description="Its name: <family> or <family>.<line>.")
     family: str
     versions: int
     latest: str | None = Field(description="Number of the newest version.")
@@ -43,7 +43,7 @@ class ModelView(BaseModel):
 
 
 class GateView(BaseModel):
-    """What the gate said when the version was registered."""
+    """The decision of the gate when the version was registered."""
 
     verdict: str
     sentences: list[str]
@@ -73,7 +73,7 @@ class VersionView(BaseModel):
 
 
 class MoveView(BaseModel):
-    """What a change did."""
+    """The result of a change."""
 
     action: str
     changed: bool
@@ -104,7 +104,7 @@ class VersionQuery(PageQuery):
 
 
 class VersionChange(BaseModel):
-    """What is to become of a version."""
+    """A change to a version."""
 
     model_config = ConfigDict(extra="forbid")
 

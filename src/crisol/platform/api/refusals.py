@@ -1,4 +1,4 @@
-"""What the errors of the registry and the stores are over HTTP."""
+"""The HTTP answers to the errors of the registry and the stores."""
 
 from pydantic import ValidationError
 
@@ -15,14 +15,14 @@ from crisol.platform.datasets.uploads import (
     TooLargeError,
     UploadError,
 )
-from crisol.platform.jobs.job_store import UnknownJobError
+from crisol.platform.jobs.job_runs import UnknownJobError
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.store import StoreError
 from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
 
 
 def refusal(error: Exception) -> ApiError | None:
-    """The answer that an error means; ``None``: it is a failure of ours."""
+    """The answer to an error; ``None``: it is a failure of the platform."""
     if isinstance(error, UploadError):
         return _of_upload(error)
     if isinstance(error, UnknownDatasetError):

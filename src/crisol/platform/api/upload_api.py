@@ -103,7 +103,8 @@ async def _upload(app: Any, question: Question, call: Call) -> Answer:
         raise
     call.about = dataset.id
     await receive(app, call, dataset, question.query.part, question.query.name, terms)
-    return await app.in_thread(_answer, app, question)
+    answer: Answer = await app.in_thread(_answer, app, question)
+    return answer
 
 
 def _answer(app: Any, question: Question) -> Answer:
@@ -115,7 +116,7 @@ def _answer(app: Any, question: Question) -> Answer:
 
 
 def _arrivals(app: Any, dataset: Dataset) -> list[ArrivalView]:
-    """What is there of every file of a dataset."""
+    """The arrived bytes of every file of a dataset."""
     found = [
         ArrivalView(part=f.part, name=f.name, offset=f.bytes, length=f.bytes, complete=True,
                     sha256=f.sha256)

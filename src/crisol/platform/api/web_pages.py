@@ -1,7 +1,11 @@
-"""The page at ``/``: files of our own, nothing from another host, nothing inline."""
+"""The page at ``/``: files of our own, nothing from another host, nothing inline.
+
+``{dataset_family}`` in the page stands for the family of datasets that name none.
+"""
 
 from importlib.resources import files
 
+from crisol.platform.datasets.families import default_family
 from crisol.serving.http.asgi import Call, Reply
 from crisol.serving.http.pages import Page
 
@@ -29,6 +33,7 @@ def web_pages() -> dict[str, Page]:
 
 def _page(name: str, kind: str) -> Page:
     body = files("crisol.platform").joinpath("web", name).read_bytes()
+    body = body.replace(b"{dataset_family}", (default_family() or "").encode())
 
     def page(_: Call) -> Reply:
         return Reply(200, body, f"{kind}; charset=utf-8", _HEADERS)

@@ -1,6 +1,7 @@
-"""What a dataset version is, and how it is wished for.
+"""A dataset version, and the request that makes one.
 
-It is an MLflow run: its state is the run's status, what MLflow has no field for is in its tags.
+A dataset version is an MLflow run: its state is the run's status, and its tags hold the facts that
+MLflow has no field for.
 """
 
 import json
@@ -11,10 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from crisol.core.params import Params
-from crisol.models.tabular.params import ColumnParams, DataParams, ReadParams
-from crisol.models.tabular.schema import Task, Words
+from crisol.platform.datasets.families import Options, dataset_family
 from crisol.registry.store import StoreError
-from crisol.registry.tracking.parameters import refuse_references
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -23,7 +22,7 @@ State = Literal["open", "profiling", "ready", "refused"]
 """``open``: waits for its files. ``profiling``: is being read. ``refused``: cannot be read, or its
 files never came; the reason says which."""
 Part = Literal["all", "train", "test"]
-"""What a file holds: all rows, or one side of an official split."""
+"""The rows of a file: all, or one side of an official split."""
 STATES: Mapping[str, State] = {
     "SCHEDULED": "open",
     "RUNNING": "profiling",
@@ -40,33 +39,6 @@ STATUSES: Mapping[State, str] = {
 TAG = "crisol.dataset."
 
 
-class DatasetOptions(Params):
-    """How a dataset's files are read and what its columns are; a job takes them as its ``data``.
-
-    Whatever is not given is found out, and shown with its reason in the schema.
-    """
-
-    read: ReadParams = ReadParams()
-    task: Task | Literal["auto"] = "auto"
-    target: str | None = None
-    features: Words = ()
-    ids: Words = ()
-    time: str | None = None
-    group: str | None = None
-    ignore: Words = ()
-    columns: dict[str, ColumnParams] = Field(default_factory=dict)
-    label_strip: str = ""
-    image_size: int = Field(default=32, ge=8, le=512)
-    synthetic: bool = False
-
-    def given(self) -> dict[str, Any]:
-        """What was said, as plain JSON; what was left open stays out."""
-        said = self.model_dump(mode="json", exclude_unset=True)
-        DataParams.model_validate_json(json.dumps(said))
-        refuse_references(said, "options")
-        return said
-
-
 class NewDataset(Params):
     """A dataset version to be made.
 
@@ -80,7 +52,12 @@ class NewDataset(Params):
         description="Small letters, digits and _; the same name again makes the next version.",
     )
     description: str = Field(default="", max_length=2000)
-    options: DatasetOptions = DatasetOptions()
+    family: str | None = Field(
+        default=None,
+        max_length=60,
+        description="Which family reads it; unset: that of 'from', the only one, or the default.",
+    )
+    options: Options = Field(default_factory=dict)
     origin: Annotated[
         str | None, Field(alias="from", pattern="^[0-9a-f]{32}$", description="Id of a version.")
     ] = None
@@ -113,7 +90,7 @@ class StoredFile:
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset version, as MLflow has it."""
+    """A dataset version, read from its MLflow run."""
 
     id: str
     name: str
@@ -134,13 +111,18 @@ class Dataset:
         return self.tags.get("reason", "")
 
     @property
+    def family(self) -> str:
+        """The family that reads it; a version made before families were named has the default."""
+        return self.tags.get("family") or dataset_family(None)
+
+    @property
     def whole(self) -> bool:
         """Whether every file it needs is there."""
         parts = {file.part for file in self.files}
         return parts in ({"all"}, {"train", "test"})
 
     def seen_by(self, caller: str) -> bool:
-        """Whether a caller may know of it: what is not ready is its owner's alone."""
+        """Whether a caller may see it: until it is ready, its owner alone may."""
         return self.state == "ready" or self.owner == caller
 
 
@@ -149,20 +131,20 @@ class UnknownDatasetError(StoreError):
 
 
 class DatasetConflictError(StoreError):
-    """The state of what is there forbids what was asked."""
+    """The state of a dataset does not allow the request."""
 
 
 class DatasetLimitError(StoreError):
-    """The caller has too much of something that waits."""
+    """The caller has too many datasets that wait for files."""
 
 
 def unknown(dataset_id: str) -> UnknownDatasetError:
-    """There is no such dataset."""
+    """The error for an unknown dataset."""
     return UnknownDatasetError(f"there is no dataset {dataset_id!r}")
 
 
 def file_facts(file: StoredFile) -> dict[str, Any]:
-    """What the tag of a file holds."""
+    """The content of a file's tag."""
     return {"name": file.name, "file": file.file, "bytes": file.bytes, "sha256": file.sha256}
 
 

@@ -1,4 +1,4 @@
-"""Reading and profiling datasets: each in a process of its own, held to time and memory."""
+"""Profiles datasets, each in a process of its own with a limit on time and memory."""
 
 import contextlib
 import json
@@ -19,18 +19,20 @@ import psutil
 
 from crisol.core.locks import FileLock
 from crisol.platform.datasets.dataset import Dataset
-from crisol.platform.datasets.datasets import DatasetStore
+from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling_worker import REFUSED
 from crisol.platform.settings import PlatformSettings
 
 _log = logging.getLogger("crisol.serving.platform")
 _LOOK_S = 0.1
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
-"""Of the environment, what the process gets: no key and no address."""
+"""The environment variables that the process gets: no key and no address."""
 
 
 class Profiler:
-    """Makes datasets whose files are there ready, or refuses them; owners take turns.
+    """Profiles datasets whose files have arrived: they become ready or are refused.
+
+    Owners are served in rotation: one dataset of each at a time.
 
     Args:
         datasets: the store.
@@ -44,11 +46,11 @@ class Profiler:
         self._pool = ThreadPoolExecutor(settings.profile_workers, "profiler")
         self._stopping = Event()
         self._waiting: dict[str, deque[str]] = {}
-        """By owner, whose turn it is first; a turn taken is at the end again."""
+        """Waiting datasets by owner, the next owner first."""
         self._lock = Lock()
 
     def submit(self, dataset: Dataset) -> None:
-        """Profile a dataset when its turn comes."""
+        """Queue a dataset."""
         with self._lock:
             self._waiting.setdefault(dataset.owner, deque()).append(dataset.id)
         self._pool.submit(self._work_next)
@@ -63,7 +65,7 @@ class Profiler:
         self._work(dataset_id)
 
     def close(self) -> None:
-        """Stop; what was not finished is done anew at the next start."""
+        """Stop; unfinished datasets are profiled again after the next start."""
         self._stopping.set()
         self._pool.shutdown(cancel_futures=True)
 
@@ -87,7 +89,7 @@ class Profiler:
         try:
             options = out / "options.json"
             options.write_text(json.dumps(self._datasets.options(dataset)), encoding="utf-8")
-            reason = self._run(self._datasets.files(dataset), options, out)
+            reason = self._run(dataset.family, self._datasets.files(dataset), options, out)
             if self._stopping.is_set() and reason:
                 return
             if reason:
@@ -98,10 +100,10 @@ class Profiler:
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
-    def _run(self, data: Path, options: Path, out: Path) -> str:
-        """Why the process did not come to its end; empty: it did."""
-        command = [sys.executable, "-m", "crisol.platform.datasets.profiling_worker", data.name,
-                   str(options), str(out), str(os.getpid()),
+    def _run(self, family: str, data: Path, options: Path, out: Path) -> str:
+        """Run the process; why it did not finish, or an empty text."""
+        command = [sys.executable, "-m", "crisol.platform.datasets.profiling_worker", family,
+                   data.name, str(options), str(out), str(os.getpid()),
                    str(self._settings.max_columns)]  # fmt: skip
         environment = {k: v for k, v in os.environ.items() if k in _KEPT}
         with (out / "log").open("wb") as log:
@@ -130,7 +132,7 @@ class Profiler:
         return f"reading it ended the process that did (exit code {process.returncode})"
 
     def _watch(self, process: "subprocess.Popen[bytes]") -> str:
-        """Wait for a process; why it must not go on, or nothing."""
+        """Wait for a process; the reason why it must be ended, or an empty text."""
         settings = self._settings
         deadline = time.monotonic() + settings.profile_time_s
         limit = settings.profile_memory_mb * 1024**2
@@ -147,7 +149,7 @@ class Profiler:
 
     @contextlib.contextmanager
     def _mine(self, dataset_id: str) -> Iterator[bool]:
-        """Whether nobody else is profiling a dataset; nobody begins while the block lasts."""
+        """Lock a dataset for the block; whether no other process is profiling it."""
         self._root.mkdir(parents=True, exist_ok=True)
         path = self._root / f"{dataset_id}.lock"
         with FileLock.on(path) as lock:

@@ -10,18 +10,22 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+
+from crisol import models
+from crisol.core.data.profile import DatasetOptions, DatasetProfile, ProfileDataset
+from crisol.core.errors import MendableError
 
 REFUSED = 3
 """Exit code when the file cannot be used; ``refused.txt`` says why."""
 
 
-def main(data: Path, options: Path, out: Path, max_columns: int) -> int:
-    """Read, infer and profile; write ``schema.json``, ``profile.json`` and ``facts.json``."""
-    from crisol.core.errors import MendableError
-
+def main(family: str, data: Path, options: Path, out: Path, max_columns: int) -> int:
+    """Read and profile a dataset; write ``schema.json``, ``profile.json`` and ``facts.json``."""
+    front = models.family(family)
+    profile_dataset: ProfileDataset = front.profile_dataset
     try:
-        profile(data, json.loads(options.read_bytes()), out, max_columns)
+        given: DatasetOptions = front.DatasetOptions.model_validate_json(options.read_bytes())
+        write(profile_dataset(data, given, max_columns), out)
     except MendableError as error:
         return _refuse(out, str(error))
     except MemoryError:
@@ -31,43 +35,18 @@ def main(data: Path, options: Path, out: Path, max_columns: int) -> int:
     return 0
 
 
-def profile(data: Path, options: dict[str, Any], out: Path, max_columns: int) -> None:
-    """The schema, profile and facts of a dataset, as files.
-
-    Raises:
-        MendableError: it cannot be read, has too many columns, or the options do not fit it.
-    """
-    from crisol.core.errors import MendableError
-    from crisol.models.tabular.data import leakage
-    from crisol.models.tabular.data.inference import infer
-    from crisol.models.tabular.data.profiling import profile as describe
-    from crisol.models.tabular.data.source_table import read
-    from crisol.models.tabular.params import DataParams
-
-    params = DataParams.model_validate_json(json.dumps({**options, "file": str(data)}))
-    table = read(data, params.read)
-    if len(table.columns) > max_columns:
-        raise MendableError(
-            f"it has {len(table.columns)} columns, and the platform allows {max_columns}: "
-            "leave out what no model needs"
-        )
-    schema = infer(table, params)
-    warnings = [*schema.warnings, *leakage.leaks(table, schema, params)]
-    shown = {
-        **schema.model_dump(mode="json"),
-        "warnings": warnings,
-        "found": table.found.tell(),
-    }
-    described = describe(table, schema, params)
+def write(profile: DatasetProfile, out: Path) -> None:
+    """Write the documents for people, and the facts that listings show."""
     facts = {
-        "task": schema.task,
-        "target": schema.target.name if schema.target is not None else "",
-        "rows": str(schema.rows),
-        "columns": str(len(schema.columns)),
-        "format": table.found.format,
-        "warnings": str(len(warnings)),
+        "task": profile.task or "",
+        "target": profile.target or "",
+        "rows": str(profile.rows),
+        "columns": str(profile.columns),
+        "format": profile.format,
+        "warnings": str(len(profile.warnings)),
     }
-    for name, content in (("schema", shown), ("profile", described), ("facts", facts)):
+    documents = {"schema": profile.columns_found, "profile": profile.content, "facts": facts}
+    for name, content in documents.items():
         text = json.dumps(content, ensure_ascii=False, allow_nan=False)
         (out / f"{name}.json").write_text(text, encoding="utf-8")
 
@@ -79,7 +58,7 @@ def _refuse(out: Path, reason: str) -> int:
 
 
 def _die_with_parent(parent: int) -> None:
-    """Without its watcher nothing would hold this process to its limits."""
+    """End with the parent, which holds this process to its limits."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
         if os.getppid() != parent:
@@ -87,5 +66,6 @@ def _die_with_parent(parent: int) -> None:
 
 
 if __name__ == "__main__":
-    _die_with_parent(int(sys.argv[4]))
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[5])))
+    family, data, options, out, parent, max_columns = sys.argv[1:]
+    _die_with_parent(int(parent))
+    sys.exit(main(family, Path(data), Path(options), Path(out), int(max_columns)))

@@ -1,4 +1,4 @@
-"""Taking the body of an upload: what the request says of it, its bytes to the disk, what then.
+"""Receives the body of an upload: its headers, its bytes to the disk, the finished file.
 
 The event loop takes the pieces; everything that touches the disk is done in a thread.
 """
@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Self
+from typing import Protocol, Self
 
 from crisol.core.errors import FieldError
-from crisol.platform.datasets.dataset import Dataset, Part, StoredFile
-from crisol.platform.datasets.uploads import OffsetError, UploadError, Writer
+from crisol.platform.datasets.dataset import Dataset, Part
+from crisol.platform.datasets.dataset_store import DatasetStore
+from crisol.platform.datasets.profiling import Profiler
+from crisol.platform.datasets.uploads import OffsetError, UploadError, Uploads, Writer
+from crisol.platform.settings import PlatformSettings
 from crisol.serving.http.asgi import Call
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.limits import ClientDisconnected
@@ -30,7 +32,7 @@ _DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]+):")
 
 @dataclass(frozen=True)
 class Terms:
-    """What a request says about its bytes.
+    """The headers of a request about its bytes.
 
     Attributes:
         offset: where they begin in the file.
@@ -89,10 +91,19 @@ def _digest(headers: Mapping[bytes, bytes]) -> bytes | None:
     return digest
 
 
+class Receiver(Protocol):
+    """The parts of the platform that a file passes through."""
+
+    platform_settings: PlatformSettings
+    uploads: Uploads
+    datasets: DatasetStore
+    profiler: Profiler
+
+
 async def receive(
-    app: Any, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
+    app: Receiver, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
-    """Bring a body to the disk; a file that ends with it becomes the dataset's.
+    """Write a body to the disk; a file that ends with it is attached to the dataset.
 
     Raises:
         ApiError: 408 or 413; what had arrived stays.
@@ -122,8 +133,8 @@ async def receive(
             await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
-    """Write what arrives, and what had arrived when the client went away, too."""
+async def _write(app: Receiver, call: Call, writer: Writer, terms: Terms) -> None:
+    """Write the chunks, including those that had arrived when the client disconnected."""
     settings = app.platform_settings
     buffer = bytearray()
 
@@ -148,10 +159,9 @@ async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
         await asyncio.to_thread(writer.close)
 
 
-def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
-    """Make a file that is whole the dataset's; with the last one it is profiled."""
-    found: tuple[StoredFile, Path] = app.uploads.finish(dataset.id, part)
-    file, path = found
+def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> None:
+    """Attach a whole file to the dataset; after the last one, queue it for profiling."""
+    file, path = app.uploads.finish(dataset.id, part)
     if digest is not None and digest != bytes.fromhex(file.sha256):
         raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
     if app.datasets.attach(dataset, file, path).state == "profiling":
@@ -159,7 +169,7 @@ def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
 
 
 async def drain(call: Call) -> None:
-    """Let a refused client finish sending, within reason."""
+    """Read the rest of a refused body, up to a size and a time."""
     with suppress(ApiError, ClientDisconnected, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             async for _ in call.stream(_DRAINED, _DRAIN_S):

@@ -1,8 +1,8 @@
-"""Files on their way in: what has arrived lies in the state folder until the file is whole.
+"""Unfinished uploads: the bytes that have arrived lie in the state folder until the file is whole.
 
-A part of a dataset has a folder: the bytes so far, and ``upload.json`` about them. The offset an
-interrupted upload goes on from is the size of the file on the disk, so it is right after whatever
-ended the upload: a cut connection, ``kill -9``, a power cut.
+A part of a dataset has a folder with the bytes so far and ``upload.json`` about them. An
+interrupted upload resumes at the size of the file on the disk, so the offset is right whatever
+ended it: a cut connection, ``kill -9``, a power cut.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ FORMATS = {
     "csv": "csv", "tsv": "csv", "txt": "csv", "data": "csv", "test": "csv",
     "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "zip": "zip",
 }  # fmt: skip
-"""The ending of a file's name to the ending it is kept under."""
+"""The ending of a file's name to the ending it is stored under."""
 _MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04"}
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins; any other text has no zero bytes."""
@@ -33,7 +33,7 @@ _LOOKED_AT = 4096
 
 
 class UploadError(ValueError):
-    """A file that is not taken; the message says why."""
+    """A file that is refused; the message says why."""
 
 
 class TooLargeError(UploadError):
@@ -49,7 +49,7 @@ class BusyError(UploadError):
 
 
 class OffsetError(UploadError):
-    """The request goes on from somewhere else than where the file ends.
+    """The offset of the request is not the size of the file so far.
 
     Attributes:
         offset: where it ends.
@@ -62,7 +62,7 @@ class OffsetError(UploadError):
 
 @dataclass(frozen=True)
 class Arriving:
-    """What is known about a file on its way in.
+    """A file that is being uploaded.
 
     Attributes:
         name: what the client called it.
@@ -80,7 +80,7 @@ class Arriving:
 
 
 def kept_name(part: Part, name: str) -> str:
-    """What a file is kept as.
+    """The name under which a file is stored.
 
     Raises:
         UploadError: its name does not end as one of the formats.
@@ -96,14 +96,14 @@ def kept_name(part: Part, name: str) -> str:
 
 
 class Uploads:
-    """The files on their way in, of every dataset."""
+    """The unfinished uploads of every dataset."""
 
     def __init__(self, settings: PlatformSettings) -> None:
         self._settings = settings
         self._root = settings.state_dir / "uploads"
 
     def find(self, dataset_id: str, part: Part) -> tuple[Arriving, int] | None:
-        """What is known about a file and how much of it is there; ``None``: nothing was begun."""
+        """An upload and the bytes that have arrived; ``None``: there is no such upload."""
         folder = self._folder(dataset_id, part)
         try:
             known = Arriving(**json.loads((folder / "upload.json").read_bytes()))
@@ -113,7 +113,7 @@ class Uploads:
         return known, path.stat().st_size if path.exists() else 0
 
     def begun(self) -> list[tuple[str, Part]]:
-        """Every file on its way in: the id of its dataset and its part."""
+        """Every unfinished upload: the id of its dataset and its part."""
         return [
             (path.parent.parent.name, path.parent.name)  # type: ignore[misc]
             for path in sorted(self._root.glob("*/*/upload.json"))
@@ -123,7 +123,7 @@ class Uploads:
     def writing(
         self, dataset_id: str, part: Part, name: str, offset: int, length: int | None
     ) -> Iterator["Writer"]:
-        """Write on at the end of a file, alone; the block's end leaves its bytes on the disk.
+        """Append to a file, locked for the block; at its end the bytes are on the disk.
 
         Args:
             dataset_id: whose.
@@ -147,7 +147,7 @@ class Uploads:
                 writer.close()
 
     def finish(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path]:
-        """The whole file, with its digest, ready to be kept. To be called by who is writing it.
+        """The whole file with its digest. Call it while :meth:`writing` the file.
 
         Raises:
             UploadError: it is not as long as the client said, or not what its name says.
@@ -170,7 +170,7 @@ class Uploads:
         return StoredFile(part, known.name, known.file, size, digest), path
 
     def finished(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path] | None:
-        """A file that was whole when the service ended, and was not kept yet."""
+        """A file that was whole when the service ended and is not stored yet."""
         found = self.find(dataset_id, part)
         if found is None or not found[0].sha256:
             return None
@@ -207,7 +207,7 @@ class Uploads:
     def _agree(
         self, dataset_id: str, part: Part, name: str, offset: int, length: int | None
     ) -> Arriving:
-        """What is known about a file after a request said its piece; kept on the disk."""
+        """The upload with the facts of a request added; written to the disk."""
         found = self.find(dataset_id, part)
         if found is None:
             if offset:
@@ -235,7 +235,7 @@ class Uploads:
 
 
 class Writer:
-    """The end of a file that is being written."""
+    """Appends to a file."""
 
     def __init__(self, path: Path, known: Arriving, settings: PlatformSettings) -> None:
         self._path, self._known, self._settings = path, known, settings
@@ -244,7 +244,7 @@ class Writer:
         self._checked = self.offset > 0
 
     def reserve(self, wanted: int) -> None:
-        """See that there is room for so many bytes.
+        """Check that there is room for so many bytes.
 
         Raises:
             DiskFullError: there is not.
@@ -273,7 +273,7 @@ class Writer:
         self.offset = after
 
     def close(self) -> None:
-        """Bring everything to the disk; doing it twice does no harm."""
+        """Write everything to the disk; a second call does nothing."""
         if self._file.closed:
             return
         self._file.flush()
@@ -282,7 +282,7 @@ class Writer:
 
 
 def check_content(file: str, head: bytes) -> None:
-    """See that a file begins as its ending says.
+    """Check that a file begins as its ending says.
 
     Raises:
         UploadError: it does not.
@@ -302,7 +302,7 @@ def _too_large(settings: PlatformSettings) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep every other request, of whatever process, out of a folder."""
+    """Lock a folder against the other requests of every process."""
     with FileLock.on(folder / "lock") as lock:
         if not lock.attempt():
             raise BusyError("another request is uploading this file")

@@ -1,4 +1,4 @@
-"""A job as a stream of server-sent events: how it stands, how far it is, trials, what it prints.
+"""A job as a stream of server-sent events: its state, progress, trials and output.
 
 Nothing is kept for a client: an event's id says how much of the trials and of the log the client
 has, so that it can go on after a cut connection or a restart of the service (``Last-Event-ID``).
@@ -21,7 +21,7 @@ _LOG_BYTES = 64 * 1024
 
 
 class Source(Protocol):
-    """What events are made from; each may be called in the event loop."""
+    """Reads a job for its events; both methods may be called in the event loop."""
 
     async def snapshot(self, job_id: str) -> Snapshot:
         """The job now, or a moment ago."""
@@ -43,12 +43,12 @@ class Streams:
         self._streams: WeakSet[AsyncGenerator[Event, None]] = WeakSet()
 
     def add(self, stream: AsyncGenerator[Event, None]) -> None:
-        """Count a stream until it is over or nobody reads it any more.
+        """Count a stream until it ends or its client is gone.
 
         Raises:
             ApiError: 503, there are too many.
         """
-        if sum(there.ag_frame is not None for there in self._streams) >= self._most:
+        if sum(not _is_over(there) for there in self._streams) >= self._most:
             again = {"retry-after": "10"}
             said = f"{self._most} streams of events are open; ask for the progress instead."
             raise ApiError(503, said, code="too_many_streams", headers=again)
@@ -108,6 +108,11 @@ async def follow(
 
 def _event(kind: str, data: Any, trials: int, offset: int) -> Event:
     return Event(data, kind, f"t{trials}-l{offset}")
+
+
+def _is_over(stream: AsyncGenerator[Event, None]) -> bool:
+    """Whether a stream has ended or was closed; a generator without a frame has."""
+    return getattr(stream, "ag_frame", None) is None
 
 
 async def _pause(stopping: asyncio.Event) -> None:

@@ -1,7 +1,7 @@
-"""Where jobs are carried out: what the scheduler asks of a place.
+"""The interface of the executors: the scheduler starts, watches and ends attempts through it.
 
-A piece of work has a name of its own, the job and the attempt, and so has no handle that could be
-lost: after a restart of the service the same name finds it again.
+An attempt is identified by its job and its number, so there is no handle that could be lost: after
+a restart of the service the same attempt is found again.
 """
 
 import json
@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 from crisol.core.files import replacing_file
 
-ORDER, RUN, LOCK, LOG = "order.json", "run.yml", "lock", "log.txt"
-"""Files of a job's folder: what the worker is told, what ``kedro run`` is told, who works, what
-was printed."""
+WORKER, RUN, LOCK, LOG = "worker.json", "run.yml", "lock", "log.txt"
+"""Files of a job's folder: the worker's settings, the configuration of ``kedro run``, the lock of
+the worker, the output."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Work:
     Attributes:
         job_id: the MLflow run.
         attempt: from 1.
-        folder: of the job, with everything the worker needs (:mod:`crisol.platform.jobs.orders`).
+        folder: of the job, with everything the worker needs.
     """
 
     job_id: str
@@ -33,16 +33,16 @@ class Work:
 
     @property
     def outcome_file(self) -> Path:
-        """What came of this attempt; it is not begun again once this is there."""
+        """The file of its outcome; an attempt that has one is not started again."""
         return self.folder / f"outcome-{self.attempt}.json"
 
     @property
     def started_file(self) -> Path:
-        """Is there when a worker has begun."""
+        """A file that exists once a worker has started."""
         return self.folder / f"started-{self.attempt}"
 
     def outcome(self) -> "Outcome | None":
-        """What came of it; ``None``: it goes on, or its worker ended without a word."""
+        """Its outcome; ``None``: it still runs, or its worker ended without writing one."""
         try:
             return Outcome(**json.loads(self.outcome_file.read_text()))
         except FileNotFoundError:
@@ -68,41 +68,41 @@ class Outcome:
 
 
 class Executor(Protocol):
-    """Carries out work somewhere. Called by one thread."""
+    """Runs attempts somewhere. Called by one thread."""
 
     name: str
     grace_s: float
     """How long a job that is asked to stop may take before it is killed."""
 
     def submit(self, work: Work) -> None:
-        """Begin; for work that has begun already it does nothing.
+        """Start an attempt; for one that was started already it does nothing.
 
         Raises:
-            ExecutorError: it cannot be begun; the message says why.
+            ExecutorError: it cannot be started; the message says why.
         """
 
     def alive(self, work: Work) -> bool:
-        """Whether somebody is carrying it out, or is about to."""
+        """Whether a worker runs it, or is about to."""
 
     def stop(self, work: Work) -> None:
-        """Ask it to end; what it does not end itself within the grace, its worker kills."""
+        """Ask it to end; its worker kills the processes that do not end within the grace."""
 
     def kill(self, work: Work) -> bool:
-        """End what is left of it, without asking; whether nothing is left."""
+        """Kill all of its processes; whether none is left."""
 
     def problems(self) -> list[str]:
-        """Why nothing could be begun now; empty: all is well."""
+        """The reasons why nothing can be started now; empty: there are none."""
 
     def close(self) -> None:
-        """Let go, without ending what goes on."""
+        """Release resources; running attempts continue."""
 
 
 class ExecutorError(RuntimeError):
-    """Work could not be begun."""
+    """Work could not be started."""
 
 
 def write_whole(path: Path, value: Mapping[str, Any]) -> None:
-    """Write JSON that is there as a whole or not at all, for this user's eyes alone."""
+    """Write JSON atomically, readable by this user alone."""
     with replacing_file(path, fsync=True) as scratch:
         scratch.touch(mode=0o600)
         scratch.write_text(json.dumps(value, ensure_ascii=False))

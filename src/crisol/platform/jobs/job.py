@@ -1,7 +1,8 @@
-"""What a job is: an MLflow run that was scheduled first, and how it is asked for.
+"""A job, and the request that makes one.
 
-Its state is the run's: SCHEDULED, RUNNING, FINISHED, FAILED, KILLED. What MLflow has no field for
-is in the tags below. Parameters lie whole in the run's artefacts (:data:`REQUEST_FILE`).
+A job is an MLflow run that is scheduled before it starts. Its state is the run's: SCHEDULED,
+RUNNING, FINISHED, FAILED, KILLED. The run's tags (:mod:`crisol.platform.jobs.job_tags`) hold the
+facts that MLflow has no field for; the whole request is an artefact of the run.
 """
 
 import json
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from crisol.core.contract import Contract
+from crisol.platform.jobs import job_tags
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.tracking.runs import FAMILY_TAG, JOB_TAG, MODEL_TAG, STARTED_TAG
 
@@ -26,36 +28,13 @@ STATUSES: dict[str, Status] = {
     "FAILED": "failed",
     "KILLED": "cancelled",
 }
-"""MLflow's words to ours."""
+"""The status of an MLflow run to the status of the job."""
 ENDED = ("completed", "failed", "cancelled")
-REQUEST_FILE = "job/request.json"
-LOG_FILE = "job/log.txt"
-
-OWNER = "crisol.job.owner"
-ENVIRONMENT = "crisol.job.environment"
-DATASET = "crisol.job.dataset"
-HELD = "crisol.job.held"
-"""``new`` until the request is stored whole, ``true`` until it is started, then ``false``."""
-PRIORITY = "crisol.job.priority"
-RETRIES = "crisol.job.retries"
-ATTEMPT = "crisol.job.attempt"
-"""The attempt that was begun last."""
-EXECUTOR = "crisol.job.executor"
-LIMITS = "crisol.job.limits"
-CANCEL = "crisol.job.cancel"
-"""Who asked for it to be cancelled."""
-REASON = "crisol.job.reason"
-SETTLED = "crisol.job.settled"
-"""When nothing of it was left: from then on its status is final."""
-MEMORY = "crisol.job.peak_memory_mb"
-DIGEST = "crisol.job.request_digest"
-IDEMPOTENCY = "crisol.idempotency"
-VERSION = "crisol.version_registered"
 _NAME = r"[^\x00-\x1f\x7f]+"
 
 
 class Limits(Contract):
-    """What a job may use; unset: what the operator allows."""
+    """The limits of a job; unset: those of the operator."""
 
     time_s: float | None = Field(default=None, gt=0, description="Seconds from its start.")
     memory_mb: int | None = Field(
@@ -64,9 +43,9 @@ class Limits(Contract):
 
 
 class JobRequest(Contract):
-    """A training to be run: what ``kedro run`` would be told."""
+    """A training to be run, with the arguments of ``kedro run``."""
 
-    family: str = Field(description="Whose pipeline runs.", examples=["tabular"])
+    family: str = Field(description="The family whose pipeline runs.")
     dataset: str | None = Field(
         default=None,
         max_length=64,
@@ -75,8 +54,8 @@ class JobRequest(Contract):
     model: str | None = Field(
         default=None,
         max_length=100,
-        description="What the version is registered as: the family or a line of it, such as "
-        "tabular.adult; unset: the line called as the dataset, or the family.",
+        description="The name under which the version is registered: the family or a line of it, "
+        "<family>.<line>; unset: the line called as the dataset, or the family.",
     )
     name: str | None = Field(default=None, max_length=100, pattern=_NAME, description="For people.")
     environment: str | None = Field(
@@ -88,7 +67,7 @@ class JobRequest(Contract):
         default_factory=dict,
         description="What differs from the environment, by family and section, as kedro run "
         "--params takes it.",
-        examples=[{"tabular": {"model": {"algorithm": "lightgbm"}}}],
+        examples=[{"<family>": {"train": {"epochs": 20}}}],
     )
     limits: Limits = Limits()
     priority: int = Field(default=0, ge=-100, le=100, description="Higher ones start first.")
@@ -99,7 +78,7 @@ class JobRequest(Contract):
 
 
 class JobVersion(Contract):
-    """What came of a job."""
+    """The version that a job registered."""
 
     model: str
     number: str
@@ -107,7 +86,7 @@ class JobVersion(Contract):
 
 
 class Job(Contract):
-    """A job and how it stands."""
+    """A job and its state."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -140,7 +119,7 @@ class Job(Contract):
 
 
 class JobDetails(Job):
-    """A job with what was asked for."""
+    """A job with the parameters of its request."""
 
     parameters: dict[str, JsonValue]
 
@@ -153,33 +132,33 @@ def job_of(run: "Run") -> Job:
     """
     tags, info = run.data.tags, run.info
     status = STATUSES[info.status]
-    if status in ENDED and SETTLED not in tags:
+    if status in ENDED and job_tags.SETTLED not in tags:
         status = "running"
     started = _moment(tags.get(STARTED_TAG))
     ended = _from_ms(info.end_time) if status in ENDED else None
     until = ended or datetime.now(tz=UTC)
-    number = tags.get(VERSION)
+    number = tags.get(job_tags.VERSION)
     return Job(
         id=info.run_id,
         name=info.run_name or "",
         family=tags[FAMILY_TAG],
         model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
-        environment=tags.get(ENVIRONMENT, "base"),
-        dataset=tags.get(DATASET),
-        owner=tags.get(OWNER, ""),
+        environment=tags.get(job_tags.ENVIRONMENT, "base"),
+        dataset=tags.get(job_tags.DATASET),
+        owner=tags.get(job_tags.OWNER, ""),
         status=status,
         detail=_detail(status, info.status, tags),
-        reason=tags.get(REASON),
-        priority=int(tags.get(PRIORITY, 0)),
-        retries=int(tags.get(RETRIES, 0)),
-        attempts=int(tags.get(ATTEMPT, 0)),
-        limits=Limits(**json.loads(tags.get(LIMITS, "{}"))),
-        executor=tags.get(EXECUTOR),
+        reason=tags.get(job_tags.REASON),
+        priority=int(tags.get(job_tags.PRIORITY, 0)),
+        retries=int(tags.get(job_tags.RETRIES, 0)),
+        attempts=int(tags.get(job_tags.ATTEMPT, 0)),
+        limits=Limits(**json.loads(tags.get(job_tags.LIMITS, "{}"))),
+        executor=tags.get(job_tags.EXECUTOR),
         created=_from_ms(info.start_time),
         started=started,
         ended=ended,
         seconds=round((until - started).total_seconds(), 3) if started else None,
-        peak_memory_mb=float(tags[MEMORY]) if MEMORY in tags else None,
+        peak_memory_mb=float(tags[job_tags.MEMORY]) if job_tags.MEMORY in tags else None,
         version=JobVersion(
             model=tags.get(MODEL_TAG, tags[FAMILY_TAG]),
             number=number,
@@ -193,20 +172,20 @@ def job_of(run: "Run") -> Job:
 def _detail(status: Status, raw: str, tags: dict[str, str]) -> str | None:
     if status in ENDED:
         return None
-    if CANCEL in tags:
+    if job_tags.CANCEL in tags:
         return "cancelling"
     if status == "running":
         return None if raw == "RUNNING" else "ending"
-    if tags.get(HELD) != "false":
+    if tags.get(job_tags.HELD) != "false":
         return "held"
-    return "starting" if EXECUTOR in tags else "queued"
+    return "starting" if job_tags.EXECUTOR in tags else "queued"
 
 
 def line_of(family: str, dataset_name: str) -> str:
     """The line that is called as a dataset.
 
-    >>> line_of("tabular", "Adult (1996)"), line_of("tabular", "2026")
-    ('tabular.adult_1996', 'tabular.d2026')
+    >>> line_of("shop", "Adult (1996)"), line_of("shop", "2026")
+    ('shop.adult_1996', 'shop.d2026')
     """
     words = re.sub(r"[^a-z0-9]+", "_", dataset_name.lower()).strip("_")
     if not words[:1].isalpha():

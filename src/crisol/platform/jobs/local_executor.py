@@ -1,4 +1,4 @@
-"""Carries out jobs as processes of this machine."""
+"""Runs jobs as processes of this machine."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ _WORKER_LOG = "worker.log"
 
 
 class LocalExecutor:
-    """Workers in sessions of their own: they outlive the service that started them.
+    """Starts workers in sessions of their own, so that they outlive the service.
 
     Args:
         project: the directory they are started in.
@@ -49,7 +49,7 @@ class LocalExecutor:
                 raise ExecutorError(f"no process could be started: {error.strerror}") from error
 
     def alive(self, work: Work) -> bool:
-        """Whether its worker lives: a child of ours, or whoever holds the lock."""
+        """Whether its worker lives: a child of this process, or another that holds the lock."""
         child = self._children.get(work.job_id)
         if child is not None and child.poll() is None:
             return True
@@ -57,14 +57,14 @@ class LocalExecutor:
         return is_locked(work.folder / LOCK)
 
     def stop(self, work: Work) -> None:
-        """Ask the worker; it asks the run."""
+        """Send SIGTERM to the worker, which ends the run."""
         with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess, psutil.AccessDenied):
             process = psutil.Process(int((work.folder / LOCK).read_text()))
             if process.environ().get(processes.JOB_VARIABLE) == work.job_id:
                 process.send_signal(signal.SIGTERM)
 
     def kill(self, work: Work) -> bool:
-        """Kill every process that carries the job's mark, in whatever session."""
+        """Kill every process that is marked with the job, in any session."""
         child = self._children.get(work.job_id)
         gone = processes.kill_job(work.job_id)
         if child is not None:

@@ -1,14 +1,14 @@
-"""What a job printed: from its folder while it is there, afterwards from its run."""
+"""The output of a job: from its folder while it runs, afterwards from the artefacts of its run."""
 
 import threading
 from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import LOG
 from crisol.platform.jobs.job import Job
-from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.job_runs import JobRuns
 from crisol.registry.store import StoreError
 
 _KEPT = 8
@@ -39,7 +39,7 @@ class Logs:
         folder: with a folder for each job that goes on.
     """
 
-    def __init__(self, jobs: JobStore, folder: Path) -> None:
+    def __init__(self, jobs: JobRuns, folder: Path) -> None:
         self._jobs, self._folder = jobs, folder
         self._ended: OrderedDict[str, bytes] = OrderedDict()
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Logs:
                 self._ended.move_to_end(job.id)
                 return self._ended[job.id]
         try:
-            whole = self._jobs.artefact(job.id, words.LOG_FILE)
+            whole = self._jobs.artefact(job.id, job_tags.LOG_FILE)
         except StoreError:  # it never began
             whole = b""
         with self._lock:

@@ -1,8 +1,8 @@
-"""The processes of a job: what marks them, how they are found, measured and ended.
+"""The processes of a job: how they are marked, found, measured and ended.
 
-Every process of a job carries the job's id in its environment, which it inherits from its parent
-and keeps when it becomes a session of its own or is orphaned. Process numbers are given out again;
-the mark is not, so nothing else is ever signalled in a job's place.
+Every process of a job has the job's id in its environment. A process inherits it and keeps it in a
+session of its own or as an orphan. The system reuses process ids but not job ids, so no other
+process is ever signalled instead.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ import psutil
 JOB_VARIABLE = "CRISOL_JOB"
 """Carries the id of the job to each of its processes."""
 _KEPT = ("CRISOL_DATA_MIRROR", "CRISOL_ARTIFACT_ROOT", "CRISOL_STUDIES")
-"""What the configuration of ``conf`` reads, and families."""
+"""The variables that the configuration of ``conf`` and families read."""
 _FOREIGN = ("CRISOL_", "KEDRO_")
 _DEATH_SIGNAL, _SUBREAPER = 1, 36
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied)
@@ -37,7 +37,7 @@ def job_environment(
 
 
 def of_job(job_id: str) -> list[psutil.Process]:
-    """The living processes of a job, this one excepted."""
+    """The living processes of a job, without this one."""
     found = []
     for process in psutil.process_iter():
         with suppress(*_GONE, OSError):
@@ -48,8 +48,9 @@ def of_job(job_id: str) -> list[psutil.Process]:
 
 
 def descendants() -> list[psutil.Process]:
-    """Every living process that comes from this one."""
-    return psutil.Process().children(recursive=True)
+    """Every living descendant of this process."""
+    found: list[psutil.Process] = psutil.Process().children(recursive=True)
+    return found
 
 
 def memory_mb(processes: Iterable[psutil.Process]) -> float:
@@ -69,7 +70,7 @@ def send(processes: Iterable[psutil.Process], number: signal.Signals) -> None:
 
 
 def kill_job(job_id: str, within_s: float = 10.0) -> bool:
-    """Kill every process of a job, those that it starts meanwhile too.
+    """Kill every process of a job, including those it starts meanwhile.
 
     Returns:
         Whether none is left.
@@ -84,7 +85,7 @@ def kill_job(job_id: str, within_s: float = 10.0) -> bool:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends (Linux), so that none gets away."""
+    """Become the parent of descendants whose own parent ends (Linux)."""
     _prctl(_SUBREAPER, 1)
 
 

@@ -1,4 +1,4 @@
-"""How far a job is, read from the metrics of its run, and once for all who ask at the same time."""
+"""The progress of a job, read from the metrics of its run once for all who ask at the same time."""
 
 import threading
 import time
@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from crisol.core.contract import Contract
 from crisol.core.progress import PREFIX
 from crisol.platform.jobs.job import Job, Status, job_of
-from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.job_runs import JobRuns
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -26,14 +26,14 @@ _KEPT = 1000
 _MAX_CURVES = 24
 _MAX_POINTS = 2000
 BEST = "auto.best"
-"""The metric by which a search tells the value of its best trial so far."""
+"""The metric with the value of a search's best trial so far."""
 _CURVES = ("loss", "accuracy", "f1", "auc", "rmse", "mae", "best")
 Shares = Callable[[str], Sequence[float]]
 _NOT_CURVES = (PREFIX, "seconds.", "system/")
 
 
 class TrialView(Contract):
-    """An attempt of a search that has ended."""
+    """A trial of a search that has ended."""
 
     number: int
     algorithm: str
@@ -44,7 +44,7 @@ class TrialView(Contract):
 
 
 class TrialsView(Contract):
-    """How a search stands."""
+    """The state of a search."""
 
     ended: int
     complete: int
@@ -53,7 +53,7 @@ class TrialsView(Contract):
 
 
 class Progress(Contract):
-    """How far a job is; what is not known (yet) is null."""
+    """The progress of a job; values that are not known yet are null."""
 
     id: str
     status: Status
@@ -122,7 +122,7 @@ class _Known:
 
 
 class ProgressReader:
-    """Reads how far jobs are. However many ask, a job is read twice a second.
+    """Reads the progress of jobs: each at most twice a second, however many clients ask.
 
     Safe to use from several threads.
 
@@ -132,13 +132,13 @@ class ProgressReader:
             of another length, all nodes have the same.
     """
 
-    def __init__(self, jobs: JobStore, shares: Shares = lambda _: ()) -> None:
+    def __init__(self, jobs: JobRuns, shares: Shares = lambda _: ()) -> None:
         self._jobs, self._shares = jobs, shares
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
     def read(self, job_id: str) -> Snapshot:
-        """A job at most :data:`FRESH_S` ago, or as long ago as reading it anew takes by now.
+        """The newest snapshot of a job, :data:`FRESH_S` old at most unless it is just being read.
 
         Raises:
             StoreError: there is no such job.
@@ -147,8 +147,9 @@ class ProgressReader:
         found = known.snapshot
         if found is not None and self._is_fresh(known, found):
             return found
-        # While one reads, the others make do with what was read before.
-        if not known.lock.acquire(blocking=found is None or known.read_at < 0):
+        if found is None or known.read_at < 0:
+            known.lock.acquire()
+        elif not known.lock.acquire(blocking=False):  # another thread reads it anew just now
             return found
         try:
             found = known.snapshot
@@ -160,7 +161,7 @@ class ProgressReader:
         return found
 
     def forget(self, job_id: str) -> None:
-        """Something was changed: the next to ask gets it."""
+        """Make the next :meth:`read` read the job again, as it was changed."""
         with self._lock:
             known = self._known.get(job_id)
         if known is not None:
@@ -219,8 +220,16 @@ class ProgressReader:
             detail=job.detail,
             reason=job.reason,
             fraction=round(known.fraction, 4),
-            **{name: _whole(told.get(name)) for name in _COUNTS},
-            **{name: told.get(name) for name in _MEASURES},
+            nodes_done=_whole(told.get("nodes_done")),
+            nodes=_whole(told.get("nodes")),
+            unit=_whole(told.get("unit")),
+            epoch=_whole(told.get("epoch")),
+            epochs=_whole(told.get("epochs")),
+            batch=_whole(told.get("batch")),
+            batches=_whole(told.get("batches")),
+            loss=told.get("loss"),
+            learning_rate=told.get("learning_rate"),
+            samples_per_second=told.get("samples_per_second"),
             accuracy=_accuracy(results),
             seconds=job.seconds,
             seconds_left=None if job.over else _seconds_left(told),
@@ -233,7 +242,7 @@ class ProgressReader:
     def _read_curves(
         self, job: Job, known: _Known, newest: Mapping[str, float]
     ) -> dict[str, list[tuple[int, float]]]:
-        """The curves, those that have moved read anew now and then."""
+        """The curves; those whose newest value changed are read again every few seconds."""
         now = time.monotonic()
         if job.over or now - known.curves_at > _CURVES_S:
             known.curves_at = now
@@ -249,12 +258,8 @@ class ProgressReader:
         return curve[::every] if every > 1 else curve
 
 
-_COUNTS = ("nodes_done", "nodes", "unit", "epoch", "epochs", "batch", "batches")
-_MEASURES = ("loss", "learning_rate", "samples_per_second")
-
-
 def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> float:
-    """How much of the pipeline is done: whole nodes, and of the one that runs what it tells."""
+    """The share of the pipeline that is done: whole nodes, and a part of the running one."""
     if job.status == "completed":
         return 1.0
     nodes = int(told.get("nodes", 0))
@@ -269,7 +274,7 @@ def _fraction(job: Job, told: Mapping[str, float], shares: Sequence[float]) -> f
 
 
 def _of_epochs(told: Mapping[str, float]) -> float:
-    """Of one training; of several nobody knows how many there will be."""
+    """The fraction of a node that trains once; 0 where it trains several times."""
     epochs, batches = told.get("epochs"), told.get("batches")
     if not epochs or not batches or told.get("unit", 1) > 1 or not told.get("unit_seconds_left"):
         return 0.0
@@ -277,7 +282,7 @@ def _of_epochs(told: Mapping[str, float]) -> float:
 
 
 def _seconds_left(told: Mapping[str, float]) -> float | None:
-    """What the node that runs has told; between nodes nobody knows."""
+    """The seconds left as the running node reports them; ``None`` between nodes."""
     return told.get("seconds_left") or told.get("unit_seconds_left") or None
 
 

@@ -1,8 +1,8 @@
-"""Carries out jobs on a Ray cluster, through its job server.
+"""Runs jobs on a Ray cluster, through its job server.
 
-The same worker does the same work there: it keeps the limits, ends the processes and writes down
-the outcome. The machines of the cluster must see the project, the state folder and the MLflow store
-under the same names (a shared file system, a database server). Needs the extra ``ray``.
+The same worker runs there: it keeps the limits, ends the processes and writes the outcome. The
+machines of the cluster must see the project, the state folder and the MLflow store under the same
+names (a shared file system, a database server). Needs the extra ``ray``.
 """
 
 import shlex
@@ -16,12 +16,12 @@ from crisol.platform.jobs.executor import LOCK, ExecutorError, Work
 from crisol.serving.http.config import ConfigurationError
 
 _STOP_S = 2.0
-"""Ray kills what it has asked to stop after 3 seconds; the worker must be quicker."""
+"""Ray kills a stopped job after 3 seconds; the worker must be faster."""
 _ALIVE = ("PENDING", "RUNNING")
 
 
 class RayExecutor:
-    """Submits workers to Ray's job server; what Ray calls a submission has the name of the attempt.
+    """Submits workers to Ray's job server; the submission id names the job and the attempt.
 
     Args:
         address: of the job server, such as ``http://127.0.0.1:8265``.
@@ -83,7 +83,7 @@ class RayExecutor:
         return self._status(work) in _ALIVE or is_locked(work.folder / LOCK)
 
     def stop(self, work: Work) -> None:
-        """Ask Ray, once; it asks the worker, which asks the run."""
+        """Ask Ray once; Ray stops the worker, which ends the run."""
         if work.job_id not in self._asked and self._status(work) in _ALIVE:
             self._asked.add(work.job_id)
             self._client.stop_job(_name(work))
@@ -91,8 +91,8 @@ class RayExecutor:
     def kill(self, work: Work) -> bool:
         """See :class:`~crisol.platform.jobs.executor.Executor`.
 
-        Ray kills the worker, with which the run dies; what of the job is on this machine is killed
-        here.
+        Ray kills the worker, and the run dies with it; processes of the job on this machine are
+        killed here.
         """
         self._asked.discard(work.job_id)
         self.stop(work)
@@ -112,7 +112,7 @@ class RayExecutor:
         self._known = None
 
     def _status(self, work: Work) -> str | None:
-        """Ray's word for how it stands; ``None``: it does not know it."""
+        """Ray's status of the submission; ``None``: Ray does not know it."""
         try:
             return str(self._client.get_job_status(_name(work)).value)
         except RuntimeError as error:

@@ -1,9 +1,9 @@
-"""Begins jobs when there is room, sees how they end, and finds them again after a restart.
+"""Starts jobs when there is room, settles those that end, and finds them again after a restart.
 
-One scheduler works on a state folder; another service on the same folder waits to take over. What
-is waiting, running and over is in MLflow and in the locks of the workers, so that a scheduler that
-is killed at any moment neither loses a job nor begins one twice: the intent (the number of the
-attempt) is written before the worker is started, and a worker begins an attempt once.
+One scheduler works on a state folder; another service on the same folder waits to take over. The
+state of every job is in MLflow and in the locks of the workers, so that a scheduler that is killed
+at any moment neither loses a job nor starts one twice: the number of the attempt is written before
+the worker is started, and a worker starts an attempt once.
 """
 
 import logging
@@ -15,26 +15,26 @@ from pathlib import Path
 from typing import TypeVar
 
 from crisol.core.locks import FileLock
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import LOG, Executor, ExecutorError, Work
 from crisol.platform.jobs.job import Job, job_of
-from crisol.platform.jobs.job_store import JobStore
-from crisol.platform.jobs.orders import Orders, WorkerTerms
-from crisol.platform.jobs.verdict import Verdict, last_words, verdict
+from crisol.platform.jobs.job_end import JobEnd, job_end, last_error
+from crisol.platform.jobs.job_runs import JobRuns
+from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.registry.release import registration
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.store import StoreError
 
 NumberT = TypeVar("NumberT", int, float)
-_log = logging.getLogger("crisol.serving.state.jobs")
+_log = logging.getLogger("crisol.serving.jobs")
 _BUSY_S, _IDLE_S, _AWAY_S = 0.25, 1.0, 2.0
 _REFRESH_S = 10.0
-"""How often is looked for jobs that another service stored."""
+"""Seconds between two searches for jobs that another service stored."""
 _CLEAN_S = 600.0
 _PATIENCE_S = 5.0
-"""Beyond the grace: how long a worker may take to end what does not end itself."""
+"""Seconds beyond the grace that a worker may take to kill a run."""
 _SETTLED = "settled"
-"""A file in the folder of a job whose end is written down."""
+"""A file in the folder of a job that is settled."""
 
 
 @dataclass
@@ -53,7 +53,7 @@ class _Waiting:
 
 @dataclass(frozen=True)
 class Bounds:
-    """What the operator allows all jobs.
+    """The limits of all jobs, set by the operator.
 
     Attributes:
         workers: jobs at once.
@@ -71,20 +71,25 @@ class Bounds:
 
 
 class Scheduler:
-    """The thread that carries jobs from waiting to their end.
+    """The thread that starts jobs and settles those that have ended.
 
     Args:
         jobs: where they are.
-        executor: where they are carried out.
-        orders: writes down what a worker is told.
+        executor: runs their attempts.
+        configurator: writes the configuration of a job for its worker.
         folder: with a folder for each job that was begun.
         bounds: what all jobs are held to.
     """
 
     def __init__(
-        self, jobs: JobStore, executor: Executor, orders: Orders, folder: Path, bounds: Bounds
+        self,
+        jobs: JobRuns,
+        executor: Executor,
+        configurator: RunConfigurator,
+        folder: Path,
+        bounds: Bounds,
     ) -> None:
-        self._jobs, self._executor, self._orders = jobs, executor, orders
+        self._jobs, self._executor, self._configurator = jobs, executor, configurator
         self._folder, self._bounds = folder, bounds
         self._running: dict[str, _Running] = {}
         self._waiting: dict[str, _Waiting] = {}
@@ -200,7 +205,7 @@ class Scheduler:
             except StoreError:  # its run was deleted from MLflow
                 shutil.rmtree(folder, ignore_errors=True)
                 continue
-            work = self._work(folder.name, int(run.data.tags.get(words.ATTEMPT, 0)))
+            work = self._work(folder.name, int(run.data.tags.get(job_tags.ATTEMPT, 0)))
             begun = work.started_file.exists() or self._executor.alive(work)
             if begun or run.info.status not in ("SCHEDULED", "RUNNING"):
                 self._running[work.job_id] = _Running(work)
@@ -208,11 +213,11 @@ class Scheduler:
             job_id = run.info.run_id
             if job_id in self._running:
                 continue
-            if words.ATTEMPT in run.data.tags:  # its folder is gone: so is everything of it
+            if job_tags.ATTEMPT in run.data.tags:  # its folder is gone: so is everything of it
                 self._running[job_id] = _Running(
-                    self._work(job_id, int(run.data.tags[words.ATTEMPT]))
+                    self._work(job_id, int(run.data.tags[job_tags.ATTEMPT]))
                 )
-            elif words.HELD in run.data.tags:  # creating it was cut short
+            elif job_tags.HELD in run.data.tags:  # creating it was cut short
                 self._jobs.give_back(job_id, "")
         self._refresh()
 
@@ -235,12 +240,12 @@ class Scheduler:
         job_id = info.run_id
         if job_id in self._running or info.status != "SCHEDULED":
             return
-        if words.CANCEL in tags:
+        if job_tags.CANCEL in tags:
             self._waiting.pop(job_id, None)
-            self._jobs.settle(job_id, "cancelled", {words.REASON: tags[words.CANCEL]}, None)
+            self._jobs.settle(job_id, "cancelled", {job_tags.REASON: tags[job_tags.CANCEL]}, None)
             shutil.rmtree(self._folder / job_id, ignore_errors=True)
-        elif tags.get(words.HELD) == "false":
-            rank = (-int(tags.get(words.PRIORITY, 0)), info.start_time)
+        elif tags.get(job_tags.HELD) == "false":
+            rank = (-int(tags.get(job_tags.PRIORITY, 0)), info.start_time)
             self._waiting[job_id] = _Waiting(rank, job_id)
 
     # -- beginning ---------------------------------------------------------------------------------
@@ -278,24 +283,24 @@ class Scheduler:
         attempt = job.attempts if never_began else job.attempts + 1
         work = self._work(job_id, attempt)
         try:
-            _, order = self._jobs.request(job_id)
-            self._orders.write(work, order, self._terms(job))
+            _, configuration = self._jobs.request(job_id)
+            self._configurator.write(work, configuration, self._worker_settings(job))
             self._jobs.tag(
-                job_id, {words.ATTEMPT: str(attempt), words.EXECUTOR: self._executor.name}
+                job_id, {job_tags.ATTEMPT: str(attempt), job_tags.EXECUTOR: self._executor.name}
             )
             self._executor.submit(work)
         except (ExecutorError, StoreError) as error:
-            self._end(work, Verdict("failed", f"it could not be begun: {error}"))
+            self._end(work, JobEnd("failed", f"it could not be begun: {error}"))
             return
         self._running[job_id] = _Running(work)
         _log.info("job begun", extra={"fields": {"job": job_id, "attempt": attempt}})
 
-    def _terms(self, job: Job) -> WorkerTerms:
+    def _worker_settings(self, job: Job) -> WorkerSettings:
         bounds, limits = self._bounds, job.limits
         store = self._jobs.store
         # The run is in this store, whatever store the job's own environment would name.
         environment = {"MLFLOW_TRACKING_URI": store.tracking_uri, "COLUMNS": "160"}
-        return WorkerTerms(
+        return WorkerSettings(
             environment=environment,
             time_s=_least(limits.time_s, bounds.time_s),
             memory_mb=_least(limits.memory_mb, bounds.memory_mb),
@@ -316,7 +321,7 @@ class Scheduler:
         return True
 
     def _attend(self, running: _Running, asked: set[str]) -> None:
-        """Pass on a wish to cancel; settle what has ended."""
+        """Pass on a request to cancel; settle an attempt that has ended."""
         work, now = running.work, time.monotonic()
         if not self._executor.alive(work):
             self._settle(work)
@@ -325,7 +330,7 @@ class Scheduler:
             if work.job_id not in asked and now - running.looked < _AWAY_S:
                 return
             running.looked = now
-            if words.CANCEL not in self._jobs.run(work.job_id).data.tags:
+            if job_tags.CANCEL not in self._jobs.run(work.job_id).data.tags:
                 return
             running.kill_at = now + self._executor.grace_s + _PATIENCE_S
         if now < running.kill_at:
@@ -339,8 +344,8 @@ class Scheduler:
             _log.error("processes of a job cannot be ended", extra={"fields": {"job": work.job_id}})
             return
         run = self._jobs.run(work.job_id)
-        found = verdict(
-            run.info.status, run.data.tags, work.outcome(), last_words(work.folder / LOG)
+        found = job_end(
+            run.info.status, run.data.tags, work.outcome(), last_error(work.folder / LOG)
         )
         job = job_of(run)
         if found.lost and work.attempt <= job.retries:
@@ -351,13 +356,13 @@ class Scheduler:
             return
         self._end(work, found)
 
-    def _end(self, work: Work, found: Verdict) -> None:
+    def _end(self, work: Work, found: JobEnd) -> None:
         job_id, folder = work.job_id, work.folder
         run = self._jobs.run(job_id)
-        tags = {words.REASON: found.reason} if found.reason else {}
+        tags = {job_tags.REASON: found.reason} if found.reason else {}
         outcome = work.outcome()
         if outcome is not None:
-            tags[words.MEMORY] = str(outcome.peak_memory_mb)
+            tags[job_tags.MEMORY] = str(outcome.peak_memory_mb)
         if found.status != "completed":
             registration.sweep(self._jobs.store, job_of(run).model)
         elif semver := self._jobs.semver(job_id):
@@ -381,7 +386,7 @@ class Scheduler:
 
 
 def _trouble(stumbled: int, put_off: int) -> str:
-    """What is wrong, as health tells it; empty: nothing."""
+    """The problem that ``/v1/health`` reports; empty: there is none."""
     said = [f"{stumbled} jobs cannot be attended"] if stumbled else []
     said += [f"{put_off} jobs cannot be begun yet"] if put_off else []
     return "; ".join([*said, "see the log"]) if said else ""

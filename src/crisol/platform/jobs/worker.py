@@ -1,9 +1,9 @@
-"""Carries out one attempt at a job: ``python -m crisol.platform.jobs.worker FOLDER ATTEMPT``.
+"""Runs one attempt at a job: ``python -m crisol.platform.jobs.worker FOLDER ATTEMPT``.
 
-It stands between the service, which may end and come back at any time, and the ``kedro run``, which
-may hang or grow: it holds the job's lock for as long as it lives, keeps the limits, passes on a
-request to stop, ends every process that comes from the run, and writes down how it ended. It loads
-next to nothing, so that it costs a few megabytes; the scheduler settles the run in MLflow.
+The service may restart at any time, and a ``kedro run`` may hang or grow, so the worker supervises
+the run: it holds the job's lock while it lives, keeps the limits, passes on a request to stop, ends
+every process that comes from the run, and writes the outcome. It imports little and so costs a few
+megabytes; the scheduler settles the run in MLflow.
 """
 
 import json
@@ -21,18 +21,18 @@ from typing import Any
 
 from crisol.core.locks import FileLock
 from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, LOG, ORDER, RUN, Work, write_whole
+from crisol.platform.jobs.executor import LOCK, LOG, RUN, WORKER, Work, write_whole
 
 _LOOK_S = 0.2
 _MEASURE_S = 1.0
 _LOCK_PATIENCE_S = 3.0
 """The scheduler's test of the lock takes it for a moment."""
 ALREADY = 75
-"""Exit code of a worker that finds that another has begun."""
+"""Exit code of a worker whose attempt another worker has started."""
 
 
 def main(folder: Path, attempt: int) -> int:
-    """Carry out the attempt, unless somebody does or has done so already; the exit code."""
+    """Run the attempt, unless another worker has started it; return the exit code."""
     work = Work(folder.name, attempt, folder)
     lock = FileLock.on(folder / LOCK, mode=0o600)
     if not lock.attempt(_LOCK_PATIENCE_S):
@@ -42,9 +42,8 @@ def main(folder: Path, attempt: int) -> int:
         work.started_file.touch(exist_ok=False)
     except FileExistsError:  # an attempt is begun once, whatever became of it
         return ALREADY
-    order = json.loads((folder / ORDER).read_text())
-    attempt_now = _Attempt(work, order)
-    outcome = attempt_now.carry_out()
+    settings = json.loads((folder / WORKER).read_text())
+    outcome = _Attempt(work, settings).run()
     write_whole(work.outcome_file, outcome)
     return 0
 
@@ -52,15 +51,15 @@ def main(folder: Path, attempt: int) -> int:
 class _Attempt:
     """A ``kedro run`` under supervision."""
 
-    def __init__(self, work: Work, order: dict[str, Any]) -> None:
-        self._work, self._order = work, order
+    def __init__(self, work: Work, settings: dict[str, Any]) -> None:
+        self._work, self._settings = work, settings
         self._ended_by: str | None = None
         self._kill_at: float | None = None
         self._peak_mb = 0.0
         self._stop = False
 
-    def carry_out(self) -> dict[str, Any]:
-        """Start the run, watch it to its end, leave no process behind."""
+    def run(self) -> dict[str, Any]:
+        """Start the run, watch it until it ends, end every process that is left."""
         began = time.monotonic()
         processes.adopt_orphans()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,13 +86,13 @@ class _Attempt:
         self._stop = True
 
     def _start(self) -> tuple[subprocess.Popen[bytes], threading.Thread]:
-        folder, order = self._work.folder, self._order
+        folder, settings = self._work.folder, self._settings
         environment = processes.job_environment(
-            os.environ, self._work.job_id, {**order["environment"], "PYTHONUNBUFFERED": "1"}
+            os.environ, self._work.job_id, {**settings["environment"], "PYTHONUNBUFFERED": "1"}
         )
         run = subprocess.Popen(
             [sys.executable, "-m", "kedro", "run", "--config", str(folder / RUN)],
-            cwd=order["project"],
+            cwd=settings["project"],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -103,7 +102,7 @@ class _Attempt:
         )
         said = run.stdout
         assert said is not None
-        keep = _keeper(folder / LOG, order["max_log_bytes"])
+        keep = _keeper(folder / LOG, settings["max_log_bytes"])
         copying = threading.Thread(target=_copy, args=(said.fileno(), keep), daemon=True)
         copying.start()
         return run, copying
@@ -113,7 +112,7 @@ class _Attempt:
         self._peak_mb = max(self._peak_mb, used_mb)
         if self._ended_by is not None:
             return
-        time_s, memory_mb = self._order["time_s"], self._order["memory_mb"]
+        time_s, memory_mb = self._settings["time_s"], self._settings["memory_mb"]
         if memory_mb is not None and used_mb > memory_mb:
             self._ended_by = "memory_limit"
             self._kill_at = 0.0  # it grows on while it is asked
@@ -121,13 +120,13 @@ class _Attempt:
             self._ended_by = "time_limit"
 
     def _end(self, run: subprocess.Popen[bytes], now: float) -> None:
-        """Ask the run to end if it has to, and kill it when it does not."""
+        """Ask the run to end if a limit or a request says so; kill it after the grace."""
         if self._stop and self._ended_by is None:
             self._ended_by = "stop"
         if self._ended_by is None:
             return
         if self._kill_at is None:
-            self._kill_at = now + self._order["grace_s"]
+            self._kill_at = now + self._settings["grace_s"]
             os.killpg(run.pid, signal.SIGTERM)
         elif now >= self._kill_at:
             processes.send(processes.descendants(), signal.SIGKILL)
@@ -141,7 +140,7 @@ class _Attempt:
 
 
 def _reap() -> None:
-    """Take leave of adopted children that have ended."""
+    """Collect the exit codes of adopted children."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -150,7 +149,7 @@ def _reap() -> None:
 
 
 def _keeper(path: Path, max_bytes: int) -> Callable[[bytes], None]:
-    """Appends to the log, up to a size; a run that floods it does not fill the disk."""
+    """A function that appends to the log up to a size, so that no run fills the disk."""
     file = path.open("ab", buffering=0)
     left = max(0, max_bytes - path.stat().st_size)
 

@@ -79,7 +79,7 @@ async function arrived(path, problem) {
 }
 
 /** Server-sent events by fetch, because an EventSource cannot carry a key. */
-export async function events(path, signal, heard) {
+export async function events(path, signal, onEvent) {
   const headers = { ...credentials(), Accept: "text/event-stream" };
   const response = await answer(await fetch(path, { headers, signal }));
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -95,7 +95,7 @@ export async function events(path, signal, heard) {
         const at = line.indexOf(":");
         if (at > 0) fields[line.slice(0, at)] = line.slice(at + 1).trimStart();
       }
-      if (fields.data !== undefined) heard(fields.event ?? "message", JSON.parse(fields.data));
+      if (fields.data !== undefined) onEvent(fields.event ?? "message", JSON.parse(fields.data));
     }
   }
 }

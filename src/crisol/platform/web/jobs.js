@@ -35,14 +35,14 @@ function card(id) {
   const state = el("span");
   const facts = el("span", { className: "facts" });
   const bar = el("progress", { max: 1, value: 0, ariaLabel: "how far the job is" });
-  const told = el("p", { className: "told" });
+  const numbers = el("p", { className: "told" });
   const reason = el("p", { className: "bad" });
   const curves = el("div", { className: "curves" });
   const trials = el("div");
   const buttons = el("p", { className: "buttons" });
   const log = el("pre", { className: "log", tabIndex: 0, ariaLabel: "log" });
   const inside = el("div", { className: "inside" },
-    el("p", { className: "hint" }, `id ${id}`), reason, told, curves, trials, buttons, log);
+    el("p", { className: "hint" }, `id ${id}`), reason, numbers, curves, trials, buttons, log);
   const element = el("details", { className: "card" },
     el("summary", {}, name, state, facts, bar), inside);
   const history = {};
@@ -63,7 +63,7 @@ function card(id) {
   };
   const progress = (p) => {
     if (typeof p.fraction === "number") bar.value = p.fraction;
-    told.textContent = words(p);
+    numbers.textContent = progressText(p);
     for (const [metric, points] of Object.entries(p.history ?? {})) {
       const before = (history[metric] ??= []);
       const last = before.length ? before.at(-1)[0] : -Infinity;
@@ -88,20 +88,20 @@ function card(id) {
     const p = await call(`/v1/jobs/${id}/progress`).catch(() => null);
     if (p) progress(p);
   };
-  const hear = (kind, data) => {
+  const onEvent = (kind, data) => {
     if (kind === "state") show(data);
     else if (kind === "progress") progress(data);
     else if (kind === "trial") trial(data);
     else if (kind === "log") write(data);
   };
   element.addEventListener("toggle", () => {
-    if (element.open) follow(id, hear, log);
+    if (element.open) follow(id, onEvent, log);
     else unfollow(id);
   });
   return { element, show, close: () => unfollow(id) };
 }
 
-function words(p) {
+function progressText(p) {
   const of = (part, whole) => (whole ? `${number(part)} of ${number(whole)}` : null);
   const pairs = [["steps done:", of(p.nodes_done, p.nodes)], ["epoch", of(p.epoch, p.epochs)],
     ["batch", of(p.batch, p.batches)], ["loss", number(p.loss)],
@@ -135,15 +135,15 @@ function actions(job, show) {
 }
 
 /** Follow a job by its events; where they do not come through, by asking now and then. */
-async function follow(id, hear, log) {
+async function follow(id, onEvent, log) {
   unfollow(id);
   const stop = new AbortController();
   followed.set(id, stop);
   log.textContent = "";
   let ended = false;
-  const heard = (kind, data) => { ended ||= kind === "end"; hear(kind, data); };
+  const forward = (kind, data) => { ended ||= kind === "end"; onEvent(kind, data); };
   try {
-    await events(`/v1/jobs/${id}/events`, stop.signal, heard);
+    await events(`/v1/jobs/${id}/events`, stop.signal, forward);
   } catch (problem) {
     if (stop.signal.aborted) return;
     say(`${problem.message} Following by asking every ${POLL_MS / 1000} s instead.`, true);
@@ -152,8 +152,8 @@ async function follow(id, hear, log) {
     const job = await call(`/v1/jobs/${id}`).catch(() => null);
     const p = await call(`/v1/jobs/${id}/progress`).catch(() => null);
     if (stop.signal.aborted) return;
-    if (p) hear("progress", p);
-    if (job) hear("state", job);
+    if (p) onEvent("progress", p);
+    if (job) onEvent("state", job);
     ended = job !== null && ENDED.includes(job.status);
     if (!ended) await new Promise((done) => { setTimeout(done, POLL_MS); });
   }
@@ -169,7 +169,7 @@ export function setUpJobs(refresh) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     attempt(async () => {
-      const job = await make("/v1/jobs", order(form.elements));
+      const job = await make("/v1/jobs", jobRequest(form.elements));
       form.closest("details").open = false;
       await refresh();
       return `Job ${job.name || job.id} is ${job.status}.`;
@@ -177,7 +177,7 @@ export function setUpJobs(refresh) {
   });
 }
 
-function order(given) {
+function jobRequest(given) {
   let parameters = {};
   if (given.parameters.value.trim()) {
     try {

@@ -60,10 +60,10 @@ function actions(version) {
     archive: version.status === "ready",
     unarchive: version.status === "archived",
   };
-  const words = { promote: "Promote", rollback: "Roll back", archive: "Archive",
+  const labels = { promote: "Promote", rollback: "Roll back", archive: "Archive",
     unarchive: "Take back" };
   const buttons = Object.keys(known).filter((name) => known[name]).map((name) => {
-    const button = el("button", { type: "button", className: "plain" }, words[name]);
+    const button = el("button", { type: "button", className: "plain" }, labels[name]);
     button.addEventListener("click", () => attempt(() => change(version, name), button));
     return button;
   });

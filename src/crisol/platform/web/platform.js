@@ -38,7 +38,8 @@ async function enter() {
 
 async function offerFamilies() {
   const { items } = await call("/v1/models?limit=100");
-  const families = [...new Set(["tabular", ...items.map((model) => model.family)])];
+  const first = byId("new-job").elements.family.defaultValue;
+  const families = [...new Set([first, ...items.map((model) => model.family)])];
   byId("families").replaceChildren(...families.map((name) => el("option", { value: name })));
 }
 

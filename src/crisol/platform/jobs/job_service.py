@@ -1,15 +1,18 @@
-"""Jobs, as the platform's endpoints use them: who may do what, and all that makes them go."""
+"""Jobs as the endpoints use them: permissions, limits, and the parts that run them."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import Executor
 from crisol.platform.jobs.job import Job, JobRequest, job_of
-from crisol.platform.jobs.job_store import JobStore
+from crisol.platform.jobs.job_parameters import DatasetChoice, field_error
+from crisol.platform.jobs.job_runs import JobRuns
+from crisol.platform.jobs.local_executor import LocalExecutor
 from crisol.platform.jobs.logs import LogPart, Logs
-from crisol.platform.jobs.orders import DatasetChoice, Order, Orders, refusal
 from crisol.platform.jobs.progress import ProgressReader, Snapshot
+from crisol.platform.jobs.ray_executor import RayExecutor
+from crisol.platform.jobs.run_configuration import RunConfiguration, RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 from crisol.platform.settings import PlatformSettings
 from crisol.registry.store import Store, StoreError
@@ -17,15 +20,45 @@ from crisol.serving.http.auth import Identity
 from crisol.serving.http.errors import ApiError
 
 JOBS_FOLDER = "jobs"
-"""In the state folder: a folder for each job that goes on."""
+"""In the state folder: a folder for each running job."""
 
 
-class Jobs:
-    """Everything about jobs. Methods may wait for the database: call them in threads.
+class ReadyDataset(Protocol):
+    """A dataset, as a job needs to know it."""
+
+    id: str
+    name: str
+    state: str
+
+    @property
+    def family(self) -> str:
+        """The family that reads it."""
+
+    @property
+    def reason(self) -> str:
+        """Why it was refused; empty where it was not."""
+
+
+class Datasets(Protocol):
+    """The store that the datasets of jobs come from."""
+
+    def get_for(self, dataset_id: str, caller: str) -> Any:
+        """A dataset, if the caller may know of it.
+
+        Raises:
+            StoreError: there is none.
+        """
+
+    def parameters(self, dataset: Any) -> dict[str, Any]:
+        """The section ``data`` of a job on the dataset."""
+
+
+class JobService:
+    """Makes, starts, cancels and reads jobs. Methods wait for the database: call them in threads.
 
     Args:
         store: where their runs are.
-        datasets: the platform's (:class:`crisol.platform.datasets.datasets.DatasetStore`).
+        datasets: of the platform.
         settings: of the platform.
         project: the project directory.
         env: environment of jobs that name none.
@@ -34,20 +67,20 @@ class Jobs:
     def __init__(
         self,
         store: Store,
-        datasets: Any,
+        datasets: Datasets,
         settings: PlatformSettings,
         project: Path,
         env: str | None,
     ) -> None:
         folder = settings.state_dir.absolute() / JOBS_FOLDER
         self._datasets, self._settings = datasets, settings
-        self.store = JobStore(store)
-        self._orders = Orders(project.absolute(), env)
+        self.store = JobRuns(store)
+        self._configurator = RunConfigurator(project.absolute(), env)
         self._executor = open_executor(settings, project.absolute())
         self._scheduler = Scheduler(
             self.store,
             self._executor,
-            self._orders,
+            self._configurator,
             folder,
             Bounds(
                 workers=settings.workers,
@@ -57,19 +90,19 @@ class Jobs:
                 keep_s=settings.job_keep_s,
             ),
         )
-        self._progress = ProgressReader(self.store, self._orders.shares)
+        self._progress = ProgressReader(self.store, self._configurator.shares)
         self._logs = Logs(self.store, folder)
 
     def start(self) -> None:
-        """Begin to carry out what waits, and find what goes on."""
+        """Start the scheduler: it finds running jobs and starts waiting ones."""
         self._scheduler.start()
 
     def close(self) -> None:
-        """Stop looking after jobs; those that run go on."""
+        """Stop the scheduler; running jobs continue."""
         self._scheduler.close()
 
     def health(self) -> dict[str, Any]:
-        """How busy it is, and what is wrong."""
+        """The length of the queue, the executor, and problems."""
         scheduler = self._scheduler
         trouble = [scheduler.trouble] if scheduler.trouble else []
         return {
@@ -96,10 +129,10 @@ class Jobs:
         """
         if caller.name.startswith("jwt:") and not caller.subject:
             raise ApiError(403, "The token names nobody (sub), so nobody could own the job.")
-        order = self._orders.check(request, self._choose(request, caller))
+        run = self._configurator.configure(request, self._choose(request, caller))
         self._check_limits(request)
         self._check_room(caller)
-        made = self.store.create(request, order, caller.name, mark)
+        made = self.store.create(request, run, caller.name, mark)
         self._scheduler.wake(made.id)
         return made
 
@@ -107,25 +140,27 @@ class Jobs:
         if request.dataset is None:
             return None
         try:
-            dataset = self._datasets.get_for(request.dataset, caller.name)
+            dataset: ReadyDataset = self._datasets.get_for(request.dataset, caller.name)
         except StoreError as error:
-            raise refusal("dataset", str(error)) from None
+            raise field_error("dataset", str(error)) from None
         if dataset.state != "ready":
             why = f": {dataset.reason}" if dataset.reason else ""
-            raise refusal("dataset", f"it must be ready, and is {dataset.state}{why}")
-        return DatasetChoice(dataset.id, dataset.name, self._datasets.parameters(dataset))
+            raise field_error("dataset", f"it must be ready, and is {dataset.state}{why}")
+        return DatasetChoice(
+            dataset.id, dataset.family, dataset.name, self._datasets.parameters(dataset)
+        )
 
     def _check_limits(self, request: JobRequest) -> None:
-        """Refuse a limit beyond the operator's, rather than lower it in silence."""
+        """Refuse a limit above the operator's."""
         allowed = {"time_s": self._settings.job_time_s, "memory_mb": self._settings.job_memory_mb}
         for name, most in allowed.items():
             wished = getattr(request.limits, name)
             if wished is not None and most is not None and wished > most:
-                raise refusal(f"limits.{name}", f"the platform allows at most {most:g}")
+                raise field_error(f"limits.{name}", f"the platform allows at most {most:g}")
 
     def _check_room(self, caller: Identity) -> None:
         most = self._settings.max_open_jobs
-        tags = {words.OWNER: caller.name}
+        tags = {job_tags.OWNER: caller.name}
         open_now = sum(
             len(self.store.search(statuses=[status], tags=tags, limit=most)[0])
             for status in ("pending", "running")
@@ -135,7 +170,7 @@ class Jobs:
             raise ApiError(429, said, code="too_many_jobs", headers={"retry-after": "10"})
 
     def release(self, job_id: str, caller: Identity) -> Job:
-        """Start a job that was made to wait; one that has been started stays as it is.
+        """Start a held job; a job that was started already does not change.
 
         Raises:
             ApiError: 403, 409.
@@ -145,12 +180,12 @@ class Jobs:
         if job.over or job.detail == "cancelling":
             raise ApiError(409, f"The job is {job.detail or job.status}: make another one.")
         if job.detail == "held":
-            self.store.tag(job_id, {words.HELD: "false"})
+            self.store.tag(job_id, {job_tags.HELD: "false"})
             self._told(job_id)
         return self.store.get(job_id)
 
     def cancel(self, job_id: str, caller: Identity) -> Job:
-        """Ask a job to end; one that is being cancelled goes on being so.
+        """Ask a job to end; a job that is being cancelled does not change.
 
         Raises:
             ApiError: 403, or 409 for one that is over.
@@ -160,7 +195,9 @@ class Jobs:
         if job.over:
             raise ApiError(409, f"The job is over: it is {job.status}.")
         if job.detail != "cancelling":
-            self.store.tag(job_id, {words.CANCEL: f"cancelled by {caller.subject or caller.name}"})
+            self.store.tag(
+                job_id, {job_tags.CANCEL: f"cancelled by {caller.subject or caller.name}"}
+            )
             self._told(job_id)
         return self.store.get(job_id)
 
@@ -184,17 +221,17 @@ class Jobs:
         """
         return self.store.get(job_id)
 
-    def asked(self, job_id: str) -> tuple[JobRequest, Order]:
-        """What was asked for, and what it came to."""
+    def asked(self, job_id: str) -> tuple[JobRequest, RunConfiguration]:
+        """The request, and the configuration made from it."""
         return self.store.request(job_id)
 
     def list(self, **asked: Any) -> tuple[list[Job], str | None]:
-        """A page of jobs; see :meth:`JobStore.search`."""
+        """A page of jobs; see :meth:`JobRuns.search`."""
         found, token = self.store.search(**asked)
         return [job_of(run) for run in found], token
 
     def snapshot(self, job_id: str) -> Snapshot:
-        """A job and how far it is, at most half a second ago.
+        """A job and its progress, at most half a second old.
 
         Raises:
             StoreError: there is no such job.
@@ -202,27 +239,12 @@ class Jobs:
         return self._progress.read(job_id)
 
     def log(self, job: Job, offset: int, limit: int) -> LogPart:
-        """A part of what a job printed; a negative offset counts from the end."""
+        """A part of a job's log; a negative offset counts from the end."""
         return self._logs.read(job, offset, limit)
 
 
 def open_executor(settings: PlatformSettings, project: Path) -> Executor:
-    """Where the settings say that jobs are carried out."""
+    """The executor that the settings name."""
     if settings.executor == "ray":
-        from crisol.platform.jobs.ray_executor import RayExecutor
-
         return RayExecutor(settings.ray_address, project, settings.grace_s)
-    from crisol.platform.jobs.local_executor import LocalExecutor
-
     return LocalExecutor(project, settings.grace_s)
-
-
-def open_jobs(platform: Any) -> Jobs:
-    """The jobs of the platform's application."""
-    return Jobs(
-        platform.store,
-        platform.datasets,
-        platform.platform_settings,
-        platform.project,
-        platform.env,
-    )

@@ -1,4 +1,4 @@
-"""Datasets as MLflow keeps them: a version is a run of the experiment ``datasets``.
+"""Datasets in MLflow: a version is a run of the experiment ``datasets``.
 
 Its id is the run's, its files, options, schema and profile are the run's artefacts, and its state
 is the run's status. A version never changes once it is ready: other options make another version of
@@ -28,8 +28,10 @@ from crisol.platform.datasets.dataset import (
     from_run,
     unknown,
 )
+from crisol.platform.datasets.families import checked_options, dataset_family
 from crisol.platform.settings import PlatformSettings
 from crisol.registry.store import Store
+from crisol.registry.tracking.parameters import refuse_references
 
 EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
@@ -147,7 +149,7 @@ class DatasetStore:
         return self.search(filters, NEWEST_FIRST, None, _EVERYTHING)[0]
 
     def options(self, dataset: Dataset) -> dict[str, Any]:
-        """What was said about a version's columns, as plain JSON."""
+        """The options of a version, as plain JSON."""
         return dict(self.json(dataset, OPTIONS))
 
     def json(self, dataset: Dataset, file: str) -> Any:
@@ -162,7 +164,7 @@ class DatasetStore:
         return folder / dataset.files[0].file if len(dataset.files) == 1 else folder
 
     def parameters(self, dataset: Dataset) -> dict[str, Any]:
-        """The section ``data`` of a job on this version: its files and what was said about them."""
+        """The section ``data`` of a job on this version: its options, file and name."""
         found = self.options(dataset)
         return {**found, "file": str(self.files(dataset)), "dataset": dataset.name}
 
@@ -178,27 +180,32 @@ class DatasetStore:
         Args:
             new: what it shall be.
             owner: who makes it.
-            idempotency: says that this is the same wish as another with the same mark: what that
-                made is given again.
+            idempotency: mark of the request; the version that an earlier request with the same mark
+                made is returned again.
 
         Raises:
+            FieldError: the family takes no datasets.
+            ValidationError: the options are not the family's.
             StoreError: the name is another's, the origin cannot be used, or too many are open.
         """
-        options = new.options.given()
         origin = None if new.origin is None else self._origin(new.origin, owner)
+        family = dataset_family(new.family or (origin.family if origin else None))
+        options = checked_options(family, new.options).given()
+        refuse_references(options, "options")
         with self._naming():
             if idempotency is not None:
                 for made in self._marked(idempotency):
                     if made.reason == CUT_SHORT:
                         break
                     if self._was_cut_short(made):
-                        self._tell(made.id, options, origin)
+                        self._store_options(made.id, options, origin)
                     return self.get(made.id)
             name = new.name or (origin.name if origin else "")
             version = self._next_version(name, owner)
             tags = {
                 f"{TAG}name": name,
                 f"{TAG}version": str(version),
+                f"{TAG}family": family,
                 f"{TAG}owner": owner,
                 f"{TAG}description": new.description,
                 **({IDEMPOTENCY_TAG: idempotency} if idempotency else {}),
@@ -206,10 +213,12 @@ class DatasetStore:
             }
             client = self._store.client()
             run = client.create_run(self._experiment(), run_name=f"{name}-v{version}", tags=tags)
-            self._tell(run.info.run_id, options, origin)
+            self._store_options(run.info.run_id, options, origin)
         return self.get(run.info.run_id)
 
-    def _tell(self, dataset_id: str, options: Mapping[str, Any], origin: Dataset | None) -> None:
+    def _store_options(
+        self, dataset_id: str, options: Mapping[str, Any], origin: Dataset | None
+    ) -> None:
         """The second half of making a version."""
         client = self._store.client()
         client.log_dict(dataset_id, dict(options), OPTIONS)
@@ -217,12 +226,12 @@ class DatasetStore:
             client.update_run(dataset_id, status=STATUSES["open"])
 
     def _was_cut_short(self, dataset: Dataset) -> bool:
-        """Whether a version was made by half: its options are missing."""
+        """Whether making the version was interrupted: its options are missing."""
         there = self._store.client().list_artifacts(dataset.id)
         return all(artefact.path != OPTIONS for artefact in there)
 
     def attach(self, dataset: Dataset, file: StoredFile, path: Path) -> Dataset:
-        """Keep a file that has arrived; the last one needed makes the dataset ``profiling``.
+        """Store a file that has arrived; the last one needed makes the dataset ``profiling``.
 
         Doing it again after a crash does no harm.
 
@@ -252,12 +261,12 @@ class DatasetStore:
         self._store.client().set_terminated(dataset.id, STATUSES["ready"])
 
     def refuse(self, dataset: Dataset, reason: str) -> None:
-        """End a version that cannot be used, saying why."""
+        """End a version that cannot be used, with the reason."""
         self._tag(dataset.id, {"reason": reason})
         self._store.client().set_terminated(dataset.id, STATUSES["refused"])
 
     def settle(self) -> list[Dataset]:
-        """Put in order what a killed service left; what is to be profiled (again) is returned."""
+        """Settle the versions that a killed service left; return those to be profiled."""
         waiting = []
         for dataset in self._all({"state": "profiling"}):
             with self._naming():  # nobody is making it just now
@@ -320,7 +329,7 @@ class DatasetStore:
 
     @contextmanager
     def _naming(self) -> Iterator[None]:
-        """One at a time gets a version number, whichever process it asks in."""
+        """Lock the version numbers against other threads and processes."""
         self._settings.state_dir.mkdir(parents=True, exist_ok=True)
         with self._lock, FileLock.on(self._settings.state_dir / "names.lock") as lock:
             lock.wait()

@@ -1,11 +1,11 @@
-"""How a job ended, from what its worker, its run and its log say."""
+"""How a job ended, as its worker, its run and its log show it."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from crisol.platform.jobs import job as words
+from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.executor import Outcome
 from crisol.platform.jobs.job import STATUSES, Status
 
@@ -18,13 +18,13 @@ _LIMITS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """How it ended.
+class JobEnd:
+    """The end of a job.
 
     Attributes:
-        status: for good.
-        reason: for a person; empty: it went well.
-        lost: the machine or the worker failed it, not the run: another attempt may do better.
+        status: the final one.
+        reason: for a person; empty: it completed.
+        lost: the machine or the worker failed, not the run: another attempt may complete.
     """
 
     status: Status
@@ -32,27 +32,27 @@ class Verdict:
     lost: bool = False
 
 
-def verdict(status: str, tags: Mapping[str, str], outcome: Outcome | None, said: str) -> Verdict:
-    """How it ended.
+def job_end(status: str, tags: Mapping[str, str], outcome: Outcome | None, said: str) -> JobEnd:
+    """The end of a job.
 
-    A run that has finished has finished, whatever happened to its process after; one that was asked
-    to stop was cancelled, whatever the stop did to it.
+    A run that has finished is completed, whatever happened to its process afterwards; one that was
+    asked to stop is cancelled, however its process ended.
 
     Args:
         status: of the MLflow run when no process was left.
         tags: of the MLflow run.
-        outcome: what the worker wrote down; ``None``: it ended without a word.
-        said: the last thing of note in the log.
+        outcome: written by the worker; ``None``: it ended without writing one.
+        said: the error at the end of the log.
 
-    >>> verdict("RUNNING", {}, Outcome(-9, "memory_limit", 3.0, 900.0), "").reason
+    >>> job_end("RUNNING", {}, Outcome(-9, "memory_limit", 3.0, 900.0), "").reason
     'its processes used more memory than they may (most: 900 MB)'
     """
     if status == "FINISHED":
-        return Verdict("completed")
-    if words.CANCEL in tags:
-        return Verdict("cancelled", tags[words.CANCEL])
+        return JobEnd("completed")
+    if job_tags.CANCEL in tags:
+        return JobEnd("cancelled", tags[job_tags.CANCEL])
     if outcome is None:
-        return Verdict("failed", "its worker ended without a word (killed, or lost)", lost=True)
+        return JobEnd("failed", "its worker ended without a word (killed, or lost)", lost=True)
     if outcome.ended_by in _LIMITS:
         reason = _LIMITS[outcome.ended_by]
         used = (
@@ -60,20 +60,20 @@ def verdict(status: str, tags: Mapping[str, str], outcome: Outcome | None, said:
             if outcome.ended_by == "memory_limit"
             else f"after {outcome.seconds:.0f} s"
         )
-        return Verdict("failed", f"{reason} ({used})")
+        return JobEnd("failed", f"{reason} ({used})")
     if outcome.ended_by == "stop":
-        return Verdict("failed", "it was stopped from outside, with its machine or by hand", True)
+        return JobEnd("failed", "it was stopped from outside, with its machine or by hand", True)
     error = tags.get("crisol.error") or said
     if STATUSES[status] == "failed" and error:
-        return Verdict("failed", error)
+        return JobEnd("failed", error)
     if outcome.exit_code < 0:
         by = f"its process was ended by signal {-outcome.exit_code}"
-        return Verdict("failed", by, lost=True)
+        return JobEnd("failed", by, lost=True)
     how = f"kedro run ended with exit code {outcome.exit_code}"
-    return Verdict("failed", f"{how}: {error}" if error else how)
+    return JobEnd("failed", f"{how}: {error}" if error else how)
 
 
-def last_words(log: Path) -> str:
+def last_error(log: Path) -> str:
     """The error a log ends with; empty when there is none."""
     try:
         with log.open("rb") as file:

@@ -8,9 +8,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from crisol.platform.jobs import job as words
-from crisol.platform.jobs.job import Job, JobRequest, Status, is_job, job_of
-from crisol.platform.jobs.orders import Order
+from crisol.platform.jobs import job_tags
+from crisol.platform.jobs.job import STATUSES, Job, JobRequest, Status, is_job, job_of
+from crisol.platform.jobs.run_configuration import RunConfiguration
 from crisol.platform.listing import not_a_token
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.store import Store, StoreError
@@ -19,8 +19,10 @@ from crisol.registry.tracking import runs
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-_RAW: dict[Status, str] = {ours: theirs for theirs, ours in words.STATUSES.items()}
+_RAW: dict[Status, str] = {ours: theirs for theirs, ours in STATUSES.items()}
 _PAGE = 500
+_CONFIGURATION = "order"
+"""The key of the configuration in the stored request; jobs that were stored once have it."""
 
 
 class UnknownJobError(StoreError):
@@ -31,20 +33,24 @@ class MissingArtefactError(StoreError):
     """The store answers, and what is looked for is not in it."""
 
 
-class JobStore:
+class JobRuns:
     """The jobs of one MLflow store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def create(
-        self, request: JobRequest, order: Order, owner: str, idempotency: str | None = None
+        self,
+        request: JobRequest,
+        run: RunConfiguration,
+        owner: str,
+        idempotency: str | None = None,
     ) -> Job:
         """Make a job. It can be started once its request is stored whole.
 
         Args:
             request: as the client gave it.
-            order: what it comes to.
+            run: the configuration made from it.
             owner: who asked.
             idempotency: of the request; a job that was made for it before is answered again, and
                 completed if making it was cut short.
@@ -53,25 +59,25 @@ class JobStore:
         if run_id is None:
             run_id = runs.schedule_run(
                 self.store,
-                order.family,
-                order.model,
-                _tags(request, order, owner, idempotency),
-                request.name or order.model,
+                run.family,
+                run.model,
+                _tags(request, run, owner, idempotency),
+                request.name or run.model,
             )
         client = self.store.client()
-        if client.get_run(run_id).data.tags[words.HELD] == "new":
-            whole = {"request": request.model_dump(mode="json"), "order": asdict(order)}
-            client.log_dict(run_id, whole, words.REQUEST_FILE)
-            client.set_tag(run_id, words.HELD, "false" if request.start else "true")
+        if client.get_run(run_id).data.tags[job_tags.HELD] == "new":
+            whole = {"request": request.model_dump(mode="json"), _CONFIGURATION: asdict(run)}
+            client.log_dict(run_id, whole, job_tags.REQUEST_FILE)
+            client.set_tag(run_id, job_tags.HELD, "false" if request.start else "true")
         return self.get(run_id)
 
     def _made_before(self, owner: str, idempotency: str) -> str | None:
-        wanted = {words.OWNER: owner, words.IDEMPOTENCY: idempotency}
+        wanted = {job_tags.OWNER: owner, job_tags.IDEMPOTENCY: idempotency}
         found, _ = self.search(tags=wanted, limit=1)
         if not found:
             return None
         run = found[0]
-        if run.info.status == "RUNNING" and words.ATTEMPT not in run.data.tags:
+        if run.info.status == "RUNNING" and job_tags.ATTEMPT not in run.data.tags:
             runs.reschedule_run(self.store, run.info.run_id)  # cut short between its two writes
         return str(run.info.run_id)
 
@@ -86,7 +92,7 @@ class JobStore:
             run = runs.get_run(self.store, job_id)
         except StoreError:
             raise missing from None
-        if not is_job(run) or words.HELD not in run.data.tags:
+        if not is_job(run) or job_tags.HELD not in run.data.tags:
             raise missing
         return run
 
@@ -98,18 +104,20 @@ class JobStore:
         """
         return job_of(self.run(job_id))
 
-    def request(self, job_id: str) -> tuple[JobRequest, Order]:
-        """What was asked for, and what it came to.
+    def request(self, job_id: str) -> tuple[JobRequest, RunConfiguration]:
+        """The request, and the configuration made from it.
 
         Raises:
             StoreError: it is not there, or not as it was stored.
         """
-        text = self.artefact(job_id, words.REQUEST_FILE)
+        text = self.artefact(job_id, job_tags.REQUEST_FILE)
         try:
             whole = json.loads(text)
-            return JobRequest.model_validate(whole["request"]), Order(**whole["order"])
+            return JobRequest.model_validate(whole["request"]), RunConfiguration(
+                **whole[_CONFIGURATION]
+            )
         except (ValueError, TypeError, KeyError):
-            raise StoreError(f"{words.REQUEST_FILE} of job {job_id} is not whole") from None
+            raise StoreError(f"{job_tags.REQUEST_FILE} of job {job_id} is not whole") from None
 
     def artefact(self, job_id: str, path: str) -> bytes:
         """A file of a job's run.
@@ -210,16 +218,16 @@ class JobStore:
         client = self.store.client()
         client.update_run(job_id, status="RUNNING")  # a run that was ended cannot be rescheduled
         runs.reschedule_run(self.store, job_id)
-        self.tag(job_id, {words.REASON: reason})
-        if words.EXECUTOR in client.get_run(job_id).data.tags:
-            client.delete_tag(job_id, words.EXECUTOR)
+        self.tag(job_id, {job_tags.REASON: reason})
+        if job_tags.EXECUTOR in client.get_run(job_id).data.tags:
+            client.delete_tag(job_id, job_tags.EXECUTOR)
 
     def semver(self, job_id: str) -> str | None:
         """The semantic version of what a job registered; ``None``: it registered nothing."""
         from mlflow.exceptions import MlflowException
 
         tags = self.run(job_id).data.tags
-        number = tags.get(words.VERSION)
+        number = tags.get(job_tags.VERSION)
         if number is None:
             return None
         model = tags.get(runs.MODEL_TAG, tags[runs.FAMILY_TAG])
@@ -236,27 +244,29 @@ class JobStore:
         """End a job for good: its log, its status, and last that it is final."""
         client = self.store.client()
         if log is not None and log.is_file():
-            client.log_artifact(job_id, str(log), Path(words.LOG_FILE).parent.as_posix())
+            client.log_artifact(job_id, str(log), Path(job_tags.LOG_FILE).parent.as_posix())
         if client.get_run(job_id).info.status != _RAW[status]:
             client.set_terminated(job_id, _RAW[status])
         settled = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
-        self.tag(job_id, {**tags, words.SETTLED: settled})
+        self.tag(job_id, {**tags, job_tags.SETTLED: settled})
 
 
-def _tags(request: JobRequest, order: Order, owner: str, idempotency: str | None) -> dict[str, str]:
+def _tags(
+    request: JobRequest, run: RunConfiguration, owner: str, idempotency: str | None
+) -> dict[str, str]:
     tags = {
-        words.HELD: "new",
-        words.OWNER: owner,
-        words.ENVIRONMENT: order.environment,
-        words.PRIORITY: str(request.priority),
-        words.RETRIES: str(request.retries),
-        words.LIMITS: request.limits.model_dump_json(),
+        job_tags.HELD: "new",
+        job_tags.OWNER: owner,
+        job_tags.ENVIRONMENT: run.environment,
+        job_tags.PRIORITY: str(request.priority),
+        job_tags.RETRIES: str(request.retries),
+        job_tags.LIMITS: request.limits.model_dump_json(),
         "mlflow.user": owner,
     }
     if request.dataset is not None:
-        tags[words.DATASET] = request.dataset
+        tags[job_tags.DATASET] = request.dataset
     if idempotency is not None:
-        tags[words.IDEMPOTENCY] = idempotency
+        tags[job_tags.IDEMPOTENCY] = idempotency
     return tags
 
 

@@ -1,0 +1,152 @@
+"""The configuration of `kedro run`, from the request of a client."""
+
+import json
+from functools import reduce
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.conftest import ROOT
+
+from crisol.models.tabular.params import AutoParams
+from crisol.platform.jobs.executor import RUN, WORKER, Work
+from crisol.platform.jobs.job import JobRequest, line_of
+from crisol.platform.jobs.job_parameters import DatasetChoice, visible
+from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
+from crisol.serving.http.errors import ApiError
+
+DATA = {"file": "/d/adult", "dataset": "adult", "target": "x"}
+ADULT = DatasetChoice("1" * 32, "tabular", "adult", DATA)
+
+
+def ask(**model: object) -> JobRequest:
+    return JobRequest(family="tabular", parameters={"tabular": {"model": model}})
+
+
+def test_a_dataset_takes_the_place_of_the_sample_and_its_settings() -> None:
+    run = RunConfigurator(ROOT, None).configure(ask(auto={"time_budget_s": 30}), ADULT)
+    assert run.model == "tabular.adult"
+    data, model = run.parameters["data"], run.parameters["model"]
+    assert (data["file"], data["dataset"], data["target"]) == ("/d/adult", "adult", "x")
+    assert data["task"] == "auto", "every field is named: nothing of conf/base is left"
+    defaults = AutoParams()
+    assert model["auto"]["time_budget_s"] == 30
+    assert (model["auto"]["folds"], model["auto"]["max_trials"]) == (defaults.folds, None)
+    assert run.parameters["train"] == {}, "what nobody sets is the networks' to choose"
+
+
+def test_training_has_the_most_of_a_jobs_bar() -> None:
+    configurator = RunConfigurator(ROOT, None)
+    shares = configurator.shares("tabular")
+    assert shares == pytest.approx((0.05, 0.05, 0.8, 0.05, 0.05))
+    assert sum(configurator.shares("signals")) == pytest.approx(1)
+    assert configurator.shares("gone") == ()
+
+
+def test_no_file_is_not_the_sample_in_the_datasets_place() -> None:
+    request = JobRequest(family="tabular", parameters={"tabular": {"data": {"file": None}}})
+    assert (
+        RunConfigurator(ROOT, None).configure(request, ADULT).parameters["data"]["file"]
+        == "/d/adult"
+    )
+
+
+def test_without_a_dataset_the_environment_decides() -> None:
+    run = RunConfigurator(ROOT, "ci").configure(ask(folds=2), None)
+    assert (run.model, run.environment) == ("tabular", "ci")
+    assert run.parameters == {"model": {"folds": 2}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "dataset", "field"),
+    [
+        (ask(algorithm="magic"), None, "parameters.tabular.model"),
+        (ask(auto={"storage": "sqlite:////tmp/x"}), None, "parameters.tabular.model.auto.storage"),
+        (ask(settings={"${now}": 1}), None, "parameters.tabular.model.settings.${now}"),
+        (
+            ask(settings=reduce(lambda inner, _: {"a": inner}, range(150), 1)),
+            None,
+            "parameters.tabular",
+        ),
+        (JobRequest(family="signals"), ADULT, "dataset"),
+        (ask(), DatasetChoice("1", "tabular", "a", {"colour": 1}), "dataset"),
+    ],
+)
+def test_what_is_wrong_is_named(request_: JobRequest, dataset: DatasetChoice | None, field) -> None:
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(request_, dataset)
+    assert caught.value.status == 422
+    assert [detail.field for detail in caught.value.details] == [field]
+
+
+def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
+    """Texts that look like numbers, quotes and line breaks arrive as they were."""
+    texts = {"1e5": "1e5", "no": "yes: no, 'really'", "lines": "a\nb\tü😀"}
+    request = JobRequest(family="tabular", parameters={"tabular": {"data": {"columns": {}}}})
+    configurator = RunConfigurator(ROOT, None)
+    run = configurator.configure(request, None)
+    run = type(run)("tabular", "tabular.a", "ci", {"model": {"settings": texts}})
+    work = Work("7" * 32, 1, tmp_path / ("7" * 32))
+    configurator.write(work, run, WorkerSettings({"A": "b"}, 3.0, None, 1.0, 1000))
+    written = yaml.safe_load((work.folder / RUN).read_text())["run"]
+    assert written["params"]["tabular"] == {"model": {"settings": texts}}
+    assert (written["pipelines"], written["env"], written["params"]["run_id"]) == (
+        "tabular",
+        "ci",
+        "7" * 32,
+    )
+    assert json.loads((work.folder / WORKER).read_text())["time_s"] == 3.0
+    assert (work.folder / WORKER).stat().st_mode & 0o077 == 0, "it may hold a database's password"
+
+
+def test_lines_are_called_as_datasets() -> None:
+    assert line_of("tabular", "Ä" * 3 + "-2 ") == "tabular.d2"
+    assert line_of("tabular", "x" * 60) == f"tabular.{'x' * 40}"
+
+
+@pytest.mark.parametrize("dataset", [ADULT, None], ids=["a dataset", "no dataset"])
+@pytest.mark.parametrize("section", ["data", "model", "train"])
+@pytest.mark.parametrize("value", [5, None, [], "auto"])
+def test_a_section_that_is_no_object_is_refused(section, value, dataset) -> None:
+    request = JobRequest(family="tabular", parameters={"tabular": {section: value}})
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(request, dataset)
+    assert caught.value.status == 422
+    [detail] = caught.value.details
+    assert detail.field == f"parameters.tabular.{section}"
+    assert "must be an object" in detail.message
+    assert "leave it out" in detail.message
+
+
+def test_a_dataset_is_for_jobs_of_its_family() -> None:
+    other = DatasetChoice("1" * 32, "products", "adult", DATA)
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(ask(), other)
+    [detail] = caught.value.details
+    assert (detail.field, detail.message) == (
+        "dataset",
+        "it is a dataset of products, not of tabular",
+    )
+
+
+def test_an_encoder_is_the_operators_in_one_study_too() -> None:
+    changed = {"by_study": {"flipkart": {"network": {"text_encoder": "/srv/encoder"}}}}
+    request = JobRequest(family="products", parameters={"products": {"model": changed}})
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(request, None)
+    [detail] = caught.value.details
+    assert detail.field == "parameters.products.model.by_study.flipkart.network.text_encoder"
+    assert "names an encoder" in detail.message
+
+
+def test_clients_see_nothing_that_names_files() -> None:
+    RunConfigurator(ROOT, None)
+    parameters = {
+        "data": {"file": "/srv/adult", "target": "income"},
+        "model": {"auto": {"storage": "postgresql://me:secret@db", "folds": 3}},
+    }
+    assert visible("tabular", parameters) == {
+        "data": {"target": "income"},
+        "model": {"auto": {"folds": 3}},
+    }
+    assert visible("gone", parameters) == {}
