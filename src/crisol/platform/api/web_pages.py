@@ -2,7 +2,7 @@
 
 from importlib.resources import files
 
-from crisol.serving.http.asgi import Call, Reply
+from crisol.serving.http.asgi import Reply, Request
 from crisol.serving.http.pages import Page
 
 _MODULES = ("platform", "api", "elements", "message", "datasets", "jobs", "models")
@@ -30,7 +30,7 @@ def web_pages() -> dict[str, Page]:
 def _page(name: str, kind: str) -> Page:
     body = files("crisol.platform").joinpath("web", name).read_bytes()
 
-    def page(_: Call) -> Reply:
+    def page(_: Request) -> Reply:
         return Reply(200, body, f"{kind}; charset=utf-8", _HEADERS)
 
     return page

@@ -16,7 +16,7 @@ from typing import Any, Self
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, Part, StoredFile
 from crisol.platform.datasets.uploads import OffsetError, UploadError, Writer
-from crisol.serving.http.asgi import Call
+from crisol.serving.http.asgi import Request
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.limits import ClientDisconnected
 
@@ -90,7 +90,7 @@ def _digest(headers: Mapping[bytes, bytes]) -> bytes | None:
 
 
 async def receive(
-    app: Any, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
+    app: Any, call: Request, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
     """Bring a body to the disk; a file that ends with it becomes the dataset's.
 
@@ -122,7 +122,7 @@ async def receive(
             await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Any, call: Call, writer: Writer, terms: Terms) -> None:
+async def _write(app: Any, call: Request, writer: Writer, terms: Terms) -> None:
     """Write what arrives, and what had arrived when the client went away, too."""
     settings = app.platform_settings
     buffer = bytearray()
@@ -158,7 +158,7 @@ def _keep(app: Any, dataset: Dataset, part: Part, digest: bytes | None) -> None:
         app.profiler.submit(dataset)
 
 
-async def drain(call: Call) -> None:
+async def drain(call: Request) -> None:
     """Let a refused client finish sending, within reason."""
     with suppress(ApiError, ClientDisconnected, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):

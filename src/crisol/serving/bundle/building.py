@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from crisol.serving.bento_home import bento_home
+
 BUILDING = "crisol-building"
 _LOCK = "lock"
 _RETIRED = "retired"
@@ -29,11 +31,6 @@ class Scratch:
 
     path: Path
     lock: int
-
-
-def bento_home() -> Path:
-    """BentoML's home: ``BENTOML_HOME``, or ``~/bentoml``."""
-    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").resolve()
 
 
 @contextmanager

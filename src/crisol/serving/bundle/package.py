@@ -20,7 +20,8 @@ import yaml
 
 import crisol
 from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
-from crisol.serving.bundle.building import Scratch, bento_home, publish, scratch, sweep
+from crisol.serving.bento_home import bento_home
+from crisol.serving.bundle.building import Scratch, publish, scratch, sweep
 
 STAMP_KEYS = (
     "model_version", "alias", "run_id", "git_commit", "git_dirty", "data_digests",

@@ -78,7 +78,9 @@ def verify(tag: str, work: Path, install_options: Sequence[str] = ()) -> Verifie
 
 
 def _run(step: str, command: list[str], **options: Any) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=False, **options
+    )
     if done.returncode:
         raise VerificationError(f"{step} failed:\n{(done.stderr or done.stdout)[-3000:]}")
     return done.stdout

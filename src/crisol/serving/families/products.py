@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -19,6 +19,7 @@ from crisol.serving.http.forms import Upload
 from crisol.serving.service.answering import Act, Ask
 from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
+from crisol.serving.service.protocols import ModelService
 from crisol.serving.state.job_runner import JobRunner
 from crisol.serving.state.jobs import ItemRow, JobRow, JobStore, Page
 
@@ -31,7 +32,11 @@ KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
 
 
-def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
+def _predictor(app: ModelService) -> "ProductsPredictor":
+    return cast("ProductsPredictor", app.predictor)
+
+
+def with_index(predictor: "ProductsPredictor", settings: Settings) -> "ProductsPredictor":
     """The predictor with the index of ``CRISOL_INDEX_DIR``, where that is set.
 
     Raises:
@@ -51,7 +56,7 @@ def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
 # -- one product -----------------------------------------------------------------------------------
 
 
-def analyze(app: ServiceApp, products: Sequence[contract.Product]) -> list[contract.Analysis]:
+def analyze(app: ModelService, products: Sequence[contract.Product]) -> list[contract.Analysis]:
     """The predictor's answers."""
     return app.predictor.predict(products)
 
@@ -69,19 +74,19 @@ def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.P
 
 
 def search(
-    app: ServiceApp, requests: Sequence[contract.SearchRequest]
+    app: ModelService, requests: Sequence[contract.SearchRequest]
 ) -> list[contract.SearchResponse]:
     """What of the index is nearest to each."""
-    return app.predictor.search(requests)
+    return _predictor(app).search(requests)
 
 
 # -- many products, in the background --------------------------------------------------------------
 
 
-def create_job(app: ServiceApp, question: Question) -> contract.Job:
+def create_job(app: ModelService, question: Question) -> contract.Job:
     """Store the products; they are embedded in the background."""
     request: contract.EmbeddingsRequest = question.body
-    predictor = app.predictor
+    predictor = _predictor(app)
     row = app.resources["jobs"].create(
         KIND,
         question.caller,
@@ -101,17 +106,17 @@ def _payload(product: Mapping[str, Any]) -> bytes:
     return json.dumps({name: product[name] for name in sorted(product)}).encode()
 
 
-def look_at_job(app: ServiceApp, question: Question) -> contract.Job:
+def look_at_job(app: ModelService, question: Question) -> contract.Job:
     """How far it is."""
     return _job(app.resources["jobs"].get(question.parameters["job_id"], question.caller))
 
 
-def cancel_job(app: ServiceApp, question: Question) -> contract.Job:
+def cancel_job(app: ModelService, question: Question) -> contract.Job:
     """Leave the rest undone."""
     return _job(app.resources["jobs"].cancel(question.parameters["job_id"], question.caller))
 
 
-def job_results(app: ServiceApp, question: Question) -> contract.JobResults:
+def job_results(app: ModelService, question: Question) -> contract.JobResults:
     """A page of what came of it."""
     row, items, position = app.resources["jobs"].results(
         question.parameters["job_id"], question.caller, question.query
@@ -126,7 +131,7 @@ def job_results(app: ServiceApp, question: Question) -> contract.JobResults:
 def _job(row: JobRow) -> contract.Job:
     return contract.Job(
         job_id=row.job_id,
-        state=row.state,  # type: ignore[arg-type] - the store's states are the contract's
+        state=cast("contract.JobState", row.state),
         total=row.total,
         done=row.done,
         failed=row.failed,
@@ -178,14 +183,14 @@ class EmbeddingWork:
         return [row.tobytes() for row in self._predictor.embed_encoded(prepared).astype("<f4")]
 
 
-def start_embedding(app: ServiceApp) -> JobRunner:
+def start_embedding(app: ModelService) -> JobRunner:
     """What works on the jobs while the service answers; a request that waits goes first."""
-    predictor: Any = app.predictor
+    predictor = _predictor(app)
     return JobRunner(
         app.resources["jobs"],
         EmbeddingWork(predictor, app.model_version),
         busy=lambda: app.pending_rows > 0,
-        observe=partial(app.metrics.lane, f"{_JOBS} in the background"),
+        observe=partial(app.metrics.endpoint_batch, f"{_JOBS} in the background"),
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from crisol.serving.http.asgi import Call, Reply, StreamReply
+from crisol.serving.http.asgi import Reply, Request, StreamReply
 from crisol.serving.http.endpoints import Endpoint, Question, ask
 
 ANSWER_S = 30.0
@@ -64,7 +64,7 @@ class Handle(Endpoint):
         self._handle = handle
         self._timeout_s = timeout_s
 
-    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
+    async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
         """What came of it."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
@@ -88,20 +88,20 @@ class Converse(Endpoint):
         self,
         path: str,
         *,
-        converse: Callable[[Any, Question, Call], Awaitable[Outcome]],
+        converse: Callable[[Any, Question, Request], Awaitable[Outcome]],
         **named: Any,
     ) -> None:
         super().__init__(path, **named)
         self._converse = converse
 
-    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
+    async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
         """What came of it."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
         return _reply(self, call, await self._converse(app, question, call))
 
 
-def _reply(endpoint: Endpoint, call: Call, outcome: Outcome) -> Reply | StreamReply:
+def _reply(endpoint: Endpoint, call: Request, outcome: Outcome) -> Reply | StreamReply:
     if isinstance(outcome, Reply | StreamReply):
         return outcome
     if isinstance(outcome, BaseModel):

@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from crisol.serving.http.asgi import Headers
 from crisol.serving.http.config import ConfigurationError
 from crisol.serving.http.endpoints import Endpoint
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.pages import Page, model_pages
+from crisol.serving.http.pages import Page
+from crisol.serving.service.answering import QueuedEndpoint
 from crisol.serving.service.batching import Infer, MicroBatcher, Observe
-from crisol.serving.service.resources import OpenResource, Prepare, Worker
+from crisol.serving.service.pages import model_pages
+from crisol.serving.service.protocols import MakeWorker, OpenResource, Prepare
 
 _log = logging.getLogger("crisol.serving")
 
@@ -57,13 +59,13 @@ class ServiceApp(Application):
         endpoints: Sequence[Endpoint],
         resources: Mapping[str, OpenResource] | None = None,
         prepare: Prepare | None = None,
-        workers: Mapping[str, Callable[["ServiceApp"], Worker]] | None = None,
+        workers: Mapping[str, MakeWorker] | None = None,
     ) -> None:
         self.family = family
         self.stamp: Mapping[str, str] = {}
         self._predictor: Predictor[Any, Any] | None = None
         self._batcher: MicroBatcher | None = None
-        self._lanes: dict[str, MicroBatcher] = {}
+        self._batchers: dict[str, MicroBatcher] = {}
         self._open_resources = dict(resources or {})
         self.resources: dict[str, Any] = {}
         """What is open, by its name."""
@@ -140,12 +142,12 @@ class ServiceApp(Application):
         infer, forward = self.predictor.infer, self.metrics.forward
         self._batcher = self._start_batcher(infer, forward, timeout_s, None)
         for endpoint in self.endpoints:
-            if endpoint.answer_all is not None:
+            if isinstance(endpoint, QueuedEndpoint):
                 work = partial(endpoint.answer_all, self)
-                observe = partial(self.metrics.lane, endpoint.name)
+                observe = partial(self.metrics.endpoint_batch, endpoint.name)
                 timeout_s = endpoint.answer_timeout_s(self.settings)
-                lane = self._start_batcher(work, observe, timeout_s, endpoint.at_once)
-                self._lanes[endpoint.name] = lane
+                batcher = self._start_batcher(work, observe, timeout_s, endpoint.at_once)
+                self._batchers[endpoint.name] = batcher
         if self.ready:
             for name, make in self._make_workers.items():
                 self.workers[name] = make(self)
@@ -170,7 +172,7 @@ class ServiceApp(Application):
     async def stop(self) -> None:
         """Finish what is queued, close the resources and write the last log lines."""
         self.reasons = ["the service is stopping"]
-        for batcher in (self._batcher, *self._lanes.values()):
+        for batcher in (self._batcher, *self._batchers.values()):
             if batcher is not None:
                 await batcher.close()
         for worker in self.workers.values():
@@ -192,7 +194,7 @@ class ServiceApp(Application):
     @property
     def pending_rows(self) -> int:
         """Rows that are waiting or being worked on now."""
-        batchers = () if self._batcher is None else (self._batcher, *self._lanes.values())
+        batchers = () if self._batcher is None else (self._batcher, *self._batchers.values())
         return sum(batcher.pending_rows for batcher in batchers)
 
     @property
@@ -209,17 +211,17 @@ class ServiceApp(Application):
 
     @property
     def batcher(self) -> MicroBatcher:
-        """The road through the network."""
+        """The batching queue in front of the network."""
         if self._batcher is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
         return self._batcher
 
-    def lane(self, endpoint: Endpoint) -> MicroBatcher:
-        """The road through the thread of an endpoint that has one."""
-        lane = self._lanes.get(endpoint.name)
-        if lane is None:
+    def batcher_of(self, endpoint: Endpoint) -> MicroBatcher:
+        """The batching queue of an endpoint that has a thread of its own."""
+        batcher = self._batchers.get(endpoint.name)
+        if batcher is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
-        return lane
+        return batcher
 
     # -- telling ---------------------------------------------------------------------------------
 

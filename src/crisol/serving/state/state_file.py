@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Lock
 from typing import ClassVar, Self
 
-from crisol.serving.bundle.building import bento_home
+from crisol.serving.bento_home import bento_home
 from crisol.serving.http.config import STATE_FOLDER, ConfigurationError, Settings
 from crisol.serving.http.errors import ApiError
 from crisol.serving.state.turns import Turns
