@@ -1,4 +1,4 @@
-"""Where a bundle is built aside, and how it gets into BentoML's stores in one step.
+"""The scratch folder of a build, and the step that moves a bundle into BentoML's stores.
 
 A build holds a file lock on its folder for as long as one of its processes lives, so a folder whose
 lock is free was left by a build that was killed.
@@ -107,7 +107,7 @@ def _restore(path: Path) -> list[str]:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Between the birth of a folder and its lock, no sweep."""
+    """Hold a lock that keeps a sweep from a folder that is made but not locked yet."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = os.open(folder, os.O_RDONLY)
     try:

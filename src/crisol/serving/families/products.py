@@ -21,7 +21,7 @@ from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
 from crisol.serving.service.protocols import ModelService
 from crisol.serving.state.job_runner import JobRunner
-from crisol.serving.state.jobs import ItemRow, JobRow, JobStore, Page
+from crisol.serving.state.jobs import BackgroundJobStore, ItemRow, JobRow, ResultsQuery
 
 if TYPE_CHECKING:
     from crisol.models.products.predictor import ProductsPredictor
@@ -76,7 +76,7 @@ def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.P
 def search(
     app: ModelService, requests: Sequence[contract.SearchRequest]
 ) -> list[contract.SearchResponse]:
-    """What of the index is nearest to each."""
+    """The nearest products of the index to each request."""
     return _predictor(app).search(requests)
 
 
@@ -107,17 +107,17 @@ def _payload(product: Mapping[str, Any]) -> bytes:
 
 
 def look_at_job(app: ModelService, question: Question) -> contract.Job:
-    """How far it is."""
+    """The progress of a job."""
     return _job(app.resources["jobs"].get(question.parameters["job_id"], question.caller))
 
 
 def cancel_job(app: ModelService, question: Question) -> contract.Job:
-    """Leave the rest undone."""
+    """Cancel the rest of a job."""
     return _job(app.resources["jobs"].cancel(question.parameters["job_id"], question.caller))
 
 
 def job_results(app: ModelService, question: Question) -> contract.JobResults:
-    """A page of what came of it."""
+    """A page of the results of a job."""
     row, items, position = app.resources["jobs"].results(
         question.parameters["job_id"], question.caller, question.query
     )
@@ -163,7 +163,7 @@ class EmbeddingWork:
         self.version, self.made_by = predictor.embedding_id, model_version
 
     def key(self, payload: bytes) -> bytes:
-        """BLAKE2 of all that is said of the product."""
+        """BLAKE2 digest of the product's JSON."""
         return hashlib.blake2b(payload, digest_size=32).digest()
 
     def prepare(self, payload: bytes) -> Any:
@@ -184,7 +184,7 @@ class EmbeddingWork:
 
 
 def start_embedding(app: ModelService) -> JobRunner:
-    """What works on the jobs while the service answers; a request that waits goes first."""
+    """The runner that embeds in the background; a waiting request goes first."""
     predictor = _predictor(app)
     return JobRunner(
         app.resources["jobs"],
@@ -279,10 +279,10 @@ app = ServiceApp(
             contract.JobResults,
             "What came of a job so far, in the order of its products.",
             method="GET",
-            query=Page,
+            query=ResultsQuery,
         ),
     ],
-    resources={"jobs": JobStore.of_family},
+    resources={"jobs": BackgroundJobStore.of_family},
     prepare=with_index,
     workers={KIND: start_embedding},
 )

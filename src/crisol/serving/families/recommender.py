@@ -24,18 +24,18 @@ def _predictor(app: ModelService) -> "RecommenderPredictor":
 def recommend(
     app: ModelService, requests: Sequence[contract.RecommendationRequest]
 ) -> list[contract.RecommendationResponse]:
-    """The predictor's answers, each from what its user did until now."""
+    """The predictor's answers, each from the user's events until now."""
     return app.predictor.predict([with_events(app, request) for request in requests])
 
 
 def with_events(
     app: ModelService, request: contract.RecommendationRequest
 ) -> contract.RecommendationRequest:
-    """The request with what its user did since training before the history that it brings.
+    """The request with the user's events since training in front of its own history.
 
     An item that the request names itself stands where the request put it. Items the model does not
-    know are left out: :func:`store_events` has told of them. So is what training had: events stay
-    in the store when they have become the next training's.
+    know are left out: :func:`store_events` has reported them. Events that training had are left out
+    too: they stay in the store after they became training data.
     """
     if request.user_id is None:
         return request

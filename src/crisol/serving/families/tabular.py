@@ -33,7 +33,7 @@ class ShownColumn(Contract):
 
 
 class Columns(Contract):
-    """What the model looks at and what it answers."""
+    """The columns that the model reads, and its answers."""
 
     task: str
     target: str | None

@@ -1,4 +1,4 @@
-"""What every HTTP application shares: who may ask, how often, and in which shape it is answered.
+"""The HTTP application of a service or the platform: access, rates, one shape of answers.
 
 A family's service (:class:`crisol.serving.service.app.ServiceApp`) puts a predictor behind it, the
 platform its datasets and jobs. It is plain ASGI: any server runs it, life cycle included.
@@ -72,7 +72,7 @@ class Application:
         self.began = time.time()
         self.settings = Settings()
         self.reasons: list[str] = ["the service has not started yet"]
-        """What stands against answering."""
+        """Why it cannot answer; empty when it is ready."""
         self.metrics = Metrics()
         self.stopping = asyncio.Event()
         """Set it to end the streams that are open, before a server waits for them."""
@@ -222,7 +222,7 @@ class Application:
         self._record(call, reply.status, code, sent)
 
     reply_headers: Headers = ()
-    """What every answer carries beside the request id and its time."""
+    """The headers of every answer beside the request id and its time."""
 
     def _find(self, call: Request) -> Any:
         route = self._routes.find(call.scope["path"])
@@ -294,7 +294,7 @@ class Application:
         )
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What a server says of its own life; other protocols are turned away."""
+        """Answer the server's lifespan messages; refuse other protocols."""
         if scope["type"] != "lifespan":
             await send({"type": "websocket.close", "code": 1000})
             return
@@ -351,7 +351,7 @@ class Application:
         )
 
     def _log_fields(self) -> dict[str, Any]:
-        """What each line of the access log carries beside the request."""
+        """Further fields of each line of the access log."""
         return {}
 
     @property

@@ -42,7 +42,7 @@ class Request:
     started: float
     route: str = "unmatched"
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What stands in the place of each ``{name}`` of the route."""
+    """The value of each ``{name}`` of the route."""
     identity: Identity = NOBODY
     about: str = ""
     """What the request is about, for the audit log; set by who knows: never what a client typed."""
@@ -90,7 +90,7 @@ class Request:
 
 @dataclass(slots=True)
 class Reply:
-    """What goes back to the client."""
+    """The response to a request."""
 
     status: int
     body: bytes
@@ -107,7 +107,7 @@ class Reply:
 
 @dataclass(slots=True)
 class StreamReply:
-    """What goes back to the client piece by piece.
+    """A response that is sent piece by piece.
 
     Attributes:
         chunks: the pieces; closed when the client goes away or the service stops.

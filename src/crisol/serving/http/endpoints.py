@@ -1,4 +1,4 @@
-"""What can be asked of a service over HTTP."""
+"""The endpoints of a service."""
 
 import copy
 from abc import ABC, abstractmethod
@@ -25,12 +25,12 @@ _TYPES = (b"application/json", b"application/json;charset=utf-8")
 _SHAPE = frozenset({"missing", "extra_forbidden"})
 
 BodyKind = Literal["plain", "upload", "bulk"]
-"""What a body may weigh: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
+"""The limit on a body: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What the API page tells of an endpoint beyond its contract.
+    """Facts about an endpoint for the API page, beyond its contract.
 
     Attributes:
         errors: statuses it may answer with beside those that any endpoint may.
@@ -155,7 +155,7 @@ class Endpoint(ABC):
         """Answer one request; an :class:`ApiError` becomes the error shape."""
 
     def read_query(self, call: Request) -> Any:
-        """What stands behind the ``?``, checked.
+        """The checked query string.
 
         Raises:
             ApiError: 422.
@@ -279,7 +279,7 @@ class Question:
 
 
 def ask(call: Request, query: Any, body: Any) -> Question:
-    """What one request says."""
+    """The question of one request."""
     return Question(
         call.caller, call.parameters, query, body, call.identity, call.headers, call.request_id
     )

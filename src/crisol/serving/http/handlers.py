@@ -20,7 +20,7 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request, where it is more than the body.
+    """The result of a request, where it is more than the body.
 
     Attributes:
         body: the answer; ``None``: none.
@@ -65,7 +65,7 @@ class Handle(Endpoint):
         self._timeout_s = timeout_s
 
     async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
-        """What came of it."""
+        """The result of the function."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
         outcome = await app.in_thread(self._handle, app, question, timeout_s=self._timeout_s)
@@ -95,7 +95,7 @@ class Converse(Endpoint):
         self._converse = converse
 
     async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
-        """What came of it."""
+        """The result of the function."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
         return _reply(self, call, await self._converse(app, question, call))

@@ -1,4 +1,4 @@
-"""What a service tells Prometheus."""
+"""The metrics of a service for Prometheus."""
 
 import os
 from collections.abc import Mapping

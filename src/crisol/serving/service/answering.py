@@ -49,22 +49,22 @@ class QueuedEndpoint(Endpoint):
         """One response per question, in order; called in the endpoint's thread."""
 
     def answer_timeout_s(self, settings: Settings) -> float:
-        """How long the thread may take."""
+        """Seconds that the thread may take."""
         return settings.upload_timeout_s if self.body == "bulk" else settings.timeout_s
 
 
 class Ask(QueuedEndpoint):
     """Answers with a function of the service, in a thread of this endpoint's own.
 
-    For what would hold up the event loop, or is no forward pass: the event loop reads, checks and
-    writes, the thread does the rest. What queued up during one call goes into the next, so what
-    costs once for many (a commit, a matrix product) is paid once for many; and a long question of
-    one endpoint does not stand before the short ones of another.
+    For work that would block the event loop, or that is no forward pass: the event loop reads,
+    checks and writes, the thread does the rest. Questions that queue during one call go into the
+    next, so a cost that many can share (a commit, a matrix product) is paid once; and a long
+    question of one endpoint does not delay the short ones of another.
 
     Args:
-        path: where.
-        answer_all: one response per question, in order. What it raises for several is found out by
-            asking for each again, so it must not matter when it is called twice.
+        path: path of the endpoint.
+        answer_all: one response per question, in order. When it raises for several questions, it is
+            called again for each alone, so a second call must have no further effect.
         named: see :class:`Endpoint`.
     """
 
@@ -87,11 +87,11 @@ class Ask(QueuedEndpoint):
 class Act(QueuedEndpoint):
     """Does what one request asks, exactly once, in a thread of this endpoint's own.
 
-    For what changes something, or depends on who asks.
+    For requests that change something, or whose answer depends on the caller.
 
     Args:
-        path: where.
-        act: does it and says what came of it.
+        path: path of the endpoint.
+        act: does it and returns the result.
         named: see :class:`Endpoint`.
     """
 
@@ -112,7 +112,7 @@ class Act(QueuedEndpoint):
         return outcomes
 
     async def answer(self, app: ModelService, call: Request) -> Reply:
-        """What came of it."""
+        """The result of the function for one request."""
         query = self.read_query(call)
         body = await self.read(app, call)
         call.rows = 1

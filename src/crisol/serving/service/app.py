@@ -1,8 +1,8 @@
-"""What every service shares: one ASGI application around a predictor.
+"""The ASGI application around a predictor, which every family's service is.
 
 It stands in front of BentoML's own (:mod:`crisol.serving.service.front`): BentoML brings the
 server, the workers, the model store and the bundle; every answer, the health routes included, comes
-from here, in one shape. Work per request is what its contract needs and little more.
+from here, in one shape.
 """
 
 import asyncio
@@ -39,15 +39,15 @@ class ServiceApp(Application):
     a worker.
 
     Args:
-        family: whose predictor it serves.
-        title: of the API page.
-        description: of the API page (Markdown).
-        endpoints: what clients may ask.
-        resources: what is opened with the service and closed with it; one that cannot be opened
-            makes the service not ready.
-        prepare: what the settings change about the predictor; when it cannot, the service is not
+        family: the family of the predictor that it serves.
+        title: title of the API page.
+        description: text of the API page (Markdown).
+        endpoints: the endpoints beside the pages.
+        resources: opened with the service and closed with it, such as a store; one that cannot be
+            opened makes the service not ready.
+        prepare: changes the predictor as the settings say; when it cannot, the service is not
             ready.
-        workers: what goes on in the background of a service that is ready.
+        workers: make the background workers of a service that is ready.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class ServiceApp(Application):
         self._batchers: dict[str, MicroBatcher] = {}
         self._open_resources = dict(resources or {})
         self.resources: dict[str, Any] = {}
-        """What is open, by its name."""
+        """The open resources by name."""
         self._prepare = prepare
         self._make_workers = dict(workers or {})
         self.workers: dict[str, Any] = {}
-        """What goes on in the background, by its name."""
+        """The background workers by name."""
         self.manifest: Mapping[str, Any] = {}
         self._model_version = b"none"
         self.reply_headers: Headers = ((b"x-model-version", b"none"),)
@@ -94,8 +94,8 @@ class ServiceApp(Application):
     ) -> None:
         """Load the predictor, replay its golden examples, read the settings.
 
-        What prevents it from answering makes the service not ready, and ``/readyz`` and the log say
-        why. A predictor that cannot be loaded at all ends the worker.
+        A reason that keeps it from answering makes the service not ready; ``/readyz`` and the log
+        name the reason. A predictor that cannot be loaded at all ends the worker.
 
         Raises:
             PredictorError: the directory is not a whole predictor of this family.
@@ -183,7 +183,7 @@ class ServiceApp(Application):
 
     @property
     def keeps_state(self) -> bool:
-        """Whether the service writes something that a restart must find again."""
+        """Whether the service keeps something over a restart."""
         return bool(self._open_resources)
 
     @property

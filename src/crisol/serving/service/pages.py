@@ -40,7 +40,7 @@ def _model_health(app: ModelPageHost) -> Reply:
 
 
 def _model(app: ModelPageHost, call: Request) -> Reply:
-    """Where the predictor comes from, for callers with a key."""
+    """The origin of the predictor, for callers with a key."""
     app.admit(call)
     if app.directory is None:
         raise app.not_ready()
