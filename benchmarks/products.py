@@ -202,7 +202,7 @@ def bare(arguments: argparse.Namespace) -> list[dict[str, float]]:
 
     from crisol.models.products.contract import Product
     from crisol.models.products.predictor import ProductsPredictor
-    from crisol.serving.state.job_runner import LOT
+    from crisol.serving.state.job_runner import BATCH_ITEMS
 
     torch.set_num_threads(1)
     predictor = ProductsPredictor.load(arguments.predictor)
@@ -210,12 +210,12 @@ def bare(arguments: argparse.Namespace) -> list[dict[str, float]]:
     for kind in PICTURES:
         made = made_up(arguments.products, kind, arguments.seed + 1)
         products = [Product.model_validate(product) for product in made]
-        lots = [products[at : at + LOT] for at in range(0, len(products), LOT)]
+        batches = [products[at : at + BATCH_ITEMS] for at in range(0, len(products), BATCH_ITEMS)]
         read_s = network_s = 0.0
-        predictor.embed_encoded([predictor.encode(product) for product in lots[0]])
-        for lot in lots:
+        predictor.embed_encoded([predictor.encode(product) for product in batches[0]])
+        for batch in batches:
             began = time.perf_counter()
-            encoded = [predictor.encode(product) for product in lot]
+            encoded = [predictor.encode(product) for product in batch]
             read = time.perf_counter()
             predictor.embed_encoded(encoded)
             read_s += read - began

@@ -27,7 +27,7 @@ from crisol.platform.settings import PlatformSettings
 from crisol.registry import recovery
 from crisol.registry.store import Store
 from crisol.serving.http.application import Application
-from crisol.serving.http.asgi import Call
+from crisol.serving.http.asgi import Request
 from crisol.serving.http.config import ConfigurationError
 from crisol.serving.http.errors import ApiError
 
@@ -82,7 +82,7 @@ class Platform(Application):
         self.jobs = JobService(store, self.datasets, settings, project, env)
         self._tidying: asyncio.Task[None] | None = None
 
-    def admit(self, call: Call) -> None:
+    def admit(self, call: Request) -> None:
         """Admit a call as every application does; a token must also name its subject.
 
         Raises:

@@ -81,7 +81,7 @@ def serve(market_dir: Path, tmp_path: Path, running: Callable[..., Any]) -> Serv
             title="test",
             description="test",
             endpoints=products.app.endpoints,
-            resources={"jobs": products.JobStore.of_family},
+            resources={"jobs": products.BackgroundJobStore.of_family},
             prepare=products.with_index,
             workers={products.KIND: products.start_embedding},
         )

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.core.errors import MendableError
 from crisol.serving.http.application import Application
-from crisol.serving.http.asgi import Call, StreamReply, file_reply
+from crisol.serving.http.asgi import Request, StreamReply, file_reply
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.handlers import Answer, Converse, Handle
@@ -71,14 +71,14 @@ def forget(_: Application, __: Question) -> Answer:
     return Answer(status=204)
 
 
-async def take(app: Application, _: Question, call: Call) -> Told:
+async def take(app: Application, _: Question, call: Request) -> Told:
     digest = hashlib.sha256()
     async for chunk in call.stream(1_000_000, 0.3):
         await app.in_thread(digest.update, chunk)
     return Told(name=digest.hexdigest())
 
 
-async def count(app: Any, _: Question, __: Call) -> StreamReply:
+async def count(app: Any, _: Question, __: Request) -> StreamReply:
     async def numbers() -> AsyncIterator[Event]:
         try:
             for number in range(3):
@@ -95,7 +95,7 @@ def translate(error: Exception) -> ApiError | None:
 
 
 def endpoints(folder: Path) -> list[Endpoint]:
-    async def send(_: Any, __: Question, ___: Call) -> StreamReply:
+    async def send(_: Any, __: Question, ___: Request) -> StreamReply:
         return file_reply(folder / "large", "text/plain")
 
     return [

@@ -20,9 +20,9 @@ from crisol.serving.http.errors import ApiError
 from crisol.serving.state import jobs
 from crisol.serving.state.job_rows import MAX_ATTEMPTS
 from crisol.serving.state.job_runner import JobRunner
-from crisol.serving.state.jobs import Claim, JobRow, JobStore, Page, Settled
+from crisol.serving.state.jobs import BackgroundJobStore, Claim, JobRow, ResultsQuery, Settled
 
-OpenStore = Callable[..., JobStore]
+OpenStore = Callable[..., BackgroundJobStore]
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def opened(path: Path) -> Iterator[OpenStore]:
     """Opens a store of the same file as another worker would."""
-    stores: list[JobStore] = []
+    stores: list[BackgroundJobStore] = []
 
-    def open_store(**settings: Any) -> JobStore:
-        stores.append(JobStore(path, Settings(**settings)))
+    def open_store(**settings: Any) -> BackgroundJobStore:
+        stores.append(BackgroundJobStore(path, Settings(**settings)))
         return stores[-1]
 
     yield open_store
@@ -45,18 +45,22 @@ def opened(path: Path) -> Iterator[OpenStore]:
 
 
 @pytest.fixture
-def store(opened: OpenStore) -> JobStore:
+def store(opened: OpenStore) -> BackgroundJobStore:
     return opened()
 
 
 def create(
-    store: JobStore, *items: str, caller: str = "me", version: str = "v1", kind: str = "shout"
+    store: BackgroundJobStore,
+    *items: str,
+    caller: str = "me",
+    version: str = "v1",
+    kind: str = "shout",
 ) -> str:
     payloads = [item.encode() for item in items]
     return store.create(kind, caller, payloads, version=version, made_by="1").job_id
 
 
-def take(store: JobStore, limit: int = 10, version: str = "v1") -> Claim | None:
+def take(store: BackgroundJobStore, limit: int = 10, version: str = "v1") -> Claim | None:
     return store.take("shout", version, limit, made_by=version)
 
 
@@ -65,18 +69,18 @@ def said(claim: Claim | None) -> list[str]:
     return [one.payload.decode() for one in claim.items]
 
 
-def settle(store: JobStore, claim: Claim | None, version: str = "v1") -> None:
+def settle(store: BackgroundJobStore, claim: Claim | None, version: str = "v1") -> None:
     assert claim is not None
     made = [Settled(one.position, one.payload.upper()) for one in claim.items]
     store.settle(claim, version, made)
 
 
-def results(store: JobStore, job_id: str, **page: int) -> list[Any]:
-    _, rows, _ = store.results(job_id, "me", Page(**page))
+def results(store: BackgroundJobStore, job_id: str, **page: int) -> list[Any]:
+    _, rows, _ = store.results(job_id, "me", ResultsQuery(**page))
     return [(row.position, row.result, row.error, row.field) for row in rows]
 
 
-def job(store: JobStore, job_id: str) -> JobRow:
+def job(store: BackgroundJobStore, job_id: str) -> JobRow:
     return store.get(job_id, "me")
 
 
@@ -87,7 +91,7 @@ def refused(status: int, code: str, ask: Callable[[], Any]) -> ApiError:
     return caught.value
 
 
-def test_a_job_goes_from_waiting_to_done(store: JobStore) -> None:
+def test_a_job_goes_from_waiting_to_done(store: BackgroundJobStore) -> None:
     made = create(store, "a", "b", "c")
     row = job(store, made)
     assert (row.state, row.total, row.done, row.failed, row.expires_us) == (
@@ -114,26 +118,26 @@ def test_a_job_goes_from_waiting_to_done(store: JobStore) -> None:
     assert take(store) is None
 
 
-def test_results_come_in_pages_that_miss_nothing(store: JobStore) -> None:
+def test_results_come_in_pages_that_miss_nothing(store: BackgroundJobStore) -> None:
     made = create(store, *"abcdef")
     first, second = take(store, 2), take(store, 2)
     settle(store, second)
-    assert store.results(made, "me", Page())[1:] == ([], 0)
+    assert store.results(made, "me", ResultsQuery())[1:] == ([], 0)
     settle(store, first)
-    _, rows, next_position = store.results(made, "me", Page(position=1, limit=2))
+    _, rows, next_position = store.results(made, "me", ResultsQuery(position=1, limit=2))
     assert ([row.position for row in rows], next_position) == ([1, 2], 3)
-    _, rows, next_position = store.results(made, "me", Page(position=3))
+    _, rows, next_position = store.results(made, "me", ResultsQuery(position=3))
     assert ([row.position for row in rows], next_position) == ([3], 4)
     settle(store, take(store))
-    assert store.results(made, "me", Page(position=4))[2] == 6
-    assert store.results(made, "me", Page(position=600))[1:] == ([], 6)
+    assert store.results(made, "me", ResultsQuery(position=4))[2] == 6
+    assert store.results(made, "me", ResultsQuery(position=600))[1:] == ([], 6)
 
 
-def test_nobody_hears_of_the_jobs_of_another(store: JobStore) -> None:
+def test_nobody_hears_of_the_jobs_of_another(store: BackgroundJobStore) -> None:
     made = create(store, "a")
     for ask in (
         lambda: store.get(made, "somebody"),
-        lambda: store.results(made, "somebody", Page()),
+        lambda: store.results(made, "somebody", ResultsQuery()),
         lambda: store.cancel(made, "somebody"),
         lambda: store.get("0" * 32, "me"),
         lambda: store.get("'; DROP TABLE jobs; --", "me"),
@@ -142,7 +146,7 @@ def test_nobody_hears_of_the_jobs_of_another(store: JobStore) -> None:
     assert job(store, made).state == "waiting"
 
 
-def test_jobs_of_several_take_turns(store: JobStore) -> None:
+def test_jobs_of_several_take_turns(store: BackgroundJobStore) -> None:
     create(store, *"abcd")
     create(store, *"ABCD", caller="other")
     assert [said(take(store, 2)) for _ in range(4)] == [
@@ -152,7 +156,9 @@ def test_jobs_of_several_take_turns(store: JobStore) -> None:
     assert take(store) is None
 
 
-def test_a_cancelled_job_keeps_what_was_done_and_takes_nothing_more(store: JobStore) -> None:
+def test_a_cancelled_job_keeps_what_was_done_and_takes_nothing_more(
+    store: BackgroundJobStore,
+) -> None:
     made = create(store, *"abcd")
     first, second = take(store, 1), take(store, 1)
     settle(store, first)
@@ -163,16 +169,16 @@ def test_a_cancelled_job_keeps_what_was_done_and_takes_nothing_more(store: JobSt
     settle(store, second)
     assert (job(store, made), take(store)) == (row, None)
     assert results(store, made) == [(0, b"A", None, None)]
-    assert store.results(made, "me", Page())[2] == 4
+    assert store.results(made, "me", ResultsQuery())[2] == 4
 
 
-def test_a_finished_job_cannot_be_cancelled(store: JobStore) -> None:
+def test_a_finished_job_cannot_be_cancelled(store: BackgroundJobStore) -> None:
     made = create(store, "a")
     settle(store, take(store))
     assert store.cancel(made, "me").state == "done"
 
 
-def test_the_input_is_deleted_when_nothing_more_is_done_with_it(store: JobStore) -> None:
+def test_the_input_is_deleted_when_nothing_more_is_done_with_it(store: BackgroundJobStore) -> None:
     finished, cancelled, waiting = create(store, "a"), create(store, "b"), create(store, "c")
     settle(store, take(store))
     store.cancel(cancelled, "me")
@@ -188,14 +194,14 @@ def test_results_are_deleted_after_their_time_and_it_is_said(opened: OpenStore) 
     claim = take(store)
     store.settle(claim, "v1", [Settled(0, b"A", key=b"k")])  # type: ignore[arg-type]
     assert job(store, made).state == "done"
-    assert store.remembered("v1", [b"k"]) == {b"k": b"A"}
+    assert store.cached("v1", [b"k"]) == {b"k": b"A"}
     time.sleep(0.3)
     for _ in range(2):
         assert "deleted at 2" in str(refused(404, "expired", lambda: store.get(made, "me")))
-        refused(404, "expired", lambda: store.results(made, "me", Page()))
+        refused(404, "expired", lambda: store.results(made, "me", ResultsQuery()))
         refused(404, "expired", lambda: store.cancel(made, "me"))
         store.delete_expired()
-    assert store.remembered("v1", [b"k"]) == {}
+    assert store.cached("v1", [b"k"]) == {}
     refused(404, "not_found", lambda: store.get(made, "somebody"))
     assert job(store, waiting).state == "waiting"
     with store.read() as reader:
@@ -214,14 +220,14 @@ def test_what_may_wait_is_limited_by_caller_and_in_all(opened: OpenStore) -> Non
     create(store, "d")
 
 
-def test_results_are_remembered_by_version_and_content(store: JobStore) -> None:
+def test_results_are_remembered_by_version_and_content(store: BackgroundJobStore) -> None:
     create(store, "a", "b")
     claim = take(store)
     assert claim is not None
     made = [Settled(0, b"A", key=b"ka"), Settled(1, None, "no", key=b"kb")]
     store.settle(claim, "v1", made)
-    assert store.remembered("v1", [b"ka", b"kb"]) == {b"ka": b"A"}
-    assert store.remembered("v2", [b"ka"]) == {}
+    assert store.cached("v1", [b"ka", b"kb"]) == {b"ka": b"A"}
+    assert store.cached("v2", [b"ka"]) == {}
 
 
 def test_another_version_begins_a_job_anew_once_its_workers_are_gone(
@@ -245,7 +251,7 @@ def test_another_version_begins_a_job_anew_once_its_workers_are_gone(
 
 
 def test_what_a_closed_worker_had_taken_is_taken_again(opened: OpenStore) -> None:
-    gone, here = opened(), JobStore(opened().path)
+    gone, here = opened(), BackgroundJobStore(opened().path)
     made = create(gone, "a", "b")
     claim = take(here)
     assert take(gone) is None
@@ -258,7 +264,7 @@ def test_what_a_closed_worker_had_taken_is_taken_again(opened: OpenStore) -> Non
     assert [row[1] for row in results(gone, made)] == [b"A", b"B"]
 
 
-def test_what_was_given_back_counts_as_not_tried(store: JobStore) -> None:
+def test_what_was_given_back_counts_as_not_tried(store: BackgroundJobStore) -> None:
     create(store, "a", "b")
     claim = take(store)
     store.release(claim)  # type: ignore[arg-type]
@@ -266,17 +272,17 @@ def test_what_was_given_back_counts_as_not_tried(store: JobStore) -> None:
 
 
 def test_an_item_that_ends_every_process_fails_and_the_others_do_not(path: Path) -> None:
-    first = JobStore(path)
+    first = BackgroundJobStore(path)
     made = create(first, "a", "deadly", "c")
     first.close()
     deaths = 0
     for _ in range(20):
-        store = JobStore(path)
+        store = BackgroundJobStore(path)
         while (claim := take(store)) is not None and "deadly" not in said(claim):
             settle(store, claim)
         store.close()
         deaths += claim is not None
-    store = JobStore(path)
+    store = BackgroundJobStore(path)
     assert deaths <= MAX_ATTEMPTS
     assert [(row[1], row[2] is None) for row in results(store, made)] == [
         (b"A", True), (None, False), (b"C", True)
@@ -315,7 +321,7 @@ def until(true: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.01)
 
 
-def worked(store: JobStore, work: Any, job_id: str) -> JobRow:
+def worked(store: BackgroundJobStore, work: Any, job_id: str) -> JobRow:
     runner = JobRunner(store, work)
     runner.start()
     until(lambda: job(store, job_id).expires_us is not None)
@@ -323,7 +329,7 @@ def worked(store: JobStore, work: Any, job_id: str) -> JobRow:
     return job(store, job_id)
 
 
-def test_the_runner_works_and_each_bad_item_fails_alone(store: JobStore) -> None:
+def test_the_runner_works_and_each_bad_item_fails_alone(store: BackgroundJobStore) -> None:
     made = create(store, "a", "bad", "broken", "a", "b")
     work = Shouting()
     row = worked(store, work, made)
@@ -334,7 +340,7 @@ def test_the_runner_works_and_each_bad_item_fails_alone(store: JobStore) -> None
     assert work.ran == [["a", "broken", "b"], ["a"], ["broken"], ["b"]]
 
 
-def test_what_was_done_before_is_not_done_again(store: JobStore) -> None:
+def test_what_was_done_before_is_not_done_again(store: BackgroundJobStore) -> None:
     worked(store, Shouting(), create(store, "a", "b", "bad"))
     work = Shouting()
     row = worked(store, work, create(store, "b", "c", "bad"))
@@ -348,7 +354,7 @@ class Slow(Shouting):
         return super().run(prepared)
 
 
-def test_a_runner_that_stops_gives_back_what_it_has_not_done(store: JobStore) -> None:
+def test_a_runner_that_stops_gives_back_what_it_has_not_done(store: BackgroundJobStore) -> None:
     made = create(store, *map(str, range(500)))
     runner = JobRunner(store, Slow())
     runner.start()
@@ -382,7 +388,7 @@ def test_two_workers_share_a_job_and_do_nothing_twice(opened: OpenStore) -> None
     assert sorted(map(int, both)) == list(range(600))
 
 
-def test_preparing_goes_on_while_the_model_runs(store: JobStore) -> None:
+def test_preparing_goes_on_while_the_model_runs(store: BackgroundJobStore) -> None:
     """The model waits in its first lot until an item of the second is prepared."""
     prepared_more = threading.Event()
 
@@ -400,7 +406,7 @@ def test_preparing_goes_on_while_the_model_runs(store: JobStore) -> None:
 
 
 def test_a_runner_outlives_a_file_that_cannot_be_written_for_a_while(
-    store: JobStore, monkeypatch: pytest.MonkeyPatch
+    store: BackgroundJobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("crisol.serving.state.job_runner.RETRY_S", 0.05)
     made = create(store, *map(str, range(100)))
@@ -425,7 +431,7 @@ WORKER = """
     from pathlib import Path
     from crisol.serving.http.config import Settings
     from crisol.serving.state.job_runner import JobRunner
-    from crisol.serving.state.jobs import JobStore
+    from crisol.serving.state.jobs import BackgroundJobStore
 
     class Work:
         kind, version, made_by = "shout", "v1", "1"
@@ -435,7 +441,7 @@ WORKER = """
             time.sleep(0.02)
             return [one.upper() for one in prepared]
 
-    runner = JobRunner(JobStore(Path(sys.argv[1]), Settings()), Work())
+    runner = JobRunner(BackgroundJobStore(Path(sys.argv[1]), Settings()), Work())
     runner.start()
     print("started", flush=True)
     time.sleep(60)
@@ -443,7 +449,7 @@ WORKER = """
 
 
 def test_killed_in_mid_job_again_and_again_it_goes_on_with_nothing_lost_or_done_twice(
-    store: JobStore, path: Path
+    store: BackgroundJobStore, path: Path
 ) -> None:
     with store.write() as writer:
         writer.execute("CREATE TABLE log (position INTEGER, state INTEGER)")
@@ -479,4 +485,4 @@ def test_a_file_of_something_else_is_refused(path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE recipes (name TEXT)")
     with pytest.raises(ConfigurationError, match=r"jobs cannot be kept in .* something else"):
-        JobStore(path)
+        BackgroundJobStore(path)

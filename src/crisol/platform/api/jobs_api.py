@@ -16,7 +16,7 @@ from crisol.platform.jobs.logs import LogPart
 from crisol.platform.jobs.progress import Progress, Snapshot
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
 from crisol.registry.tracking.runs import MODEL_TAG
-from crisol.serving.http.asgi import Call, Reply, StreamReply
+from crisol.serving.http.asgi import Reply, Request, StreamReply
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.handlers import Answer, Converse, Handle
 from crisol.serving.http.sse import MEDIA_TYPE, events_reply
@@ -166,7 +166,7 @@ class _Threads:
         return part
 
 
-async def _events(app: Any, question: Question, call: Call) -> StreamReply:
+async def _events(app: Any, question: Question, call: Request) -> StreamReply:
     job_id = question.parameters["job_id"]
     source = _Threads(app)
     await source.snapshot(job_id)  # 404 before the stream begins

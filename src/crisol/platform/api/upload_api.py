@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, State
 from crisol.platform.datasets.receiving import Terms, drain, receive
-from crisol.serving.http.asgi import Call
+from crisol.serving.http.asgi import Request
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.handlers import Answer, Converse, Handle
@@ -93,7 +93,7 @@ def _awaiting(app: Any, question: Question) -> Dataset:
     return dataset
 
 
-async def _upload(app: Any, question: Question, call: Call) -> Answer:
+async def _upload(app: Any, question: Question, call: Request) -> Answer:
     """Write what comes; keep the file when it is whole."""
     try:
         terms = Terms.of(question.headers)

@@ -6,7 +6,7 @@
 from importlib.resources import files
 
 from crisol.platform.datasets.families import default_family
-from crisol.serving.http.asgi import Call, Reply
+from crisol.serving.http.asgi import Reply, Request
 from crisol.serving.http.pages import Page
 
 _MODULES = ("platform", "api", "elements", "message", "datasets", "jobs", "models")
@@ -35,7 +35,7 @@ def _page(name: str, kind: str) -> Page:
     body = files("crisol.platform").joinpath("web", name).read_bytes()
     body = body.replace(b"{dataset_family}", (default_family() or "").encode())
 
-    def page(_: Call) -> Reply:
+    def page(_: Request) -> Reply:
         return Reply(200, body, f"{kind}; charset=utf-8", _HEADERS)
 
     return page

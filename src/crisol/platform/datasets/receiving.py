@@ -18,7 +18,7 @@ from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.datasets.uploads import OffsetError, UploadError, Uploads, Writer
 from crisol.platform.settings import PlatformSettings
-from crisol.serving.http.asgi import Call
+from crisol.serving.http.asgi import Request
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.limits import ClientDisconnected
 
@@ -101,7 +101,7 @@ class Receiver(Protocol):
 
 
 async def receive(
-    app: Receiver, call: Call, dataset: Dataset, part: Part, name: str, terms: Terms
+    app: Receiver, call: Request, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
     """Write a body to the disk; a file that ends with it is attached to the dataset.
 
@@ -133,7 +133,7 @@ async def receive(
             await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Receiver, call: Call, writer: Writer, terms: Terms) -> None:
+async def _write(app: Receiver, call: Request, writer: Writer, terms: Terms) -> None:
     """Write the chunks, including those that had arrived when the client disconnected."""
     settings = app.platform_settings
     buffer = bytearray()
@@ -168,7 +168,7 @@ def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> 
         app.profiler.submit(dataset)
 
 
-async def drain(call: Call) -> None:
+async def drain(call: Request) -> None:
     """Read the rest of a refused body, up to a size and a time."""
     with suppress(ApiError, ClientDisconnected, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):

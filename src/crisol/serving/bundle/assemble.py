@@ -10,6 +10,7 @@ import shutil
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import bentoml
@@ -18,6 +19,7 @@ import yaml
 from crisol.models import family
 from crisol.serving.bundle.requirements import BASE, pinned
 from crisol.serving.http.config import STATE_FOLDER
+from crisol.serving.service.bento import FrontedService
 
 
 def assemble(job: dict[str, Any]) -> None:
@@ -36,7 +38,7 @@ def assemble(job: dict[str, Any]) -> None:
     predictor = family(job["family"]).Predictor
     service = import_module(f"crisol.serving.families.{job['family']}")
     bento = bentoml.build(
-        service=f"crisol.serving.families.{job['family']}:{_service_name(service)}",
+        service=_import_string(service),
         name=job["name"],
         version=job["version"],
         labels={**job["labels"], **short},
@@ -72,10 +74,10 @@ def _state_setup(service: Any, context: Path) -> dict[str, str]:
     return {"setup_script": script.name}
 
 
-def _service_name(module: Any) -> str:
-    from _bentoml_sdk import Service
-
-    return next(name for name, value in vars(module).items() if isinstance(value, Service))
+def _import_string(module: ModuleType) -> str:
+    """``module:variable`` of the BentoML service that a family's module makes."""
+    services = (value for value in vars(module).values() if isinstance(value, FrontedService))
+    return next(services).import_string
 
 
 if __name__ == "__main__":

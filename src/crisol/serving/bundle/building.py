@@ -1,4 +1,4 @@
-"""Where a bundle is built aside, and how it gets into BentoML's stores in one step.
+"""The scratch folder of a build, and the step that moves a bundle into BentoML's stores.
 
 A build holds a file lock on its folder for as long as one of its processes lives, so a folder whose
 lock is free was left by a build that was killed.
@@ -13,6 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from crisol.core.locks import FileLock
+from crisol.serving.bento_home import bento_home
 
 BUILDING = "crisol-building"
 _LOCK = "lock"
@@ -31,11 +32,6 @@ class Scratch:
 
     path: Path
     lock: FileLock
-
-
-def bento_home() -> Path:
-    """BentoML's home: ``BENTOML_HOME``, or ``~/bentoml``."""
-    return Path(os.environ.get("BENTOML_HOME") or Path.home() / "bentoml").resolve()
 
 
 @contextmanager
@@ -107,7 +103,7 @@ def _restore(path: Path) -> list[str]:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Between the birth of a folder and its lock, no sweep."""
+    """Hold a lock that keeps a sweep from a folder that is made but not locked yet."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock.on(folder) as lock:
         lock.wait()

@@ -1,4 +1,4 @@
-"""A bundle answering on this machine, for as long as somebody asks it something."""
+"""A bundle served on this machine for the length of a block."""
 
 import json
 import secrets
@@ -22,8 +22,8 @@ class ServerError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a route answered, with the headers that name its origin."""
+class JsonResponse:
+    """The JSON body of a response, with the headers that name its origin."""
 
     body: Any
     model_version: str
@@ -51,7 +51,7 @@ class LocalServer:
         return next(iter(self._paths()))
 
     def first_example(self) -> dict[str, Any]:
-        """The API page's example of that question, which the model that is served can answer."""
+        """The API page's example of that question, made for the model that is served."""
         operation = next(iter(self._paths().values()))["post"]
         example: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["example"]
         return example
@@ -61,17 +61,17 @@ class LocalServer:
             paths: dict[str, Any] = json.load(page)["paths"]
             return paths
 
-    def post(self, route: str, request: Mapping[str, Any]) -> Answer:
+    def post(self, route: str, request: Mapping[str, Any]) -> JsonResponse:
         """Send one JSON request with this server's key."""
         sent = urllib.request.Request(  # noqa: S310 - our own loopback service
             self.url + route,
             data=json.dumps(request).encode(),
             headers={"Content-Type": "application/json", "X-API-Key": self.api_key},
         )
-        with urllib.request.urlopen(sent, timeout=30) as answer:  # noqa: S310
-            headers = answer.headers
-            return Answer(
-                json.load(answer), headers["X-Model-Version"], headers["X-Process-Time-Ms"]
+        with urllib.request.urlopen(sent, timeout=30) as response:  # noqa: S310
+            headers = response.headers
+            return JsonResponse(
+                json.load(response), headers["X-Model-Version"], headers["X-Process-Time-Ms"]
             )
 
 
@@ -82,7 +82,7 @@ def serving(
     """Serve ``bento`` (a tag or a folder) on a free loopback port; stop it at the end.
 
     Args:
-        bento: what ``bentoml serve`` is told.
+        bento: the argument of ``bentoml serve``.
         python: the interpreter and its options.
         cwd: the server's working folder.
         environment: the server's whole environment; an API key is added.

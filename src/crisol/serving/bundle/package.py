@@ -20,7 +20,8 @@ import yaml
 
 import crisol
 from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
-from crisol.serving.bundle.building import Scratch, bento_home, publish, scratch, sweep
+from crisol.serving.bento_home import bento_home
+from crisol.serving.bundle.building import Scratch, publish, scratch, sweep
 
 STAMP_KEYS = (
     "model_version", "alias", "run_id", "git_commit", "git_dirty", "data_digests",
@@ -35,15 +36,15 @@ class BundleError(RuntimeError):
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was built.
+    """A bundle that was built.
 
     Attributes:
-        tag: of the Bento, such as ``signals:v3-1f2e3d4c``.
-        path: where it lies in the BentoML home.
-        dockerfile: what ``bentoml containerize`` builds.
-        model_tag: of the predictor in BentoML's model store.
-        size_bytes: of Bento and predictor together (without the packages they install).
-        requirements: what the container installs, ``name==version`` each.
+        tag: the tag of the Bento, such as ``signals:v3-1f2e3d4c``.
+        path: its folder in the BentoML home.
+        dockerfile: the input of ``bentoml containerize``.
+        model_tag: the tag of the predictor in BentoML's model store.
+        size_bytes: size of Bento and predictor together (without the packages they install).
+        requirements: the packages that the container installs, ``name==version`` each.
         swept: leftovers of interrupted builds that were removed.
     """
 
@@ -66,7 +67,7 @@ def build(
     """Build the bundle of one registered predictor, or build it again.
 
     Args:
-        family: whose service.
+        family: the family of the service.
         predictor_dir: the predictor directory of the version.
         stamp: where it comes from (:data:`STAMP_KEYS`), written on Bento and model. Its ``model``,
             if it has one, names the line of the family, such as ``tabular.adult``: Bento and model
@@ -218,7 +219,7 @@ def _run_assembler(job: Mapping[str, Any], aside: Scratch) -> None:
 
 
 def _check_bento(bento: Path) -> list[str]:
-    """What the generated files promise: pinned packages, a plain user, no secrets.
+    """Check the generated files: pinned packages, a plain user, no secrets.
 
     Returns:
         The requirements.

@@ -20,7 +20,7 @@ BASE = (
     "safetensors",
     "uvloop",
 )
-"""What every service imports, and what makes its server fast. The predictor adds its own:
+"""The imports of every service, and two packages for a fast server. The predictor adds its own:
 :meth:`crisol.core.predictor.Predictor.packages`."""
 TRAINING_ONLY = frozenset({"kedro", "kedro-datasets", "mlflow", "mlflow-skinny", "pandas",
                            "pandera", "scikit-learn", "matplotlib"})  # fmt: skip

@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crisol.serving.bundle.local_server import Answer, ServerError, serving
+from crisol.serving.bundle.local_server import JsonResponse, ServerError, serving
 
 
 @dataclass(frozen=True)
-class Trial:
+class Exchange:
     """One question to a bundle and its answer."""
 
     route: str
     request: dict[str, Any]
-    answer: Answer
+    answer: JsonResponse
     start_seconds: float
 
 
-def ask_example(tag: str) -> Trial:
+def ask_example(tag: str) -> Exchange:
     """Serve the Bento ``tag`` and send it the example of its own API page.
 
     Raises:
@@ -38,7 +38,7 @@ def ask_example(tag: str) -> Trial:
             tag, python=[sys.executable], cwd=work, environment=os.environ, log=work / "serve.log"
         ) as server:
             route, example = server.first_route(), server.first_example()
-            return Trial(route, example, server.post(route, example), server.start_seconds)
+            return Exchange(route, example, server.post(route, example), server.start_seconds)
 
 
 def main() -> None:
@@ -49,16 +49,17 @@ def main() -> None:
     arguments = parser.parse_args()
     tag = arguments.tag or f"{arguments.model}:latest"
     try:
-        trial = ask_example(tag)
+        exchange = ask_example(tag)
     except (ServerError, ValueError) as error:
         sys.exit(f"crisol: {error}")
-    sent = json.dumps(trial.request)
+    answer = exchange.answer
+    sent = json.dumps(exchange.request)
     shown = sent if len(sent) < 160 else f"{sent[:120]} … {sent[-30:]}"
     sys.stdout.write(
-        f"{tag} was ready after {trial.start_seconds:.1f} s\n"
-        f"POST {trial.route}\n{shown}\n"
-        f"answer of model version {trial.answer.model_version} in {trial.answer.milliseconds} ms\n"
-        f"{json.dumps(trial.answer.body, indent=2)}\n"
+        f"{tag} was ready after {exchange.start_seconds:.1f} s\n"
+        f"POST {exchange.route}\n{shown}\n"
+        f"answer of model version {answer.model_version} in {answer.milliseconds} ms\n"
+        f"{json.dumps(answer.body, indent=2)}\n"
     )
 
 

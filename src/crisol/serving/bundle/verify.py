@@ -33,17 +33,17 @@ class VerificationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Verified:
-    """What a bundle needed and answered on its own.
+    """The cost of a bundle that answered on its own.
 
     Attributes:
-        tag: of the Bento.
-        installed_bytes: of the virtual environment's packages.
-        packages: how many distributions were installed.
-        install_seconds: for the environment.
-        start_seconds: from the command to ready.
+        tag: the tag of the Bento.
+        installed_bytes: size of the virtual environment's packages.
+        packages: number of installed distributions.
+        install_seconds: time to make the environment.
+        start_seconds: time from the command to ready.
         resident_bytes: memory of server and worker after the first answer; 0 where the system does
             not tell.
-        model_version: that the answer's header named.
+        model_version: the version in the header of the answer.
     """
 
     tag: str
@@ -59,7 +59,7 @@ def verify(tag: str, work: Path, install_options: Sequence[str] = ()) -> Verifie
     """Export, unpack, install, serve and ask one bundle.
 
     Args:
-        tag: of a Bento in this machine's BentoML home.
+        tag: the tag of a Bento in this machine's BentoML home.
         work: an empty folder to do it in.
         install_options: for ``uv pip install`` (or ``pip install``), such as ``--find-links``.
 
@@ -78,7 +78,9 @@ def verify(tag: str, work: Path, install_options: Sequence[str] = ()) -> Verifie
 
 
 def _run(step: str, command: list[str], **options: Any) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    done: subprocess.CompletedProcess[str] = subprocess.run(
+        command, capture_output=True, text=True, check=False, **options
+    )
     if done.returncode:
         raise VerificationError(f"{step} failed:\n{(done.stderr or done.stdout)[-3000:]}")
     return done.stdout
@@ -119,7 +121,7 @@ def _check_clean(python: Path) -> None:
 
 
 def _environment(**extra: str) -> dict[str, str]:
-    """This process's environment without what could lend the bundle a package or a model."""
+    """This process's environment without the variables that could add a package or a model."""
     kept = {
         name: value
         for name, value in os.environ.items()

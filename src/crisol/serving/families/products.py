@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -19,8 +19,9 @@ from crisol.serving.http.forms import Upload
 from crisol.serving.service.answering import Act, Ask
 from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
+from crisol.serving.service.protocols import ModelService
 from crisol.serving.state.job_runner import JobRunner
-from crisol.serving.state.jobs import ItemRow, JobRow, JobStore, Page
+from crisol.serving.state.jobs import BackgroundJobStore, ItemRow, JobRow, ResultsQuery
 
 if TYPE_CHECKING:
     from crisol.models.products.predictor import ProductsPredictor
@@ -31,7 +32,11 @@ KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
 
 
-def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
+def _predictor(app: ModelService) -> "ProductsPredictor":
+    return cast("ProductsPredictor", app.predictor)
+
+
+def with_index(predictor: "ProductsPredictor", settings: Settings) -> "ProductsPredictor":
     """The predictor with the index of ``CRISOL_INDEX_DIR``, where that is set.
 
     Raises:
@@ -51,7 +56,7 @@ def with_index(predictor: Any, settings: Settings) -> "ProductsPredictor":
 # -- one product -----------------------------------------------------------------------------------
 
 
-def analyze(app: ServiceApp, products: Sequence[contract.Product]) -> list[contract.Analysis]:
+def analyze(app: ModelService, products: Sequence[contract.Product]) -> list[contract.Analysis]:
     """The predictor's answers."""
     return app.predictor.predict(products)
 
@@ -69,19 +74,19 @@ def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.P
 
 
 def search(
-    app: ServiceApp, requests: Sequence[contract.SearchRequest]
+    app: ModelService, requests: Sequence[contract.SearchRequest]
 ) -> list[contract.SearchResponse]:
-    """What of the index is nearest to each."""
-    return app.predictor.search(requests)
+    """The nearest products of the index to each request."""
+    return _predictor(app).search(requests)
 
 
 # -- many products, in the background --------------------------------------------------------------
 
 
-def create_job(app: ServiceApp, question: Question) -> contract.Job:
+def create_job(app: ModelService, question: Question) -> contract.Job:
     """Store the products; they are embedded in the background."""
     request: contract.EmbeddingsRequest = question.body
-    predictor = app.predictor
+    predictor = _predictor(app)
     row = app.resources["jobs"].create(
         KIND,
         question.caller,
@@ -101,18 +106,18 @@ def _payload(product: Mapping[str, Any]) -> bytes:
     return json.dumps({name: product[name] for name in sorted(product)}).encode()
 
 
-def look_at_job(app: ServiceApp, question: Question) -> contract.Job:
-    """How far it is."""
+def look_at_job(app: ModelService, question: Question) -> contract.Job:
+    """The progress of a job."""
     return _job(app.resources["jobs"].get(question.parameters["job_id"], question.caller))
 
 
-def cancel_job(app: ServiceApp, question: Question) -> contract.Job:
-    """Leave the rest undone."""
+def cancel_job(app: ModelService, question: Question) -> contract.Job:
+    """Cancel the rest of a job."""
     return _job(app.resources["jobs"].cancel(question.parameters["job_id"], question.caller))
 
 
-def job_results(app: ServiceApp, question: Question) -> contract.JobResults:
-    """A page of what came of it."""
+def job_results(app: ModelService, question: Question) -> contract.JobResults:
+    """A page of the results of a job."""
     row, items, position = app.resources["jobs"].results(
         question.parameters["job_id"], question.caller, question.query
     )
@@ -126,7 +131,7 @@ def job_results(app: ServiceApp, question: Question) -> contract.JobResults:
 def _job(row: JobRow) -> contract.Job:
     return contract.Job(
         job_id=row.job_id,
-        state=row.state,  # type: ignore[arg-type] - the store's states are the contract's
+        state=cast("contract.JobState", row.state),
         total=row.total,
         done=row.done,
         failed=row.failed,
@@ -158,7 +163,7 @@ class EmbeddingWork:
         self.version, self.made_by = predictor.embedding_id, model_version
 
     def key(self, payload: bytes) -> bytes:
-        """BLAKE2 of all that is said of the product."""
+        """BLAKE2 digest of the product's JSON."""
         return hashlib.blake2b(payload, digest_size=32).digest()
 
     def prepare(self, payload: bytes) -> Any:
@@ -178,14 +183,14 @@ class EmbeddingWork:
         return [row.tobytes() for row in self._predictor.embed_encoded(prepared).astype("<f4")]
 
 
-def start_embedding(app: ServiceApp) -> JobRunner:
-    """What works on the jobs while the service answers; a request that waits goes first."""
-    predictor: Any = app.predictor
+def start_embedding(app: ModelService) -> JobRunner:
+    """The runner that embeds in the background; a waiting request goes first."""
+    predictor = _predictor(app)
     return JobRunner(
         app.resources["jobs"],
         EmbeddingWork(predictor, app.model_version),
         busy=lambda: app.pending_rows > 0,
-        observe=partial(app.metrics.lane, f"{_JOBS} in the background"),
+        observe=partial(app.metrics.endpoint_batch, f"{_JOBS} in the background"),
     )
 
 
@@ -274,10 +279,10 @@ app = ServiceApp(
             contract.JobResults,
             "What came of a job so far, in the order of its products.",
             method="GET",
-            query=Page,
+            query=ResultsQuery,
         ),
     ],
-    resources={"jobs": JobStore.of_family},
+    resources={"jobs": BackgroundJobStore.of_family},
     prepare=with_index,
     workers={KIND: start_embedding},
 )

@@ -2,38 +2,48 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, cast
 
 from crisol.models.recommender import contract
 from crisol.serving.service.answering import Ask
 from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
+from crisol.serving.service.protocols import ModelService
 from crisol.serving.state.events import EventStore, NewEvent
+
+if TYPE_CHECKING:
+    from crisol.models.recommender.predictor import RecommenderPredictor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def _predictor(app: ModelService) -> "RecommenderPredictor":
+    return cast("RecommenderPredictor", app.predictor)
+
+
 def recommend(
-    app: ServiceApp, requests: Sequence[contract.RecommendationRequest]
+    app: ModelService, requests: Sequence[contract.RecommendationRequest]
 ) -> list[contract.RecommendationResponse]:
-    """The predictor's answers, each from what its user did until now."""
+    """The predictor's answers, each from the user's events until now."""
     return app.predictor.predict([with_events(app, request) for request in requests])
 
 
 def with_events(
-    app: ServiceApp, request: contract.RecommendationRequest
+    app: ModelService, request: contract.RecommendationRequest
 ) -> contract.RecommendationRequest:
-    """The request with what its user did since training before the history that it brings.
+    """The request with the user's events since training in front of its own history.
 
     An item that the request names itself stands where the request put it. Items the model does not
-    know are left out: :func:`store_events` has told of them. So is what training had: events stay
-    in the store when they have become the next training's.
+    know are left out: :func:`store_events` has reported them. Events that training had are left out
+    too: they stay in the store after they became training data.
     """
     if request.user_id is None:
         return request
     events = app.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
     given = request.history or ()
-    named, known = set(given), app.predictor.catalogue.index
-    learned = app.predictor.learned(
+    predictor = _predictor(app)
+    named, known = set(given), predictor.catalogue.index
+    learned = predictor.learned(
         request.user_id,
         [(event.item_id, _EPOCH + timedelta(microseconds=event.time_us)) for event in events],
     )
@@ -48,13 +58,13 @@ def with_events(
 
 
 def store_events(
-    app: ServiceApp, requests: Sequence[contract.EventsRequest]
+    app: ModelService, requests: Sequence[contract.EventsRequest]
 ) -> list[contract.EventsResponse]:
     """Store the events of every request, in one commit."""
     counts = app.resources["events"].append(
         [[_new_event(event) for event in request.events] for request in requests]
     )
-    known = app.predictor.catalogue.index
+    known = _predictor(app).catalogue.index
     return [
         contract.EventsResponse(
             accepted=count,
@@ -80,10 +90,10 @@ def _new_event(event: contract.Event) -> NewEvent:
 
 
 def similar(
-    app: ServiceApp, requests: Sequence[contract.SimilarItemsRequest]
+    app: ModelService, requests: Sequence[contract.SimilarItemsRequest]
 ) -> list[contract.SimilarItemsResponse]:
     """The nearest items of every request's item."""
-    return [app.predictor.similar(request) for request in requests]
+    return [_predictor(app).similar(request) for request in requests]
 
 
 def _example_batch() -> contract.BatchRequest:

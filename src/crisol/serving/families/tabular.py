@@ -8,12 +8,13 @@ from pydantic_core import to_json
 
 from crisol.core.contract import Contract
 from crisol.models.tabular import contract
-from crisol.serving.http.asgi import Call, Reply
+from crisol.serving.http.asgi import Reply, Request
 from crisol.serving.http.endpoints import Question
 from crisol.serving.http.handlers import Handle
-from crisol.serving.service.answering import Predict
+from crisol.serving.service.answering import Predict, QueuedEndpoint
 from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
+from crisol.serving.service.protocols import ModelService
 
 if TYPE_CHECKING:
     from crisol.models.tabular.predictor import TabularPredictor
@@ -32,7 +33,7 @@ class ShownColumn(Contract):
 
 
 class Columns(Contract):
-    """What the model looks at and what it answers."""
+    """The columns that the model reads, and its answers."""
 
     task: str
     target: str | None
@@ -42,36 +43,39 @@ class Columns(Contract):
     model_version: str
 
 
-class PredictRows(Predict):
-    """A few rows go through the batched road; what takes longer has a thread of its own."""
+def _predictor(app: ModelService) -> "TabularPredictor":
+    return cast("TabularPredictor", app.predictor)
+
+
+class PredictRows(Predict, QueuedEndpoint):
+    """Batches a few rows with those of other requests; longer work has a thread of its own."""
 
     at_once = 1
 
-    @staticmethod
-    def answer_all(app: ServiceApp, requests: Sequence[Any]) -> list[Any]:
+    def answer_all(self, app: ModelService, questions: Sequence[Any]) -> list[Any]:
         """Answers with explanations, to many rows, or to rows whose pictures must be decoded."""
-        return app.predictor.predict(requests)
+        return app.predictor.predict(questions)
 
     def answer_timeout_s(self, settings: Any) -> float:
         """As long as an upload may take."""
         return float(settings.upload_timeout_s)
 
-    async def answer(self, app: ServiceApp, call: Call) -> Reply:
+    async def answer(self, app: ModelService, call: Request) -> Reply:
         """One prediction for each row, in order."""
         request = await self.read(app, call)
-        predictor = cast("TabularPredictor", app.predictor)
+        predictor = _predictor(app)
         few = len(request.rows) <= app.settings.max_batch
         if few and not (getattr(request, "explain", None) or predictor.has_pictures):
             reply = await self.respond(app, call, [request])
         else:
-            [response], call.inference_ms = await app.lane(self).submit([request])
+            [response], call.inference_ms = await app.batcher_of(self).submit([request])
             reply = Reply(self.status, to_json(response))
         call.rows = len(request.rows)
         return reply
 
 
-def _columns(app: ServiceApp, _: Question) -> Columns:
-    schema = cast("TabularPredictor", app.predictor).schema
+def _columns(app: ModelService, _: Question) -> Columns:
+    schema = _predictor(app).schema
     target = schema.target
     return Columns(
         task=schema.task,

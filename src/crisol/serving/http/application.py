@@ -1,4 +1,4 @@
-"""What every HTTP application shares: who may ask, how often, and in which shape it is answered.
+"""The HTTP application of a service or the platform: access, rates, one shape of answers.
 
 A family's service (:class:`crisol.serving.service.app.ServiceApp`) puts a predictor behind it, the
 platform its datasets and jobs. It is plain ASGI: any server runs it, life cycle included.
@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 from crisol.core.errors import FieldError
 from crisol.serving.http import logs, openapi
 from crisol.serving.http.asgi import (
-    Call,
     Headers,
     Reply,
+    Request,
     Scope,
     Send,
     StreamReply,
@@ -72,7 +72,7 @@ class Application:
         self.began = time.time()
         self.settings = Settings()
         self.reasons: list[str] = ["the service has not started yet"]
-        """What stands against answering."""
+        """Why it cannot answer; empty when it is ready."""
         self.metrics = Metrics()
         self.stopping = asyncio.Event()
         """Set it to end the streams that are open, before a server waits for them."""
@@ -194,7 +194,7 @@ class Application:
         if scope["type"] != "http":
             await self._live(scope, receive, send)
             return
-        call = Call.begin(scope, receive)
+        call = Request.begin(scope, receive)
         endpoint: Endpoint | None = None
         code = ""
         reply: Reply | StreamReply
@@ -222,9 +222,9 @@ class Application:
         self._record(call, reply.status, code, sent)
 
     reply_headers: Headers = ()
-    """What every answer carries beside the request id and its time."""
+    """The headers of every answer beside the request id and its time."""
 
-    def _find(self, call: Call) -> Any:
+    def _find(self, call: Request) -> Any:
         route = self._routes.find(call.scope["path"])
         if route is None:
             raise ApiError(404, "There is no such path.")
@@ -234,7 +234,7 @@ class Application:
             raise ApiError(405, headers={"allow": route.allow})
         return page
 
-    async def _ask(self, endpoint: Endpoint, call: Call) -> Reply | StreamReply:
+    async def _ask(self, endpoint: Endpoint, call: Request) -> Reply | StreamReply:
         if not endpoint.public:
             self.admit(call)
             if endpoint.scope is not None:
@@ -243,7 +243,7 @@ class Application:
                 raise self.not_ready()
         return await endpoint.answer(self, call)
 
-    def _refusal(self, call: Call, error: Exception) -> ApiError:
+    def _refusal(self, call: Request, error: Exception) -> ApiError:
         """An error as an answer; one that is nobody's but ours is logged, and is 500."""
         if isinstance(error, ApiError):
             return error
@@ -257,7 +257,7 @@ class Application:
         _log.error("request failed", exc_info=error, extra=fields)
         return ApiError(500)
 
-    async def _send_stream(self, call: Call, reply: StreamReply, send: Send) -> tuple[int, str]:
+    async def _send_stream(self, call: Request, reply: StreamReply, send: Send) -> tuple[int, str]:
         try:
             return await send_stream(call, reply, self.reply_headers, send, self.stopping), ""
         except ClientDisconnected:
@@ -268,7 +268,7 @@ class Application:
             _log.exception("request failed while it was answered", extra=fields)
             return 0, "internal"
 
-    def admit(self, call: Call) -> None:
+    def admit(self, call: Request) -> None:
         """Name the caller and take one token of its rate.
 
         Raises:
@@ -294,7 +294,7 @@ class Application:
         )
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """What a server says of its own life; other protocols are turned away."""
+        """Answer the server's lifespan messages; refuse other protocols."""
         if scope["type"] != "lifespan":
             await send({"type": "websocket.close", "code": 1000})
             return
@@ -312,7 +312,7 @@ class Application:
 
     # -- telling ---------------------------------------------------------------------------------
 
-    def _tell(self, endpoint: Endpoint | None, call: Call, status: int, code: str) -> None:
+    def _tell(self, endpoint: Endpoint | None, call: Request, status: int, code: str) -> None:
         """A line of the audit log, for what changes something and whose caller is known."""
         if endpoint is None or not endpoint.audit or not call.caller:
             return
@@ -329,7 +329,7 @@ class Application:
             code=code,
         )
 
-    def _record(self, call: Call, status: int, code: str, bytes_out: int) -> None:
+    def _record(self, call: Request, status: int, code: str, bytes_out: int) -> None:
         method = call.scope["method"] if call.route != "unmatched" else "any"
         self.metrics.request(call.route, method, status, call.milliseconds / 1000)
         if self.settings.log_level not in ("DEBUG", "INFO") and status < 500:
@@ -351,7 +351,7 @@ class Application:
         )
 
     def _log_fields(self) -> dict[str, Any]:
-        """What each line of the access log carries beside the request."""
+        """Further fields of each line of the access log."""
         return {}
 
     @property

@@ -32,7 +32,7 @@ _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(slots=True)
-class Call:
+class Request:
     """One HTTP request on its way through the service, and what its log line will say."""
 
     scope: Scope
@@ -42,7 +42,7 @@ class Call:
     started: float
     route: str = "unmatched"
     parameters: Mapping[str, str] = field(default_factory=dict)
-    """What stands in the place of each ``{name}`` of the route."""
+    """The value of each ``{name}`` of the route."""
     identity: Identity = NOBODY
     about: str = ""
     """What the request is about, for the audit log; set by who knows: never what a client typed."""
@@ -53,7 +53,7 @@ class Call:
     """Kinds of validation problems and how often: no field names, which clients can invent."""
 
     @classmethod
-    def begin(cls, scope: Scope, receive: Receive) -> "Call":
+    def begin(cls, scope: Scope, receive: Receive) -> "Request":
         """Start the clock and settle the request id: the client's if it is sane, else a new one."""
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
@@ -90,7 +90,7 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """What goes back to the client."""
+    """The response to a request."""
 
     status: int
     body: bytes
@@ -107,7 +107,7 @@ class Reply:
 
 @dataclass(slots=True)
 class StreamReply:
-    """What goes back to the client piece by piece.
+    """A response that is sent piece by piece.
 
     Attributes:
         chunks: the pieces; closed when the client goes away or the service stops.
@@ -138,7 +138,7 @@ async def _pieces(path: Path) -> AsyncGenerator[bytes, None]:
             yield chunk
 
 
-async def send_reply(call: Call, reply: Reply, common: Headers, send: Send) -> int:
+async def send_reply(call: Request, reply: Reply, common: Headers, send: Send) -> int:
     """Send the answer with the headers every answer carries; how many bytes its body has."""
     headers = [
         (b"content-type", reply.content_type.encode()),
@@ -151,7 +151,7 @@ async def send_reply(call: Call, reply: Reply, common: Headers, send: Send) -> i
 
 
 async def send_stream(
-    call: Call, reply: StreamReply, common: Headers, send: Send, stopping: asyncio.Event
+    call: Request, reply: StreamReply, common: Headers, send: Send, stopping: asyncio.Event
 ) -> int:
     """Send the pieces as they come, until there are no more or ``stopping`` is set; their bytes.
 
@@ -188,7 +188,7 @@ async def send_stream(
 
 
 async def _begin(
-    call: Call,
+    call: Request,
     reply: Reply | StreamReply,
     headers: list[tuple[bytes, bytes]],
     common: Headers,

@@ -1,4 +1,4 @@
-"""Who may ask, and for what: API keys and JWT bearer tokens."""
+"""Authentication by API keys and JWT bearer tokens, and the scopes of a caller."""
 
 import hashlib
 import hmac
@@ -33,10 +33,10 @@ ALL_SCOPES = frozenset(SCOPES)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks.
+    """The caller of a request.
 
     Attributes:
-        name: of the caller, safe to log: a digest, never the key. The same caller has the same
+        name: name of the caller, safe to log: a digest, never the key. The same caller has the same
             name in every service and after every restart.
         scopes: what they may, what is included in it too.
         subject: whom a token names, for an audit log and people; empty for keys.
@@ -62,7 +62,7 @@ class Identity:
 
 NOBODY = Identity("")
 ANYBODY = Identity("anonymous", ALL_SCOPES)
-"""Who asks where authentication is switched off."""
+"""The caller of every request where authentication is switched off."""
 
 
 def with_included(scopes: frozenset[str]) -> frozenset[str]:

@@ -1,26 +1,22 @@
-"""What can be asked of a service over HTTP."""
+"""The endpoints of a service."""
 
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Protocol, Self
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from crisol.core.contract import ModelContract
 from crisol.core.errors import FieldError
-from crisol.serving.http.asgi import JSON, Call, Reply, StreamReply
+from crisol.serving.http.asgi import JSON, Reply, Request, StreamReply
 from crisol.serving.http.auth import NOBODY, SCOPES, Identity
+from crisol.serving.http.config import Settings
 from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
+from crisol.serving.http.forms import Upload
 from crisol.serving.http.limits import read_body
-
-if TYPE_CHECKING:
-    from crisol.serving.http.application import Application
-    from crisol.serving.http.config import Settings
-    from crisol.serving.http.forms import Upload
-    from crisol.serving.service.app import ServiceApp
 
 MAX_DETAILS = 50
 MAX_COMPARED_BYTES = 1 << 20
@@ -28,14 +24,13 @@ MAX_COMPARED_BYTES = 1 << 20
 _TYPES = (b"application/json", b"application/json;charset=utf-8")
 _SHAPE = frozenset({"missing", "extra_forbidden"})
 
-AnswerAll = Callable[["ServiceApp", Sequence[Any]], Sequence[Any]]
 BodyKind = Literal["plain", "upload", "bulk"]
-"""What a body may weigh: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
+"""The limit on a body: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
 
 
 @dataclass(frozen=True)
 class Notes:
-    """What the API page tells of an endpoint beyond its contract.
+    """Facts about an endpoint for the API page, beyond its contract.
 
     Attributes:
         errors: statuses it may answer with beside those that any endpoint may.
@@ -50,6 +45,18 @@ class Notes:
     response_headers: Mapping[str, str] = field(default_factory=dict)
     takes: tuple[str, ...] = ()
     answers: str = JSON
+
+
+class EndpointHost(Protocol):
+    """The parts of an application that its endpoints use."""
+
+    @property
+    def settings(self) -> Settings:
+        """The operator's settings."""
+
+    @property
+    def endpoints(self) -> "Sequence[Endpoint]":
+        """Every endpoint of the application."""
 
 
 class Endpoint(ABC):
@@ -77,11 +84,6 @@ class Endpoint(ABC):
         notes: what else the API page tells.
     """
 
-    answer_all: AnswerAll | None = None
-    """What a thread of its own does for this endpoint, reached by ``app.lane``; none: no thread."""
-    at_once: int | None = None
-    """How many questions that thread is given at a time; ``None``: as many as a forward pass."""
-
     def __init__(
         self,
         path: str,
@@ -94,7 +96,7 @@ class Endpoint(ABC):
         query: type[BaseModel] | None = None,
         status: int = 200,
         body: BodyKind = "plain",
-        upload: "Upload | None" = None,
+        upload: Upload | None = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
         contract_of: Callable[[Any], ModelContract] | None = None,
@@ -117,7 +119,7 @@ class Endpoint(ABC):
         self._contract_of = contract_of
         self.scope, self.public, self.audit = scope, public, audit
         self.notes = notes or Notes()
-        self._adapter: TypeAdapter[Any] = TypeAdapter(request)
+        self._adapter: TypeAdapter[Any] = TypeAdapter[Any](request or type(None))
 
     @property
     def takes_contract(self) -> bool:
@@ -139,25 +141,21 @@ class Endpoint(ABC):
         """Its path, and its method where that is not ``POST``."""
         return self.path if self.method == "POST" else f"{self.method} {self.path}"
 
-    def max_body_bytes(self, settings: "Settings") -> int:
+    def max_body_bytes(self, settings: Settings) -> int:
         """How large a body may be."""
         limits = {"upload": settings.max_upload_bytes, "bulk": settings.max_bulk_bytes}
         return limits.get(self.body, settings.max_body_bytes)
 
-    def body_timeout_s(self, settings: "Settings") -> float:
+    def body_timeout_s(self, settings: Settings) -> float:
         """How long a body may take to arrive."""
         return settings.timeout_s if self.body == "plain" else settings.upload_timeout_s
 
-    def answer_timeout_s(self, settings: "Settings") -> float:
-        """How long the thread may take."""
-        return settings.upload_timeout_s if self.body == "bulk" else settings.timeout_s
-
     @abstractmethod
-    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
+    async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
         """Answer one request; an :class:`ApiError` becomes the error shape."""
 
-    def read_query(self, call: Call) -> Any:
-        """What stands behind the ``?``, checked.
+    def read_query(self, call: Request) -> Any:
+        """The checked query string.
 
         Raises:
             ApiError: 422.
@@ -178,7 +176,7 @@ class Endpoint(ABC):
         except ValidationError as error:
             raise _refusal(call, error) from None
 
-    async def read(self, app: "Application", call: Call) -> Any:
+    async def read(self, app: EndpointHost, call: Request) -> Any:
         """The body, checked in this order: media type, size, JSON or form, contract.
 
         Raises:
@@ -208,7 +206,7 @@ class Endpoint(ABC):
                 refusal.details.insert(0, ErrorDetail(field="", message=meant, type="other_route"))
             raise refusal from None
 
-    def _is_form(self, call: Call) -> bool:
+    def _is_form(self, call: Request) -> bool:
         """Whether the body is a form; else it is JSON.
 
         Raises:
@@ -224,7 +222,7 @@ class Endpoint(ABC):
         also = " or multipart/form-data" if self.upload is not None else ""
         raise ApiError(415, f"Send the body with Content-Type: application/json{also}.")
 
-    def _meant(self, app: "Application", body: bytes, details: Sequence[ErrorDetail]) -> str:
+    def _meant(self, app: EndpointHost, body: bytes, details: Sequence[ErrorDetail]) -> str:
         """Where a body of another route belongs; empty when it is of none."""
         if len(body) > MAX_COMPARED_BYTES:
             return ""
@@ -249,7 +247,7 @@ class Endpoint(ABC):
         return True
 
 
-def _refusal(call: Call, error: ValidationError) -> ApiError:
+def _refusal(call: Request, error: ValidationError) -> ApiError:
     refusal = from_validation(error)
     for detail in refusal.details:
         call.problems[detail.type] = call.problems.get(detail.type, 0) + 1
@@ -280,8 +278,8 @@ class Question:
     request_id: str = ""
 
 
-def ask(call: Call, query: Any, body: Any) -> Question:
-    """What one request says."""
+def ask(call: Request, query: Any, body: Any) -> Question:
+    """The question of one request."""
     return Question(
         call.caller, call.parameters, query, body, call.identity, call.headers, call.request_id
     )

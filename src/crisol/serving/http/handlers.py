@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from crisol.serving.http.asgi import Call, Reply, StreamReply
+from crisol.serving.http.asgi import Reply, Request, StreamReply
 from crisol.serving.http.endpoints import Endpoint, Question, ask
 
 ANSWER_S = 30.0
@@ -20,7 +20,7 @@ ANSWER_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of a request, where it is more than the body.
+    """The result of a request, where it is more than the body.
 
     Attributes:
         body: the answer; ``None``: none.
@@ -64,8 +64,8 @@ class Handle(Endpoint):
         self._handle = handle
         self._timeout_s = timeout_s
 
-    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
-        """What came of it."""
+    async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
+        """The result of the function."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
         outcome = await app.in_thread(self._handle, app, question, timeout_s=self._timeout_s)
@@ -88,20 +88,20 @@ class Converse(Endpoint):
         self,
         path: str,
         *,
-        converse: Callable[[Any, Question, Call], Awaitable[Outcome]],
+        converse: Callable[[Any, Question, Request], Awaitable[Outcome]],
         **named: Any,
     ) -> None:
         super().__init__(path, **named)
         self._converse = converse
 
-    async def answer(self, app: Any, call: Call) -> Reply | StreamReply:
-        """What came of it."""
+    async def answer(self, app: Any, call: Request) -> Reply | StreamReply:
+        """The result of the function."""
         query = self.read_query(call)
         question = ask(call, query, await self.read(app, call))
         return _reply(self, call, await self._converse(app, question, call))
 
 
-def _reply(endpoint: Endpoint, call: Call, outcome: Outcome) -> Reply | StreamReply:
+def _reply(endpoint: Endpoint, call: Request, outcome: Outcome) -> Reply | StreamReply:
     if isinstance(outcome, Reply | StreamReply):
         return outcome
     if isinstance(outcome, BaseModel):

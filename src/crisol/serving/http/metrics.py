@@ -1,4 +1,4 @@
-"""What a service tells Prometheus."""
+"""The metrics of a service for Prometheus."""
 
 import os
 from collections.abc import Mapping
@@ -44,11 +44,11 @@ class Metrics:
         self._batch = Histogram(
             "crisol_batch_rows", "Rows in one forward pass.", buckets=_ROWS, registry=registry
         )
-        self._lane = Histogram(
+        self._endpoint_seconds = Histogram(
             "crisol_lane_seconds", "One call in an endpoint's own thread.", ["route"],
             buckets=_SECONDS, registry=registry,
         )  # fmt: skip
-        self._lane_rows = Histogram(
+        self._endpoint_rows = Histogram(
             "crisol_lane_rows", "Rows in one call in an endpoint's own thread.", ["route"],
             buckets=_ROWS, registry=registry,
         )  # fmt: skip
@@ -87,10 +87,10 @@ class Metrics:
         self._batch.observe(rows)
         self._inference.observe(seconds)
 
-    def lane(self, route: str, rows: int, seconds: float) -> None:
+    def endpoint_batch(self, route: str, rows: int, seconds: float) -> None:
         """Count one call in an endpoint's own thread."""
-        self._lane_rows.labels(route).observe(rows)
-        self._lane.labels(route).observe(seconds)
+        self._endpoint_rows.labels(route).observe(rows)
+        self._endpoint_seconds.labels(route).observe(seconds)
 
     def model(self, info: Mapping[str, str], *, ready: bool) -> None:
         """Tell which model answers and whether it may."""

@@ -32,7 +32,7 @@ SwaggerUIBundle({
 
 @dataclass(frozen=True)
 class About:
-    """What the API page says at its top.
+    """The head of the API page.
 
     Attributes:
         name: groups the endpoints.
@@ -258,7 +258,7 @@ def _operation_id(endpoint: Endpoint) -> str:
 
 
 def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
-    """What stands in the path and behind the ``?``."""
+    """The parameters in the path, the query string and the headers."""
     parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in parameter_names(endpoint.path)

@@ -1,4 +1,4 @@
-"""Which page answers a path and a method."""
+"""The page for a path and a method."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class Route(Generic[PageT]):
     parameters: Mapping[str, str]
 
     def page(self, method: str) -> PageT | None:
-        """What answers; ``HEAD`` is answered by what answers ``GET``."""
+        """The page of a method; that of ``HEAD`` is that of ``GET``."""
         return self.pages.get("GET" if method == "HEAD" else method)
 
     @property

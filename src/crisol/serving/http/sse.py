@@ -50,7 +50,7 @@ def events_reply(events: AsyncIterator[Event], heartbeat_s: float = 15.0) -> Str
 
 
 async def _chunks(events: AsyncIterator[Event], heartbeat_s: float) -> AsyncGenerator[bytes, None]:
-    yield HEARTBEAT  # the client hears at once that it is connected
+    yield HEARTBEAT  # tells the client at once that it is connected
     step: asyncio.Future[Event | None] | None = None
     try:
         while True:

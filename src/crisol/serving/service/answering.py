@@ -1,33 +1,36 @@
 """Endpoints of a family's service: its predictor, or functions that have a thread each."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from crisol.core import predictor as core
-from crisol.serving.http.asgi import Call, Reply
-from crisol.serving.http.endpoints import AnswerAll, Endpoint, Question, ask
+from crisol.core.predictor import Call
+from crisol.serving.http.asgi import Reply, Request
+from crisol.serving.http.config import Settings
+from crisol.serving.http.endpoints import Endpoint, Question, ask
+from crisol.serving.service.protocols import ModelService
 
-if TYPE_CHECKING:
-    from crisol.serving.service.app import ServiceApp
+AnswerAll = Callable[[ModelService, Sequence[Any]], Sequence[Any]]
+"""Answers the questions of several requests, in order."""
 
 
 class Predict(Endpoint):
     """Answers one request body with the predictor: encode, micro-batch, decode."""
 
-    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
+    async def answer(self, app: ModelService, call: Request) -> Reply:
         """One response per request, in order."""
         return await self.respond(app, call, self._unpack(await self.read(app, call)))
 
-    async def respond(self, app: "ServiceApp", call: Call, requests: Sequence[Any]) -> Reply:
+    async def respond(self, app: ModelService, call: Request, requests: Sequence[Any]) -> Reply:
         """The answer to a body that holds these requests."""
         predictor, batcher = app.predictor, app.batcher
         call.rows = len(requests)
         outputs, call.inference_ms = await batcher.submit([predictor.encode(r) for r in requests])
-        circumstances = core.Call(predictor.model_version, call.inference_ms, datetime.now(tz=UTC))
+        circumstances = Call(predictor.model_version, call.inference_ms, datetime.now(tz=UTC))
         responses = [
             predictor.decode(request, output, circumstances)
             for request, output in zip(requests, outputs, strict=True)
@@ -35,53 +38,71 @@ class Predict(Endpoint):
         return Reply(self.status, to_json(self._pack(responses)))
 
 
-class Ask(Endpoint):
+class QueuedEndpoint(Endpoint):
+    """An endpoint with a thread of its own and a batching queue in front of it."""
+
+    at_once: int | None = None
+    """Questions that the thread is given at a time; ``None``: as many as one forward pass takes."""
+
+    @abstractmethod
+    def answer_all(self, app: ModelService, questions: Sequence[Any]) -> Sequence[Any]:
+        """One response per question, in order; called in the endpoint's thread."""
+
+    def answer_timeout_s(self, settings: Settings) -> float:
+        """Seconds that the thread may take."""
+        return settings.upload_timeout_s if self.body == "bulk" else settings.timeout_s
+
+
+class Ask(QueuedEndpoint):
     """Answers with a function of the service, in a thread of this endpoint's own.
 
-    For what would hold up the event loop, or is no forward pass: the event loop reads, checks and
-    writes, the thread does the rest. What queued up during one call goes into the next, so what
-    costs once for many (a commit, a matrix product) is paid once for many; and a long question of
-    one endpoint does not stand before the short ones of another.
+    For work that would block the event loop, or that is no forward pass: the event loop reads,
+    checks and writes, the thread does the rest. Questions that queue during one call go into the
+    next, so a cost that many can share (a commit, a matrix product) is paid once; and a long
+    question of one endpoint does not delay the short ones of another.
 
     Args:
-        path: where.
-        answer_all: one response per question, in order. What it raises for several is found out by
-            asking for each again, so it must not matter when it is called twice.
+        path: path of the endpoint.
+        answer_all: one response per question, in order. When it raises for several questions, it is
+            called again for each alone, so a second call must have no further effect.
         named: see :class:`Endpoint`.
     """
 
     def __init__(self, path: str, *, answer_all: AnswerAll, **named: Any) -> None:
         super().__init__(path, **named)
-        self.answer_all = answer_all
+        self._answer_all = answer_all
 
-    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
+    def answer_all(self, app: ModelService, questions: Sequence[Any]) -> Sequence[Any]:
+        """The responses of the function."""
+        return self._answer_all(app, questions)
+
+    async def answer(self, app: ModelService, call: Request) -> Reply:
         """One response per question, in order."""
         questions = self._unpack(await self.read(app, call))
         call.rows = len(questions)
-        responses, call.inference_ms = await app.lane(self).submit(questions)
+        responses, call.inference_ms = await app.batcher_of(self).submit(questions)
         return Reply(self.status, to_json(self._pack(responses)))
 
 
-class Act(Endpoint):
+class Act(QueuedEndpoint):
     """Does what one request asks, exactly once, in a thread of this endpoint's own.
 
-    For what changes something, or depends on who asks.
+    For requests that change something, or whose answer depends on the caller.
 
     Args:
-        path: where.
-        act: does it and says what came of it.
+        path: path of the endpoint.
+        act: does it and returns the result.
         named: see :class:`Endpoint`.
     """
 
     def __init__(
-        self, path: str, *, act: Callable[["ServiceApp", Question], BaseModel], **named: Any
+        self, path: str, *, act: Callable[[ModelService, Question], BaseModel], **named: Any
     ) -> None:
         super().__init__(path, **named)
         self._act = act
-        self.answer_all = self._act_on_each
 
-    def _act_on_each(self, app: "ServiceApp", questions: Sequence[Question]) -> list[Any]:
-        """What came of each, or why not: an error of one must not let another be done again."""
+    def answer_all(self, app: ModelService, questions: Sequence[Question]) -> list[Any]:
+        """The result or the exception of each: no error lets another question be acted on twice."""
         outcomes: list[Any] = []
         for question in questions:
             try:
@@ -90,13 +111,13 @@ class Act(Endpoint):
                 outcomes.append(error)
         return outcomes
 
-    async def answer(self, app: "ServiceApp", call: Call) -> Reply:
-        """What came of it."""
+    async def answer(self, app: ModelService, call: Request) -> Reply:
+        """The result of the function for one request."""
         query = self.read_query(call)
         body = await self.read(app, call)
         call.rows = 1
         question = ask(call, query, body)
-        [outcome], call.inference_ms = await app.lane(self).submit([question])
+        [outcome], call.inference_ms = await app.batcher_of(self).submit([question])
         if isinstance(outcome, Exception):
             raise outcome
         return Reply(self.status, to_json(outcome))

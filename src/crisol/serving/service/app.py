@@ -1,8 +1,8 @@
-"""What every service shares: one ASGI application around a predictor.
+"""The ASGI application around a predictor, which every family's service is.
 
 It stands in front of BentoML's own (:mod:`crisol.serving.service.front`): BentoML brings the
 server, the workers, the model store and the bundle; every answer, the health routes included, comes
-from here, in one shape. Work per request is what its contract needs and little more.
+from here, in one shape.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import gc
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from crisol.serving.http.asgi import Headers
 from crisol.serving.http.config import ConfigurationError
 from crisol.serving.http.endpoints import Endpoint
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.pages import Page, model_pages
+from crisol.serving.http.pages import Page
+from crisol.serving.service.answering import QueuedEndpoint
 from crisol.serving.service.batching import Infer, MicroBatcher, Observe
-from crisol.serving.service.resources import OpenResource, Prepare, Worker
+from crisol.serving.service.pages import model_pages
+from crisol.serving.service.protocols import MakeWorker, OpenResource, Prepare
 
 _log = logging.getLogger("crisol.serving")
 
@@ -37,15 +39,15 @@ class ServiceApp(Application):
     a worker.
 
     Args:
-        family: whose predictor it serves.
-        title: of the API page.
-        description: of the API page (Markdown).
-        endpoints: what clients may ask.
-        resources: what is opened with the service and closed with it; one that cannot be opened
-            makes the service not ready.
-        prepare: what the settings change about the predictor; when it cannot, the service is not
+        family: the family of the predictor that it serves.
+        title: title of the API page.
+        description: text of the API page (Markdown).
+        endpoints: the endpoints beside the pages.
+        resources: opened with the service and closed with it, such as a store; one that cannot be
+            opened makes the service not ready.
+        prepare: changes the predictor as the settings say; when it cannot, the service is not
             ready.
-        workers: what goes on in the background of a service that is ready.
+        workers: make the background workers of a service that is ready.
     """
 
     def __init__(
@@ -57,20 +59,20 @@ class ServiceApp(Application):
         endpoints: Sequence[Endpoint],
         resources: Mapping[str, OpenResource] | None = None,
         prepare: Prepare | None = None,
-        workers: Mapping[str, Callable[["ServiceApp"], Worker]] | None = None,
+        workers: Mapping[str, MakeWorker] | None = None,
     ) -> None:
         self.family = family
         self.stamp: Mapping[str, str] = {}
         self._predictor: Predictor[Any, Any] | None = None
         self._batcher: MicroBatcher | None = None
-        self._lanes: dict[str, MicroBatcher] = {}
+        self._batchers: dict[str, MicroBatcher] = {}
         self._open_resources = dict(resources or {})
         self.resources: dict[str, Any] = {}
-        """What is open, by its name."""
+        """The open resources by name."""
         self._prepare = prepare
         self._make_workers = dict(workers or {})
         self.workers: dict[str, Any] = {}
-        """What goes on in the background, by its name."""
+        """The background workers by name."""
         self.manifest: Mapping[str, Any] = {}
         self._model_version = b"none"
         self.reply_headers: Headers = ((b"x-model-version", b"none"),)
@@ -92,8 +94,8 @@ class ServiceApp(Application):
     ) -> None:
         """Load the predictor, replay its golden examples, read the settings.
 
-        What prevents it from answering makes the service not ready, and ``/readyz`` and the log say
-        why. A predictor that cannot be loaded at all ends the worker.
+        A reason that keeps it from answering makes the service not ready; ``/readyz`` and the log
+        name the reason. A predictor that cannot be loaded at all ends the worker.
 
         Raises:
             PredictorError: the directory is not a whole predictor of this family.
@@ -140,12 +142,12 @@ class ServiceApp(Application):
         infer, forward = self.predictor.infer, self.metrics.forward
         self._batcher = self._start_batcher(infer, forward, timeout_s, None)
         for endpoint in self.endpoints:
-            if endpoint.answer_all is not None:
+            if isinstance(endpoint, QueuedEndpoint):
                 work = partial(endpoint.answer_all, self)
-                observe = partial(self.metrics.lane, endpoint.name)
+                observe = partial(self.metrics.endpoint_batch, endpoint.name)
                 timeout_s = endpoint.answer_timeout_s(self.settings)
-                lane = self._start_batcher(work, observe, timeout_s, endpoint.at_once)
-                self._lanes[endpoint.name] = lane
+                batcher = self._start_batcher(work, observe, timeout_s, endpoint.at_once)
+                self._batchers[endpoint.name] = batcher
         if self.ready:
             for name, make in self._make_workers.items():
                 self.workers[name] = make(self)
@@ -170,7 +172,7 @@ class ServiceApp(Application):
     async def stop(self) -> None:
         """Finish what is queued, close the resources and write the last log lines."""
         self.reasons = ["the service is stopping"]
-        for batcher in (self._batcher, *self._lanes.values()):
+        for batcher in (self._batcher, *self._batchers.values()):
             if batcher is not None:
                 await batcher.close()
         for worker in self.workers.values():
@@ -181,7 +183,7 @@ class ServiceApp(Application):
 
     @property
     def keeps_state(self) -> bool:
-        """Whether the service writes something that a restart must find again."""
+        """Whether the service keeps something over a restart."""
         return bool(self._open_resources)
 
     @property
@@ -192,7 +194,7 @@ class ServiceApp(Application):
     @property
     def pending_rows(self) -> int:
         """Rows that are waiting or being worked on now."""
-        batchers = () if self._batcher is None else (self._batcher, *self._lanes.values())
+        batchers = () if self._batcher is None else (self._batcher, *self._batchers.values())
         return sum(batcher.pending_rows for batcher in batchers)
 
     @property
@@ -209,17 +211,17 @@ class ServiceApp(Application):
 
     @property
     def batcher(self) -> MicroBatcher:
-        """The road through the network."""
+        """The batching queue in front of the network."""
         if self._batcher is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
         return self._batcher
 
-    def lane(self, endpoint: Endpoint) -> MicroBatcher:
-        """The road through the thread of an endpoint that has one."""
-        lane = self._lanes.get(endpoint.name)
-        if lane is None:
+    def batcher_of(self, endpoint: Endpoint) -> MicroBatcher:
+        """The batching queue of an endpoint that has a thread of its own."""
+        batcher = self._batchers.get(endpoint.name)
+        if batcher is None:
             raise ApiError(503, "The service has not started yet.", headers={"retry-after": "1"})
-        return lane
+        return batcher
 
     # -- telling ---------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
-"""Micro-batching that never waits: whatever queued during one forward pass goes into the next.
+"""Micro-batching that never waits: requests that queue during one forward pass go into the next.
 
 One thread runs the network, one batch at a time. The event loop keeps reading, checking and
-answering meanwhile. Under light load a request travels alone and waits for nobody; under heavy load
-batches grow by themselves. The same road serves whatever else blocks and costs less for many at
-once, such as a commit.
+answering meanwhile. Under light load a request is a batch of its own and waits for nobody; under
+heavy load batches grow by themselves. The same queue serves other work that blocks and costs less
+for many at once, such as a commit.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ Observe = Callable[[int, float], None]
 
 
 @dataclass(eq=False, slots=True)
-class _Job:
-    """The rows of one request on their way through the network."""
+class _Submission:
+    """The rows of one request and the outputs so far."""
 
     rows: Sequence[Any]
     future: "asyncio.Future[tuple[list[Any], float]]"
@@ -34,9 +34,9 @@ class _Job:
 
 @dataclass(slots=True)
 class _Piece:
-    """The part of a job that fits into one batch."""
+    """The part of a submission that fits into one batch."""
 
-    job: _Job
+    submission: _Submission
     rows: Sequence[Any]
 
 
@@ -47,8 +47,8 @@ class MicroBatcher:
         infer: takes encoded rows, returns one output per row, in order. Called in one thread.
         max_batch: rows in one call of ``infer``. A request with more is cut into several.
         max_queue: rows that may be waiting or running before further requests get 503.
-        timeout_s: how long a request may wait for its outputs.
-        observe: told the rows and the seconds of every call of ``infer`` (in its thread).
+        timeout_s: seconds that a request may wait for its outputs.
+        observe: called with the rows and the seconds of every call of ``infer`` (in its thread).
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class MicroBatcher:
         self._max_queue = max_queue
         self._timeout_s = timeout_s
         self._observe = observe
-        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Submission | None] = SimpleQueue()
         self._pending = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -93,7 +93,7 @@ class MicroBatcher:
 
         Raises:
             ApiError: 503 when too much is waiting or the service stops, 504 after ``timeout_s``.
-            Exception: what ``infer`` raised for these rows; other requests are not touched by it.
+            Exception: ``infer`` raised it for these rows; other requests are not affected.
         """
         loop = self._loop
         if self._thread is None or loop is None:
@@ -107,41 +107,43 @@ class MicroBatcher:
             )
         if not rows:
             return [], 0.0
-        job = _Job(rows, loop.create_future())
+        submission = _Submission(rows, loop.create_future())
         self._pending += len(rows)
-        timer = loop.call_later(self._timeout_s, _expire, job.future)
-        self._queue.put(job)
+        timer = loop.call_later(self._timeout_s, _expire, submission.future)
+        self._queue.put(submission)
         try:
-            return await job.future
+            return await submission.future
         finally:
             timer.cancel()
 
     def _work(self) -> None:
-        carried: _Job | None = None
+        carried: _Submission | None = None
         while True:
-            job = carried if carried is not None else self._queue.get()
+            submission = carried if carried is not None else self._queue.get()
             carried = None
             pieces: list[_Piece] = []
             room = self._max_batch
-            while job is not None and room:
-                rows = job.rows[job.taken : job.taken + room]
-                job.taken += len(rows)
+            while submission is not None and room:
+                rows = submission.rows[submission.taken : submission.taken + room]
+                submission.taken += len(rows)
                 room -= len(rows)
-                pieces.append(_Piece(job, rows))
-                if job.taken < len(job.rows):
-                    carried = job
+                pieces.append(_Piece(submission, rows))
+                if submission.taken < len(submission.rows):
+                    carried = submission
                     break
                 try:
-                    job = self._queue.get_nowait() if room else job
+                    submission = self._queue.get_nowait() if room else submission
                 except Empty:
                     break
             self._run(pieces)
-            if job is None:
+            if submission is None:
                 return
 
     def _run(self, pieces: list[_Piece]) -> None:
-        """One forward pass, in the thread. A job nobody waits for any more is left out."""
-        wanted = [p for p in pieces if not p.job.future.done() and p.job.error is None]
+        """Run one forward pass, in the thread, without submissions that nobody waits for."""
+        wanted = [
+            p for p in pieces if not p.submission.future.done() and p.submission.error is None
+        ]
         rows = [row for piece in wanted for row in piece.rows]
         if rows:
             started = time.perf_counter()
@@ -155,14 +157,14 @@ class MicroBatcher:
                     wanted_ids = {id(piece) for piece in wanted}
                     pieces = [piece for piece in pieces if id(piece) not in wanted_ids]
                 else:
-                    wanted[0].job.error = error
+                    wanted[0].submission.error = error
             else:
                 seconds = time.perf_counter() - started
                 self._observe(len(rows), seconds)
                 at = 0
                 for piece in wanted:
-                    piece.job.outputs += outputs[at : at + len(piece.rows)]
-                    piece.job.inference_ms += 1000 * seconds
+                    piece.submission.outputs += outputs[at : at + len(piece.rows)]
+                    piece.submission.inference_ms += 1000 * seconds
                     at += len(piece.rows)
         if pieces and self._loop is not None:
             self._loop.call_soon_threadsafe(self._deliver, pieces)
@@ -176,14 +178,14 @@ class MicroBatcher:
     def _deliver(self, pieces: list[_Piece]) -> None:
         """Hand the outputs to the requests that wait, in the event loop."""
         for piece in pieces:
-            job = piece.job
+            submission = piece.submission
             self._pending -= len(piece.rows)
-            if job.future.done():
+            if submission.future.done():
                 continue
-            if job.error is not None:
-                job.future.set_exception(job.error)
-            elif len(job.outputs) == len(job.rows):
-                job.future.set_result((job.outputs, job.inference_ms))
+            if submission.error is not None:
+                submission.future.set_exception(submission.error)
+            elif len(submission.outputs) == len(submission.rows):
+                submission.future.set_result((submission.outputs, submission.inference_ms))
 
 
 def _expire(future: "asyncio.Future[Any]") -> None:

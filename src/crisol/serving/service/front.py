@@ -1,4 +1,4 @@
-"""Where a BentoML worker hands every HTTP request to our application."""
+"""The ASGI application of a BentoML worker: it hands every HTTP request to ours."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,7 +10,7 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class Front:
-    """What a worker's server calls: ``app`` for every HTTP request, BentoML for the rest.
+    """Calls ``app`` for every HTTP request and BentoML for the rest.
 
     BentoML's own stack (router, tracing, timeout, context) costs 50 us a request even for a mounted
     application with all of it switched off, keeps a timer of every request, and answers ``/livez``,

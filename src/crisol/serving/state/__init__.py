@@ -1,1 +1,1 @@
-"""What a service keeps: events, jobs, leases."""
+"""The state of a service: events, background jobs, leases."""

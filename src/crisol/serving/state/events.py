@@ -1,4 +1,4 @@
-"""What happened since training, kept on disk in a file that every worker shares.
+"""The events since training, kept on disk in a file that every worker shares.
 
 An event that was acknowledged is on the disk, and the next read of any worker sees it
 (:mod:`crisol.serving.state.state_file`). Writes of all requests that wait meanwhile share one
@@ -40,10 +40,10 @@ ORDER BY time_us DESC, arrival DESC LIMIT ?
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """What a client tells.
+    """An event as a client sends it.
 
     Attributes:
-        user_id: whose event.
+        user_id: the user of the event.
         item_id: the item.
         time_us: microseconds since 1970 (UTC); ``None``: the client did not say, so the time is
             that of arrival, and the event is never taken for a duplicate.

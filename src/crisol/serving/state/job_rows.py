@@ -1,4 +1,4 @@
-"""The rows of background jobs (:mod:`crisol.serving.state.jobs`): tables, and what is done in them.
+"""The tables of background jobs (:mod:`crisol.serving.state.jobs`) and the statements on them.
 
 The functions run inside a transaction of the caller.
 """
@@ -71,7 +71,7 @@ SELECT job, job_id, state, total, done, failed, cached, created_us, expires_us, 
 
 
 class ItemState(IntEnum):
-    """What has become of an item."""
+    """State of an item."""
 
     WAITING = 0
     TAKEN = 1
@@ -79,15 +79,15 @@ class ItemState(IntEnum):
     FAILED = 3
 
 
-class Page(Contract):
-    """Which results: ``?position=0&limit=200``."""
+class ResultsQuery(Contract):
+    """The page of results that is asked for: ``?position=0&limit=200``."""
 
     position: int = Field(default=0, ge=0, le=1_000_000_000)
     limit: int = Field(default=200, ge=1, le=1000)
 
 
 class JobRow(NamedTuple):
-    """How far a job is; times count microseconds since 1970."""
+    """A job and its progress; times count microseconds since 1970."""
 
     job: int
     job_id: str
@@ -102,7 +102,7 @@ class JobRow(NamedTuple):
 
 
 class ItemRow(NamedTuple):
-    """What came of one item: a result, or an error and perhaps the field that is to blame."""
+    """The outcome of one item: a result, or an error and perhaps the field that caused it."""
 
     position: int
     result: bytes | None
@@ -112,7 +112,7 @@ class ItemRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """An item that a worker has to itself."""
+    """An item that one worker has claimed."""
 
     position: int
     payload: bytes
@@ -128,15 +128,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What came of an item.
+    """The outcome of an item.
 
     Attributes:
-        position: of the item in its job.
+        position: position of the item in its job.
         result: ``None``: it failed.
-        error: why.
-        field: which part of it is to blame.
-        key: of the content; with it the result is remembered.
-        cached: it had been remembered.
+        error: the reason of a failure.
+        field: the field that caused it.
+        key: key of the content, under which the result is cached.
+        cached: whether the result came from the cache.
     """
 
     position: int
@@ -167,7 +167,7 @@ def first_waiting(writer: sqlite3.Connection, job: int, limit: int) -> tuple[Tak
 
 
 def begin_anew(writer: sqlite3.Connection, job: int, version: str, made_by: str) -> None:
-    """Forget what another version made of a job."""
+    """Drop the results that another version made for a job."""
     writer.execute(
         "UPDATE items SET attempts = CASE state WHEN 0 THEN attempts ELSE 0 END, state = 0,"
         " owner = NULL, result = NULL, error = NULL, field = NULL WHERE job = ?",
@@ -180,7 +180,7 @@ def begin_anew(writer: sqlite3.Connection, job: int, version: str, made_by: str)
 
 
 def give_back(writer: sqlite3.Connection, leases: Leases, ttl_us: int) -> None:
-    """Take from workers that are gone what they had taken."""
+    """Free the items that workers had claimed which are gone."""
     owners = writer.execute("SELECT DISTINCT owner FROM items WHERE state = 1").fetchall()
     for (owner,) in owners:
         if leases.alive(owner):
@@ -223,7 +223,7 @@ def count(
 
 
 def end(writer: sqlite3.Connection, job: int, state: str, ttl_us: int) -> None:
-    """Nothing more is done: the input goes, the results stay for a while."""
+    """End a job: delete its input; the results stay for a while."""
     now = now_us()
     writer.execute(
         "UPDATE jobs SET state = ?, touched_us = ?, expires_us = ? WHERE job = ?",
@@ -234,7 +234,7 @@ def end(writer: sqlite3.Connection, job: int, state: str, ttl_us: int) -> None:
 
 
 def job_row(connection: sqlite3.Connection, job: int | None) -> JobRow:
-    """A job that is there."""
+    """The row of an existing job."""
     return JobRow._make(connection.execute(f"{_SELECT_JOB} WHERE job = ?", (job,)).fetchone())
 
 

@@ -1,7 +1,7 @@
 """Works on background jobs: some threads prepare items, another runs the model on them.
 
-While the model has one lot of items, the next is read, checked and decoded, so that the model waits
-for neither as long as that is the quicker part; and what came of the last one is stored.
+While the model runs one batch of items, the next is read, checked and decoded, and the results of
+the last are stored, so that the model waits for neither as long as they are the quicker part.
 """
 
 import logging
@@ -17,37 +17,37 @@ from pydantic import ValidationError
 
 from crisol.core.errors import FieldError
 from crisol.serving.http.errors import ApiError, from_validation
-from crisol.serving.state.jobs import Claim, JobStore, Settled
+from crisol.serving.state.jobs import BackgroundJobStore, Claim, Settled
 
 _log = logging.getLogger("crisol.serving")
 
-LOT = 32
+BATCH_ITEMS = 32
 """Items that go through the model together."""
-IN_HAND = 3
-"""Lots that are taken at once: one runs while one is prepared, and one may wait in between."""
+BATCHES_TAKEN = 3
+"""Batches that are taken at once: one runs while one is prepared, and one may wait in between."""
 PREPARERS = 2
 """Threads that prepare: decoding pictures costs more than embedding them."""
 POLL_S = 0.5
-"""How often is looked for jobs that another process stored."""
+"""Seconds between two looks for jobs that another process stored."""
 RETRY_S = 1.0
-STEP_ASIDE_S = 0.2
-"""How long a lot waits at most for requests that somebody waits for."""
+WAIT_FOR_REQUESTS_S = 0.2
+"""Longest time that a batch waits for the requests that are being answered."""
 
 
 class Work(Protocol):
-    """What is to be done with an item of one kind of job."""
+    """The work on an item of one kind of job."""
 
     kind: str
     version: str
-    """Of what makes the results; a result is remembered for this version alone."""
+    """Version of the model; a result is cached for this version alone."""
     made_by: str
-    """The same for people."""
+    """The same version for people."""
 
     def key(self, payload: bytes) -> bytes:
-        """What an item says, in short: the same for items whose results are the same."""
+        """A digest of an item: the same for items whose results are the same."""
 
     def prepare(self, payload: bytes) -> Any:
-        """What the model takes.
+        """The item as the model takes it.
 
         Raises:
             FieldError: the item cannot be worked on.
@@ -59,8 +59,8 @@ class Work(Protocol):
 
 
 @dataclass(slots=True)
-class _Lot:
-    """Items on their way: those to run, and what came of the others already."""
+class _Batch:
+    """Items that are being worked on: those to run, and the outcomes of the others."""
 
     claim: Claim
     settled: list[Settled] = field(default_factory=list)
@@ -73,17 +73,16 @@ class JobRunner:
     """Threads that work on the jobs of one kind for as long as the service runs.
 
     Args:
-        store: where the jobs are.
-        work: what is to be done.
-        busy: whether somebody waits for an answer just now; the next lot then steps aside for a
-            moment.
-        observe: told the rows and the seconds of every run of the model.
-        clean_s: how often expired results are deleted.
+        store: the jobs.
+        work: the work on an item.
+        busy: whether a request waits for its answer now; the next batch then waits for a moment.
+        observe: called with the rows and the seconds of every run of the model.
+        clean_s: seconds between two deletions of expired results.
     """
 
     def __init__(
         self,
-        store: JobStore,
+        store: BackgroundJobStore,
         work: Work,
         *,
         busy: Callable[[], bool] = bool,
@@ -93,27 +92,27 @@ class JobRunner:
         self._store, self._work = store, work
         self._busy, self._observe = busy, observe
         self._clean_s, self._cleaned = clean_s, 0.0
-        self._ready: SimpleQueue[_Lot | None] = SimpleQueue()
-        self._finished: SimpleQueue[_Lot] = SimpleQueue()
-        self._in_hand: list[_Lot] = []
+        self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
+        self._finished: SimpleQueue[_Batch] = SimpleQueue()
+        self._taken: list[_Batch] = []
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._pool = ThreadPoolExecutor(PREPARERS, f"{work.kind} prepare")
         self._threads = [
             threading.Thread(target=target, name=f"{work.kind} {name}", daemon=True)
-            for name, target in (("feed", self._feed), ("run", self._run_lots))
+            for name, target in (("feed", self._feed), ("run", self._run_batches))
         ]
 
     def start(self) -> None:
-        """Begin, with what another process left too."""
+        """Begin, with the items that another process left too."""
         for thread in self._threads:
             thread.start()
 
     def wake(self) -> None:
-        """Tell that a job was stored."""
+        """Look for a job that was just stored."""
         self._wake.set()
 
     def close(self) -> None:
-        """Finish the lot that runs, store it, and give the rest back."""
+        """Finish the batch that runs, store it, and free the rest."""
         self._stopping.set()
         self._wake.set()
         self._ready.put(None)
@@ -121,12 +120,12 @@ class JobRunner:
             thread.join()
         self._pool.shutdown()
         try:
-            for lot in self._drained():
-                self._store.settle(lot.claim, self._work.version, lot.settled)
-            for lot in self._in_hand:
-                self._store.release(lot.claim)
+            for batch in self._drained():
+                self._store.settle(batch.claim, self._work.version, batch.settled)
+            for batch in self._taken:
+                self._store.release(batch.claim)
         except ApiError:
-            pass  # Logged by the store; what is not settled is given back when the lease ends.
+            pass  # Logged by the store; unsettled items are freed when the lease ends.
 
     # -- the thread that reads and stores ----------------------------------------------------------
 
@@ -141,46 +140,46 @@ class JobRunner:
                 self._stopping.wait(RETRY_S)
 
     def _step(self) -> None:
-        """Take a lot if there is room, store one that is finished, or wait for either."""
+        """Take a batch if there is room, store one that is finished, or wait for either."""
         if time.monotonic() - self._cleaned > self._clean_s:
             self._store.delete_expired()
             self._cleaned = time.monotonic()
         self._wake.clear()
-        for lot in self._drained():
-            self._settle(lot)
-        if len(self._in_hand) < IN_HAND and self._take():
+        for batch in self._drained():
+            self._settle(batch)
+        if len(self._taken) < BATCHES_TAKEN and self._take():
             return
         self._wake.wait(POLL_S)
 
-    def _drained(self) -> list[_Lot]:
-        lots: list[_Lot] = []
+    def _drained(self) -> list[_Batch]:
+        batches: list[_Batch] = []
         while True:
             try:
-                lots.append(self._finished.get_nowait())
+                batches.append(self._finished.get_nowait())
             except Empty:
-                return lots
+                return batches
 
     def _take(self) -> bool:
         work = self._work
-        claim = self._store.take(work.kind, work.version, LOT, work.made_by)
+        claim = self._store.take(work.kind, work.version, BATCH_ITEMS, work.made_by)
         if claim is None:
             return False
-        lot = _Lot(claim)
-        self._in_hand.append(lot)
+        batch = _Batch(claim)
+        self._taken.append(batch)
         try:
-            self._prepare(lot)
+            self._prepare(batch)
         except Exception:
-            self._in_hand.remove(lot)
+            self._taken.remove(batch)
             self._give_back(claim)
             raise
-        if lot.to_run:
-            self._ready.put(lot)
+        if batch.to_run:
+            self._ready.put(batch)
         else:
-            self._settle(lot)
+            self._settle(batch)
         return True
 
     def _give_back(self, claim: Claim) -> None:
-        """Let a claim's items be taken again, however long that takes; a stop ends its lease."""
+        """Free a claim's items, and retry until the service stops, which ends the lease."""
         while not self._stopping.is_set():
             try:
                 self._store.release(claim)
@@ -189,16 +188,16 @@ class JobRunner:
             else:
                 return
 
-    def _prepare(self, lot: _Lot) -> None:
+    def _prepare(self, batch: _Batch) -> None:
         work = self._work
-        keys = {one.position: work.key(one.payload) for one in lot.claim.items}
-        known = self._store.remembered(work.version, list(set(keys.values())))
+        keys = {one.position: work.key(one.payload) for one in batch.claim.items}
+        known = self._store.cached(work.version, list(set(keys.values())))
         payloads: dict[bytes, bytes] = {}
         places: dict[bytes, list[int]] = {}
-        for one in lot.claim.items:
+        for one in batch.claim.items:
             position, key = one.position, keys[one.position]
             if key in known:
-                lot.settled.append(Settled(position, known[key], key=key, cached=True))
+                batch.settled.append(Settled(position, known[key], key=key, cached=True))
             else:
                 payloads[key] = one.payload
                 places.setdefault(key, []).append(position)
@@ -206,54 +205,54 @@ class JobRunner:
             payloads, self._pool.map(self._try, payloads.values()), strict=True
         ):
             if isinstance(prepared, Exception):
-                lot.settled += [_failed(position, prepared) for position in places[key]]
+                batch.settled += [_failed(position, prepared) for position in places[key]]
             else:
-                lot.prepared[key], lot.to_run[key] = prepared, places[key]
+                batch.prepared[key], batch.to_run[key] = prepared, places[key]
 
     def _try(self, payload: bytes) -> Any:
-        """The prepared item, or why it cannot be: one bad item fails alone."""
+        """The prepared item or the exception: one bad item fails alone."""
         try:
             return self._work.prepare(payload)
         except Exception as error:  # noqa: BLE001 - becomes the item's error
             return error
 
-    def _settle(self, lot: _Lot) -> None:
-        """Store what came of a lot, however long that takes; only a stop gives it up."""
+    def _settle(self, batch: _Batch) -> None:
+        """Store the outcomes of a batch, and retry until the service stops."""
         while not self._stopping.is_set():
             try:
-                self._store.settle(lot.claim, self._work.version, lot.settled)
+                self._store.settle(batch.claim, self._work.version, batch.settled)
             except ApiError:
                 self._stopping.wait(RETRY_S)
             else:
-                self._in_hand.remove(lot)
+                self._taken.remove(batch)
                 return
 
     # -- the thread of the model -------------------------------------------------------------------
 
-    def _run_lots(self) -> None:
-        while (lot := self._ready.get()) is not None and not self._stopping.is_set():
-            self._step_aside()
-            lot.settled += self._run(lot)
-            self._finished.put(lot)
+    def _run_batches(self) -> None:
+        while (batch := self._ready.get()) is not None and not self._stopping.is_set():
+            self._wait_for_requests()
+            batch.settled += self._run(batch)
+            self._finished.put(batch)
             self._wake.set()
 
-    def _step_aside(self) -> None:
-        until = time.monotonic() + STEP_ASIDE_S
+    def _wait_for_requests(self) -> None:
+        until = time.monotonic() + WAIT_FOR_REQUESTS_S
         while self._busy() and time.monotonic() < until:
             time.sleep(0.005)
 
-    def _run(self, lot: _Lot) -> list[Settled]:
-        keys = list(lot.to_run)
+    def _run(self, batch: _Batch) -> list[Settled]:
+        keys = list(batch.to_run)
         started = time.perf_counter()
         try:
-            results: list[bytes | Exception] = list(self._work.run(list(lot.prepared.values())))
+            results: list[bytes | Exception] = list(self._work.run(list(batch.prepared.values())))
         except Exception:  # noqa: BLE001 - one of them is to blame: each again, alone
-            results = [self._run_one(lot.prepared[key]) for key in keys]
+            results = [self._run_one(batch.prepared[key]) for key in keys]
         if self._observe is not None:
             self._observe(len(keys), time.perf_counter() - started)
         settled: list[Settled] = []
         for key, result in zip(keys, results, strict=True):
-            for position in lot.to_run[key]:
+            for position in batch.to_run[key]:
                 if isinstance(result, Exception):
                     settled.append(_failed(position, result))
                 else:
@@ -268,7 +267,7 @@ class JobRunner:
 
 
 def _failed(position: int, error: Exception) -> Settled:
-    """What is said of an item that could not be worked on."""
+    """The outcome of an item whose work raised an exception."""
     if isinstance(error, FieldError):
         return Settled(position, None, str(error), error.field)
     if isinstance(error, ValidationError):

@@ -1,19 +1,17 @@
-"""Background jobs that survive: what is to be done, who works on it, what came of it.
+"""Background jobs that survive a restart: their items, the workers' claims, the results.
 
-A job is a list of items of one kind, each worked on by itself. What an item says and what its
-result means is the business of whoever runs it (:mod:`crisol.serving.state.job_runner`); here both
-are bytes.
+A job is a list of items of one kind, each worked on by itself. Items and results are bytes here;
+their meaning is known to the runner (:mod:`crisol.serving.state.job_runner`).
 
-- A worker *takes* some items, works, and *settles* them, one commit each. What it took is its own
-  as long as its process lives: the lease is a file lock, which ends with the process and not by the
-  clock. Whoever comes next gives back what a dead one had taken, and only a live owner may settle,
-  so that no result is stored twice.
+- A worker *takes* some items, works, and *settles* them, one commit each. It owns the items as long
+  as its process lives: the lease is a file lock, which ends with the process and not by the clock.
+  The next worker frees the items of a dead one, and only a live owner may settle, so that no result
+  is stored twice.
 - An item during which processes died ``MAX_ATTEMPTS`` times fails; after the first time it is
-  tried alone, so that it takes no other with it.
-- Results belong to a ``version`` of what makes them. An unfinished job that a worker of another
+  tried alone, so that no other item is lost with it.
+- Results belong to the ``version`` that made them. An unfinished job that a worker of another
   version finds untouched for ``ORPHAN_S`` begins anew with that version: no job mixes two.
-- Results are remembered by the content of what they were made from, for as long as results are
-  kept at all.
+- Results are cached by the content of their items, for as long as results are kept at all.
 """
 
 import sqlite3
@@ -31,7 +29,7 @@ from crisol.serving.state.job_rows import (
     ItemRow,
     ItemState,
     JobRow,
-    Page,
+    ResultsQuery,
     Settled,
     Taken,
     job_row,
@@ -41,19 +39,21 @@ from crisol.serving.state.job_rows import (
 from crisol.serving.state.leases import Leases
 from crisol.serving.state.state_file import StateFile
 
-__all__ = ["Claim", "ItemRow", "JobRow", "JobStore", "Page", "Settled", "Taken"]
+__all__ = [
+    "BackgroundJobStore", "Claim", "ItemRow", "JobRow", "ResultsQuery", "Settled", "Taken",
+]  # fmt: skip
 
 ORPHAN_S = 30.0
 REMEMBER_S = 30 * 86_400.0
-"""How long it is known that there was a job whose results are deleted."""
+"""How long a job is remembered after its results are deleted."""
 
 
-class JobStore(StateFile):
+class BackgroundJobStore(StateFile):
     """The jobs of one family.
 
     Args:
-        path: of the file.
-        settings: how long results are kept and how much may wait.
+        path: path of the file.
+        settings: the limits, and how long results are kept.
     """
 
     file = "jobs.sqlite3"
@@ -77,7 +77,7 @@ class JobStore(StateFile):
         """
         return cls(cls.path_of(family, settings), settings)
 
-    # -- for those who want something done ---------------------------------------------------------
+    # -- for clients -------------------------------------------------------------------------------
 
     def create(
         self, kind: str, caller: str, payloads: Sequence[bytes], *, version: str, made_by: str
@@ -85,11 +85,11 @@ class JobStore(StateFile):
         """Store a job; it is on the disk when this returns.
 
         Args:
-            kind: which runner is to work on it.
-            caller: whose it is; nobody else hears of it.
+            kind: the kind of runner that works on it.
+            caller: the owner; nobody else can see it.
             payloads: the items.
-            version: what will make the results.
-            made_by: the same for people, such as a model version.
+            version: version of the model that will make the results.
+            made_by: the same version for people, such as a number in the registry.
 
         Raises:
             ApiError: 429 when the caller has too many unfinished jobs, 503 when too much waits or
@@ -136,7 +136,7 @@ class JobStore(StateFile):
             )
 
     def get(self, job_id: str, caller: str) -> JobRow:
-        """How far a job is.
+        """A job and its progress.
 
         Raises:
             ApiError: 404 when the caller has no such job or its results are deleted, 503.
@@ -144,11 +144,14 @@ class JobStore(StateFile):
         with self.read() as reader:
             return row_of_caller(reader, job_id, caller)
 
-    def results(self, job_id: str, caller: str, page: Page) -> tuple[JobRow, list[ItemRow], int]:
+    def results(
+        self, job_id: str, caller: str, page: ResultsQuery
+    ) -> tuple[JobRow, list[ItemRow], int]:
         """Some results in the order of the items, and the position to ask on from.
 
-        They end before the first item of an unfinished job that has no result yet, so that who asks
-        on from there misses nothing. In a cancelled job items without a result are left out.
+        They end before the first item of an unfinished job that has no result yet, so that
+        a caller that asks on from there misses nothing. In a cancelled job items without a result
+        are left out.
 
         Raises:
             ApiError: as :meth:`get`.
@@ -174,7 +177,7 @@ class JobStore(StateFile):
         return row, items, min(end, row.total)
 
     def cancel(self, job_id: str, caller: str) -> JobRow:
-        """Leave the rest of a job undone. A job that is finished stays as it is.
+        """Cancel the rest of a job. A finished job stays as it is.
 
         Raises:
             ApiError: as :meth:`get`.
@@ -186,7 +189,7 @@ class JobStore(StateFile):
             job_rows.end(writer, row.job, "cancelled", self._ttl_us)
             return job_row(writer, row.job)
 
-    # -- for those who work ------------------------------------------------------------------------
+    # -- for workers -------------------------------------------------------------------------------
 
     def take(self, kind: str, version: str, limit: int, made_by: str = "") -> Claim | None:
         """Up to ``limit`` items of the job that was worked on longest ago; ``None``: nothing waits.
@@ -229,9 +232,9 @@ class JobStore(StateFile):
         )
 
     def settle(self, claim: Claim, version: str, settled: Sequence[Settled]) -> None:
-        """Store what came of some of the claim's items.
+        """Store the outcome of some of the claim's items.
 
-        What is no longer this worker's, as after a cancellation, is left as it is.
+        Items that are no longer this worker's, as after a cancellation, are left as they are.
 
         Raises:
             ApiError: 503, nothing was stored.
@@ -258,7 +261,7 @@ class JobStore(StateFile):
             job_rows.count(writer, claim.job, self._ttl_us, **counts)
 
     def release(self, claim: Claim) -> None:
-        """Give back what of a claim is not settled, as if it had not been taken.
+        """Free the items of a claim that are not settled, as if they had not been taken.
 
         Raises:
             ApiError: 503.
@@ -270,8 +273,8 @@ class JobStore(StateFile):
                 [(claim.job, one.position, self._leases.name) for one in claim.items],
             )
 
-    def remembered(self, version: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
-        """Results by the content that they were made from.
+    def cached(self, version: str, keys: Sequence[bytes]) -> Mapping[bytes, bytes]:
+        """The cached results of these keys.
 
         Raises:
             ApiError: 503.
@@ -308,6 +311,6 @@ class JobStore(StateFile):
             writer.execute("DELETE FROM cache WHERE used_us <= ?", (now - self._ttl_us,))
 
     def close(self) -> None:
-        """Let go of the file and of everything taken."""
+        """Close the file and end the lease."""
         self._leases.close()
         super().close()

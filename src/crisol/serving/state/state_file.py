@@ -1,6 +1,6 @@
 """A SQLite file that every worker of a service shares, and that is there after a restart.
 
-What was acknowledged is on the disk, and the next read of any worker sees it:
+An acknowledged write is on the disk, and the next read of any worker sees it:
 
 - WAL mode: readers never wait for the writer, a killed process leaves nothing half-written, and the
   next one to open the file recovers what was committed.
@@ -18,25 +18,26 @@ from pathlib import Path
 from threading import Lock
 from typing import ClassVar, Self
 
-from crisol.serving.bundle.building import bento_home
+from crisol.serving.bento_home import bento_home
 from crisol.serving.http.config import STATE_FOLDER, ConfigurationError, Settings
 from crisol.serving.http.errors import ApiError
 from crisol.serving.state.turns import Turns
 
 _log = logging.getLogger("crisol.serving")
 _BUSY_S = 1.0
-"""How long is waited for whoever holds the file and is no worker, such as a person's query."""
+"""Seconds to wait for a process that holds the file and is no worker, such as a query by hand."""
 
 
 class StateFile:
-    """One such file; a kind of it names its schema.
+    """A SQLite file with the schema of its subclass.
 
     Reads and writes use a connection each, so that a read never waits for a commit of this process
-    either. Reads take turns: two at once on one connection would share the snapshot of the first,
-    and the second could miss what was acknowledged meanwhile. Any thread may read or write.
+    either. Reads follow one another: two at once on one connection would share the snapshot of the
+    first, and the second could miss rows that were acknowledged meanwhile. Any thread may read or
+    write.
 
     Args:
-        path: of the file; made, with its folder, when it is not there.
+        path: path of the file; made, with its folder, when it is not there.
 
     Raises:
         ConfigurationError: it cannot be read and written here, is damaged, or holds something else;
@@ -46,7 +47,7 @@ class StateFile:
     file: ClassVar[str]
     """Name of the file."""
     content: ClassVar[str]
-    """What it holds, in messages: ``events``."""
+    """Name of its content in messages: ``events``."""
     application: ClassVar[int]
     """SQLite's application id."""
     version: ClassVar[int] = 1
@@ -80,7 +81,7 @@ class StateFile:
 
     @classmethod
     def path_of(cls, family: str, settings: Settings) -> Path:
-        """Where the file of one family lies."""
+        """Path of the file of one family."""
         folder = settings.state_dir or bento_home() / STATE_FOLDER
         return folder.absolute() / family / cls.file
 
@@ -101,7 +102,7 @@ class StateFile:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A connection to read from, with what every worker has stored.
+        """A connection to read from, with the rows of every worker.
 
         Raises:
             ApiError: 503, the file cannot be read.
@@ -114,7 +115,7 @@ class StateFile:
             raise self._unavailable("read", error) from error
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._reader.close()
         self._writer.close()
         self._turns.close()
