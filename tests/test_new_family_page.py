@@ -69,8 +69,9 @@ def test_the_page_builds_a_conforming_family(copy: Path, name: str) -> None:
 
 @pytest.mark.timeout(600)
 def test_the_family_passes_its_own_tests_types_and_contracts(copy: Path) -> None:
-    own = [f"tests/models/{name}" for name in NAMES] + [f"src/crisol/models/{n}" for n in NAMES]
-    done = run(copy, "pytest", "-q", "-x", "-p", "no:cacheprovider", *own)
+    own = [f"{room}/{name}" for room in ("tests/models", "src/crisol/models") for name in NAMES]
+    notebooks = "tests/notebooks/test_notebooks.py"
+    done = run(copy, "pytest", "-q", "-x", "-p", "no:cacheprovider", *own, notebooks)
     assert done.returncode == 0, done.stdout[-6000:]
     rooms = [f"src/crisol/{room}/{name}" for room in ("models", "pipelines") for name in NAMES]
     services = [f"src/crisol/serving/families/{name}.py" for name in NAMES]
