@@ -27,7 +27,8 @@ API_KEY = "conformance-key-0001"
 class Road:
     """A family that was run twice and promoted in a project of its own.
 
-    The first run was killed in mid-training and resumed; nothing happened to the second.
+    The first run was killed in mid-training and resumed, if the family trains a network; nothing
+    happened to the second.
     """
 
     family: Family
@@ -66,13 +67,21 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     family: Family = request.param
     project = copy_project(tmp_path_factory.mktemp(family.name) / "project")
     run = ("kedro", "run", "--env", "ci", "--pipelines", family.name)
-    kill_in_training(project, family, run)
+    if family.capabilities.trains_network:
+        kill_in_training(project, family, run)
     resumed = run_in(project, *run)
     made = weights(predictor_dir(project, family))
     left = [path for path in checkpoints(project, family).rglob("*") if path.is_file()]
     run_in(project, *run)
     run_in(project, "kedro", "promote", family.name, "--env", "ci")
     return Road(family, project, resumed.stdout + resumed.stderr, made, left)
+
+
+@pytest.fixture
+def network_road(road: Road) -> None:
+    """Leave out a test of the training loop where a family states that it trains no network."""
+    if not road.family.capabilities.trains_network:
+        pytest.skip(f"{road.family.name} trains no network")
 
 
 def predictor_dir(project: Path, family: Family) -> Path:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from crisol import models
+from crisol.core.capabilities import Capabilities
+
 
 @dataclass(frozen=True)
 class Family:
@@ -12,6 +15,12 @@ class Family:
     route: str
     bad_path: tuple[str | int, ...]
     bad_value: Any
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the family states that it can do; the tests ask for no more."""
+        stated: Capabilities = models.family(self.name).CAPABILITIES
+        return stated
 
 
 FAMILIES = [

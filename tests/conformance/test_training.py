@@ -1,4 +1,4 @@
-"""Every family: training learns, repeats itself, survives a kill, and saves what it is."""
+"""Every family: training repeats itself and saves what it is; a network learns, and resumes."""
 
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from crisol.core.predictor import PredictorError, compare_answers, predictor_dig
 pytestmark = pytest.mark.timeout(600)  # the first test waits for the whole road
 
 
+@pytest.mark.usefixtures("network_road")
 def test_a_tiny_fit_lowers_the_loss(road: Road) -> None:
     history = pd.read_parquet(
         road.project / "data" / "08_reporting" / road.family.name / "training_history.parquet"
@@ -28,6 +29,7 @@ def test_two_runs_give_two_versions_with_equal_metrics(road: Road) -> None:
     assert first
 
 
+@pytest.mark.usefixtures("network_road")
 def test_killed_training_resumes_to_the_same_weights(road: Road) -> None:
     assert "resum" in road.resumed_output.lower()
     assert "KILLED" in road.resumed_output, (

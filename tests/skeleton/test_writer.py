@@ -43,7 +43,7 @@ def test_every_file_and_the_line_are_written(checkout: Path, network: bool) -> N
         before[str(LISTED)].decode().splitlines()
     )
     assert added == {'    Family("irises", "/predict", ("weight_g",), -1.0),'}
-    assert (f"{writer.FAMILY}" in "".join([*files, *files.values()])) is False
+    assert writer.FAMILY not in "".join([*files, *files.values()])
     assert any("networks/" in path for path in files) is network
     assert any("torch" in content for content in files.values()) is network
     json.loads(files["notebooks/irises.ipynb"])
@@ -105,10 +105,12 @@ def test_the_files_are_formatted_and_linted(tmp_path: Path, network: bool, name:
     for file in render(name, network=network):
         (tmp_path / file.path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file.path).write_text(file.content)
-    ruff = [str(Path(sys.executable).with_name("ruff"))]
+    ruff = str(Path(sys.executable).with_name("ruff"))
+    settings = [str(ROOT / "pyproject.toml"), 'lint.isort.known-first-party = ["crisol"]']
+    options = ["--no-cache", *(word for value in settings for word in ("--config", value))]
     for words in (["format", "--check", "--diff"], ["check"]):
         done = subprocess.run(
-            [*ruff, *words, "--no-cache", "--config", str(ROOT / "pyproject.toml"), "."],
+            [ruff, *words, *options, "."],
             cwd=tmp_path,
             capture_output=True,
             text=True,

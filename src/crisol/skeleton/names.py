@@ -5,9 +5,10 @@ import pkgutil
 import re
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import crisol
-from crisol import core, models, pipelines
+from crisol import models
 from crisol.core.errors import MendableError
 from crisol.registry.tracking.parameters import RUNTIME
 
@@ -55,14 +56,12 @@ def _suggestion(name: str) -> str:
 
 
 def _reserved(name: str) -> list[tuple[str, bool]]:
-    rooms = {
-        module.name
-        for package in (crisol, core, models, pipelines)
-        for module in pkgutil.iter_modules(package.__path__)
-    }
+    package = Path(crisol.__file__).parent
+    rooms = [str(package / room) for room in ("", "core", "models", "pipelines")]
+    modules = {module.name for module in pkgutil.iter_modules(rooms)}
     return [
         ("a word of Python", keyword.iskeyword(name) or keyword.issoftkeyword(name)),
-        ("a module of Crisol", name in rooms),
+        ("a module of Crisol", name in modules),
         ("a runtime parameter", name in RUNTIME),
         ("a Python module", name in sys.stdlib_module_names or find_spec(name) is not None),
     ]
