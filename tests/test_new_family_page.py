@@ -14,6 +14,7 @@ FILE = re.compile(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTAL
 LINE = re.compile(r"gets, at its end:\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_page_builds_a_conforming_family(tmp_path: Path) -> None:
     copy = tmp_path / "crisol"
