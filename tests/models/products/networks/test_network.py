@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.models.products.little_shop import NETWORK, RECORDS, TARGETS, TAXONOMY, trained
@@ -65,7 +66,8 @@ def test_no_number_of_layers_carries_what_a_task_must_not_see():
 
 def test_embeddings_know_neither_price_nor_category_nor_the_other_modality():
     look = trained().look([ONE, ONE.without("price", "category", "image")])
-    assert look.text[0].tobytes() == look.text[1].tobytes()
+    # Two rows of one batch may be computed in different ways: single precision, seven digits.
+    np.testing.assert_allclose(look.text[0], look.text[1], rtol=0, atol=1e-6)
     alone = trained().look([ONE.without("title", "description", "brand", "attributes")])
     torch.testing.assert_close(torch.tensor(alone.image[0]), torch.tensor(look.image[0]))
 
