@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,18 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project."""
     return copy_project(tmp_path / "project")
+
+
+NUMERIC = re.compile(
+    r"tests/(models/\w+/(?!data/)|core/(layers|training)/|serving/(families|service)/)"
+)
+"""Where tests compare the answers of networks."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what has to hold on every processor."""
+    if NUMERIC.match(item.nodeid):
+        item.add_marker("numeric")
 
 
 LONGEST_FIRST = (
