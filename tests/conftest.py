@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,8 +93,7 @@ def run_in(
 def start_in(project: Path, *command: str, **environment: str) -> Command:
     """Start what :func:`run_in` runs, in a fork of the warm process."""
     whole = {**project_environment(project), **environment}
-    output = Path(tempfile.mkdtemp(dir=project))
-    return warm_process().start(command, project, whole, output)
+    return warm_process().start(command, project, whole)
 
 
 @pytest.fixture(autouse=True)

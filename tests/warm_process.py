@@ -14,6 +14,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,12 +84,11 @@ class WarmProcess:
             start_new_session=True,  # Ctrl-C ends the tests, and they end it
         )
 
-    def start(
-        self, words: tuple[str, ...], cwd: Path, environment: dict[str, str], output: Path
-    ) -> Command:
+    def start(self, words: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> Command:
         """Start a command; it must be waited for before the next."""
         assert self._process.stdin
         assert self._process.stdout
+        output = Path(tempfile.mkdtemp(prefix="said-", dir=cwd.parent))
         order = {"words": words, "cwd": str(cwd), "environment": environment, "output": str(output)}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -109,12 +109,17 @@ def become(order: dict[str, Any]) -> None:
     os.chdir(order["cwd"])
     os.environ.clear()
     os.environ.update(order["environment"])
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where tests ignore it
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, name in ((1, "stdout"), (2, "stderr")):
         file = os.open(Path(order["output"], name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
+    added = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+    sys.path[:1] = [order["cwd"], *added]
+    for path in added:
+        if Path(path, "sitecustomize.py").exists():
+            runpy.run_path(str(Path(path, "sitecustomize.py")))
     first, *rest = order["words"]
-    sys.path[0] = order["cwd"]
     if first == "-c":
         sys.argv = ["-c", *rest[1:]]
         exec(rest[0], {"__name__": "__main__"})
