@@ -13,10 +13,10 @@ FIND_LINKS := $(or $(UV_FIND_LINKS),$(PIP_FIND_LINKS))
 TORCH_SOURCE := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test lint lab ui serve platform lock clean
+.PHONY: help install run test test-all lint lab ui serve platform lock clean
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/'
 
 install: $(READY) ## .venv with the locked packages and Crisol itself
 
@@ -34,8 +34,13 @@ run: install ## the whole road of one family: train, promote, bundle, serve, ask
 	$(BIN)/kedro bundle $(family)
 	$(BIN)/python -m crisol.serving.bundle.trial $(family)
 
-test: install ## every test
-	$(BIN)/python -m pytest -n 2
+test: install ## every test but the slow ones
+	$(BIN)/python -m pytest -n 2 -m 'not slow'
+
+test-all: install ## the slow tests, and the numeric ones with the instructions of older processors
+	$(BIN)/python -m pytest -n 2 -m slow
+	ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n 2 -m numeric
+	ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n 2 -m numeric
 
 lint: install ## format, lint, types, import contracts, spelling, clean notebooks
 	$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from rich.logging import RichHandler
 from tests.conformance.families import FAMILIES
+from tests.warm_process import Command, warm_process
 from xdist.scheduler import LoadScopeScheduling
 
 from crisol import QUIET
@@ -56,22 +58,42 @@ def project_environment(project: Path) -> dict[str, str]:
     return clean_environment(BENTOML_HOME=str(project / "bentoml"), COLUMNS="160")
 
 
-def run_in(project: Path, *command: str, check: bool = True, **environment: str):
-    """Run ``python -m <command>`` in a project and return the finished process."""
-    done = subprocess.run(
-        [sys.executable, "-m", *command],
-        cwd=project,
-        env={**project_environment(project), **environment},
-        capture_output=True,
-        text=True,
-        timeout=280,
-        check=False,
-    )
+def run_in(
+    project: Path, *command: str, check: bool = True, afresh: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m <command>`` in a project and return the finished process.
+
+    Args:
+        project: the folder.
+        command: a module and its arguments, or ``-c`` and code.
+        check: whether to raise where it fails.
+        afresh: whether to start a new interpreter, instead of forking the warm process.
+        environment: more variables.
+    """
+    whole = {**project_environment(project), **environment}
+    if afresh:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=project,
+            env=whole,
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+    else:
+        done = start_in(project, *command, **environment).wait()
     if check and done.returncode:
         raise AssertionError(
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
     return done
+
+
+def start_in(project: Path, *command: str, **environment: str) -> Command:
+    """Start what :func:`run_in` runs, in a fork of the warm process."""
+    whole = {**project_environment(project), **environment}
+    return warm_process().start(command, project, whole)
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +119,18 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path) -> Path:
     """A fresh copy of the project."""
     return copy_project(tmp_path / "project")
+
+
+NUMERIC = re.compile(
+    r"tests/(models/\w+/(?!data/)|core/(layers|training)/|serving/(families|service)/)"
+)
+"""Where tests compare the answers of networks."""
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what has to hold on every processor."""
+    if NUMERIC.match(item.nodeid):
+        item.add_marker("numeric")
 
 
 LONGEST_FIRST = (

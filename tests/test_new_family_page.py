@@ -53,6 +53,7 @@ def test_the_page_lists_what_is_written() -> None:
     assert told == {str(file.path): file.content.count("\n") for file in files}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_page_builds_a_conforming_family(copy: Path, name: str) -> None:
@@ -67,6 +68,7 @@ def test_the_page_builds_a_conforming_family(copy: Path, name: str) -> None:
     assert re.search(r"\b(\d+) passed", done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_family_passes_its_own_tests_types_and_contracts(copy: Path) -> None:
     own = [f"{room}/{name}" for room in ("tests/models", "src/crisol/models") for name in NAMES]

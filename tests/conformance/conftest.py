@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from tests.conformance.families import FAMILIES, Family
-from tests.conftest import copy_project, project_environment, run_in
+from tests.conftest import copy_project, project_environment, run_in, start_in
 
 from crisol import models
 
@@ -72,7 +73,7 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     resumed = run_in(project, *run)
     made = weights(predictor_dir(project, family))
     left = [path for path in checkpoints(project, family).rglob("*") if path.is_file()]
-    run_in(project, *run)
+    run_in(project, *run, afresh=True)  # with another seed of hashes than the resumed one
     run_in(project, "kedro", "promote", family.name, "--env", "ci")
     return Road(family, project, resumed.stdout + resumed.stderr, made, left)
 
@@ -103,22 +104,15 @@ def weights(directory: Path) -> dict[str, bytes]:
 
 def kill_in_training(project: Path, family: Family, run: tuple[str, ...]) -> None:
     """Start a run and kill it as soon as its training has left a checkpoint."""
-    running = subprocess.Popen(
-        [sys.executable, "-m", *run],
-        cwd=project,
-        env=project_environment(project),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    running = start_in(project, *run)
     deadline = time.monotonic() + 120
     written = checkpoints(project, family)
     while not any(not p.name.startswith(".") for p in written.rglob("*.safetensors")):
-        assert running.poll() is None, "training ended before its first checkpoint"
+        assert psutil.pid_exists(running.pid), "training ended before its first checkpoint"
         assert time.monotonic() < deadline, "no checkpoint was written"
         time.sleep(0.005)
-    os.killpg(running.pid, signal.SIGKILL)
-    running.wait()
+    running.kill()
+    assert running.wait().returncode == -signal.SIGKILL
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ def test_a_notebook_tells_a_story(notebook: Path) -> None:
             assert "\nclass " not in source
 
 
+@pytest.mark.slow
 @each_notebook
 def test_a_notebook_runs(notebook: Path, tmp_path: Path) -> None:
     project = copy_project(tmp_path / "project")

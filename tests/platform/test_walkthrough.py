@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.conftest import ROOT, clean_environment, copy_project
 from tests.platform.conftest import until
 
@@ -52,6 +53,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_the_page_leads_from_files_to_a_prediction(tmp_path: Path, template_database: Path) -> None:
     project = copy_project(tmp_path / "project")
     (project / "mlflow.db").write_bytes(template_database.read_bytes())

@@ -1,7 +1,6 @@
 """A whole Crisol project in a temporary folder, with the tiny family `linear` in it."""
 
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -125,17 +124,6 @@ class Project:
     def process(self, *words: str) -> list[str]:
         """How a process of its own is started; see :func:`environment`."""
         return [sys.executable, "-m", *words]
-
-    def kedro(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """``kedro …`` in a process of its own."""
-        return subprocess.run(
-            self.process("kedro", *words),
-            cwd=self.folder,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
     def runs(self) -> list[Any]:
         """The MLflow runs of the family, newest first."""

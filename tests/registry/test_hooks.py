@@ -109,6 +109,7 @@ def test_thread_runner_gives_one_run(project: Project) -> None:
     assert run.data.tags["crisol.version_registered"] == "1"
 
 
+@pytest.mark.slow
 def test_two_launched_processes_make_one_run_and_one_version(project: Project) -> None:
     (project.folder / "mlflow.db").unlink()  # they must not both create it
     words = ["-m", "kedro", "run", "--pipelines", "linear"]

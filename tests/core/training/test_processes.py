@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 
+@pytest.mark.slow
 def test_two_processes_reach_the_same_as_one(tiny, tmp_path):
     chosen = tiny.params(epochs=3, batch_size=20, gradient_clip=0.5, device="auto")
     expected = tiny.run(chosen, kind=tiny.Plain, label="killed")

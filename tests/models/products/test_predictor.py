@@ -7,7 +7,7 @@ from PIL import Image
 from tests.models.products.conftest import Shop
 
 from crisol.core.errors import FieldError
-from crisol.core.predictor import PredictorError
+from crisol.core.predictor import PredictorError, compare_answers
 from crisol.models import products as family
 from crisol.models.products.contract import Filters, Product, SearchRequest
 from crisol.models.products.predictor import ProductsPredictor
@@ -31,7 +31,10 @@ def test_an_answer_does_not_depend_on_who_else_asks(predictor: ProductsPredictor
     poor = Product(title="Mug")
     together = predictor.predict([poor, rich, poor])
     alone = [predictor.predict([request])[0] for request in (poor, rich)]
-    assert together[0].categories == together[2].categories
+    # Two rows of one batch agree in single precision; a batch of one agrees with itself.
+    first, last = (together[row].categories.model_dump(mode="json") for row in (0, 2))
+    assert not compare_answers(first, last, tolerance=1e-5)
+    assert predictor.predict([poor])[0].categories == alone[0].categories
     for one, other in zip(alone, together[:2], strict=True):
         assert one.price.estimate == pytest.approx(other.price.estimate, rel=1e-5)
         assert one.embedding == pytest.approx(other.embedding, abs=1e-5)

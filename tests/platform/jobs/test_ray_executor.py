@@ -20,6 +20,7 @@ from crisol.platform.jobs.run_configuration import RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

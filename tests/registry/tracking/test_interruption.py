@@ -1,51 +1,44 @@
 """A run whose process ends, in whatever way, does not stay RUNNING."""
 
+import os
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.registry.conftest import Project, environment
+from tests.warm_process import Command, warm_process
 
 from crisol.registry import recovery
 from crisol.registry.release import versions
 from crisol.registry.tracking.interruption import Interruption
 
+Finished = subprocess.CompletedProcess[str]
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
-def interrupted(make_shared) -> dict[signal.Signals, tuple[Project, subprocess.Popen[str]]]:
+def interrupted(make_shared) -> dict[signal.Signals, tuple[Project, Finished]]:
     """`kedro run` in three projects, each ended in mid-training by another signal."""
-    started = {}
+    ended = {}
     for number in SIGNALS:
         project = make_shared()
         parameters = project.folder / "conf/base/parameters_linear.yml"
         parameters.write_text("linear: {data: {}, model: {}, train: {epochs: 2000, pause_s: 0.05}}")
-        process = subprocess.Popen(
-            project.process("kedro", "run", "--pipelines", "linear"),
-            cwd=project.folder,
-            env=environment(),
-            # A test run in the background ignores SIGINT, and its children would as well.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        started[number] = (project, process)
-    for number, (project, process) in started.items():
+        words = ("kedro", "run", "--pipelines", "linear")
+        process = warm_process().start(words, project.folder, environment())
         wait_for(project.folder / "data/06_models/linear/checkpoints/epoch", process)
-        process.send_signal(number)
-    for _, process in started.values():
-        process.wait(timeout=60)
-    return started
+        os.kill(process.pid, number)
+        ended[number] = (project, process.wait())
+    return ended
 
 
-def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
+def wait_for(path: Path, process: Command) -> None:
     deadline = time.monotonic() + 120
     while not path.exists():
-        assert process.poll() is None, process.communicate()[0]
+        assert psutil.pid_exists(process.pid), process.wait().stderr
         assert time.monotonic() < deadline
         time.sleep(0.1)
 
@@ -53,7 +46,7 @@ def wait_for(path: Path, process: subprocess.Popen[str]) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_marks_the_run_killed_at_once(interrupted, number: signal.Signals) -> None:
     project, process = interrupted[number]
-    assert process.returncode not in (0, -signal.SIGKILL), process.communicate()[0]
+    assert process.returncode not in (0, -signal.SIGKILL), process.stderr
     [run] = project.runs()
     assert run.info.status == "KILLED"
     assert run.data.tags["crisol.killed"] == number.name

@@ -52,6 +52,7 @@ def test_the_image_installs_no_torch_and_has_a_folder_for_the_state(
     assert "install -d -o bentoml -g bentoml /home/bentoml/crisol-state" in said
 
 
+@pytest.mark.slow
 def test_events_outlive_the_service_being_killed(bundle: package.Bundle, tmp_path: Path) -> None:
     events = [{"user_id": "visitor", "item_id": f"item-{n}"} for n in (25, 26)]
     question = {"user_id": "visitor", "num_recs": 5}

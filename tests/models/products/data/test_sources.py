@@ -105,6 +105,7 @@ def test_pictures_are_made_smaller_whole():
     assert (small.format, small.size) == ("JPEG", (96, 48))
 
 
+@pytest.mark.slow  # it reads all of the real data
 def test_the_mirror_makes_the_tables_that_were_measured(tmp_path):
     mirror = os.environ.get("CRISOL_DATA_MIRROR")
     if not mirror:

@@ -1,6 +1,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tests.models.products.little_shop import NETWORK, RECORDS, TARGETS, TAXONOMY, trained
@@ -64,7 +65,8 @@ def test_no_number_of_layers_leaks_a_target_to_its_task():
 
 def test_embeddings_use_neither_price_nor_category_nor_the_other_modality():
     outputs = trained().outputs([ONE, ONE.without("price", "category", "image")])
-    assert outputs.text[0].tobytes() == outputs.text[1].tobytes()
+    # Two rows of one batch may be computed in different ways: single precision, seven digits.
+    np.testing.assert_allclose(outputs.text[0], outputs.text[1], rtol=0, atol=1e-6)
     alone = trained().outputs([ONE.without("title", "description", "brand", "attributes")])
     torch.testing.assert_close(torch.tensor(alone.image[0]), torch.tensor(outputs.image[0]))
 

@@ -39,6 +39,7 @@ def real(tmp_path_factory) -> tuple[pd.DataFrame, pd.DataFrame]:
     return data.clean(pd.read_parquet(events), pd.read_parquet(items))
 
 
+@pytest.mark.slow  # it reads all of the real data
 def test_gowalla_is_the_official_division(real):
     events, items = real
     study = StudyParams(name="gowalla", source="gowalla", split=OfficialSplit(), k=20)
@@ -56,6 +57,7 @@ def test_gowalla_is_the_official_division(real):
     assert "7580" in set(ids.iloc[targets.row(list(histories.users).index(user))])
 
 
+@pytest.mark.slow  # it reads all of the real data
 def test_beauty_leaves_one_out_in_the_order_of_its_file(real):
     events, items = real
     study = StudyParams(name="beauty", source="beauty")

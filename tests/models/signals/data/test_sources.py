@@ -46,6 +46,7 @@ def real_bars(tmp_path_factory) -> pd.DataFrame:
     return data.clean(validate_bars(pd.read_csv(path)))
 
 
+@pytest.mark.slow  # it reads all of the real data
 def test_acl18_reproduces_the_published_instances(real_bars):
     study = StudyParams(
         name="acl18", exchanges=("nyse", "nasdaq"), label=FixedThreshold(), drop_hold=True,
@@ -62,6 +63,7 @@ def test_acl18_reproduces_the_published_instances(real_bars):
     assert max(up, 1 - up) == pytest.approx(0.5129, abs=1e-4)
 
 
+@pytest.mark.slow  # it reads all of the real data
 def test_btcusdt_walks_forward_over_the_last_half(real_bars):
     study = StudyParams(
         name="btc", exchanges=("binance",), min_history_bars=169,

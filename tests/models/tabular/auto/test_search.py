@@ -99,6 +99,7 @@ def test_other_data_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert "discarded" in caplog.text
 
 
+@pytest.mark.slow  # it waits for the end of its time budget
 def test_what_does_not_stop_is_killed_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,6 +157,7 @@ def test_little_time_gives_a_small_model_of_few_rows_and_says_so(
     )
 
 
+@pytest.mark.slow  # it waits for the end of its time budget
 def test_where_linear_models_are_not_allowed_a_worker_makes_the_small_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +166,7 @@ def test_where_linear_models_are_not_allowed_a_worker_makes_the_small_one(
     assert [member.algorithm for member in found.chosen.ensemble.members] == ["lightgbm"]
 
 
+@pytest.mark.slow  # it waits for the end of its time budget
 def test_some_folds_are_better_than_none_and_that_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
