@@ -118,7 +118,7 @@ def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     from crisol.models.recommender.contract import RecommendationRequest
     from crisol.models.recommender.method_fitting import Task, fit_method
     from crisol.models.recommender.method_params import FilterParams, HybridParams
-    from crisol.models.recommender.params import MethodsParams, NetworkLoop
+    from crisol.models.recommender.params import LoopsParams, MethodsParams
     from crisol.models.recommender.predictor import RecommenderPredictor
 
     began = time.perf_counter()
@@ -130,7 +130,7 @@ def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     found = {"draw_s": time.perf_counter() - began, "drawn_peak_mb": _peak_mb()}
     most = min(arguments.dimensions, arguments.items[0] // 4, arguments.users // 4)
     params = MethodsParams(methods=tuple(arguments.methods), filter=FilterParams(dimensions=most))
-    task = Task(interactions, catalogue, params, lambda _: NetworkLoop(), folder, "scale")
+    task = Task(interactions, catalogue, params, LoopsParams(), folder, "scale")
     began = time.perf_counter()
     scorers = {name: fit_method(name, task)[0] for name in arguments.methods}
     found |= {"fit_s": time.perf_counter() - began, "fit_peak_mb": _peak_mb()}

@@ -9,12 +9,12 @@ from crisol.models.recommender.data import sample
 from crisol.models.recommender.data.histories import VISITOR, Histories
 from crisol.models.recommender.data.prepare import histories_before
 from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
+from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.methods.transitions import fit_transitions
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.report.results import study_results
 from crisol.models.recommender.study_params import StudyParams
-from crisol.models.recommender.training import HYBRID
 
 METHODS = ("popularity", "filter", "transitions", "content", "attention")
 
@@ -61,7 +61,7 @@ def fitted(events, tables, params, tmp_path_factory) -> training.Fit:
 def test_every_method_and_every_ablation_ranks_every_tested_user(fitted, events) -> None:
     tested, _ = histories_before(events, "test")
     by_method = dict(list(fitted.rankings.groupby("method")))
-    expected = {*METHODS, HYBRID, *(training.WITHOUT + method for method in METHODS)}
+    expected = {*METHODS, HYBRID, *(WITHOUT + method for method in METHODS)}
     assert set(by_method) == expected
     for table in by_method.values():
         assert table["user"].tolist() == tested.users.tolist()

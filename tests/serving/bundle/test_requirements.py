@@ -66,7 +66,7 @@ def test_serving_imports_nothing_of_training(
 
     predictor = make_predictor()
     if runtime == "onnx":
-        predictor = predictor.with_runtime("onnx", export(predictor))
+        predictor = predictor.with_runtime("onnx", export(predictor.ensemble()))
     directory = predictor.save(tmp_path / "predictor")
     code = (
         "import sys, os; os.environ['CRISOL_AUTH'] = 'disabled'\n"

@@ -7,8 +7,8 @@ from scipy.sparse import csr_matrix
 
 from crisol.core.training.seeding import seeded
 from crisol.models.recommender.networks import sampled_softmax as module
+from crisol.models.recommender.networks.negative_sampling import NegativeSampler
 from crisol.models.recommender.networks.sampled_softmax import sampled_softmax
-from crisol.models.recommender.networks.sampling import NegativeSampler
 
 USERS, ITEMS, DIMENSIONS = 9, 14, 3
 

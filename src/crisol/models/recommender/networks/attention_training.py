@@ -25,8 +25,8 @@ from crisol.models.recommender.methods.attention_scorer import AttentionScorer, 
 from crisol.models.recommender.networks.attention_network import AttentionLayer, AttentionNetwork
 from crisol.models.recommender.networks.edges import Edges
 from crisol.models.recommender.networks.monitoring import held_out_quality
+from crisol.models.recommender.networks.negative_sampling import NegativeSampler
 from crisol.models.recommender.networks.sampled_softmax import sampled_softmax
-from crisol.models.recommender.networks.sampling import NegativeSampler
 
 Step = Callable[[nn.Module, Mapping[str, Tensor]], Mapping[str, Tensor]]
 

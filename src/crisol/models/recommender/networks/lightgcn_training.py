@@ -25,8 +25,8 @@ from crisol.models.recommender.method_params import LightGCNParams
 from crisol.models.recommender.methods.lightgcn_scorer import LightGCNScorer
 from crisol.models.recommender.networks.graph import Propagation, inverse_root
 from crisol.models.recommender.networks.monitoring import held_out_quality
+from crisol.models.recommender.networks.negative_sampling import NegativeSampler
 from crisol.models.recommender.networks.sampled_softmax import sampled_softmax
-from crisol.models.recommender.networks.sampling import NegativeSampler
 
 
 class LightGCN(nn.Module):

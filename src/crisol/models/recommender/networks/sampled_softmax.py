@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from crisol.models.recommender.networks.graph import pair_scores
-from crisol.models.recommender.networks.sampling import NegativeSampler
+from crisol.models.recommender.networks.negative_sampling import NegativeSampler
 
 _CELLS = 1 << 18
 """Products computed at once (1 MB)."""

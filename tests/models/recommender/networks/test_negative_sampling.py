@@ -6,7 +6,7 @@ import torch
 from scipy.sparse import csr_matrix
 
 from crisol.core.training.seeding import seeded
-from crisol.models.recommender.networks.sampling import NegativeSampler
+from crisol.models.recommender.networks.negative_sampling import NegativeSampler
 
 
 @pytest.fixture
