@@ -13,9 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
@@ -113,7 +111,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K] of the classes, numbers [N], or cluster numbers [N] (-1: none)."""
 
     @abstractmethod
@@ -141,7 +139,7 @@ class Algorithm(ABC):
     def shap(
         self,
         features: Features,  # noqa: ARG002
-    ) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    ) -> tuple[Floats, tuple[str, ...]] | None:
         """Exact SHAP values [N, F] or [N, F, K] on the model's own scale with F names, if quick."""
         return None
 

@@ -144,7 +144,7 @@ def row_type(schema: Schema) -> Any:
     cells = {column.name: NotRequired[_cell_type(column)] for column in schema.features}
     row = TypedDict("Row", cells)  # type: ignore[misc]
     row.__doc__ = "One row; a column that is not named, or null, has no value."
-    row.__pydantic_config__ = ConfigDict(extra="forbid")
+    row.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
     return Annotated[row, AfterValidator(_not_empty), Field(json_schema_extra={"minProperties": 1})]
 
 
@@ -152,7 +152,7 @@ def response_type(schema: Schema) -> type[BaseModel]:
     """The answer of the task; of few classes it lists them."""
     row: type[BaseModel] = _ANSWERS[schema.task]
     if row is ClassPrediction and len(schema.classes) <= MANY_CLASSES:
-        told = {"enum": list(schema.classes)}
+        told: dict[str, Any] = {"enum": list(schema.classes)}
         meaning = ClassPrediction.model_fields["prediction"].description
         row = create_model(
             "ClassPrediction",

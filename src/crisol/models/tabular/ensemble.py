@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm
 from crisol.models.tabular.algorithms.paired import read_model
 from crisol.models.tabular.features.encoded_rows import Features
@@ -44,11 +44,11 @@ class Member:
     models: tuple[Algorithm, ...]
     weight: float = 1.0
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K], numbers [N] or clusters [N]."""
         if len(self.models) == 1:
             return self.models[0].predict(features)
-        mean: NDArray[np.float64] = np.mean([m.predict(features) for m in self.models], axis=0)
+        mean: Floats = np.mean([m.predict(features) for m in self.models], axis=0)
         return mean
 
 
@@ -67,11 +67,11 @@ class Stack:
     slopes: tuple[float, ...]
     offsets: tuple[float, ...]
 
-    def combine(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    def combine(self, answers: Floats) -> Floats:
         """[N, K] or [N] from the members' answers [M, N, K] or [M, N]."""
         slopes, offsets = np.asarray(self.slopes), np.asarray(self.offsets)
         if answers.ndim == 2:
-            numbers: NDArray[np.float64] = slopes @ answers + offsets[0]
+            numbers: Floats = slopes @ answers + offsets[0]
             return numbers
         logits = np.einsum("m,mnk->nk", slopes, log_probabilities(answers)) + offsets
         return softmax(logits)
@@ -91,14 +91,14 @@ class Ensemble:
             raise ValueError("members: an ensemble has at least one")
         self.task, self.members, self.stack = task, tuple(members), stack
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K] of the classes, numbers [N], or cluster numbers [N] (-1: none)."""
         if len(self.members) == 1 and self.stack is None:
             return self.members[0].predict(features)
         answers = np.stack([member.predict(features) for member in self.members])
         return self.combine(answers)
 
-    def combine(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    def combine(self, answers: Floats) -> Floats:
         """The ensemble's answer from its members' [M, N, K] or [M, N]."""
         if self.stack is not None:
             return self.stack.combine(answers)
@@ -170,22 +170,20 @@ class Ensemble:
         return cls(state["task"], members, stack)
 
 
-def weighted_mean(
-    answers: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_mean(answers: Floats, weights: Floats) -> Floats:
     """Σ_m w_m answers_m of [M, N, K] or [M, N], the weights [M] brought to a sum of 1."""
-    mean: NDArray[np.float64] = np.tensordot(weights / weights.sum(), answers, axes=1)
+    mean: Floats = np.tensordot(weights / weights.sum(), answers, axes=1)
     return mean
 
 
-def log_probabilities(answers: NDArray[np.float64]) -> NDArray[np.float64]:
+def log_probabilities(answers: Floats) -> Floats:
     """Logarithms, none below that of :data:`SMALLEST`."""
-    logs: NDArray[np.float64] = np.log(np.clip(answers, SMALLEST, 1.0))
+    logs: Floats = np.log(np.clip(answers, SMALLEST, 1.0))
     return logs
 
 
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+def softmax(logits: Floats) -> Floats:
     """Probabilities [N, K] of logits [N, K]."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
     return shares

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.candidate import GateRule, Report
 from crisol.models.tabular.data import leakage
 from crisol.models.tabular.data.parts import TEST, TRAIN
@@ -19,7 +20,13 @@ from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.report import clustering, importance, plots, supervised
 from crisol.models.tabular.report.predictions import Answers, ask
-from crisol.models.tabular.report.scoring import Scored, row_log_loss, score_classes, score_numbers
+from crisol.models.tabular.report.scoring import (
+    Scored,
+    rounded,
+    row_log_loss,
+    score_classes,
+    score_numbers,
+)
 from crisol.models.tabular.report.supervised import CHAMPION, GUESSING, LINEAR, MODEL, Judged
 from crisol.models.tabular.schema import Schema
 
@@ -177,7 +184,8 @@ def _judged(
     for name, found in said.items():
         chief = name == MODEL
         if schema.task == "regression":
-            scored[name] = score_numbers(test.target, found, grouped, intervals=chief)
+            truth = test.target.astype(np.float64)
+            scored[name] = score_numbers(truth, found, grouped, intervals=chief)
         else:
             codes = test.target.astype(np.int64)
             scored[name] = score_classes(codes, found, schema.classes, grouped, intervals=chief)
@@ -199,7 +207,7 @@ def _importance(
     return permuted, importance.shap_of(predictor.ensemble, test.features)
 
 
-def _loss(truth: NDArray[Any], said: NDArray[np.float64]) -> float:
+def _loss(truth: NDArray[Any], said: Floats) -> float:
     if said.ndim == 1:
         return float(np.sqrt(np.mean((said - truth) ** 2)))
     return float(row_log_loss(truth.astype(np.int64), said).mean())
@@ -270,21 +278,22 @@ def _optimism(judged: Judged, forecasts: pd.DataFrame) -> dict[str, list[dict[st
     """The out-of-fold figures beside the held-out ones: far apart, the rows differ in kind."""
     if not len(forecasts):
         return {}
+    names: tuple[str, ...]
     if judged.regression:
-        truth, said = forecasts["truth"].to_numpy(float), forecasts["answer"].to_numpy(float)
-        inside, outside = score_numbers(truth, said, intervals=False), judged.scored[MODEL]
-        names = supervised.NUMBER_COLUMNS
+        numbers = (forecasts[name].to_numpy(np.float64) for name in ("truth", "answer"))
+        inside, names = score_numbers(*numbers, intervals=False), supervised.NUMBER_COLUMNS
     else:
-        columns = [f"p_{code}" for code in range(len(judged.schema.classes))]
-        known = {word: code for code, word in enumerate(judged.schema.classes)}
-        codes = forecasts["truth"].astype(object).map(known).to_numpy(np.int64)
-        said = forecasts[columns].to_numpy(float)
-        inside = score_classes(codes, said, judged.schema.classes, intervals=False)
-        outside, names = judged.scored[MODEL], supervised.CLASS_COLUMNS
+        classes = judged.schema.classes
+        known = {word: code for code, word in enumerate(classes)}
+        codes = np.asarray(forecasts["truth"].astype(object).map(known), np.int64)
+        probabilities = forecasts[[f"p_{code}" for code in range(len(classes))]].to_numpy(float)
+        inside = score_classes(codes, probabilities, classes, intervals=False)
+        names = supervised.CLASS_COLUMNS
+    outside = judged.scored[MODEL]
     return {
         "Training rows out of fold, and held-out rows": [
-            {"rows": supervised.OUT_OF_FOLD, **supervised.rounded(inside.metrics, names)},
-            {"rows": "held out", **supervised.rounded(outside.metrics, names)},
+            {"rows": supervised.OUT_OF_FOLD, **rounded(inside.metrics, names)},
+            {"rows": "held out", **rounded(outside.metrics, names)},
         ]
     }
 

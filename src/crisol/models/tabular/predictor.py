@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
 from crisol.core.predictor import Call, Predictor, PredictorError
 from crisol.models.tabular.answers.explanation import Explainer, Shares
@@ -61,7 +61,7 @@ class Output:
         shares: of each row, where it was asked why.
     """
 
-    answers: NDArray[np.float64]
+    answers: Floats
     features: Features
     shares: tuple[Shares, ...] | None
 
@@ -102,8 +102,8 @@ class TabularPredictor(Predictor[Any, Any]):
     """
 
     family = "tabular"
-    request_type = PredictionRequest
-    response_type = PredictionResponse
+    request_type: ClassVar[type[BaseModel]] = PredictionRequest
+    response_type: ClassVar[type[BaseModel]] = PredictionResponse
     volatile_fields = frozenset({"model_version"})
 
     def __init__(
@@ -114,8 +114,7 @@ class TabularPredictor(Predictor[Any, Any]):
         self.contract = contract_of(encoder.schema)
         self.request_type = self.contract.request  # type: ignore[misc]
         self.response_type = self.contract.response  # type: ignore[misc]
-        self._answer_type: Any = self.response_type.model_fields["predictions"].annotation
-        self._answer_type = self._answer_type.__args__[0]
+        (self._answer_type,) = get_args(self.response_type.model_fields["predictions"].annotation)
         self._pictures = [c.name for c in self.schema.of_kind("image")]
 
     @property

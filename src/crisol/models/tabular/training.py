@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.automl import (
@@ -162,7 +163,7 @@ def fold_rows(
     schema: Schema,
     model: ModelParams,
     seed: int,
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
 ) -> Folds:
     """Divide the training rows as the split divided all rows: by group, by time or at random."""
     auto = model.algorithm == "auto"
@@ -189,7 +190,7 @@ def _check_classes(
     rows: pd.DataFrame,
     group: str,
     schema: Schema,
-    codes: NDArray[np.int64] | NDArray[np.float64],
+    codes: NDArray[np.int64] | Floats,
 ) -> None:
     """Say before training that a fold of whole groups leaves one class to be learned.
 

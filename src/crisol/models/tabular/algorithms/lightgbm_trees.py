@@ -11,8 +11,8 @@ from typing import Any, ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
 from crisol.models.tabular.algorithms.boosting import boost
 from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
@@ -70,7 +70,7 @@ class LightGBM(Algorithm):
         text = booster.model_to_string(num_iteration=boosted.iterations)
         return Fit(cls(text, columns, scale), boosted.history, boosted.facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         answer = np.asarray(
             self._booster.predict(self.columns.matrix(features), num_threads=1), dtype=np.float64
@@ -83,7 +83,7 @@ class LightGBM(Algorithm):
         """Each feature's share of the gain of all splits."""
         return self.columns.shares(self._booster.feature_importance("gain"))
 
-    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888); ``None`` for trees with linear leaves."""
         if "is_linear=1" in self._text:
             return None

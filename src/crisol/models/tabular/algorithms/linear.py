@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
@@ -31,8 +32,6 @@ STEPS = 1000
 """Steps of L-BFGS at most; a few dozen are usual."""
 NEVER = -30.0
 """The score of a class that no training row had."""
-
-Floats = NDArray[np.float64]
 
 
 class Linear(Algorithm):

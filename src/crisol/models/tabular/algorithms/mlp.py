@@ -1,6 +1,6 @@
 """A multilayer perceptron on piecewise-linear embeddings of numbers (arXiv:2203.05556)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -27,7 +27,7 @@ class MLP(TableNetwork):
         return cls.fit_table(features, settings.bins)
 
     @classmethod
-    def build(cls, settings: MLPSettings, inputs: TableInputs, outputs: int) -> nn.Module:
+    def build(cls, settings: Any, inputs: TableInputs, outputs: int) -> nn.Module:
         """See :meth:`Network.build`."""
         return perceptrons(settings, inputs, outputs, members=1)
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.features.encoded_rows import Part
@@ -56,11 +57,11 @@ class Scale:
         spread = float(target.std())
         return cls(float(target.mean()), spread if spread > 0 else 1.0)
 
-    def apply(self, part: Part) -> NDArray[np.float64]:
+    def apply(self, part: Part) -> Floats:
         """The standardised target [N] of a part."""
         return (np.asarray(part.target, dtype=np.float64) - self.mean) / self.spread
 
-    def undo(self, standardised: NDArray[Any]) -> NDArray[np.float64]:
+    def undo(self, standardised: NDArray[Any]) -> Floats:
         """Numbers [N] on the target's own scale."""
         return np.asarray(standardised, dtype=np.float64) * self.spread + self.mean
 
@@ -69,7 +70,7 @@ class Scale:
         return asdict(self)
 
 
-def both_sides(positive: NDArray[Any]) -> NDArray[np.float64]:
+def both_sides(positive: NDArray[Any]) -> Floats:
     """Probabilities [N, 2] from those [N] of the second class."""
     second = np.asarray(positive, dtype=np.float64)
     return np.column_stack([1.0 - second, second])

@@ -11,6 +11,7 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
 from crisol.models.tabular.algorithms.boosting import boost
 from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
@@ -68,16 +69,17 @@ class XGBoost(Algorithm):
         raw = booster[: boosted.iterations].save_raw("ubj")
         return Fit(cls(bytes(raw), columns, scale), boosted.history, boosted.facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         table = self.columns.matrix(features)
-        answer = np.asarray(
+        answer: Floats = np.asarray(
             self._booster.inplace_predict(table, validate_features=False), dtype=np.float64
         )
         if self.scale is not None:
             return self.scale.undo(answer.reshape(-1))
         if answer.ndim == 2 and answer.shape[1] > 1:
-            return answer / answer.sum(axis=1, keepdims=True)  # single precision's rounding
+            answer /= answer.sum(axis=1, keepdims=True)  # single precision's rounding
+            return answer
         return both_sides(answer.reshape(-1))
 
     def importance(self) -> dict[str, float]:
@@ -87,7 +89,7 @@ class XGBoost(Algorithm):
             gains[int(name.removeprefix("f"))] = gain
         return self.columns.shares(gains)
 
-    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888)."""
         raw = self._booster.predict(
             _data(self.columns, features, None, 1), pred_contribs=True, validate_features=False

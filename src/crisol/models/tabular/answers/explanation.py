@@ -17,13 +17,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features
 
 MAX_ANSWERS = 1024
 """Rows to be answered for one explanation; tables of many columns walk from fewer rows."""
 FEWEST_ROWS = 8
 
-Predict = Callable[[Features], NDArray[np.float64]]
+Predict = Callable[[Features], Floats]
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class Shares:
         columns: [F] or [F, K]; ``base`` and their sum are ``answer``.
     """
 
-    answer: NDArray[np.float64]
-    base: NDArray[np.float64]
-    columns: NDArray[np.float64]
+    answer: Floats
+    base: Floats
+    columns: Floats
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,11 @@ class Places:
         named = (features.number_names, features.code_names, features.text_names)
         known = {name for names in named for name in names}
         rest = [at for name, at in places.items() if name not in known]
-        return cls(
-            *(np.array([places[name] for name in names], np.intp) for names in named),
-            rest[0] if rest and features.images is not None else None,
+        numbers, codes, texts = (
+            np.array([places[name] for name in names], np.intp) for names in named
         )
+        image = rest[0] if rest and features.images is not None else None
+        return cls(numbers, codes, texts, image)
 
 
 class Explainer:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
@@ -27,7 +28,6 @@ from crisol.models.tabular.schema import Task
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float64]
 CANDIDATES = 24
 """Trials that selection looks at: the best, whatever else was tried."""
 MOST_NUMBERS = 50_000_000

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
 from crisol.models.tabular.algorithms.paired import Paired, read_model
@@ -144,9 +144,9 @@ class FitResult:
         return cls(folder=folder, **json.loads((folder / RESULT).read_text()))
 
     @property
-    def answers(self) -> NDArray[np.float64]:
+    def answers(self) -> Floats:
         """What the model said of the held-out rows."""
-        found: NDArray[np.float64] = np.load(self.folder / "answers.npy")
+        found: Floats = np.load(self.folder / "answers.npy")
         return found
 
     def model(self) -> Algorithm:
@@ -275,7 +275,7 @@ def _with(pairs: Pairs, part: Part) -> Part:
     return Part(pairs.apply(part.features), part.target)
 
 
-def judge(brief: Brief, part: Part, answers: NDArray[np.float64]) -> float:
+def judge(brief: Brief, part: Part, answers: Floats) -> float:
     """The loss of answers to rows."""
     if brief.metric == "silhouette":
         from crisol.models.tabular.auto.clusters import silhouette

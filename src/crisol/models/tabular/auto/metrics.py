@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.ensemble import SMALLEST
 from crisol.models.tabular.schema import Task
@@ -43,7 +44,7 @@ def metric_of(task: Task, asked: str) -> Metric:
     )
 
 
-def loss(metric: Metric, target: NDArray[Any], answers: NDArray[np.float64]) -> float:
+def loss(metric: Metric, target: NDArray[Any], answers: Floats) -> float:
     """How bad answers are: less is better.
 
     Args:
@@ -71,7 +72,7 @@ def shown(metric: Metric, value: float) -> float:
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def _auc(codes: NDArray[np.int64], answers: NDArray[np.float64]) -> float:
+def _auc(codes: NDArray[np.int64], answers: Floats) -> float:
     """Area under the ROC curve; of several classes the mean of each against the rest."""
     from scipy.stats import rankdata
 

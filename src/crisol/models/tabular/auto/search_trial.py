@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.auto.fitting import FitResult, trial_key
 from crisol.models.tabular.features.folds import Folds
 
@@ -89,9 +89,9 @@ class Trial:
         known = sorted(self.fits) if self.judged is None else range(self.judged)
         return {fold: self.fits[fold].loss for fold in known}
 
-    def answers(self, folds: Folds) -> NDArray[np.float64]:
+    def answers(self, folds: Folds) -> Floats:
         """Out-of-fold answers [N, K] or [N], means over the repeats; NaN where there is none."""
-        total: NDArray[np.float64] | None = None
+        total: Floats | None = None
         counts = np.zeros(folds.numbers.shape[1])
         for fold, fit in self.fits.items():
             said, rows = fit.answers, folds.rows(fold)[1]

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.selection import nested_loss, select, weighting
 from crisol.models.tabular.ensemble import Stack, log_probabilities, softmax
 
-Floats = NDArray[np.float64]
 PULL = 10.0
 """Strength of the penalty on slopes that leave the greedy weights, in rows."""
 LEAST_GAIN = 1e-3

@@ -117,10 +117,9 @@ def _kind(
         return "boolean", f"two words, {yes!r} for yes", ()
     form = date_format(unique)
     if form is not None:
-        warnings: tuple[str, ...] = ()
-        if form == "%m/%d/%Y" and _day_first_fits(unique):
-            warnings = (f"{name}: dates may be month/day or day/month; read as month/day",)
-        return "date", f"dates ({form})", warnings
+        ambiguous = form == "%m/%d/%Y" and _day_first_fits(unique)
+        said = f"{name}: dates may be month/day or day/month; read as month/day"
+        return "date", f"dates ({form})", (said,) if ambiguous else ()
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
     kind, reason = _words_kind(texts, unique, distinct)

@@ -35,19 +35,21 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         if is_text(cells):
             return to_numbers(cells)[0]
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            return (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
+            seconds: pd.Series[Any] = (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
+            return seconds
         numbers = cells.astype("Float64").astype("float64")
         return numbers.where(np.isfinite(numbers))
     if kind == "boolean":
         if pd.api.types.is_bool_dtype(cells.dtype):
             return cells.astype("boolean")
         words = as_words(cells)
-        true = column.true_word
-        return (words == true).astype("boolean").where(words.notna(), pd.NA)
+        is_true: pd.Series[Any] = (words == column.true_word).astype("boolean")
+        return is_true.where(words.notna(), pd.NA)
     if kind == "date":
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            utc = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")
-            return utc.astype("datetime64[us, UTC]")
+            zoned = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells
+            moments: pd.Series[Any] = zoned.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+            return moments
         return to_dates(as_words(cells), column.date_format)
     return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
 

@@ -112,7 +112,8 @@ def _latest(times: "pd.Series[Any]", params: SplitParams) -> NDArray[np.bool_]:
     first = known[min(len(known) - 1, int(len(known) * (1 - params.test_share)))]
     if first == known[0]:
         first = np.unique(known)[1]
-    return (values >= first).to_numpy(bool)
+    latest: NDArray[np.bool_] = (values >= first).to_numpy(bool)
+    return latest
 
 
 def _groups(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.data.inference import typed
 from crisol.models.tabular.data.source_table import PART, RawTable
 from crisol.models.tabular.params import DataParams
@@ -110,7 +111,7 @@ def _content(cells: "pd.Series[Any]", some: "pd.Series[Any]", column: Column) ->
     }
 
 
-def _numbers(values: NDArray[np.float64], *, integer: bool) -> dict[str, Any]:
+def _numbers(values: Floats, *, integer: bool) -> dict[str, Any]:
     found = np.quantile(values, _QUANTILES)
     few = np.unique(values) if integer and found[-1] - found[0] < BINS else None
     if few is not None:
@@ -170,7 +171,7 @@ def _association(
     }
 
 
-def _cramers_v(table: NDArray[np.float64]) -> float:
+def _cramers_v(table: Floats) -> float:
     """Cramér's V of counts [L, K], corrected for chance (Bergsma, 2013)."""
     total = table.sum()
     expected = np.outer(table.sum(1), table.sum(0)) / total
@@ -183,7 +184,7 @@ def _cramers_v(table: NDArray[np.float64]) -> float:
     return min(1.0, math.sqrt(chi / smaller)) if smaller > 0 else 0.0
 
 
-def _correlation_ratio(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+def _correlation_ratio(groups: NDArray[np.int64], values: Floats) -> float:
     """Square root of the share of the variance that lies between groups."""
     spread = float(((values - values.mean()) ** 2).sum())
     if spread == 0:

@@ -285,7 +285,10 @@ def _frame(table: "pa.Table") -> "pd.DataFrame":
         elif pa.types.is_integer(kind) and column.null_count:
             column = _whole_with_gaps(column, pc)
         columns.append(column)
-    return pa.table(columns, names=table.column_names).to_pandas(date_as_object=False)
+    frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(
+        date_as_object=False
+    )
+    return frame
 
 
 def _whole_with_gaps(column: "pa.ChunkedArray", pc: Any) -> "pa.ChunkedArray":

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -208,7 +210,7 @@ def yes_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def date_parts(moments: NDArray[np.int64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+def date_parts(moments: NDArray[np.int64], missing: NDArray[np.bool_]) -> Floats:
     """Year, month, day, weekday (0 is Monday), hour and seconds since 1970 [N, 6] of moments.
 
     Args:

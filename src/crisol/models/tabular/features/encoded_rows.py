@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
+
 MISSING, UNSEEN = 0, 1
 """Codes of a category column: no value; a word that training did not know (or hardly). Known words
 begin at 2."""
@@ -29,7 +31,7 @@ class Features:
         text_names: S names.
     """
 
-    numbers: NDArray[np.float64]
+    numbers: Floats
     codes: NDArray[np.int32]
     texts: NDArray[np.object_]
     images: NDArray[np.uint8] | None
@@ -77,7 +79,7 @@ class Part:
     """
 
     features: Features
-    target: NDArray[np.int64] | NDArray[np.float64] | None
+    target: NDArray[np.int64] | Floats | None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 
 FILE = "folds.npz"
@@ -75,7 +76,7 @@ class Folds:
 
 
 def divide(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     folds: int,
     seed: int,
@@ -120,7 +121,7 @@ def divide(
 
 
 def _in_time(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     order: NDArray[np.int64],
     folds: int,
 ) -> Folds:
@@ -143,7 +144,7 @@ def _in_time(
 
 
 def _divisible(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     groups: NDArray[np.int64] | None,
 ) -> int:
@@ -167,7 +168,7 @@ def _divisible(
 
 
 def _stratified(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     parts: int,
     random: np.random.Generator,

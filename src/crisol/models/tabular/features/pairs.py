@@ -17,6 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
 
@@ -116,14 +117,14 @@ class _Judge:
             aim = {"objective": "multiclass", "num_class": classes}
         self._params = {**GROWN, **aim, "seed": seed}
 
-    def gains(self, table: NDArray[np.float64], categories: list[int]) -> NDArray[np.float64]:
+    def gains(self, table: Floats, categories: list[int]) -> Floats:
         """The gain of each column."""
         import lightgbm as lgb
 
         data = lgb.Dataset(table, self._target, categorical_feature=categories)
         return np.asarray(lgb.train(self._params, data, 100).feature_importance("gain"))
 
-    def loss(self, table: NDArray[np.float64], categories: list[int]) -> float:
+    def loss(self, table: Floats, categories: list[int]) -> float:
         """On a quarter of the rows that it did not learn from, at its best iteration."""
         import lightgbm as lgb
 
@@ -135,7 +136,7 @@ class _Judge:
         return float(next(iter(model.best_score["valid_0"].values())))
 
 
-def _combined(numbers: NDArray[np.float64], pairs: Sequence[Pair]) -> NDArray[np.float64]:
+def _combined(numbers: Floats, pairs: Sequence[Pair]) -> Floats:
     """[N, P]; missing where a part is missing or a divisor is zero."""
     made = np.empty((len(numbers), len(pairs)))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

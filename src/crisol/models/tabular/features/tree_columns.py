@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.text_bag import TextTopics
@@ -76,7 +77,7 @@ class TreeColumns:
         """The places of the category columns."""
         return list(range(len(self.numbers), len(self.numbers) + len(self.codes)))
 
-    def matrix(self, features: Features) -> NDArray[np.float64]:
+    def matrix(self, features: Features) -> Floats:
         """The table [N, F]."""
         blocks = [np.clip(features.numbers, -LARGEST, LARGEST)]
         if self.codes:
@@ -95,7 +96,7 @@ class TreeColumns:
             answer[name] += float(gain) / total if total > 0 else 1 / len(self.names)
         return answer
 
-    def by_feature(self, contributions: NDArray[Any]) -> NDArray[np.float64]:
+    def by_feature(self, contributions: NDArray[Any]) -> Floats:
         """Contributions [N, columns, …] summed to [N, features, …]."""
         contributions = np.asarray(contributions, dtype=np.float64)
         if len(self.features) == len(self.names):

@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features
 
 QUANTILES = 1000
@@ -65,8 +66,8 @@ class TableInputs:
         texts: S names.
     """
 
-    points: tuple[NDArray[np.float64], ...]
-    heights: tuple[NDArray[np.float64], ...]
+    points: tuple[Floats, ...]
+    heights: tuple[Floats, ...]
     slopes: NDArray[np.float32]
     offsets: NDArray[np.float32]
     row_of: tuple[NDArray[np.int32], ...]
@@ -97,7 +98,8 @@ class TableInputs:
     def shape(self) -> TableShape:
         """Of these inputs."""
         rows = 1 + sum(int((r > 0).sum()) for r in self.row_of)
-        return TableShape(*self.slopes.shape, rows, len(self.row_of), len(self.texts))
+        numbers, bins = self.slopes.shape
+        return TableShape(numbers, bins, rows, len(self.row_of), len(self.texts))
 
     def tensors(self, features: Features) -> dict[str, Tensor]:
         """The tensors that the network reads; only those that the table has.
@@ -154,7 +156,7 @@ def _cut(joined: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[NDArray[Any]
     return tuple(part.copy() for part in np.split(joined, np.cumsum(lengths)[:-1]))
 
 
-def _curve(column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _curve(column: Floats) -> tuple[Floats, Floats]:
     """Ascending values of a number and their places in a normal distribution.
 
     Values that are frequent have the place of their middle rank.
@@ -171,9 +173,7 @@ def _curve(column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return values, np.array([normal.inv_cdf(share) for share in middle])
 
 
-def _bins(
-    curves: list[NDArray[np.float64]], bins: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _bins(curves: list[Floats], bins: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slopes and offsets [D, Q] of bins that divide the points of each number's curve equally.
 
     These are quantiles, but for numbers of which one value is frequent: it takes one bin, and the

@@ -66,7 +66,8 @@ class TextEncoder(nn.Module):
         for block in self.blocks:
             x_BTE = block(x_BTE, mask)
         weight_BT1 = there_BT.unsqueeze(-1).to(x_BTE.dtype)
-        return (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
+        mean_BE: Tensor = (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
+        return mean_BE
 
 
 class BidirectionalLSTM(nn.Module):

@@ -4,8 +4,8 @@ import logging
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext, OutOfTime
 from crisol.models.tabular.algorithms.linear import Linear
@@ -22,7 +22,7 @@ LINEAR_ROWS = 100_000
 """It learns from at most so many training rows."""
 
 
-def guess(train: Part, classes: tuple[str, ...], rows: int) -> NDArray[np.float64]:
+def guess(train: Part, classes: tuple[str, ...], rows: int) -> Floats:
     """What one says without looking: the classes' shares [rows, K], or the mean [rows]."""
     assert train.target is not None  # clustering is not guessed so
     if not classes:

@@ -11,6 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
+from crisol.core.drawing import figures
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.tabular.algorithm import FitContext, algorithm
 from crisol.models.tabular.features.cluster_space import ClusterSpace
@@ -28,8 +30,6 @@ MOST_ROWS = 4000
 STABILITY_ROWS = 5000
 """Training rows of which the two halves are clustered anew."""
 NONE = -1
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,7 @@ def _figures(
     by = pd.Series(scores["candidate"].to_numpy()).groupby(named).mean()
     return {
         "clusters": plots.clusters(flat, named, (float(shares[0]), float(shares[1]))),
-        "silhouettes": plots.figures.bars(
+        "silhouettes": figures.bars(
             {str(name): float(value) for name, value in by.items()},
             title="How apart the clusters are",
             x="mean silhouette of the held-out rows",

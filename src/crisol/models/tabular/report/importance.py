@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ SECONDS = 10.0
 """What permutation importance may take, as reckoned from the measured time of a row."""
 SHAP_ROWS = 300
 
-Floats = NDArray[np.float64]
 Answer = Callable[[Features], Floats]
 Loss = Callable[[NDArray[np.generic], Floats], float]
 
@@ -141,12 +141,13 @@ def permute(
     count = affordable_rows(len(part), len(columns), row_seconds)
     part = part.take(np.sort(random.choice(len(part), count, replace=False)))
     assert part.target is not None  # clustering has other ways
-    base = loss(part.target, answer(part.features))
+    target = part.target
+    base = loss(target, answer(part.features))
     orders = {column: [random.permutation(count) for _ in range(REPEATS)] for column in columns}
 
     def losses(column: str) -> Floats:
         dealt = (dealt_anew(part.features, columns[column], order) for order in orders[column])
-        return np.array([loss(part.target, answer(features)) for features in dealt])
+        return np.array([loss(target, answer(features)) for features in dealt])
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = dict(zip(columns, threads.map(losses, columns), strict=True))
@@ -166,7 +167,7 @@ def dealt_anew(features: Features, names: tuple[str, ...], order: NDArray[np.int
         (codes, features.code_names),
         (texts, features.text_names),
     ):
-        places = [place for place, name in enumerate(known) if name in names]
+        places = np.flatnonzero([name in names for name in known])
         block[:, places] = block[np.ix_(order, places)]
     tabular = {*features.number_names, *features.code_names, *features.text_names}
     images = features.images

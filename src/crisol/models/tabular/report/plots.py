@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.drawing import figures
 from crisol.core.drawing.style import COLOURS, INK, MUTED, canvas, legend, style
 from crisol.core.metrics import confusion_matrix, reliability_bins
@@ -24,8 +25,6 @@ MOST_CURVES = 6
 MOST_POINTS = 4000
 PLACES = 1000
 """Points a curve is drawn with."""
-
-Floats = NDArray[np.float64]
 
 
 def supervised(
@@ -70,11 +69,11 @@ def learning(history: pd.DataFrame) -> dict[str, Figure]:
     drawn = {}
     for kind, part in history.groupby(kinds.to_numpy(), sort=False):
         curves = part.dropna(axis=1, how="all")
-        if "epoch" not in curves or not {"train_loss", "valid_loss"} & set(curves.columns):
+        if "epoch" not in curves or not {"train_loss", "valid_loss"}.intersection(curves.columns):
             continue
         title = f"Learning curves: {str(kind).replace('_', ' ')}"
         figure = figures.learning_curves(curves, title=title)
-        if kind in ("lightgbm", "xgboost"):
+        if str(kind) in ("lightgbm", "xgboost"):
             figure.axes[0].set_xlabel("iteration")
         drawn[f"learning_curves_{kind}"] = figure
     return drawn

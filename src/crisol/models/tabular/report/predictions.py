@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.report import baselines
 
@@ -30,8 +30,6 @@ MOST_MEMBERS = 12
 """So many members are told of, the heaviest first."""
 WORDS = 12
 """So many words of each class are told."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -154,4 +152,6 @@ def _in_order(said: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Fl
         if name in own:
             answer[:, place] = said[:, own.index(name)]
     total = answer.sum(axis=1, keepdims=True)
-    return np.divide(answer, total, out=np.full_like(answer, 1 / len(wanted)), where=total > 0)
+    even = np.full_like(answer, 1 / len(wanted))
+    shares: Floats = np.divide(answer, total, out=even, where=total > 0)
+    return shares

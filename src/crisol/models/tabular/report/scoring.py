@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core import metrics as shared
+from crisol.core.arrays import Floats
 from crisol.core.metrics import Interval
 
 RESAMPLES = 1000
@@ -19,8 +20,6 @@ AREA_RESAMPLES = 200
 """Of the area under the curve, which is slower to resample."""
 NOTHING = 1e-12
 """What tables show as 0."""
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

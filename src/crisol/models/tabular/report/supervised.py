@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.metrics import Interval, paired_bootstrap
 from crisol.models.tabular.report.scoring import Scored, rounded
 from crisol.models.tabular.schema import Schema
@@ -50,7 +51,7 @@ class Judged:
     synthetic: bool
     truth: NDArray[Any]
     groups: NDArray[Any]
-    said: dict[str, NDArray[np.float64]]
+    said: dict[str, Floats]
     scored: dict[str, Scored]
     single: str
     gains: dict[str, Interval] = field(init=False)
@@ -184,10 +185,10 @@ def made_do(leaderboard: "pd.DataFrame") -> list[str]:
         return []
     used = leaderboard[(leaderboard["weight"] > 0) & (leaderboard["trial"] >= 0)]
     return [
-        f"The search was too short for a whole trial ({row.algorithm}: {row.reason}). Give it more "
-        "time: model.auto.time_budget_s."
-        for row in used.itertuples()
-        if row.reason
+        f"The search was too short for a whole trial ({row['algorithm']}: {row['reason']}). "
+        "Give it more time: model.auto.time_budget_s."
+        for row in used.to_dict("records")
+        if row["reason"]
     ]
 
 
@@ -287,5 +288,5 @@ def _short(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return rounded({"": value}, ("",))[""] if np.isfinite(value) else None
+        return rounded({"": float(value)}, ("",))[""] if np.isfinite(value) else None
     return value
