@@ -38,7 +38,7 @@ WHERE = {
     "kmeans": "kmeans.KMeans",
     "hdbscan": "hdbscan.HDBSCAN",
 }
-"""Where each algorithm lives in :mod:`crisol.models.tabular.algorithms`."""
+"""The module and class of each algorithm in :mod:`crisol.models.tabular.algorithms`."""
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the budget is spent
@@ -50,12 +50,12 @@ class FitContext:
     """The circumstances of one fit.
 
     Attributes:
-        task: what is learned.
+        task: the kind of target.
         classes: the K classes of the target; empty where it is a number.
         seed: of everything random.
         threads: processor threads the fit may use.
         deadline: :func:`time.monotonic` seconds after which to stop with what there is, or to raise
-            :class:`OutOfTime`; ``None``: no limit. Look often: somebody kills those who do not.
+            :class:`OutOfTime`; ``None``: no limit. A fit that runs far beyond it is killed.
         train: of networks: the shared loop's parameters. Those that were not set by the person
             (``train.model_fields_set``) are the algorithm's to choose.
         checkpoints: folder for resumable state, or ``None``.
@@ -129,7 +129,7 @@ class Algorithm(ABC):
 
     @classmethod
     def packages(cls) -> tuple[str, ...]:
-        """What a bundle installs for it beside numpy, such as ``("lightgbm",)``."""
+        """The packages that a bundle installs for it beside numpy, such as ``("lightgbm",)``."""
         return ()
 
     def importance(self) -> dict[str, float] | None:

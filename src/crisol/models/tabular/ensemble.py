@@ -1,8 +1,8 @@
-"""What a trained tabular model is: members that answer together.
+"""The trained model: members whose answers are combined.
 
 A member is one algorithm with one set of settings, fitted on each fold; its answer is the mean of
 its fold models. The ensemble's answer is the weighted mean of its members', or what a second level
-makes of them (:class:`Stack`). One algorithm alone is an ensemble of one.
+makes of them (:class:`SecondLevel`). One algorithm alone is an ensemble of one.
 
 Nothing here trains: a bundle loads this module, which needs numpy and what the members need.
 
@@ -53,7 +53,7 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Stack:
+class SecondLevel:
     """A second level: a linear model on the members' log-probabilities, or on their numbers.
 
     Classes: softmax of ``Σ_m slopes_m log p_m + offsets`` (the logarithmic opinion pool with an
@@ -86,7 +86,9 @@ class Ensemble:
         stack: combines the answers; ``None``: their weighted mean.
     """
 
-    def __init__(self, task: Task, members: Sequence[Member], stack: Stack | None = None) -> None:
+    def __init__(
+        self, task: Task, members: Sequence[Member], stack: SecondLevel | None = None
+    ) -> None:
         if not members:
             raise ValueError("members: an ensemble has at least one")
         self.task, self.members, self.stack = task, tuple(members), stack
@@ -120,7 +122,7 @@ class Ensemble:
         return {name: share / total for name, share in shares.items()} if total else None
 
     def packages(self) -> tuple[str, ...]:
-        """What a bundle installs for it beside numpy, sorted."""
+        """The packages that a bundle installs for it beside numpy, sorted."""
         return tuple(sorted({p for member in self.members for p in member.models[0].packages()}))
 
     def write(self, directory: Path) -> dict[str, Any]:
@@ -164,7 +166,7 @@ class Ensemble:
             )
             for kept in state["members"]
         ]
-        stack = state["stack"] and Stack(
+        stack = state["stack"] and SecondLevel(
             tuple(state["stack"]["slopes"]), tuple(state["stack"]["offsets"])
         )
         return cls(state["task"], members, stack)

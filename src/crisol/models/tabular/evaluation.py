@@ -19,7 +19,7 @@ from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.report import clustering, importance, plots, supervised
-from crisol.models.tabular.report.predictions import Answers, ask
+from crisol.models.tabular.report.predictions import HeldOutPredictions, predict_all
 from crisol.models.tabular.report.scoring import (
     Scored,
     rounded,
@@ -40,10 +40,10 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What evaluation hands on.
+    """The results of an evaluation.
 
     Attributes:
-        report: what a person reads.
+        report: the report for people.
         scores: the gate's rows: ``row, group, truth, candidate, guessing`` and ``champion`` if
             there is one that can answer them.
         figures: by name.
@@ -57,7 +57,7 @@ class Evaluation:
 
 
 def gate_rule(schema: Schema, data: DataParams) -> GateRule:
-    """How the gate compares: what the person set, or a rule by the task.
+    """The gate's rule: the one that was set, or a default by the task.
 
     Numbers are compared by R², which orders models on the same rows as RMSE does, and for which a
     tolerance means the same whatever the unit.
@@ -108,7 +108,7 @@ def evaluate(
     speed = _one_row(predictor, held_out, pictures)
     if schema.task == "clustering":
         return _clustering(predictor, champion, train, test, held_out, schema, data, names, speed)
-    answers = ask(predictor, champion, train, test, held_out, images)
+    answers = predict_all(predictor, champion, train, test, held_out, images)
     judged = _judged(predictor, schema, data, test, names["group"], answers)
     permuted, shap = _importance(predictor, test, answers)
     metrics = _metrics(judged, speed)
@@ -129,8 +129,8 @@ def evaluate(
         ),
         limits=[
             *leakage.across(rows, parts, schema),
-            *supervised.made_do(leaderboard),
-            *supervised.limits(judged, left_out, answers.champion_silent),
+            *supervised.short_search(leaderboard),
+            *supervised.limits(judged, left_out, answers.champion_incomparable),
         ],
         synthetic=data.is_synthetic,
     )
@@ -139,7 +139,7 @@ def evaluate(
 
 
 def how_held_out(rows: pd.DataFrame, schema: Schema, data: DataParams) -> str:
-    """How the rows were split, in a few words."""
+    """Describe in a few words how the rows were split."""
     kind = data.split.kind
     if kind == "auto":
         given = set(rows[PART].dropna()) >= {TRAIN, TEST}
@@ -169,7 +169,7 @@ def _judged(
     data: DataParams,
     test: Part,
     groups: pd.Series,
-    answers: Answers,
+    answers: HeldOutPredictions,
 ) -> Judged:
     rivals = {
         LINEAR: answers.linear,
@@ -195,7 +195,7 @@ def _judged(
 
 
 def _importance(
-    predictor: "TabularPredictor", test: Part, answers: Answers
+    predictor: "TabularPredictor", test: Part, answers: HeldOutPredictions
 ) -> tuple[importance.Permuted | None, importance.Shap | None]:
     """Permutation importance of the whole, SHAP values of a member; neither of a single column."""
     columns = predictor.encoder.columns

@@ -1,4 +1,4 @@
-"""The trained thing: encoder, ensemble, and rows of the training data to explain answers by.
+"""The predictor: encoder, ensemble, and training rows that explanations compare with.
 
 A bundle loads this module: it needs numpy, and what the ensemble's members need.
 """
@@ -53,12 +53,12 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the ensemble answers to one request of N rows.
+    """The ensemble's answers to one request of N rows.
 
     Attributes:
         answers: probabilities [N, K], numbers [N] or clusters [N].
-        features: the rows as the ensemble saw them.
-        shares: of each row, where it was asked why.
+        features: the encoded rows.
+        shares: the explanation of each row, if the request asks for explanations.
     """
 
     answers: Floats

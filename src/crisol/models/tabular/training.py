@@ -20,13 +20,13 @@ from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.automl import (
-    Found,
     Problem,
+    SearchResult,
     clear,
     fingerprint,
     fit_one,
     search,
-    settle,
+    training_folder,
 )
 from crisol.models.tabular.auto.portfolio import BY_TASK
 from crisol.models.tabular.data.source_table import ROW
@@ -49,7 +49,7 @@ MANY_ROWS, HUGE_ROWS = 200_000, 1_000_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training hands on.
+    """The results of a training.
 
     Attributes:
         predictor: with golden examples.
@@ -98,7 +98,7 @@ def fit(
     part = encoder.part(chosen, images)
     folds = fold_rows(chosen, schema, model, train.seed, part.target)
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
-    folder = settle(Path(checkpoints), fingerprint(problem, model, train))
+    folder = training_folder(Path(checkpoints), fingerprint(problem, model, train))
     if model.algorithm == "auto":
         if model.auto.latency_limit_ms is not None:
             problem = replace(problem, encoding_ms=encoding_p95_ms(encoder, chosen, images))
@@ -217,7 +217,9 @@ def _ranks(times: "pd.Series[Any]") -> NDArray[np.int64]:
     return times.rank(method="first").fillna(0).to_numpy(np.float64).astype(np.int64)
 
 
-def _forecasts(rows: pd.DataFrame, schema: Schema, encoder: Encoder, found: Found) -> pd.DataFrame:
+def _forecasts(
+    rows: pd.DataFrame, schema: Schema, encoder: Encoder, found: SearchResult
+) -> pd.DataFrame:
     """See :attr:`Fitted.forecasts`."""
     answers = found.chosen.answers
     known = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)

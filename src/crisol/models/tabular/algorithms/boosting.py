@@ -1,4 +1,4 @@
-"""How boosted trees are grown, whatever library grows them: stop early, and in time."""
+"""The boosting loop of every library: early stopping, and a deadline."""
 
 import math
 import time
@@ -18,12 +18,12 @@ TOLD_EVERY = 10
 
 @dataclass(frozen=True)
 class Boosted:
-    """How the growing went.
+    """The outcome of a boosting loop.
 
     Attributes:
         iterations: how many are worth keeping.
         history: see :attr:`crisol.models.tabular.algorithm.Fit.history`.
-        facts: for a person.
+        facts: figures for the report.
     """
 
     iterations: int

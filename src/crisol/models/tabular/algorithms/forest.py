@@ -19,7 +19,7 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.target_scale import Scale, class_codes
+from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
@@ -58,7 +58,7 @@ class Trees:
     values: Floats
 
     def mean(self, table: Floats) -> Floats:
-        """The mean over the trees [N, K] of what each says of the rows [N, F]."""
+        """The mean over the trees [N, K] of their answers to the rows [N, F]."""
         x = table.astype(np.float32)
         step = max(1, WALKERS // len(self.roots))
         parts = [self._walk(x[at : at + step]) for at in range(0, len(x), step)]
@@ -160,7 +160,7 @@ class RandomForest(Algorithm):
         """See :meth:`Algorithm.fit`."""
         regression = context.task == "regression"
         if regression:
-            Scale.of(train)
+            TargetScale.of(train)
             target: NDArray[Any] = np.asarray(train.target, dtype=np.float64)
         else:
             target = class_codes(train, context)

@@ -15,7 +15,7 @@ import numpy as np
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
 from crisol.models.tabular.algorithms.boosting import boost
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.target_scale import TargetScale, both_sides, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
@@ -37,14 +37,14 @@ class LightGBM(Algorithm):
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[LightGBMSettings]] = LightGBMSettings
 
-    def __init__(self, text: str, columns: TreeColumns, scale: Scale | None) -> None:
+    def __init__(self, text: str, columns: TreeColumns, scale: TargetScale | None) -> None:
         self._text, self.columns, self.scale = text, columns, scale
         self._booster = lgb.Booster(model_str=text)
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
         """See :meth:`Algorithm.fit`."""
-        scale = Scale.of(train) if context.task == "regression" else None
+        scale = TargetScale.of(train) if context.task == "regression" else None
         label = class_codes(train, context) if scale is None else scale.apply(train)
         columns = TreeColumns.fit(train.features, seed=context.seed)
         params = _params(settings, len(train), context)
@@ -105,7 +105,7 @@ class LightGBM(Algorithm):
     @classmethod
     def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
         """See :meth:`Algorithm.read`."""
-        scale = None if state["scale"] is None else Scale(**state["scale"])
+        scale = None if state["scale"] is None else TargetScale(**state["scale"])
         text = (directory / MODEL).read_text(encoding="utf-8")
         return cls(text, TreeColumns.read(directory, state["columns"]), scale)
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.target_scale import TargetScale, both_sides, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.linear_columns import LinearColumns
 from crisol.models.tabular.schema import Task
@@ -55,7 +55,7 @@ class Linear(Algorithm):
         columns: LinearColumns,
         weights: Floats,
         bias: Floats,
-        scale: Scale | None,
+        scale: TargetScale | None,
         usual: Floats,
         effect: Floats,
     ) -> None:
@@ -73,7 +73,7 @@ class Linear(Algorithm):
     ) -> Fit:
         """See :meth:`Algorithm.fit`."""
         began = time.monotonic()
-        scale = Scale.of(train) if context.task == "regression" else None
+        scale = TargetScale.of(train) if context.task == "regression" else None
         codes = None if scale is not None else class_codes(train, context)
         columns = LinearColumns.fit(
             train.features, splines=settings.splines, max_words=settings.max_words
@@ -117,7 +117,7 @@ class Linear(Algorithm):
         return values * (1.0 if self.scale is None else self.scale.spread), self.columns.features
 
     def words(self, most: int) -> list[list[tuple[str, float]]]:
-        """Of each class, the words of all texts that speak for it most, with their weights.
+        """The words of all texts with the largest weights for each class, and these weights.
 
         Of two classes the first is what speaks against the second; of a number there is one list,
         what raises it.
@@ -163,7 +163,7 @@ class Linear(Algorithm):
             LinearColumns.restore(state["columns"], own),
             arrays["weights"],
             arrays["bias"],
-            None if state["scale"] is None else Scale(**state["scale"]),
+            None if state["scale"] is None else TargetScale(**state["scale"]),
             arrays["usual"],
             arrays["effect"],
         )

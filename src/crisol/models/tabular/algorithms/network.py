@@ -1,4 +1,4 @@
-"""What all networks of the family share: the loop, the loss, storage, prediction.
+"""The base of all networks of the family: loop, loss, storage, prediction.
 
 Legend: M members of a network that is several, B rows of a batch, O outputs (classes, or 1).
 """
@@ -31,7 +31,7 @@ WEIGHTS, INPUTS = "weights.safetensors", "inputs.safetensors"
 STEPS_PER_EPOCH, SMALLEST_BATCH = 16, 16
 """Batches become smaller before an epoch has fewer steps than this."""
 ROWS_AT_ONCE = 2048
-"""Of a prediction."""
+"""Rows of one batch of a prediction."""
 
 
 class Inputs(Protocol):
@@ -41,14 +41,14 @@ class Inputs(Protocol):
         """By name, with the rows first."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What safetensors shall keep of it."""
+        """The arrays that are stored as safetensors."""
 
 
 class Network(Algorithm):
     """A network, what feeds it and the scale of what it answers.
 
     Attributes:
-        settings: what it was told.
+        settings: the algorithm's settings.
         inputs: makes its tensors.
         network: batches of them to answers [M, B, O], logits or standardised numbers.
         outputs: O.
@@ -75,7 +75,7 @@ class Network(Algorithm):
     @classmethod
     @abstractmethod
     def fit_inputs(cls, settings: Any, features: Features) -> Any:
-        """What the network is fed by.
+        """Fit the network's inputs.
 
         Raises:
             MendableError: these features are not for this network.
@@ -93,7 +93,7 @@ class Network(Algorithm):
 
     @abstractmethod
     def inputs_state(self) -> dict[str, Any]:
-        """What is no array of the inputs, as JSON."""
+        """The parts of the inputs that are not arrays, as JSON."""
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
@@ -223,10 +223,10 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
 def loop_params(
     settings: NetworkSettings, context: FitContext, rows: int, *, validated: bool
 ) -> LoopParams:
-    """The parameters of the loop: what the person set, else what suits the network and the rows.
+    """The parameters of the loop: those that were set, else defaults for the network and the rows.
 
     Raises:
-        MendableError: what the person set does not fit together.
+        MendableError: the parameters that were set contradict each other.
     """
     fitting = 2 ** int(math.log2(max(rows / STEPS_PER_EPOCH, SMALLEST_BATCH)))
     chosen: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What is to be learned, checked and brought to a scale."""
+"""Targets, checked and standardised."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -32,8 +32,8 @@ def class_codes(train: Part, context: FitContext) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Where a number target lies and how widely it spreads.
+class TargetScale:
+    """The mean and the standard deviation of a number target.
 
     Learning happens on the standardised target, so that penalties mean the same for prices in
     millions as for shares.
@@ -43,7 +43,7 @@ class Scale:
     spread: float
 
     @classmethod
-    def of(cls, train: Part) -> "Scale":
+    def of(cls, train: Part) -> "TargetScale":
         """Mean and standard deviation of the training rows.
 
         Raises:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
 from crisol.models.tabular.algorithms.boosting import boost
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.target_scale import TargetScale, both_sides, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
@@ -36,14 +36,14 @@ class XGBoost(Algorithm):
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[XGBoostSettings]] = XGBoostSettings
 
-    def __init__(self, raw: bytes, columns: TreeColumns, scale: Scale | None) -> None:
+    def __init__(self, raw: bytes, columns: TreeColumns, scale: TargetScale | None) -> None:
         self._raw, self.columns, self.scale = raw, columns, scale
         self._booster = xgb.Booster({"nthread": 1}, model_file=bytearray(raw))
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
         """See :meth:`Algorithm.fit`."""
-        scale = Scale.of(train) if context.task == "regression" else None
+        scale = TargetScale.of(train) if context.task == "regression" else None
         label = class_codes(train, context) if scale is None else scale.apply(train)
         columns = TreeColumns.fit(train.features, seed=context.seed)
         data = _data(columns, train.features, label, context.threads)
@@ -108,7 +108,7 @@ class XGBoost(Algorithm):
     @classmethod
     def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
         """See :meth:`Algorithm.read`."""
-        scale = None if state["scale"] is None else Scale(**state["scale"])
+        scale = None if state["scale"] is None else TargetScale(**state["scale"])
         raw = (directory / MODEL).read_bytes()
         return cls(raw, TreeColumns.read(directory, state["columns"]), scale)
 
@@ -134,7 +134,7 @@ def _data(
 
 
 def _loss(booster: xgb.Booster, data: xgb.DMatrix) -> float:
-    """The loss of the rows, which XGBoost tells as ``[0]  rows-logloss:0.25``."""
+    """The loss of the rows, which XGBoost reports as ``[0]  rows-logloss:0.25``."""
     return float(booster.eval_set([(data, "rows")]).rsplit(":", 1)[1])
 
 

@@ -1,4 +1,4 @@
-"""Why a row got its answer: sampled Shapley values of the columns.
+"""Explanations of answers: sampled Shapley values of the columns.
 
 Štrumbelj and Kononenko (2014, doi:10.1007/s10115-013-0679-x): the share of a column is how much the
 answer changes when its value takes the place of the one in another row, on average over random
@@ -29,7 +29,7 @@ Predict = Callable[[Features], Floats]
 
 @dataclass(frozen=True)
 class Shares:
-    """What each column adds.
+    """The contribution of each column to an answer.
 
     Attributes:
         answer: of the row: a number, or the probabilities [K].
@@ -44,7 +44,7 @@ class Shares:
 
 @dataclass(frozen=True)
 class Places:
-    """Which column each feature comes from, by its place among F columns.
+    """The column of each feature, as an index among F columns.
 
     Attributes:
         numbers: [D] of the number features.
@@ -60,7 +60,7 @@ class Places:
 
     @classmethod
     def of(cls, features: Features, columns: Mapping[str, Sequence[str]]) -> "Places":
-        """Of features whose names ``columns`` gives, by column; a picture has the column's name."""
+        """The columns of features; ``columns`` names the features of each column."""
         places = {name: at for at, names in enumerate(columns.values()) for name in names}
         named = (features.number_names, features.code_names, features.text_names)
         known = {name for names in named for name in names}
@@ -98,7 +98,7 @@ class Explainer:
         rng = np.random.default_rng(seed)
         order_BF = np.argsort(rng.random((kept, count)), axis=1)
         self._rank_WF = np.concatenate([order_BF, count - 1 - order_BF])
-        """When each column is exchanged in each walk."""
+        """The step of each walk at which each column is exchanged."""
         self._start_W = np.concatenate([np.arange(kept), np.arange(kept)])
 
     def explain(self, row: Features) -> Shares:
@@ -123,7 +123,7 @@ class Explainer:
         return Shares(answer, ends.mean(axis=0), shares)
 
     def _differs(self, row: Features) -> NDArray[np.bool_]:
-        """Where background rows [B, F] have another value than the row."""
+        """Whether background rows [B, F] have another value than the row."""
         others, places = self._background, self._places
         differs_FB = np.zeros((self._rank_WF.shape[1], len(others)), bool)
         same = others.numbers == row.numbers

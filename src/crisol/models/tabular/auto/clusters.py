@@ -1,4 +1,4 @@
-"""How good clusters are, where nobody knows the truth."""
+"""The score of clusters, whose true groups are unknown."""
 
 import numpy as np
 

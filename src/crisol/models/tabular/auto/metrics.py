@@ -1,4 +1,4 @@
-"""What a search minimises.
+"""The metrics of a search, as losses.
 
 Every metric is turned so that less is better, and is a mean over rows where it can be.
 """
@@ -45,7 +45,7 @@ def metric_of(task: Task, asked: str) -> Metric:
 
 
 def loss(metric: Metric, target: NDArray[Any], answers: Floats) -> float:
-    """How bad answers are: less is better.
+    """The loss of answers: less is better.
 
     Args:
         metric: of a supervised task.
@@ -66,7 +66,7 @@ def loss(metric: Metric, target: NDArray[Any], answers: Floats) -> float:
 
 
 def shown(metric: Metric, value: float) -> float:
-    """The metric as people know it, from its loss."""
+    """The metric's usual value, from its loss."""
     if metric == "silhouette":
         return -value
     return 1 - value if metric in HIGHER_IS_BETTER else value

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crisol.models.tabular.data.source_table import RawTable
+from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.data.text_cells import to_dates, to_numbers
 from crisol.models.tabular.schema import Column, Kind
 
@@ -15,7 +15,7 @@ SHOWN_CATEGORIES = 1000
 """Words that a schema lists at most; the encoder has all of them."""
 
 
-def typed_column(table: RawTable, column: Column) -> "pd.Series[Any]":
+def typed_column(table: SourceTable, column: Column) -> "pd.Series[Any]":
     """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
     key = (column.name, column.kind, column.true_word or "", column.date_format or "")
     if key not in table.read_as:

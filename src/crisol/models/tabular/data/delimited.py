@@ -43,7 +43,7 @@ class Delimited:
         encoding: such as ``utf-8``.
         separator: one character.
         header: whether the first row names the columns.
-        notes: what was found out or assumed, for a person.
+        notes: sentences about what was detected or assumed.
     """
 
     table: pa.Table
@@ -58,7 +58,7 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
 
     Args:
         path: the file.
-        params: what a person knows better.
+        params: overrides of what is detected.
         shown: what errors call the file.
 
     Raises:
@@ -87,7 +87,7 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
 
 
 def _encoding(path: Path, given: str | None, shown: str, notes: list[str]) -> str:
-    """The name of the text's encoding: told, by its mark, UTF-8, or what Windows writes."""
+    """The name of the text's encoding: the given one, that of its mark, UTF-8, or Windows' own."""
     with path.open("rb") as stream:
         start = stream.read(4096)
     if not start:
@@ -344,7 +344,7 @@ def _spaced_table(path: Path, encoding: str, separator: str, header: bool, shown
 def _names(
     found: Sequence[str], header: bool, params: ReadParams, shown: str, notes: list[str]
 ) -> list[str]:
-    """The columns' names: told, or of the header; those without get a number."""
+    """The columns' names: given, or of the header; columns without one get a number."""
     if params.names:
         if len(params.names) != len(found):
             raise MendableError(

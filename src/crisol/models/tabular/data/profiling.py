@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.tabular.data.inference import typed
-from crisol.models.tabular.data.source_table import PART, RawTable
+from crisol.models.tabular.data.source_table import PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
 
@@ -25,11 +25,11 @@ _MAX_LEVELS = 200
 
 
 def profile(
-    table: RawTable,
+    table: SourceTable,
     schema: Schema,
     data: DataParams = DataParams(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """What a table holds.
+    """Profile a table.
 
     Args:
         table: as it was read.
@@ -78,7 +78,7 @@ def profile(
 
 
 def _told(column: Column) -> dict[str, Any]:
-    """What the schema says of a column."""
+    """The schema's facts about a column."""
     return {
         "name": column.name,
         "kind": column.kind,
@@ -143,7 +143,7 @@ def _texts(texts: "pd.Series[Any]") -> dict[str, Any]:
 def _association(
     cells: "pd.Series[Any]", truth: "pd.Series[Any]", column: Column, *, numeric: bool
 ) -> dict[str, Any] | None:
-    """How strongly a column goes with the target, 0 to 1; ``None`` where nothing can be said."""
+    """The association of a column with the target, 0 to 1; ``None`` where it is undefined."""
     import pandas as pd
 
     known = (cells.notna() & truth.notna()).to_numpy(bool)

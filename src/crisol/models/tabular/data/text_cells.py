@@ -1,4 +1,4 @@
-"""What is written in cells: numbers, dates, yes and no."""
+"""Cells as text: numbers, dates, yes and no."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def code_word(cell: str | float) -> str:
 
 
 def same_words(cell: str | float) -> tuple[str, ...]:
-    """How a file may write what a cell of a category says, without the blanks around it.
+    """The spellings of a category's cell that a file may have, without the blanks around it.
 
     >>> same_words(" 7.0 "), same_words(True)
     (('7.0', '7'), ('true', 'True', 'TRUE'))
@@ -123,7 +123,7 @@ def in_percent(cells: "pd.Series[Any]") -> bool:
 
 
 def infinite(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Where text cells say that they are infinite."""
+    """Whether each text cell is an infinity."""
     return cells.str.fullmatch(_INFINITE, case=False).fillna(False).astype(bool)
 
 

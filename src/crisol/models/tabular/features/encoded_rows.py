@@ -1,4 +1,4 @@
-"""What algorithms see of a table: blocks of numbers, codes, texts and pictures.
+"""Encoded rows, which algorithms read: blocks of numbers, codes, texts and pictures.
 
 Shapes: N rows, D numbers, C categories, S texts.
 """
@@ -71,7 +71,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows with what is to be learned of them.
+    """Encoded rows with their targets.
 
     Attributes:
         features: N rows.

@@ -32,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Encoder:
-    """What training rows say about the columns, and how cells become numbers by it.
+    """The encoding of rows that training rows determine: ranges, words, codes and date parts.
 
     Attributes:
         schema: with ranges, words and classes of the training rows.
@@ -255,7 +255,7 @@ class Encoder:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """What :meth:`to_json` gave."""
+        """The inverse of :meth:`to_json`."""
         schema = Schema.model_validate(state["schema"])
         missing = state.get("missing", ())  # models of before know none
         return cls(schema, state["image_size"], state["words"], state["parts"], missing)

@@ -1,4 +1,4 @@
-"""What a linear model multiplies: standardised numbers, categories, words.
+"""The inputs of a linear model: standardised numbers, categories, words.
 
 Numbers stand beside a column that says where they were missing; categories are one column a code
 and stay sparse, as words do. Predicting gathers weights instead of building the columns of zeros.
@@ -25,7 +25,7 @@ BINS = 8
 """Intervals of equal frequency that a number's piecewise-linear basis has."""
 
 Weights = tuple[Floats, Floats, list[Floats]]
-"""Of the dense columns [P, K], the codes [Z, K] and each text's words [W, K]."""
+"""Weights of the dense columns [P, K], the codes [Z, K] and the words of each text [W, K]."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class LinearColumns:
 
     @property
     def dense_owner(self) -> NDArray[np.int64]:
-        """Of each of the P dense columns: the place of its feature."""
+        """The index of the feature of each of the P dense columns."""
         count = len(self.numbers)
         bins = max(self.edges.shape[1] - 1, 0)
         return np.concatenate([np.arange(count), self.gaps, np.repeat(np.arange(count), bins)])
@@ -156,7 +156,7 @@ class LinearColumns:
         return answer
 
     def contributions(self, features: Features, weights: Weights) -> Floats:
-        """What each of the F features adds to the score, [N, F, K]."""
+        """The contribution of each of the F features to the score, [N, F, K]."""
         dense, codes, texts = weights
         answer = np.zeros((len(features), len(self.features), dense.shape[1]))
         columns = self.dense(features)

@@ -3,8 +3,8 @@
 Trees cut one column at a time and find ``rooms per household`` or a diagonal of a map only by many
 cuts; networks on scaled numbers do little better. So candidates are made of every two columns, a
 small boosted model on some of the training rows says which it would use (by gain, as AutoFeat and
-OpenFE do, arXiv:2211.12507), and they are kept only if it does better with them than without on
-rows held out from it.
+OpenFE do, arXiv:2211.12507), and they are kept only if the model is better with them than without
+them on held-out rows.
 
 Shapes: N rows, D numbers, P pairs.
 """
@@ -24,12 +24,12 @@ from crisol.models.tabular.schema import Task
 OPERATIONS = ("/", "-", "+")
 TRIED_ROWS = 6000
 TRIED_COLUMNS = 16
-"""Of more columns only the most useful are combined."""
+"""Number columns that are combined at most: the most useful ones."""
 LEAST_GAIN = 0.01
 """Share of the loss on held-out rows that the pairs must save."""
 MOST_CLASSES = 12
 LEAST_ROWS = 1000
-"""Of fewer the judgement is a matter of luck."""
+"""With fewer rows a comparison depends on chance."""
 GROWN = {
     "learning_rate": 0.1,
     "num_leaves": 15,
@@ -41,7 +41,7 @@ GROWN = {
     "deterministic": True,
     "force_row_wise": True,
 }
-"""How the small model that judges the pairs is grown."""
+"""LightGBM's parameters of the small model that judges the pairs."""
 
 Pair = tuple[int, str, int]
 

@@ -104,7 +104,7 @@ class TextTopics:
 
     @property
     def topics(self) -> int:
-        """How many numbers a text becomes."""
+        """The number of topics T."""
         return int(self.components.shape[1])
 
     def transform(self, texts: Sequence[str]) -> Floats:

@@ -23,7 +23,7 @@ from crisol.models.tabular.features.text_bag import TextTopics
 ARRAYS = "texts.safetensors"
 
 TOPICS, TOPICS_AMONG_OTHERS = 100, 32
-"""Of a text column that stands alone, or beside numbers and categories, which it must not drown."""
+"""Topics of a text column that stands alone, and of one beside numbers and categories."""
 LARGEST = float(np.finfo(np.float32).max)
 """Numbers beyond it are set to it: libraries of trees compute in single precision."""
 
@@ -63,7 +63,7 @@ class TreeColumns:
 
     @property
     def names(self) -> list[str]:
-        """Of each of the F columns: the feature it comes from."""
+        """The name of the feature of each of the F columns."""
         topics = [name for name, text in self.texts for _ in range(text.topics)]
         return [*self.numbers, *self.codes, *topics]
 
@@ -89,7 +89,7 @@ class TreeColumns:
         return np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
     def shares(self, gains: NDArray[Any]) -> dict[str, float]:
-        """What each feature's columns [F] have of a whole."""
+        """The share of each feature, summed over its columns [F]."""
         total = float(np.sum(gains))
         answer = dict.fromkeys(self.features, 0.0)
         for name, gain in zip(self.names, gains, strict=True):

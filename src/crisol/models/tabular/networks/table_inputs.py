@@ -27,7 +27,7 @@ QUANTILES = 1000
 """Most points of the curve from a number to its place in a normal distribution."""
 ROWS_PER_QUANTILE = 30
 BUCKETS = 2**14
-"""Of hashed words."""
+"""Number of buckets for hashed words."""
 WORDS = 96
 """Words and pairs of words of a text that are read; the rest is not."""
 _WORD = re.compile(r"\w+")
@@ -35,7 +35,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class TableShape:
-    """What a network must know of its table before it has weights.
+    """The sizes of a table that determine the shapes of a network's weights.
 
     Attributes:
         numbers: D.
@@ -96,7 +96,7 @@ class TableInputs:
 
     @property
     def shape(self) -> TableShape:
-        """Of these inputs."""
+        """The sizes of these inputs."""
         rows = 1 + sum(int((r > 0).sum()) for r in self.row_of)
         numbers, bins = self.slopes.shape
         return TableShape(numbers, bins, rows, len(self.row_of), len(self.texts))
@@ -138,7 +138,7 @@ class TableInputs:
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[Any]], texts: tuple[str, ...]) -> Self:
-        """What :meth:`arrays` wrote, and the names of the texts."""
+        """The inverse of :meth:`arrays`, given the names of the texts."""
         return cls(
             _cut(arrays["points"], arrays["lengths"]),
             _cut(arrays["heights"], arrays["lengths"]),

@@ -1,4 +1,4 @@
-"""What a model is compared with: guessing, which it must beat, and a linear model."""
+"""The baselines of a model: guessing, which it must beat, and a linear model."""
 
 import logging
 import time
@@ -17,13 +17,13 @@ from crisol.models.tabular.settings import LinearSettings
 logger = logging.getLogger(__name__)
 
 LINEAR_SECONDS = 10.0
-"""What the linear model of the report may take."""
+"""Time limit of the report's linear model."""
 LINEAR_ROWS = 100_000
 """It learns from at most so many training rows."""
 
 
 def guess(train: Part, classes: tuple[str, ...], rows: int) -> Floats:
-    """What one says without looking: the classes' shares [rows, K], or the mean [rows]."""
+    """Predict every row alike: the shares of the classes [rows, K], or the mean [rows]."""
     assert train.target is not None  # clustering is not guessed so
     if not classes:
         return np.full(rows, float(np.mean(train.target)))

@@ -1,4 +1,4 @@
-"""How good clusters are, where nobody knows the truth.
+"""The evaluation of clusters, whose true groups are unknown.
 
 Distances are those of the model's own space. Rows of no cluster (-1) count 0 in the silhouette.
 """
@@ -19,7 +19,7 @@ from crisol.models.tabular.features.cluster_space import ClusterSpace
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams, TrainParams
 from crisol.models.tabular.report import plots
-from crisol.models.tabular.report.predictions import why_silent
+from crisol.models.tabular.report.predictions import why_incomparable
 from crisol.models.tabular.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def judge(
     scores = names.assign(
         truth=0.0, candidate=silhouettes(points, labels), guessing=silhouettes(points, dealt)
     )
-    silent = "" if champion is None else why_silent(champion.encoder, predictor.encoder)
-    if champion is not None and not silent:
+    incomparable = "" if champion is None else why_incomparable(champion.encoder, predictor.encoder)
+    if champion is not None and not incomparable:
         said = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
         scores["champion"] = silhouettes(points, said)
     metrics = _metrics(points, labels, scores)
@@ -90,7 +90,7 @@ def judge(
             "Held-out rows": _comparison(scores),
         },
         _data(predictor, len(train), len(labels), data),
-        _limits(metrics, silent, data),
+        _limits(metrics, incomparable, data),
         scores,
         _figures(points, labels, scores),
     )
@@ -214,14 +214,14 @@ def _data(
     return [text]
 
 
-def _limits(metrics: dict[str, float], silent: str, data: DataParams) -> list[str]:
+def _limits(metrics: dict[str, float], incomparable: str, data: DataParams) -> list[str]:
     found = ["Made-up rows: the figures say nothing of real ones."] if data.is_synthetic else []
     if metrics["silhouette"] < 0.25:
         found.append("The clusters overlap (silhouette below 0.25): their borders are arbitrary.")
     if metrics["stability"] < 0.7:
         found.append("Other rows would give other clusters (stability below 0.7).")
-    if silent:
-        found.append(f"The champion was not asked, because {silent}.")
+    if incomparable:
+        found.append(f"The champion was not asked, because {incomparable}.")
     return [*found, "No one knows the true groups; a silhouette says how apart they are, not more."]
 
 

@@ -1,4 +1,4 @@
-"""What a model's answers depend on.
+"""The importance of columns for a model's answers.
 
 Permutation importance (Breiman 2001; Fisher, Rudin and Dominici, arXiv:1801.01489): how much worse
 the answers to held-out rows become when one column's cells are dealt out anew. SHAP values
@@ -26,7 +26,7 @@ REPEATS = 3
 MOST_ROWS = 2000
 FEWEST_ROWS = 125
 SECONDS = 10.0
-"""What permutation importance may take, as reckoned from the measured time of a row."""
+"""Time limit of permutation importance, estimated from the measured time of one row."""
 SHAP_ROWS = 300
 
 Answer = Callable[[Features], Floats]
@@ -35,7 +35,7 @@ Loss = Callable[[NDArray[np.generic], Floats], float]
 
 @dataclass(frozen=True)
 class Permuted:
-    """How much worse answers become without each column.
+    """The increase of the loss when each column is permuted.
 
     Attributes:
         how: how many held-out rows were looked at, and by what of the model.
@@ -74,7 +74,7 @@ class Shap:
 
 
 def affordable_rows(rows: int, columns: int, row_seconds: float) -> int:
-    """How many rows :data:`SECONDS` allow: :data:`MOST_ROWS`, or that halved until it fits.
+    """The rows that :data:`SECONDS` allow: :data:`MOST_ROWS`, halved until the estimate fits.
 
     Halving keeps the number, and with it the result, the same on machines of like speed.
 
@@ -102,7 +102,7 @@ def permute_ensemble(
         part: held-out rows.
         columns: each column's features.
         loss: of answers; more is worse.
-        row_seconds: what a row takes the whole.
+        row_seconds: seconds of the ensemble for one row.
     """
     many = min(len(part), MOST_ROWS)
     models = sum(len(member.models) for member in ensemble.members)
@@ -134,7 +134,7 @@ def permute(
         part: held-out rows.
         columns: each column's features, which are dealt out together.
         loss: of answers; more is worse.
-        row_seconds: what a row takes.
+        row_seconds: seconds of the model for one row.
         seed: of the sample and the dealing.
     """
     random = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""The family's figures, in the house style of :mod:`crisol.core.drawing.style`."""
+"""The family's figures, in the style of :mod:`crisol.core.drawing.style`."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -165,7 +165,7 @@ def _plain(value: float, _: Any) -> str:
 
 
 def importance(permuted: "Permuted", loss: str) -> Figure:
-    """How much worse the answers become without each column."""
+    """The increase of the loss when each column is permuted."""
     top = list(permuted.increase)[:MOST_BARS]
     return figures.bars(
         {name: permuted.increase[name] for name in top},
@@ -240,7 +240,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def trials(leaderboard: pd.DataFrame) -> Figure:
-    """What was tried: how good, and what it cost."""
+    """The score and the seconds of each trial."""
     done = leaderboard[leaderboard["score"].notna()].head(MOST_BARS)
     names = [
         kind if kind == "ensemble" else f"{kind}-{number}"

@@ -1,4 +1,4 @@
-"""How good answers to rows are, with intervals.
+"""Scores of predictions, with intervals.
 
 Classes: probabilities [N, K] against codes [N]. Numbers: [N] against [N]. scikit-learn and
 :mod:`crisol.core.metrics` compute; the intervals are bootstraps over groups of rows.
@@ -17,9 +17,9 @@ from crisol.core.metrics import Interval
 
 RESAMPLES = 1000
 AREA_RESAMPLES = 200
-"""Of the area under the curve, which is slower to resample."""
+"""Resamples for the area under the curve, which is slower to compute."""
 NOTHING = 1e-12
-"""What tables show as 0."""
+"""Absolute values up to it are shown as 0 in tables."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a person reads of a supervised model: headline, tables, limits."""
+"""The report of a supervised model: headline, tables, limits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ MOST_CLASSES, MOST_COLUMNS = 50, 40
 
 @dataclass(frozen=True)
 class Judged:
-    """A supervised model with its rivals, scored on the same rows.
+    """A supervised model, the baselines and the champion, scored on the same rows.
 
     Attributes:
         schema: of the training rows.
@@ -43,7 +43,7 @@ class Judged:
         said: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
         scored: name to its figures, in the same order.
         single: the algorithm's name where the model is one algorithm.
-        gains: rival to how much better the model is, in accuracy or RMSE, with its 95 % interval.
+        gains: other model to the gain over it in accuracy or RMSE, with its 95 % interval.
     """
 
     schema: Schema
@@ -179,8 +179,8 @@ def leaderboard_rows(leaderboard: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def made_do(leaderboard: "pd.DataFrame") -> list[str]:
-    """What had to do, because the search had too little time for a whole trial."""
+def short_search(leaderboard: "pd.DataFrame") -> list[str]:
+    """The limits of a model whose search had too little time for a whole trial."""
     if not len(leaderboard):
         return []
     used = leaderboard[(leaderboard["weight"] > 0) & (leaderboard["trial"] >= 0)]
@@ -192,8 +192,8 @@ def made_do(leaderboard: "pd.DataFrame") -> list[str]:
     ]
 
 
-def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
-    """What a reader has to know before trusting the figures."""
+def limits(judged: Judged, left_out: int, champion_incomparable: str) -> list[str]:
+    """The limits of the results, for the reader."""
     found = ["Made-up rows: the figures say nothing of real ones."] if judged.synthetic else []
     found += list(judged.schema.warnings)
     if left_out:
@@ -224,8 +224,8 @@ def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
     linear = linear_does(judged).strip()
     if linear:
         found.append(linear)
-    if champion_silent:
-        found.append(f"The champion was not asked, because {champion_silent}.")
+    if champion_incomparable:
+        found.append(f"The champion was not asked, because {champion_incomparable}.")
     found.append(
         "The figures hold for rows like these; the service warns of values that training never saw."
     )
@@ -250,7 +250,7 @@ def _against_guessing(judged: Judged) -> list[str]:
 
 
 def data_sentences(judged: Judged, train_rows: int, how: str, features: Sequence[str]) -> list[str]:
-    """What it was trained and tested on."""
+    """Describe the training and test rows."""
     made_up = " (synthetic: made up by code)" if judged.synthetic else ""
     target = judged.schema.target
     named = "" if target is None else f" Target: {target.name}"

@@ -1,4 +1,4 @@
-"""Which trials make the ensemble, and with what weight.
+"""The weights of trials in the ensemble.
 
 Greedy forward selection with replacement on out-of-fold answers (Caruana et al., Ensemble Selection
 from Libraries of Models, ICML 2004): start from the best, add again and again whichever trial helps
