@@ -153,6 +153,6 @@ def algorithm(name: str) -> type[Algorithm]:
     if name not in WHERE:
         raise MendableError(f"no algorithm {name!r}; there are: auto, {', '.join(WHERE)}")
     module, _, attribute = WHERE[name].partition(".")
-    found = import_module(f"crisol.models.tabular.algorithms.{module}")
+    found = import_module(f"{__package__}.algorithms.{module}")
     loaded: type[Algorithm] = getattr(found, attribute)
     return loaded

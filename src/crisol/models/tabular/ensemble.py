@@ -19,11 +19,9 @@ import numpy as np
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm
 from crisol.models.tabular.algorithms.paired import read_model
+from crisol.models.tabular.algorithms.probabilities import log_probabilities, softmax
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.schema import Task
-
-SMALLEST = 1e-7
-"""Probabilities below it are taken for it, before logarithms."""
 
 
 @dataclass(frozen=True)
@@ -176,16 +174,3 @@ def weighted_mean(answers: Floats, weights: Floats) -> Floats:
     """Σ_m w_m answers_m of [M, N, K] or [M, N], the weights [M] brought to a sum of 1."""
     mean: Floats = np.tensordot(weights / weights.sum(), answers, axes=1)
     return mean
-
-
-def log_probabilities(answers: Floats) -> Floats:
-    """Logarithms, none below that of :data:`SMALLEST`."""
-    logs: Floats = np.log(np.clip(answers, SMALLEST, 1.0))
-    return logs
-
-
-def softmax(logits: Floats) -> Floats:
-    """Probabilities [N, K] of logits [N, K]."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
-    return shares

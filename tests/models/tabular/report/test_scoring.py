@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from crisol.models.tabular.report.scoring import auc, score_classes, score_numbers
+from crisol.models.tabular.auto.metrics import auc
+from crisol.models.tabular.report.scoring import score_classes, score_numbers
 
 NAMES = ("no", "yes")
 

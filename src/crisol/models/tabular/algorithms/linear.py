@@ -18,7 +18,8 @@ from safetensors.numpy import load_file, save_file
 
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.target_scale import TargetScale, both_sides, class_codes
+from crisol.models.tabular.algorithms.probabilities import both_sides, sigmoid, softmax
+from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.linear_columns import LinearColumns
 from crisol.models.tabular.schema import Task
@@ -98,7 +99,7 @@ class Linear(Algorithm):
         score = self.columns.score(features, self._blocks) + self.bias
         if self.scale is not None:
             return self.scale.undo(score[:, 0])
-        return both_sides(_sigmoid(score[:, 0])) if score.shape[1] == 1 else _softmax(score)
+        return both_sides(sigmoid(score[:, 0])) if score.shape[1] == 1 else softmax(score)
 
     def importance(self) -> dict[str, float]:
         """Each feature's share of how much the score varies over the training rows."""
@@ -208,7 +209,7 @@ def _logistic(
         if sparse is not None:
             score += sparse @ weights[parts:]
         if outputs == 1:
-            loss, said = np.logaddexp(0, score) - truth * score, _sigmoid(score)
+            loss, said = np.logaddexp(0, score) - truth * score, sigmoid(score)
         else:
             top = score.max(axis=1, keepdims=True)
             normal = np.log(np.exp(score - top).sum(axis=1, keepdims=True)) + top
@@ -250,15 +251,3 @@ def _effects(
     mean = total / len(features)
     variance = np.maximum(square / len(features) - mean**2, 0.0)
     return mean, np.sqrt(variance).mean(axis=1)
-
-
-def _sigmoid(score: Floats) -> Floats:
-    """The logistic function, without overflow."""
-    small = np.exp(-np.abs(score))
-    return np.where(score >= 0, 1.0, small) / (1.0 + small)
-
-
-def _softmax(score: Floats) -> Floats:
-    """Probabilities [N, K] of scores."""
-    shares = np.exp(score - score.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -68,9 +68,3 @@ class TargetScale:
     def state(self) -> dict[str, float]:
         """As JSON."""
         return asdict(self)
-
-
-def both_sides(positive: NDArray[Any]) -> Floats:
-    """Probabilities [N, 2] from those [N] of the second class."""
-    second = np.asarray(positive, dtype=np.float64)
-    return np.column_stack([1.0 - second, second])

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from crisol.models.tabular.auto.worker import BEGINS, main
 from crisol.models.tabular.auto.fitting import FitOrder
-from crisol.models.tabular.auto.worker import BEGINS
 
 PATIENCE, GRACE_S = 1.5, 1.0
 """A fit that takes so many times its time and so many seconds more is killed; at the search's end
@@ -50,7 +50,7 @@ class Worker:
         self._log = log
         with log.open("ab") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "crisol.models.tabular.auto.worker", rows, results],
+                [sys.executable, "-m", main.__module__, rows, results],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,

@@ -145,6 +145,7 @@ def _association(
 ) -> dict[str, Any] | None:
     """The association of a column with the target, 0 to 1; ``None`` where it is undefined."""
     import pandas as pd
+    from scipy.stats import spearmanr
 
     known = (cells.notna() & truth.notna()).to_numpy(bool)
     if column.kind in ("text", "image") or known.sum() < 10:
@@ -158,10 +159,9 @@ def _association(
         return {"measure": "Cramér's V", "value": _cramers_v(table)}
     left = cells.astype("int64") if column.kind == "date" else cells
     if not words and numeric:
-        ranks = left.rank().to_numpy(np.float64), truth.rank().to_numpy(np.float64)
-        if min(r.std() for r in ranks) == 0:
+        if left.nunique() < 2 or truth.nunique() < 2:
             return None
-        return {"measure": "Spearman's rho", "value": float(np.corrcoef(*ranks)[0, 1])}
+        return {"measure": "Spearman's rho", "value": float(spearmanr(left, truth).statistic)}
     groups, values = (cells, truth) if words else (truth, left)
     return {
         "measure": "correlation ratio of ranks",
@@ -173,9 +173,10 @@ def _association(
 
 def _cramers_v(table: Floats) -> float:
     """Cramér's V of counts [L, K], corrected for chance (Bergsma, 2013)."""
+    from scipy.stats import chi2_contingency
+
     total = table.sum()
-    expected = np.outer(table.sum(1), table.sum(0)) / total
-    chi = float(((table - expected) ** 2 / np.maximum(expected, 1e-12)).sum() / total)
+    chi = float(chi2_contingency(table, correction=False).statistic / total)
     levels, classes = table.shape
     chi = max(0.0, chi - (levels - 1) * (classes - 1) / (total - 1))
     levels_left = levels - (levels - 1) ** 2 / (total - 1)

@@ -232,10 +232,13 @@ def _spread(values: Floats, bins: int = 60, most: float = 0.38) -> Floats:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks in [0, 1]; missing ones in the middle."""
+    from scipy.stats import rankdata
+
     there = ~np.isnan(values)
     answer = np.full(len(values), 0.5)
-    distinct, inverse = np.unique(values[there], return_inverse=True)
-    answer[there] = inverse / max(len(distinct) - 1, 1)
+    if there.any():
+        ranks = rankdata(values[there], "dense") - 1
+        answer[there] = ranks / max(ranks.max(), 1)
     return answer
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from crisol.core import metrics as shared
 from crisol.core.arrays import Floats
 from crisol.core.metrics import Interval
+from crisol.models.tabular.auto.metrics import auc
 
 RESAMPLES = 1000
 AREA_RESAMPLES = 200
@@ -125,22 +126,6 @@ def row_log_loss(truth: NDArray[np.int64], probabilities: Floats) -> Floats:
     """Negative log-probability [N] of each row's true class."""
     chosen = probabilities[np.arange(len(truth)), truth]
     return -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))
-
-
-def auc(truth: NDArray[np.int64], probabilities: Floats) -> float | None:
-    """Area under the ROC curve; of several classes the mean of each against the rest.
-
-    Returns:
-        ``None`` where no class has rows both in it and out of it.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    areas = [
-        float(roc_auc_score(truth == code, probabilities[:, code]))
-        for code in ([1] if probabilities.shape[1] == 2 else range(probabilities.shape[1]))
-        if 0 < int((truth == code).sum()) < len(truth)
-    ]
-    return float(np.mean(areas)) if areas else None
 
 
 def _share_interval(
