@@ -171,17 +171,17 @@ def _judged(
     groups: pd.Series,
     answers: HeldOutPredictions,
 ) -> Judged:
-    rivals = {
+    others = {
         LINEAR: answers.linear,
         GUESSING: answers.guessing,
         CHAMPION: answers.champion,
     }
-    said = {MODEL: answers.candidate, **answers.members}
-    said |= {name: found for name, found in rivals.items() if found is not None}
+    predicted = {MODEL: answers.candidate, **answers.members}
+    predicted |= {name: found for name, found in others.items() if found is not None}
     assert test.target is not None  # every task but clustering has one
     grouped = groups.to_numpy(str)
     scored: dict[str, Scored] = {}
-    for name, found in said.items():
+    for name, found in predicted.items():
         chief = name == MODEL
         if schema.task == "regression":
             truth = test.target.astype(np.float64)
@@ -191,7 +191,9 @@ def _judged(
             scored[name] = score_classes(codes, found, schema.classes, grouped, intervals=chief)
     members = predictor.ensemble.members
     single = members[0].algorithm if len(members) == 1 else ""
-    return Judged(schema, data.title, data.is_synthetic, test.target, grouped, said, scored, single)
+    return Judged(
+        schema, data.title, data.is_synthetic, test.target, grouped, predicted, scored, single
+    )
 
 
 def _importance(
@@ -207,10 +209,10 @@ def _importance(
     return permuted, importance.shap_of(predictor.ensemble, test.features)
 
 
-def _loss(truth: NDArray[Any], said: Floats) -> float:
-    if said.ndim == 1:
-        return float(np.sqrt(np.mean((said - truth) ** 2)))
-    return float(row_log_loss(truth.astype(np.int64), said).mean())
+def _loss(truth: NDArray[Any], predicted: Floats) -> float:
+    if predicted.ndim == 1:
+        return float(np.sqrt(np.mean((predicted - truth) ** 2)))
+    return float(row_log_loss(truth.astype(np.int64), predicted).mean())
 
 
 def _one_row(
@@ -234,10 +236,10 @@ def _metrics(judged: Judged, speed: Mapping[str, float]) -> dict[str, float]:
     found = dict(judged.scored[MODEL].metrics)
     for name, span in judged.scored[MODEL].intervals.items():
         found |= {f"{name}_low": span.low, f"{name}_high": span.high}
-    for rival in (LINEAR, GUESSING, CHAMPION):
-        if rival in judged.scored:
-            known = judged.scored[rival].metrics
-            found |= {f"{rival}.{name}": value for name, value in known.items()}
+    for other in (LINEAR, GUESSING, CHAMPION):
+        if other in judged.scored:
+            known = judged.scored[other].metrics
+            found |= {f"{other}.{name}": value for name, value in known.items()}
     return found | {"held_out_rows": float(len(judged.truth))} | dict(speed)
 
 
@@ -304,12 +306,12 @@ def _scores(judged: Judged, names: pd.DataFrame, data: DataParams) -> pd.DataFra
     likelihood = rule.metric == MEAN and not judged.regression
     scores = names.assign(truth=judged.truth)
     for column, name in (("candidate", MODEL), ("guessing", GUESSING), ("champion", CHAMPION)):
-        if name not in judged.said:
+        if name not in judged.predicted:
             continue
         if likelihood:
-            scores[column] = -row_log_loss(judged.truth.astype(np.int64), judged.said[name])
+            scores[column] = -row_log_loss(judged.truth.astype(np.int64), judged.predicted[name])
         elif rule.metric == MEAN:
-            scores[column] = -np.abs(judged.said[name] - judged.truth)
+            scores[column] = -np.abs(judged.predicted[name] - judged.truth)
         else:
             scores[column] = judged.decided(name)
     return scores

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.models.tabular.data.inference import typed
 from crisol.models.tabular.data.source_table import ROW, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
@@ -27,8 +28,6 @@ def leaks(
     data: DataParams = DataParams(),  # noqa: B008 - frozen
 ) -> list[str]:
     """:func:`warnings` of a table as it was read, whose schema was inferred with ``data``."""
-    from crisol.models.tabular.data.inference import typed
-
     rows = typed(table, schema, data)
     target = schema.target
     return warnings(rows if target is None else rows[rows[target.name].notna()], schema)

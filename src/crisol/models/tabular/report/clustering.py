@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.core.drawing import figures
+from crisol.core.errors import MendableError
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.tabular.algorithm import FitContext, algorithm
 from crisol.models.tabular.features.cluster_space import ClusterSpace
@@ -78,8 +79,8 @@ def judge(
     )
     incomparable = "" if champion is None else why_incomparable(champion.encoder, predictor.encoder)
     if champion is not None and not incomparable:
-        said = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
-        scores["champion"] = silhouettes(points, said)
+        predicted = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
+        scores["champion"] = silhouettes(points, predicted)
     metrics = _metrics(points, labels, scores)
     metrics["stability"] = stability(predictor, train, test)
     return Clustered(
@@ -115,15 +116,13 @@ def stability(predictor: "TabularPredictor", train: Part, test: Part) -> float:
     """
     from sklearn.metrics import adjusted_rand_score
 
-    from crisol.core.errors import MendableError
-
     member = predictor.ensemble.members[0]
     settings = dict(member.settings)
     found = getattr(member.models[0], "centres", None)
     if member.algorithm == "kmeans" and found is not None:
         settings["clusters"] = len(found)
     order = np.random.default_rng(0).permutation(len(train))[:STABILITY_ROWS]
-    said = []
+    predicted = []
     for seed, half in enumerate(np.array_split(order, 2)):
         context = FitContext("clustering", (), seed=seed, threads=1, train=TrainParams())
         checked = SETTINGS[member.algorithm].model_validate(settings)
@@ -131,8 +130,8 @@ def stability(predictor: "TabularPredictor", train: Part, test: Part) -> float:
             fit = algorithm(member.algorithm).fit(checked, train.take(np.sort(half)), None, context)
         except MendableError:
             return 0.0
-        said.append(fit.model.predict(test.features))
-    return float(adjusted_rand_score(*said))
+        predicted.append(fit.model.predict(test.features))
+    return float(adjusted_rand_score(*predicted))
 
 
 def _metrics(points: Floats, labels: NDArray[np.int64], scores: pd.DataFrame) -> dict[str, float]:

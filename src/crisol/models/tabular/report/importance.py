@@ -55,7 +55,7 @@ class Shap:
     Attributes:
         member: its name.
         weight: its share in the ensemble.
-        values: [N, F], of several classes those of the class each row is said to be of.
+        values: [N, F], of several classes those of the predicted class of each row.
         names: F.
         features: the N rows.
     """
@@ -188,8 +188,8 @@ def shap_of(ensemble: "Ensemble", features: Features, *, seed: int = 0) -> Shap 
             continue
         values, names = found
         if values.ndim == 3:
-            said = model.predict(sample).argmax(axis=1)
-            values = values[np.arange(count), :, said]
+            predicted = model.predict(sample).argmax(axis=1)
+            values = values[np.arange(count), :, predicted]
         return Shap(member.name, member.weight, values, names, sample)
     return None
 

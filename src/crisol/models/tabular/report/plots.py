@@ -44,9 +44,9 @@ def supervised(
             matrix = confusion_matrix(truth, judged.decided(MODEL), np.arange(len(names)))
             drawn["confusion"] = figures.confusion(matrix, names)
         bins = {
-            name: reliability_bins(truth, judged.said[name])
+            name: reliability_bins(truth, judged.predicted[name])
             for name in (MODEL, LINEAR)
-            if name in judged.said
+            if name in judged.predicted
         }
         drawn["reliability"] = figures.reliability(bins)
         drawn["roc_and_precision"] = roc_and_precision(judged)
@@ -90,12 +90,12 @@ def roc_and_precision(judged: Judged) -> Figure:
     names, truth = judged.schema.classes, judged.truth
     curves: list[tuple[str, NDArray[np.bool_], Floats]] = []
     if len(names) == 2:
-        there = [name for name in (MODEL, LINEAR) if name in judged.said]
-        curves += [(name, truth == 1, judged.said[name][:, 1]) for name in there]
+        there = [name for name in (MODEL, LINEAR) if name in judged.predicted]
+        curves += [(name, truth == 1, judged.predicted[name][:, 1]) for name in there]
         about = f"{names[1]!r} against {names[0]!r}"
     else:
         often = np.argsort(-np.bincount(truth, minlength=len(names)), kind="stable")
-        model = judged.said[MODEL]
+        model = judged.predicted[MODEL]
         curves += [(names[code], truth == code, model[:, code]) for code in often[:MOST_CURVES]]
         about = "each class against the rest"
     figure = canvas(9.6, 4.6)
@@ -129,23 +129,23 @@ def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def predicted_and_true(judged: Judged) -> Figure:
     """Predictions against the truth, and what is missed."""
-    truth, said = judged.truth, judged.said[MODEL]
+    truth, predicted = judged.truth, judged.predicted[MODEL]
     rows = np.arange(len(truth))
     if len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     figure = canvas(9.6, 4.6)
     left, right = figure.subplots(1, 2)
-    low = float(min(truth.min(), said.min()))
-    high = float(max(truth.max(), said.max()))
+    low = float(min(truth.min(), predicted.min()))
+    high = float(max(truth.max(), predicted.max()))
     left.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle="--", label="perfect")
     size = float(np.clip(4000 / len(rows), 3, 20))
-    left.scatter(truth[rows], said[rows], s=size, alpha=0.45, linewidths=0, color=COLOURS[0])
-    errors = said - truth
+    left.scatter(truth[rows], predicted[rows], s=size, alpha=0.45, linewidths=0, color=COLOURS[0])
+    errors = predicted - truth
     wide = float(np.quantile(np.abs(errors), 0.995)) or 1.0
     edges = np.linspace(-wide, wide, int(np.clip(len(truth) / 8, 15, 61)))
     for name, colour in ((MODEL, COLOURS[0]), (LINEAR, COLOURS[1])):
-        if name in judged.said:
-            missed = judged.said[name] - truth
+        if name in judged.predicted:
+            missed = judged.predicted[name] - truth
             right.hist(missed, bins=edges, histtype="step", linewidth=1.8, color=colour, label=name)
     target = judged.schema.target
     name = target.name if target is not None else "target"

@@ -81,18 +81,18 @@ def predict_all(
     seconds = (time.perf_counter() - began) / max(len(test), 1)
     linear = baselines.fit_linear(train, schema.task, schema.classes)
     incomparable = "" if champion is None else why_incomparable(champion.encoder, predictor.encoder)
-    said = None
+    predicted = None
     if champion is not None and not incomparable:
         features = champion.encoder.transform(rows, images if len(images) else None)
-        said = in_chunks(champion.ensemble.predict, features)
-        said = _in_order(said, champion.encoder.schema.classes, schema.classes)
+        predicted = in_chunks(champion.ensemble.predict, features)
+        predicted = _in_order(predicted, champion.encoder.schema.classes, schema.classes)
     return HeldOutPredictions(
         candidate,
         members,
         baselines.guess(train, schema.classes, len(test)),
         None if linear is None else linear.predict(test.features),
         {} if linear is None or schema.task != "text" else _words(linear, schema.classes),
-        said,
+        predicted,
         incomparable,
         seconds,
     )
@@ -128,10 +128,10 @@ def _of_ensemble(ensemble: "Ensemble", features: Features) -> tuple[Floats, dict
     """Predictions of the ensemble and of each member; each member predicts once."""
     if len(ensemble.members) == 1:
         return in_chunks(ensemble.predict, features), {}
-    said = np.stack([in_chunks(member.predict, features) for member in ensemble.members])
-    order = sorted(range(len(said)), key=lambda place: -ensemble.members[place].weight)
-    names = {ensemble.members[place].name: said[place] for place in order[:MOST_MEMBERS]}
-    return ensemble.combine(said), names
+    predicted = np.stack([in_chunks(member.predict, features) for member in ensemble.members])
+    order = sorted(range(len(predicted)), key=lambda place: -ensemble.members[place].weight)
+    names = {ensemble.members[place].name: predicted[place] for place in order[:MOST_MEMBERS]}
+    return ensemble.combine(predicted), names
 
 
 def in_chunks(answer: Callable[[Features], Floats], features: Features) -> Floats:
@@ -143,14 +143,14 @@ def in_chunks(answer: Callable[[Features], Floats], features: Features) -> Float
         return np.concatenate(list(threads.map(answer, chunks)))
 
 
-def _in_order(said: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
+def _in_order(predicted: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
     """Probabilities in the order of the wanted classes; 0 for those that it does not know."""
     if own == wanted:
-        return said
-    answer = np.zeros((len(said), len(wanted)))
+        return predicted
+    answer = np.zeros((len(predicted), len(wanted)))
     for place, name in enumerate(wanted):
         if name in own:
-            answer[:, place] = said[:, own.index(name)]
+            answer[:, place] = predicted[:, own.index(name)]
     total = answer.sum(axis=1, keepdims=True)
     even = np.full_like(answer, 1 / len(wanted))
     shares: Floats = np.divide(answer, total, out=even, where=total > 0)

@@ -54,20 +54,20 @@ def score_classes(
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    said = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     codes = np.arange(len(names))
     precision, recall, f1, count = precision_recall_fscore_support(
-        truth, said, labels=codes, zero_division=0
+        truth, predicted, labels=codes, zero_division=0
     )
     there = count > 0
     losses = row_log_loss(truth, probabilities)
     found = {
-        "accuracy": shared.accuracy(truth, said),
+        "accuracy": shared.accuracy(truth, predicted),
         "balanced_accuracy": float(recall[there].mean()),
         "precision": float(precision[there].mean()),
         "recall": float(recall[there].mean()),
         "f1": float(f1[there].mean()),
-        "mcc": shared.mcc(truth, said),
+        "mcc": shared.mcc(truth, predicted),
         "log_loss": float(losses.mean()),
         "brier": float(((probabilities - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean()),
         "ece": shared.expected_calibration_error(truth, probabilities),
@@ -91,7 +91,7 @@ def score_classes(
     if not intervals:
         return Scored(found, {}, table)
     spans = {
-        "accuracy": _share_interval(truth, said, groups),
+        "accuracy": _share_interval(truth, predicted, groups),
         "log_loss": shared.bootstrap_interval(losses, losses, groups, "mean"),
     }
     if area is not None:
@@ -100,17 +100,17 @@ def score_classes(
 
 
 def score_numbers(
-    truth: Floats, said: Floats, groups: NDArray[Any] | None = None, *, intervals: bool = True
+    truth: Floats, predicted: Floats, groups: NDArray[Any] | None = None, *, intervals: bool = True
 ) -> Scored:
     """Every figure of a regression; ``r2`` is left out where the truth never changes."""
-    errors = said - truth
+    errors = predicted - truth
     found = {
-        "rmse": shared.rmse(truth, said),
-        "mae": shared.mae(truth, said),
+        "rmse": shared.rmse(truth, predicted),
+        "mae": shared.mae(truth, predicted),
         "mse": float(np.mean(errors**2)),
         "median_absolute_error": float(np.median(np.abs(errors))),
     }
-    r2 = shared.r2(truth, said)
+    r2 = shared.r2(truth, predicted)
     names = ["rmse", "mae"]
     if np.isfinite(r2):
         found["r2"] = r2
@@ -118,7 +118,7 @@ def score_numbers(
     if not intervals:
         return Scored(found)
     return Scored(
-        found, {name: shared.bootstrap_interval(truth, said, groups, name) for name in names}
+        found, {name: shared.bootstrap_interval(truth, predicted, groups, name) for name in names}
     )
 
 
@@ -129,13 +129,13 @@ def row_log_loss(truth: NDArray[np.int64], probabilities: Floats) -> Floats:
 
 
 def _share_interval(
-    truth: NDArray[np.int64], said: NDArray[np.int64], groups: NDArray[Any] | None
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], groups: NDArray[Any] | None
 ) -> Interval:
     """The interval of accuracy; where every row is right, or wrong, a bootstrap knows no doubt.
 
     Then it is the exact one of Clopper and Pearson (1934), with groups in the place of rows.
     """
-    found = shared.bootstrap_interval(truth, said, groups, "accuracy")
+    found = shared.bootstrap_interval(truth, predicted, groups, "accuracy")
     if 0 < found.value < 1:
         return found
     count = len(truth) if groups is None else len(np.unique(groups))

@@ -40,7 +40,7 @@ class Judged:
         synthetic: whether it is made up.
         truth: codes or numbers [N].
         groups: [N] what the intervals resample.
-        said: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
+        predicted: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
         scored: name to its figures, in the same order.
         single: the algorithm's name where the model is one algorithm.
         gains: other model to the gain over it in accuracy or RMSE, with its 95 % interval.
@@ -51,14 +51,14 @@ class Judged:
     synthetic: bool
     truth: NDArray[Any]
     groups: NDArray[Any]
-    said: dict[str, Floats]
+    predicted: dict[str, Floats]
     scored: dict[str, Scored]
     single: str
     gains: dict[str, Interval] = field(init=False)
 
     def __post_init__(self) -> None:
-        rivals = [name for name in (LINEAR, GUESSING, CHAMPION) if name in self.said]
-        object.__setattr__(self, "gains", {name: self._gain(name) for name in rivals})
+        others = [name for name in (LINEAR, GUESSING, CHAMPION) if name in self.predicted]
+        object.__setattr__(self, "gains", {name: self._gain(name) for name in others})
 
     @property
     def regression(self) -> bool:
@@ -67,8 +67,8 @@ class Judged:
 
     def decided(self, name: str) -> NDArray[Any]:
         """Class codes or numbers [N]."""
-        said = self.said[name]
-        return said if self.regression else said.argmax(axis=1)
+        predicted = self.predicted[name]
+        return predicted if self.regression else predicted.argmax(axis=1)
 
     def _gain(self, other: str) -> Interval:
         metric, sign = ("rmse", -1.0) if self.regression else ("accuracy", 1.0)
