@@ -12,7 +12,7 @@ from crisol.models.tabular.settings import BoostingSettings
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLD_EVERY = 10
+HISTORY_EVERY = 10
 """Iterations between two rows of the history."""
 
 
@@ -63,7 +63,7 @@ def boost(
             best, best_loss = done, loss
         stop = not found or (loss is not None and done - best >= settings.stopping_rounds)
         in_time = context.seconds_left > 0
-        if done % TOLD_EVERY == 1 or stop or not in_time or done == settings.max_iterations:
+        if done % HISTORY_EVERY == 1 or stop or not in_time or done == settings.max_iterations:
             row = {"label": context.label, "epoch": done, "train_loss": train_loss()}
             rows.append(row if loss is None else row | {"valid_loss": loss})
         if stop:

@@ -83,7 +83,7 @@ class Search:
         self.trials: list[SearchTrial] = []
         self._round: list[SearchTrial] = []
         self._best: SearchTrial | None = None
-        self._told = 0
+        self._reported = 0
         self._fallbacks = [] if first is None else [first]
         self._assigned: dict[str, SearchTrial] = {}
 
@@ -132,7 +132,7 @@ class Search:
             )
             logger.warning("%s: %s", chosen.name, chosen.reason)
             self.trials.append(chosen)
-            self._tell(chosen)
+            self._report(chosen)
 
     def _portfolio(self) -> Sequence[Entry]:
         most = self._plan.auto.max_trials
@@ -221,7 +221,7 @@ class Search:
             for reply in pool.wait(self._budget.end):
                 self._record(reply)
                 self._prune(trials, best)
-            self._tell_progress()
+            self._report_progress()
             self._close_finished(trials, best)
             if self._budget.left <= 0:
                 break
@@ -304,9 +304,9 @@ class Search:
                 trial.state = "complete"
                 if self._best is None or self._loss(trial) < self._loss(self._best):
                     self._best = trial
-        while self._told < len(self.trials) and self.trials[self._told].state != "waiting":
-            self._tell(self.trials[self._told])
-            self._told += 1
+        while self._reported < len(self.trials) and self.trials[self._reported].state != "waiting":
+            self._report(self.trials[self._reported])
+            self._reported += 1
 
     def _loss(self, trial: SearchTrial) -> float:
         losses = trial.losses
@@ -316,7 +316,7 @@ class Search:
     def _best_loss(self) -> float:
         return float("inf") if self._best is None else self._loss(self._best)
 
-    def _tell(self, trial: SearchTrial) -> None:
+    def _report(self, trial: SearchTrial) -> None:
         assert trial.state != "waiting"
         value = self._loss(trial) if trial.fits else None
         name = self._plan.metric
@@ -340,7 +340,7 @@ class Search:
             )
         )
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         done = self._budget.fraction
         most = self._plan.auto.max_trials
         if most is not None:

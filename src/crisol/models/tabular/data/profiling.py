@@ -53,13 +53,13 @@ def profile(
     target = schema.target
     columns = []
     for column in schema.columns:
-        told = _told(column)
+        facts = _schema_facts(column)
         if column.role != "ignore":
-            told |= _content(rows[column.name], some[column.name], column)
+            facts |= _content(rows[column.name], some[column.name], column)
             if target is not None and column.name != target.name:
-                told["association"] = _association(some[column.name], some[target.name], column,
+                facts["association"] = _association(some[column.name], some[target.name], column,
                                                    numeric=schema.task == "regression")  # fmt: skip
-        columns.append(told)
+        columns.append(facts)
     hashes = pd.util.hash_pandas_object(table.frame[table.columns], index=False)
     parts = table.frame[PART].value_counts()
     found: dict[str, Any] = _finite(
@@ -77,7 +77,7 @@ def profile(
     return found
 
 
-def _told(column: Column) -> dict[str, Any]:
+def _schema_facts(column: Column) -> dict[str, Any]:
     """The schema's facts about a column."""
     return {
         "name": column.name,
