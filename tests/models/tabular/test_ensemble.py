@@ -8,7 +8,7 @@ import pytest
 from tests.models.tabular.algorithms.tables import context, part
 
 from crisol.models.tabular.algorithm import algorithm
-from crisol.models.tabular.ensemble import Ensemble, Member, Stack
+from crisol.models.tabular.ensemble import Ensemble, Member, SecondLevel
 from crisol.models.tabular.settings import SETTINGS
 
 
@@ -37,7 +37,7 @@ def test_the_answer_is_the_weighted_mean_of_fold_means(members: list[Member]) ->
 
 def test_a_stack_of_classes_is_a_logarithmic_pool(members: list[Member]) -> None:
     rows = part(50, "classification", seed=5, texts=False).features
-    stack = Stack((0.5, 1.5), (0.1, -0.1))
+    stack = SecondLevel((0.5, 1.5), (0.1, -0.1))
     answer = Ensemble("classification", members, stack).predict(rows)
     odds = sum(
         slope * (np.log(p[:, 1]) - np.log(p[:, 0]))
@@ -49,12 +49,12 @@ def test_a_stack_of_classes_is_a_logarithmic_pool(members: list[Member]) -> None
 
 def test_a_stack_of_numbers_is_linear() -> None:
     answers = np.array([[1.0, 2.0], [10.0, 20.0]])
-    np.testing.assert_allclose(Stack((2.0, 0.5), (1.0,)).combine(answers), [8.0, 15.0])
+    np.testing.assert_allclose(SecondLevel((2.0, 0.5), (1.0,)).combine(answers), [8.0, 15.0])
 
 
-@pytest.mark.parametrize("stack", [None, Stack((0.5, 0.6), (0.0, 0.1))])
+@pytest.mark.parametrize("stack", [None, SecondLevel((0.5, 0.6), (0.0, 0.1))])
 def test_written_and_read_it_answers_the_same(
-    members: list[Member], stack: Stack | None, tmp_path: Path
+    members: list[Member], stack: SecondLevel | None, tmp_path: Path
 ) -> None:
     ensemble = Ensemble("classification", members, stack)
     state = json.loads(json.dumps(ensemble.write(tmp_path)))

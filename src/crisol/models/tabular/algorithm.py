@@ -13,9 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
@@ -40,7 +38,7 @@ WHERE = {
     "kmeans": "kmeans.KMeans",
     "hdbscan": "hdbscan.HDBSCAN",
 }
-"""Where each algorithm lives in :mod:`crisol.models.tabular.algorithms`."""
+"""The module and class of each algorithm in :mod:`crisol.models.tabular.algorithms`."""
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the budget is spent
@@ -52,12 +50,12 @@ class FitContext:
     """The circumstances of one fit.
 
     Attributes:
-        task: what is learned.
+        task: the kind of target.
         classes: the K classes of the target; empty where it is a number.
         seed: of everything random.
         threads: processor threads the fit may use.
         deadline: :func:`time.monotonic` seconds after which to stop with what there is, or to raise
-            :class:`OutOfTime`; ``None``: no limit. Look often: somebody kills those who do not.
+            :class:`OutOfTime`; ``None``: no limit. A fit that runs far beyond it is killed.
         train: of networks: the shared loop's parameters. Those that were not set by the person
             (``train.model_fields_set``) are the algorithm's to choose.
         checkpoints: folder for resumable state, or ``None``.
@@ -113,7 +111,7 @@ class Algorithm(ABC):
         """
 
     @abstractmethod
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K] of the classes, numbers [N], or cluster numbers [N] (-1: none)."""
 
     @abstractmethod
@@ -131,7 +129,7 @@ class Algorithm(ABC):
 
     @classmethod
     def packages(cls) -> tuple[str, ...]:
-        """What a bundle installs for it beside numpy, such as ``("lightgbm",)``."""
+        """The packages that a bundle installs for it beside numpy, such as ``("lightgbm",)``."""
         return ()
 
     def importance(self) -> dict[str, float] | None:
@@ -141,7 +139,7 @@ class Algorithm(ABC):
     def shap(
         self,
         features: Features,  # noqa: ARG002
-    ) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    ) -> tuple[Floats, tuple[str, ...]] | None:
         """Exact SHAP values [N, F] or [N, F, K] on the model's own scale with F names, if quick."""
         return None
 
@@ -155,6 +153,6 @@ def algorithm(name: str) -> type[Algorithm]:
     if name not in WHERE:
         raise MendableError(f"no algorithm {name!r}; there are: auto, {', '.join(WHERE)}")
     module, _, attribute = WHERE[name].partition(".")
-    found = import_module(f"crisol.models.tabular.algorithms.{module}")
+    found = import_module(f"{__package__}.algorithms.{module}")
     loaded: type[Algorithm] = getattr(found, attribute)
     return loaded

@@ -53,7 +53,7 @@ EXAMPLE_ROW: Mapping[str, Cell] = {
 
 
 class Explanation(Contract):
-    """Why: what each column adds to the base (sampled Shapley values).
+    """The contribution of each column to the answer (sampled Shapley values).
 
     The base and all contributions add up to the predicted number, or to the probability of the
     predicted class.
@@ -64,7 +64,7 @@ class Explanation(Contract):
 
 
 class Notice(Contract):
-    """What of a row training did not show; the row is answered all the same."""
+    """A value of a row that the training rows did not have; the row is answered all the same."""
 
     field: str = Field(description="The column.")
     message: str
@@ -144,7 +144,7 @@ def row_type(schema: Schema) -> Any:
     cells = {column.name: NotRequired[_cell_type(column)] for column in schema.features}
     row = TypedDict("Row", cells)  # type: ignore[misc]
     row.__doc__ = "One row; a column that is not named, or null, has no value."
-    row.__pydantic_config__ = ConfigDict(extra="forbid")
+    row.__pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[attr-defined]
     return Annotated[row, AfterValidator(_not_empty), Field(json_schema_extra={"minProperties": 1})]
 
 
@@ -152,7 +152,7 @@ def response_type(schema: Schema) -> type[BaseModel]:
     """The answer of the task; of few classes it lists them."""
     row: type[BaseModel] = _ANSWERS[schema.task]
     if row is ClassPrediction and len(schema.classes) <= MANY_CLASSES:
-        told = {"enum": list(schema.classes)}
+        told: dict[str, Any] = {"enum": list(schema.classes)}
         meaning = ClassPrediction.model_fields["prediction"].description
         row = create_model(
             "ClassPrediction",
@@ -222,7 +222,7 @@ def _cell_type(column: Column) -> Any:
 
 
 def describe(column: Column) -> str:
-    """What training showed of a column, for the API page."""
+    """Describe a column by its training rows, for the API page."""
     match column.kind:
         case "number":
             whole = "A whole number" if column.integer else "A number"
@@ -289,7 +289,7 @@ def _date_check(column: Column) -> Callable[[str], str]:
 
 
 def _word_taker(column: Column) -> Callable[[Any], Any]:
-    """What makes a whole number or a boolean the word that the column has for it."""
+    """A function that turns a whole number or a boolean into the column's word for it."""
     known = frozenset(column.categories)
 
     def take(cell: Any) -> Any:

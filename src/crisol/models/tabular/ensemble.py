@@ -1,8 +1,8 @@
-"""What a trained tabular model is: members that answer together.
+"""The trained model: members whose answers are combined.
 
 A member is one algorithm with one set of settings, fitted on each fold; its answer is the mean of
 its fold models. The ensemble's answer is the weighted mean of its members', or what a second level
-makes of them (:class:`Stack`). One algorithm alone is an ensemble of one.
+makes of them (:class:`SecondLevel`). One algorithm alone is an ensemble of one.
 
 Nothing here trains: a bundle loads this module, which needs numpy and what the members need.
 
@@ -15,15 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm
 from crisol.models.tabular.algorithms.paired import read_model
+from crisol.models.tabular.algorithms.probabilities import log_probabilities, softmax
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.schema import Task
-
-SMALLEST = 1e-7
-"""Probabilities below it are taken for it, before logarithms."""
 
 
 @dataclass(frozen=True)
@@ -44,16 +42,16 @@ class Member:
     models: tuple[Algorithm, ...]
     weight: float = 1.0
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K], numbers [N] or clusters [N]."""
         if len(self.models) == 1:
             return self.models[0].predict(features)
-        mean: NDArray[np.float64] = np.mean([m.predict(features) for m in self.models], axis=0)
+        mean: Floats = np.mean([m.predict(features) for m in self.models], axis=0)
         return mean
 
 
 @dataclass(frozen=True)
-class Stack:
+class SecondLevel:
     """A second level: a linear model on the members' log-probabilities, or on their numbers.
 
     Classes: softmax of ``Σ_m slopes_m log p_m + offsets`` (the logarithmic opinion pool with an
@@ -67,11 +65,11 @@ class Stack:
     slopes: tuple[float, ...]
     offsets: tuple[float, ...]
 
-    def combine(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    def combine(self, answers: Floats) -> Floats:
         """[N, K] or [N] from the members' answers [M, N, K] or [M, N]."""
         slopes, offsets = np.asarray(self.slopes), np.asarray(self.offsets)
         if answers.ndim == 2:
-            numbers: NDArray[np.float64] = slopes @ answers + offsets[0]
+            numbers: Floats = slopes @ answers + offsets[0]
             return numbers
         logits = np.einsum("m,mnk->nk", slopes, log_probabilities(answers)) + offsets
         return softmax(logits)
@@ -86,19 +84,21 @@ class Ensemble:
         stack: combines the answers; ``None``: their weighted mean.
     """
 
-    def __init__(self, task: Task, members: Sequence[Member], stack: Stack | None = None) -> None:
+    def __init__(
+        self, task: Task, members: Sequence[Member], stack: SecondLevel | None = None
+    ) -> None:
         if not members:
             raise ValueError("members: an ensemble has at least one")
         self.task, self.members, self.stack = task, tuple(members), stack
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """Probabilities [N, K] of the classes, numbers [N], or cluster numbers [N] (-1: none)."""
         if len(self.members) == 1 and self.stack is None:
             return self.members[0].predict(features)
         answers = np.stack([member.predict(features) for member in self.members])
         return self.combine(answers)
 
-    def combine(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
+    def combine(self, answers: Floats) -> Floats:
         """The ensemble's answer from its members' [M, N, K] or [M, N]."""
         if self.stack is not None:
             return self.stack.combine(answers)
@@ -120,7 +120,7 @@ class Ensemble:
         return {name: share / total for name, share in shares.items()} if total else None
 
     def packages(self) -> tuple[str, ...]:
-        """What a bundle installs for it beside numpy, sorted."""
+        """The packages that a bundle installs for it beside numpy, sorted."""
         return tuple(sorted({p for member in self.members for p in member.models[0].packages()}))
 
     def write(self, directory: Path) -> dict[str, Any]:
@@ -164,28 +164,13 @@ class Ensemble:
             )
             for kept in state["members"]
         ]
-        stack = state["stack"] and Stack(
+        stack = state["stack"] and SecondLevel(
             tuple(state["stack"]["slopes"]), tuple(state["stack"]["offsets"])
         )
         return cls(state["task"], members, stack)
 
 
-def weighted_mean(
-    answers: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_mean(answers: Floats, weights: Floats) -> Floats:
     """Σ_m w_m answers_m of [M, N, K] or [M, N], the weights [M] brought to a sum of 1."""
-    mean: NDArray[np.float64] = np.tensordot(weights / weights.sum(), answers, axes=1)
+    mean: Floats = np.tensordot(weights / weights.sum(), answers, axes=1)
     return mean
-
-
-def log_probabilities(answers: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Logarithms, none below that of :data:`SMALLEST`."""
-    logs: NDArray[np.float64] = np.log(np.clip(answers, SMALLEST, 1.0))
-    return logs
-
-
-def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities [N, K] of logits [N, K]."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: NDArray[np.float64] = powers / powers.sum(axis=-1, keepdims=True)
-    return shares

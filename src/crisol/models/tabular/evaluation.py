@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, GateRule, Report
 from crisol.models.tabular.data import leakage
 from crisol.models.tabular.data.parts import TEST, TRAIN
@@ -16,8 +17,14 @@ from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.report import clustering, importance, plots, supervised
-from crisol.models.tabular.report.predictions import Answers, ask
-from crisol.models.tabular.report.scoring import Scored, row_log_loss, score_classes, score_numbers
+from crisol.models.tabular.report.predictions import HeldOutPredictions, predict_all
+from crisol.models.tabular.report.scoring import (
+    Scored,
+    rounded,
+    row_log_loss,
+    score_classes,
+    score_numbers,
+)
 from crisol.models.tabular.report.supervised import CHAMPION, GUESSING, LINEAR, MODEL, Judged
 from crisol.models.tabular.schema import Schema
 
@@ -30,7 +37,7 @@ MEAN = "mean"
 
 
 def gate_rule(schema: Schema, data: DataParams) -> GateRule:
-    """How the gate compares: what the person set, or a rule by the task.
+    """The gate's rule: the one that was set, or a default by the task.
 
     Numbers are compared by R², which orders models on the same rows as RMSE does, and for which a
     tolerance means the same whatever the unit.
@@ -81,7 +88,7 @@ def evaluate(
     speed = _one_row(predictor, held_out, pictures)
     if schema.task == "clustering":
         return _clustering(predictor, champion, train, test, held_out, schema, data, names, speed)
-    answers = ask(predictor, champion, train, test, held_out, images)
+    answers = predict_all(predictor, champion, train, test, held_out, images)
     judged = _judged(predictor, schema, data, test, names["group"], answers)
     permuted, shap = _importance(predictor, test, answers)
     metrics = _metrics(judged, speed)
@@ -102,8 +109,8 @@ def evaluate(
         ),
         limits=[
             *leakage.across(rows, parts, schema),
-            *supervised.made_do(leaderboard),
-            *supervised.limits(judged, left_out, answers.champion_silent),
+            *supervised.short_search(leaderboard),
+            *supervised.limits(judged, left_out, answers.champion_incomparable),
         ],
         synthetic=data.is_synthetic,
     )
@@ -112,7 +119,7 @@ def evaluate(
 
 
 def how_held_out(rows: pd.DataFrame, schema: Schema, data: DataParams) -> str:
-    """How the rows were split, in a few words."""
+    """Describe in a few words how the rows were split."""
     kind = data.split.kind
     if kind == "auto":
         given = set(rows[PART].dropna()) >= {TRAIN, TEST}
@@ -142,32 +149,35 @@ def _judged(
     data: DataParams,
     test: Part,
     groups: pd.Series,
-    answers: Answers,
+    answers: HeldOutPredictions,
 ) -> Judged:
-    rivals = {
+    others = {
         LINEAR: answers.linear,
         GUESSING: answers.guessing,
         CHAMPION: answers.champion,
     }
-    said = {MODEL: answers.candidate, **answers.members}
-    said |= {name: found for name, found in rivals.items() if found is not None}
+    predicted = {MODEL: answers.candidate, **answers.members}
+    predicted |= {name: found for name, found in others.items() if found is not None}
     assert test.target is not None  # every task but clustering has one
     grouped = groups.to_numpy(str)
     scored: dict[str, Scored] = {}
-    for name, found in said.items():
+    for name, found in predicted.items():
         chief = name == MODEL
         if schema.task == "regression":
-            scored[name] = score_numbers(test.target, found, grouped, intervals=chief)
+            truth = test.target.astype(np.float64)
+            scored[name] = score_numbers(truth, found, grouped, intervals=chief)
         else:
             codes = test.target.astype(np.int64)
             scored[name] = score_classes(codes, found, schema.classes, grouped, intervals=chief)
     members = predictor.ensemble.members
     single = members[0].algorithm if len(members) == 1 else ""
-    return Judged(schema, data.title, data.is_synthetic, test.target, grouped, said, scored, single)
+    return Judged(
+        schema, data.title, data.is_synthetic, test.target, grouped, predicted, scored, single
+    )
 
 
 def _importance(
-    predictor: "TabularPredictor", test: Part, answers: Answers
+    predictor: "TabularPredictor", test: Part, answers: HeldOutPredictions
 ) -> tuple[importance.Permuted | None, importance.Shap | None]:
     """Permutation importance of the whole, SHAP values of a member; neither of a single column."""
     columns = predictor.encoder.columns
@@ -179,10 +189,10 @@ def _importance(
     return permuted, importance.shap_of(predictor.ensemble, test.features)
 
 
-def _loss(truth: NDArray[Any], said: NDArray[np.float64]) -> float:
-    if said.ndim == 1:
-        return float(np.sqrt(np.mean((said - truth) ** 2)))
-    return float(row_log_loss(truth.astype(np.int64), said).mean())
+def _loss(truth: NDArray[Any], predicted: Floats) -> float:
+    if predicted.ndim == 1:
+        return float(np.sqrt(np.mean((predicted - truth) ** 2)))
+    return float(row_log_loss(truth.astype(np.int64), predicted).mean())
 
 
 def _one_row(
@@ -206,10 +216,10 @@ def _metrics(judged: Judged, speed: Mapping[str, float]) -> dict[str, float]:
     found = dict(judged.scored[MODEL].metrics)
     for name, span in judged.scored[MODEL].intervals.items():
         found |= {f"{name}_low": span.low, f"{name}_high": span.high}
-    for rival in (LINEAR, GUESSING, CHAMPION):
-        if rival in judged.scored:
-            known = judged.scored[rival].metrics
-            found |= {f"{rival}.{name}": value for name, value in known.items()}
+    for other in (LINEAR, GUESSING, CHAMPION):
+        if other in judged.scored:
+            known = judged.scored[other].metrics
+            found |= {f"{other}.{name}": value for name, value in known.items()}
     return found | {"held_out_rows": float(len(judged.truth))} | dict(speed)
 
 
@@ -250,21 +260,22 @@ def _optimism(judged: Judged, forecasts: pd.DataFrame) -> dict[str, list[dict[st
     """The out-of-fold figures beside the held-out ones: far apart, the rows differ in kind."""
     if not len(forecasts):
         return {}
+    names: tuple[str, ...]
     if judged.regression:
-        truth, said = forecasts["truth"].to_numpy(float), forecasts["answer"].to_numpy(float)
-        inside, outside = score_numbers(truth, said, intervals=False), judged.scored[MODEL]
-        names = supervised.NUMBER_COLUMNS
+        numbers = (forecasts[name].to_numpy(np.float64) for name in ("truth", "answer"))
+        inside, names = score_numbers(*numbers, intervals=False), supervised.NUMBER_COLUMNS
     else:
-        columns = [f"p_{code}" for code in range(len(judged.schema.classes))]
-        known = {word: code for code, word in enumerate(judged.schema.classes)}
-        codes = forecasts["truth"].astype(object).map(known).to_numpy(np.int64)
-        said = forecasts[columns].to_numpy(float)
-        inside = score_classes(codes, said, judged.schema.classes, intervals=False)
-        outside, names = judged.scored[MODEL], supervised.CLASS_COLUMNS
+        classes = judged.schema.classes
+        known = {word: code for code, word in enumerate(classes)}
+        codes = np.asarray(forecasts["truth"].astype(object).map(known), np.int64)
+        probabilities = forecasts[[f"p_{code}" for code in range(len(classes))]].to_numpy(float)
+        inside = score_classes(codes, probabilities, classes, intervals=False)
+        names = supervised.CLASS_COLUMNS
+    outside = judged.scored[MODEL]
     return {
         "Training rows out of fold, and held-out rows": [
-            {"rows": supervised.OUT_OF_FOLD, **supervised.rounded(inside.metrics, names)},
-            {"rows": "held out", **supervised.rounded(outside.metrics, names)},
+            {"rows": supervised.OUT_OF_FOLD, **rounded(inside.metrics, names)},
+            {"rows": "held out", **rounded(outside.metrics, names)},
         ]
     }
 
@@ -275,12 +286,12 @@ def _scores(judged: Judged, names: pd.DataFrame, data: DataParams) -> pd.DataFra
     likelihood = rule.metric == MEAN and not judged.regression
     scores = names.assign(truth=judged.truth)
     for column, name in (("candidate", MODEL), ("guessing", GUESSING), ("champion", CHAMPION)):
-        if name not in judged.said:
+        if name not in judged.predicted:
             continue
         if likelihood:
-            scores[column] = -row_log_loss(judged.truth.astype(np.int64), judged.said[name])
+            scores[column] = -row_log_loss(judged.truth.astype(np.int64), judged.predicted[name])
         elif rule.metric == MEAN:
-            scores[column] = -np.abs(judged.said[name] - judged.truth)
+            scores[column] = -np.abs(judged.predicted[name] - judged.truth)
         else:
             scores[column] = judged.decided(name)
     return scores

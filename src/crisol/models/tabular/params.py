@@ -16,7 +16,7 @@ Format = Literal["auto", "csv", "json", "jsonl", "parquet", "images"]
 
 
 class ReadParams(Params):
-    """How the raw file is read; what is ``None`` is found out, and shown."""
+    """The format of the raw file; fields that are ``None`` are detected, and reported."""
 
     format: Format = "auto"
     encoding: str | None = None
@@ -29,14 +29,14 @@ class ReadParams(Params):
 
 
 class ColumnParams(Params):
-    """What a person knows better about one column."""
+    """Overrides of one column's kind and role."""
 
     kind: Kind | None = None
     role: Role | None = None
 
 
 class SplitParams(Params):
-    """Which rows are held out."""
+    """The split into training and test rows."""
 
     kind: Literal["auto", "given", "random", "time", "group"] = "auto"
     """``auto``: the test file if there is one, else by time or group column, else at random (the
@@ -91,28 +91,28 @@ class DataParams(DatasetOptions):
 
     @property
     def title(self) -> str:
-        """What reports call the data: a file that was not named goes by its own name."""
+        """The name of the data in reports; a file without one has its file name."""
         if self.file is not None and "dataset" not in self.model_fields_set:
             return PurePath(self.file).stem
         return self.dataset
 
 
 class AutoParams(Params):
-    """How ``algorithm: auto`` searches."""
+    """The search of ``algorithm: auto``."""
 
     time_budget_s: float = Field(default=210.0, gt=0)
     """Seconds the search may take, ensembling included; it is stopped then, whatever it does."""
     max_trials: int | None = Field(default=None, ge=1)
     """With it, and time enough, two runs are the same; without, speed decides how far they get."""
     latency_limit_ms: float | None = Field(default=None, gt=0)
-    """What one row may take (95th percentile, one thread); members are left out until it holds."""
+    """Latency limit of one row (95th percentile, one thread); members are left out to meet it."""
     workers: int | None = Field(default=None, ge=1)
     """Processes that try at once; ``None``: one per core."""
     folds: int = Field(default=5, ge=2, le=20)
     algorithms: Words = ()
     """Those that may be tried; empty: all that fit the task."""
     metric: Literal["auto", "log_loss", "accuracy", "auc", "rmse", "mae", "silhouette"] = "auto"
-    """What is searched for: log-loss, RMSE or silhouette, by the task."""
+    """The metric to optimise; ``auto``: log-loss, RMSE or silhouette, by the task."""
     prune: bool = True
     """Give up trials whose first folds are clearly worse than the best."""
     stack: bool = True
@@ -125,14 +125,14 @@ class AutoParams(Params):
 
 
 class ModelParams(Params):
-    """What learns."""
+    """The algorithm and its settings."""
 
     algorithm: str = "auto"
     settings: dict[str, Any] = Field(default_factory=dict)
-    """Of the algorithm (:mod:`crisol.models.tabular.settings`); not for ``auto``."""
+    """The algorithm's settings (:mod:`crisol.models.tabular.settings`); not for ``auto``."""
     folds: int = Field(default=1, ge=1, le=20)
-    """Of a single algorithm: 1 holds out a tenth to stop early; more trains that many on folds and
-    averages them."""
+    """The folds of a single algorithm: 1 holds out a tenth to stop early; more fit a model each and
+    averages the models."""
     auto: AutoParams = AutoParams()
 
     @model_validator(mode="after")

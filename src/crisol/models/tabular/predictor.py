@@ -1,4 +1,4 @@
-"""The trained thing: encoder, ensemble, and rows of the training data to explain answers by.
+"""The predictor: encoder, ensemble, and training rows that explanations compare with.
 
 A bundle loads this module: it needs numpy, and what the ensemble's members need.
 """
@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import FieldError
 from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.tabular.answers.explanation import Explainer, Shares
@@ -53,15 +53,15 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What the ensemble answers to one request of N rows.
+    """The ensemble's answers to one request of N rows.
 
     Attributes:
         answers: probabilities [N, K], numbers [N] or clusters [N].
-        features: the rows as the ensemble saw them.
-        shares: of each row, where it was asked why.
+        features: the encoded rows.
+        shares: the explanation of each row, if the request asks for explanations.
     """
 
-    answers: NDArray[np.float64]
+    answers: Floats
     features: Features
     shares: tuple[Shares, ...] | None
 
@@ -102,8 +102,8 @@ class TabularPredictor(Predictor[Any, Any]):
     """
 
     family = "tabular"
-    request_type = PredictionRequest
-    response_type = PredictionResponse
+    request_type: ClassVar[type[BaseModel]] = PredictionRequest
+    response_type: ClassVar[type[BaseModel]] = PredictionResponse
     volatile_fields = frozenset({"model_version"})
 
     @classmethod
@@ -119,8 +119,7 @@ class TabularPredictor(Predictor[Any, Any]):
         self.contract = contract_of(encoder.schema)
         self.request_type = self.contract.request  # type: ignore[misc]
         self.response_type = self.contract.response  # type: ignore[misc]
-        self._answer_type: Any = self.response_type.model_fields["predictions"].annotation
-        self._answer_type = self._answer_type.__args__[0]
+        (self._answer_type,) = get_args(self.response_type.model_fields["predictions"].annotation)
         self._pictures = [c.name for c in self.schema.of_kind("image")]
 
     @property

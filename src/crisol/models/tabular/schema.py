@@ -1,4 +1,4 @@
-"""What the columns of a table are: kind, role, range, categories.
+"""The schema of a table: kind, role, range and categories of its columns.
 
 Light: importing it loads neither pandas nor torch. The schema is shown to the person who brought
 the data, can be overruled column by column (:class:`crisol.models.tabular.params.ColumnParams`),
@@ -14,9 +14,9 @@ from crisol.core.data.profile import Task as Task
 from crisol.core.params import Params
 
 Kind = Literal["number", "category", "boolean", "date", "text", "image"]
-"""How a column's cells are read. ``category``: a word out of a list; ``text``: free words."""
+"""The type of a column's cells. ``category``: a word out of a list; ``text``: free words."""
 Role = Literal["feature", "target", "id", "time", "group", "ignore"]
-"""What a column is for. ``id`` names rows, ``time`` orders them (a test set lies after its training
+"""The use of a column. ``id`` names rows, ``time`` orders them (a test set lies after its training
 set), ``group`` keeps rows together (a group is never on both sides of a split)."""
 
 Words = Annotated[tuple[str, ...], Strict(False)]
@@ -39,14 +39,14 @@ class Column(Params):
     categories: Words = ()
     """Words of a category or boolean column, the most frequent first; of a class target, sorted."""
     true_word: str | None = None
-    """Of a boolean column: the word that stands for yes."""
+    """The word of a boolean column that stands for yes."""
     date_format: str | None = None
     unit: str | None = None
-    """Of a number column: the sign that every cell of the file ends with, ``%``; requests hold the
+    """The sign that every cell of a number column ends with in the file, ``%``; requests hold the
     number alone."""
     examples: Words = ()
     reason: str = ""
-    """Why this kind and role, for a person: `2 to 9 distinct words in 32,561 rows`, `overruled`."""
+    """The reason for this kind and role: `2 to 9 distinct words in 32,561 rows`, `overruled`."""
 
 
 class Schema(Params):
@@ -56,7 +56,7 @@ class Schema(Params):
     columns: Annotated[tuple[Column, ...], Strict(False)]
     rows: int
     warnings: Words = ()
-    """What a person should look at: constant columns, suspected ids, leakage."""
+    """Findings that need a look: constant columns, suspected ids, leakage."""
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -1,6 +1,6 @@
-"""What each algorithm can be told. Light: importing it loads no library.
+"""The settings of each algorithm. Light: importing it loads no library.
 
-Defaults are what a fit alone uses; AutoML has its own portfolio and search spaces.
+A single fit uses the defaults; AutoML has its own portfolio and search spaces.
 """
 
 from typing import Annotated
@@ -20,7 +20,7 @@ class TableSettings(AlgorithmSettings):
     """The base of what learns from numbers and categories."""
 
     pairs: int = Field(default=0, ge=0, le=50)
-    """How many sums, differences and ratios of two numbers to add, where they are found to help
+    """Number of sums, differences and ratios of two numbers to add where they help
     (:mod:`crisol.models.tabular.features.pairs`)."""
 
 
@@ -47,7 +47,7 @@ class RandomForestSettings(TableSettings):
 
 
 class BoostingSettings(TableSettings):
-    """What XGBoost and LightGBM share."""
+    """The settings that XGBoost and LightGBM share."""
 
     learning_rate: float = Field(default=0.05, gt=0)
     max_iterations: int = Field(default=3000, ge=1)
@@ -81,7 +81,7 @@ class XGBoostSettings(BoostingSettings):
 
 
 class NetworkSettings(AlgorithmSettings):
-    """What the networks share; the loop itself is the section ``train``."""
+    """The settings that the networks share; the section ``train`` configures the loop."""
 
     epochs: int = Field(default=40, ge=1)
     """Unless ``train.epochs`` was set."""

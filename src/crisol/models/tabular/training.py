@@ -16,16 +16,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.automl import (
-    Found,
     Problem,
+    SearchResult,
     clear,
     fingerprint,
     fit_one,
     search,
-    settle,
+    training_folder,
 )
 from crisol.models.tabular.auto.portfolio import BY_TASK
 from crisol.models.tabular.data.source_table import ROW
@@ -48,7 +49,7 @@ MANY_ROWS, HUGE_ROWS = 200_000, 1_000_000
 
 @dataclass(frozen=True)
 class Fitted:
-    """What training hands on.
+    """The results of a training.
 
     Attributes:
         predictor: with golden examples.
@@ -97,7 +98,7 @@ def fit(
     part = encoder.part(chosen, images)
     folds = fold_rows(chosen, schema, model, train.seed, part.target)
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
-    folder = settle(Path(checkpoints), fingerprint(problem, model, train))
+    folder = training_folder(Path(checkpoints), fingerprint(problem, model, train))
     if model.algorithm == "auto":
         if model.auto.latency_limit_ms is not None:
             problem = replace(problem, encoding_ms=encoding_p95_ms(encoder, chosen, images))
@@ -162,7 +163,7 @@ def fold_rows(
     schema: Schema,
     model: ModelParams,
     seed: int,
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
 ) -> Folds:
     """Divide the training rows as the split divided all rows: by group, by time or at random."""
     auto = model.algorithm == "auto"
@@ -189,7 +190,7 @@ def _check_classes(
     rows: pd.DataFrame,
     group: str,
     schema: Schema,
-    codes: NDArray[np.int64] | NDArray[np.float64],
+    codes: NDArray[np.int64] | Floats,
 ) -> None:
     """Say before training that a fold of whole groups leaves one class to be learned.
 
@@ -216,7 +217,9 @@ def _ranks(times: "pd.Series[Any]") -> NDArray[np.int64]:
     return times.rank(method="first").fillna(0).to_numpy(np.float64).astype(np.int64)
 
 
-def _forecasts(rows: pd.DataFrame, schema: Schema, encoder: Encoder, found: Found) -> pd.DataFrame:
+def _forecasts(
+    rows: pd.DataFrame, schema: Schema, encoder: Encoder, found: SearchResult
+) -> pd.DataFrame:
     """See :attr:`Fitted.forecasts`."""
     answers = found.chosen.answers
     known = np.isfinite(answers).reshape(len(answers), -1).all(axis=1)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from tests.models.tabular.algorithms.tables import part
 
-from crisol.models.tabular.auto.automl import Found, Problem, search
+from crisol.models.tabular.auto.automl import Problem, SearchResult, search
 from crisol.models.tabular.auto.portfolio import Entry
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import AutoParams, TrainParams
@@ -61,7 +61,7 @@ def run(
     entries: Sequence[Entry] = (QUICK, STRAIGHT),
     what: Problem | None = None,
     **auto: Any,
-) -> Found:
+) -> SearchResult:
     """Search with a portfolio of these entries."""
     monkeypatch.setattr("crisol.models.tabular.auto.automl.portfolio", lambda *_: list(entries))
     params = AutoParams.model_validate({"time_budget_s": 600, "max_trials": len(entries), **auto})
@@ -77,17 +77,17 @@ def make_stubborn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(folder))
 
 
-def states(found: Found) -> list[str]:
+def states(found: SearchResult) -> list[str]:
     """How the trials ended."""
     return [trial.state for trial in found.trials]
 
 
-def scores(found: Found) -> pd.DataFrame:
+def scores(found: SearchResult) -> pd.DataFrame:
     """What must not differ between two searches."""
     columns = ["trial", "algorithm", "settings", "score", "fold_spread", "weight", "state"]
     return found.leaderboard[columns]
 
 
-def answers(found: Found) -> np.ndarray:
+def answers(found: SearchResult) -> np.ndarray:
     """Of the ensemble to rows of its own."""
     return found.chosen.ensemble.predict(part(40, "classification", seed=9, texts=False).features)

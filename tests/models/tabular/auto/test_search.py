@@ -24,7 +24,7 @@ from crisol.core import progress
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.linear import Linear
-from crisol.models.tabular.auto.automl import clear, settle
+from crisol.models.tabular.auto.automl import clear, training_folder
 from crisol.models.tabular.auto.fitting import RESULT
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import TrainParams
@@ -77,12 +77,12 @@ def test_a_search_goes_on_where_it_was_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = run(tmp_path / "whole", monkeypatch, workers=1)
-    folder = settle(tmp_path / "cut", "data")
+    folder = training_folder(tmp_path / "cut", "data")
     run(folder, monkeypatch, [QUICK], workers=1)
     before = {path: path.stat().st_mtime_ns for path in folder.rglob(RESULT)}
     assert len(before) == 3
     with caplog.at_level(logging.INFO):
-        assert settle(tmp_path / "cut", "data") == folder
+        assert training_folder(tmp_path / "cut", "data") == folder
     assert "resumes; 3 fits are done" in caplog.text
     resumed = run(folder, monkeypatch, workers=1)
     assert {path: path.stat().st_mtime_ns for path in before} == before
@@ -92,8 +92,8 @@ def test_a_search_goes_on_where_it_was_cut(
 
 
 def test_other_data_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    old = settle(tmp_path, "old")
-    new = settle(tmp_path, "new")
+    old = training_folder(tmp_path, "old")
+    new = training_folder(tmp_path, "new")
     assert new.is_dir()
     assert not old.exists()
     assert "discarded" in caplog.text

@@ -8,7 +8,7 @@ import pytest
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.inference import infer, typed
-from crisol.models.tabular.data.source_table import PART, ROW, Found, RawTable
+from crisol.models.tabular.data.source_table import PART, ROW, SourceFormat, SourceTable
 from crisol.models.tabular.data.tables import schema_of, schema_table
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
@@ -16,7 +16,7 @@ from crisol.models.tabular.schema import Column, Schema
 N = 60
 
 
-def _raw(**columns) -> RawTable:
+def _raw(**columns) -> SourceTable:
     """A raw table of text, as a CSV gives it."""
     frame = pd.DataFrame(
         {name: pd.Series([None if v is None else str(v) for v in values], dtype="str")
@@ -24,7 +24,7 @@ def _raw(**columns) -> RawTable:
     )  # fmt: skip
     frame[ROW] = range(1, len(frame) + 1)
     frame[PART] = pd.Series([None] * len(frame), dtype="str")
-    return RawTable(frame, Found("csv"), "t.csv")
+    return SourceTable(frame, SourceFormat("csv"), "t.csv")
 
 
 def _column(values, name: str = "x", **data) -> tuple[Column, Schema]:
@@ -83,7 +83,7 @@ def test_infinite_cells_are_missing_and_told() -> None:
     numbers = np.where(np.arange(N) % 5, np.arange(N) * 0.5, -np.inf)
     frame = pd.DataFrame({"x": numbers, "other": np.arange(N) ** 2, "y": ["u", "v"] * 30})
     frame = frame.assign(**{ROW: range(1, N + 1), PART: pd.Series([None] * N, dtype="str")})
-    schema = infer(RawTable(frame, Found("parquet"), "t.parquet"), DataParams())
+    schema = infer(SourceTable(frame, SourceFormat("parquet"), "t.parquet"), DataParams())
     assert (schema.column("x").kind, schema.column("x").low) == ("number", 0.5)
     assert "x: 12 cells are infinite and count as missing" in schema.warnings
 
@@ -272,6 +272,6 @@ def test_typed_sources_keep_their_types() -> None:
             "y": [1, 2] * 30, ROW: range(1, N + 1), PART: pd.Series([None] * N, dtype="str"),
         }
     )  # fmt: skip
-    schema = infer(RawTable(frame, Found("parquet"), "t.parquet"), DataParams())
+    schema = infer(SourceTable(frame, SourceFormat("parquet"), "t.parquet"), DataParams())
     assert [c.kind for c in schema.columns] == ["number", "boolean", "date", "category"]
     assert schema.classes == ("1", "2")

@@ -3,8 +3,8 @@ import pytest
 import torch
 from tests.models.tabular.algorithms.toys import features, table
 
-from crisol.models.tabular.networks.column_embedding import Columns
-from crisol.models.tabular.networks.dropout import Dropout
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
+from crisol.models.tabular.networks.dropout import ByteDropout
 from crisol.models.tabular.networks.table_inputs import TableInputs
 
 
@@ -39,7 +39,7 @@ def test_codes_that_training_did_not_have_are_nothing():
     inputs = TableInputs.fit(known, 4)
     asked = features(codes=np.arange(6, dtype=np.int32)[:, None], cardinalities=(6,))
     assert inputs.tensors(asked)["rows"][:, 0].tolist() == [0, 0, 1, 0, 2, 0]
-    tokens = Columns(inputs, 4)(inputs.tensors(asked))
+    tokens = ColumnEmbedding(inputs, 4)(inputs.tensors(asked))
     assert tokens.shape == (6, 1, 4)
     assert (tokens[[0, 1, 3, 5]] == 0).all()
     assert (tokens[[2, 4]] != 0).all()
@@ -66,7 +66,7 @@ def test_bins_fill_from_low_to_high():
 
 
 def test_dropout_zeroes_its_share_and_keeps_the_mean():
-    dropout, ones = Dropout(0.25), torch.ones(64, 999)
+    dropout, ones = ByteDropout(0.25), torch.ones(64, 999)
     torch.manual_seed(0)
     found = dropout(ones)
     assert (found == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)

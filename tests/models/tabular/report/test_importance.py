@@ -28,8 +28,8 @@ def features(rows: int = 400) -> Features:
 COLUMNS = {"since": ("since.year", "since.month"), "age": ("age",), "town": ("town",)}
 
 
-def mean_square(truth, said):
-    return float(np.mean((truth - said) ** 2))
+def mean_square(truth, predicted):
+    return float(np.mean((truth - predicted) ** 2))
 
 
 def test_the_increase_is_that_of_a_sum():

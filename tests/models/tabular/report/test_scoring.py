@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from crisol.models.tabular.report.scoring import auc, score_classes, score_numbers
+from crisol.models.tabular.auto.metrics import auc
+from crisol.models.tabular.report.scoring import score_classes, score_numbers
 
 NAMES = ("no", "yes")
 
@@ -60,7 +61,7 @@ def test_what_cannot_be_computed_is_left_out():
 
 def test_a_class_without_held_out_rows_counts_for_nothing():
     truth = np.array([0, 0, 1, 1] * 5)
-    said = np.eye(3)[truth] * 0.9 + 0.1 / 3
-    found = score_classes(truth, said, ("a", "b", "c"))
+    predicted = np.eye(3)[truth] * 0.9 + 0.1 / 3
+    found = score_classes(truth, predicted, ("a", "b", "c"))
     assert found.metrics["f1"] == found.metrics["balanced_accuracy"] == found.metrics["auc"] == 1
     assert found.classes[2] == {"class": "c", "rows": 0, "precision": 0, "recall": 0, "f1": 0}

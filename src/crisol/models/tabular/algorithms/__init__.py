@@ -1,1 +1,1 @@
-"""What learns from tables, texts and pictures; one module each."""
+"""The algorithms for tables, texts and pictures, one module each."""

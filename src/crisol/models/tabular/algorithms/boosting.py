@@ -1,29 +1,87 @@
-"""How boosted trees are grown, whatever library grows them: stop early, and in time."""
+"""The boosting loop of every library: early stopping, and a deadline."""
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
+from numpy.typing import NDArray
+
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import FitContext, OutOfTime
+from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
+from crisol.models.tabular.features.encoded_rows import Part
+from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.settings import BoostingSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-TOLD_EVERY = 10
+HISTORY_EVERY = 10
 """Iterations between two rows of the history."""
 
 
 @dataclass(frozen=True)
+class BoostingInputs:
+    """The table and the target of a booster, whatever its library.
+
+    Attributes:
+        columns: makes the table.
+        scale: of a number target; ``None`` for classes.
+    """
+
+    columns: TreeColumns
+    scale: TargetScale | None
+
+    @classmethod
+    def fit(cls, train: Part, context: FitContext) -> tuple[Self, NDArray[Any]]:
+        """Learn the columns and the scale; return them with the target of the training rows.
+
+        Raises:
+            MendableError: the rows have no columns or no target to learn from.
+        """
+        if context.task == "regression":
+            scale = TargetScale.of(train)
+            target: NDArray[Any] = scale.apply(train)
+        else:
+            scale, target = None, class_codes(train, context)
+        return cls(TreeColumns.fit(train.features, seed=context.seed), scale), target
+
+    def target(self, part: Part) -> NDArray[Any] | None:
+        """Class codes [N], or the standardised numbers [N]."""
+        return part.target if self.scale is None else self.scale.apply(part)
+
+    @property
+    def unit(self) -> float:
+        """The factor from a loss of the standardised target to one of the target."""
+        return 1.0 if self.scale is None else self.scale.spread
+
+    def contributions(self, values: Floats) -> Floats:
+        """SHAP values [N, columns, …] of the booster, by feature and in the target's unit."""
+        return self.columns.by_feature(values * self.unit)
+
+    def write(self, directory: Path) -> dict[str, Any]:
+        """Write arrays into the folder; return the rest as JSON."""
+        scale = None if self.scale is None else self.scale.state()
+        return {"columns": self.columns.write(directory), "scale": scale}
+
+    @classmethod
+    def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
+        """The inverse of :meth:`write`."""
+        scale = None if state["scale"] is None else TargetScale(**state["scale"])
+        return cls(TreeColumns.read(directory, state["columns"]), scale)
+
+
+@dataclass(frozen=True)
 class Boosted:
-    """How the growing went.
+    """The outcome of a boosting loop.
 
     Attributes:
         iterations: how many are worth keeping.
         history: see :attr:`crisol.models.tabular.algorithm.Fit.history`.
-        facts: for a person.
+        facts: figures for the report.
     """
 
     iterations: int
@@ -63,7 +121,7 @@ def boost(
             best, best_loss = done, loss
         stop = not found or (loss is not None and done - best >= settings.stopping_rounds)
         in_time = context.seconds_left > 0
-        if done % TOLD_EVERY == 1 or stop or not in_time or done == settings.max_iterations:
+        if done % HISTORY_EVERY == 1 or stop or not in_time or done == settings.max_iterations:
             row = {"label": context.label, "epoch": done, "train_loss": train_loss()}
             rows.append(row if loss is None else row | {"valid_loss": loss})
         if stop:

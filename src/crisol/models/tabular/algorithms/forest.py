@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.target_scale import Scale, class_codes
+from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
@@ -54,16 +55,16 @@ class Trees:
     threshold: NDArray[np.float32]
     target: NDArray[np.int32]
     missing_left: NDArray[np.bool_]
-    values: NDArray[np.float64]
+    values: Floats
 
-    def mean(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
-        """The mean over the trees [N, K] of what each says of the rows [N, F]."""
+    def mean(self, table: Floats) -> Floats:
+        """The mean over the trees [N, K] of their answers to the rows [N, F]."""
         x = table.astype(np.float32)
         step = max(1, WALKERS // len(self.roots))
         parts = [self._walk(x[at : at + step]) for at in range(0, len(x), step)]
         return np.concatenate(parts) if parts else np.zeros((0, self.values.shape[1]))
 
-    def _walk(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _walk(self, x: NDArray[np.float32]) -> Floats:
         trees = len(self.roots)
         node = np.tile(self.roots, len(x))
         row = np.repeat(np.arange(len(x)), trees)
@@ -121,7 +122,7 @@ class Trees:
         )
 
 
-def _rounded_down(thresholds: NDArray[np.float64]) -> NDArray[np.float32]:
+def _rounded_down(thresholds: Floats) -> NDArray[np.float32]:
     """The largest single-precision numbers that are not above: they part the same numbers."""
     rounded = thresholds.astype(np.float32)
     above = rounded.astype(np.float64) > thresholds
@@ -145,9 +146,7 @@ class RandomForest(Algorithm):
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[RandomForestSettings]] = RandomForestSettings
 
-    def __init__(
-        self, trees: Trees, columns: TreeColumns, regression: bool, gains: NDArray[np.float64]
-    ) -> None:
+    def __init__(self, trees: Trees, columns: TreeColumns, regression: bool, gains: Floats) -> None:
         self.trees, self.columns, self.regression, self.gains = trees, columns, regression, gains
 
     @classmethod
@@ -161,7 +160,7 @@ class RandomForest(Algorithm):
         """See :meth:`Algorithm.fit`."""
         regression = context.task == "regression"
         if regression:
-            Scale.of(train)
+            TargetScale.of(train)
             target: NDArray[Any] = np.asarray(train.target, dtype=np.float64)
         else:
             target = class_codes(train, context)
@@ -176,7 +175,7 @@ class RandomForest(Algorithm):
         facts = {"trees": float(len(trees.roots)), "seconds": time.monotonic() - began}
         return Fit(cls(trees, columns, regression, forest.feature_importances_), None, facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         answer = self.trees.mean(self.columns.matrix(features))
         return answer[:, 0] if self.regression else answer

@@ -6,13 +6,13 @@ from torch import nn
 
 from crisol.models.tabular.algorithms.table_network import TableNetwork
 from crisol.models.tabular.features.encoded_rows import Features
-from crisol.models.tabular.networks.column_embedding import Columns
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
 from crisol.models.tabular.networks.table_inputs import TableInputs
 from crisol.models.tabular.networks.table_transformer import TableTransformer
 from crisol.models.tabular.settings import FTTransformerSettings, NetworkSettings
 
 BINS = 32
-"""Of a number's piecewise-linear embedding."""
+"""Bins of a number's piecewise-linear embedding."""
 
 
 class FTTransformer(TableNetwork):
@@ -29,5 +29,5 @@ class FTTransformer(TableNetwork):
     @classmethod
     def build(cls, settings: FTTransformerSettings, inputs: TableInputs, outputs: int) -> nn.Module:
         """See :meth:`Network.build`."""
-        columns = Columns(inputs, settings.width)
+        columns = ColumnEmbedding(inputs, settings.width)
         return TableTransformer(columns, settings.blocks, settings.heads, outputs, settings.dropout)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.features.cluster_space import ClusterSpace, nearest
@@ -43,9 +44,9 @@ class HDBSCAN(Algorithm):
     def __init__(
         self,
         space: ClusterSpace,
-        points: NDArray[np.float64],
+        points: Floats,
         belongs: NDArray[np.int32],
-        reach: NDArray[np.float64],
+        reach: Floats,
     ) -> None:
         self.space, self.points, self.belongs, self.reach = space, points, belongs, reach
 
@@ -82,7 +83,7 @@ class HDBSCAN(Algorithm):
         }
         return Fit(cls(space, points, belongs, reach), None, facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         which, distance = nearest(self.space.transform(features), self.points)
         belongs = self.belongs[which]
@@ -107,7 +108,7 @@ class HDBSCAN(Algorithm):
 
 
 def _labels(
-    points: NDArray[np.float64], size: int, samples: int | None, context: FitContext
+    points: Floats, size: int, samples: int | None, context: FitContext
 ) -> NDArray[np.int64]:
     from sklearn import cluster
     from threadpoolctl import threadpool_limits
@@ -125,7 +126,7 @@ def _labels(
     return labels
 
 
-def _widest_gap(points: NDArray[np.float64]) -> float:
+def _widest_gap(points: Floats) -> float:
     """The largest distance from a point to its nearest neighbour."""
     from scipy.spatial import cKDTree
 

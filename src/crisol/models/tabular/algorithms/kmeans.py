@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.features.cluster_space import ClusterSpace, nearest
@@ -35,7 +35,7 @@ class KMeans(Algorithm):
     tasks: ClassVar[frozenset[Task]] = frozenset({"clustering"})
     settings_type: ClassVar[type[KMeansSettings]] = KMeansSettings
 
-    def __init__(self, space: ClusterSpace, centres: NDArray[np.float64]) -> None:
+    def __init__(self, space: ClusterSpace, centres: Floats) -> None:
         self.space, self.centres = space, centres
 
     @classmethod
@@ -64,7 +64,7 @@ class KMeans(Algorithm):
         centres = _centres(points, count, context)
         return Fit(cls(space, centres), None, facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         return nearest(self.space.transform(features), self.centres)[0].astype(np.float64)
 
@@ -82,9 +82,7 @@ class KMeans(Algorithm):
         return cls(ClusterSpace.restore(state["space"], arrays), arrays["centres"])
 
 
-def _best_count(
-    points: NDArray[np.float64], distinct: int, context: FitContext
-) -> tuple[int, float]:
+def _best_count(points: Floats, distinct: int, context: FitContext) -> tuple[int, float]:
     """The number of clusters with the best silhouette (Rousseeuw 1987) on a sample, and that."""
     from sklearn.metrics import silhouette_score
 
@@ -109,7 +107,7 @@ def _best_count(
     return best, found[best]
 
 
-def _centres(points: NDArray[np.float64], count: int, context: FitContext) -> NDArray[np.float64]:
+def _centres(points: Floats, count: int, context: FitContext) -> Floats:
     from sklearn.cluster import KMeans as Lloyd
     from threadpoolctl import threadpool_limits
 
@@ -117,5 +115,5 @@ def _centres(points: NDArray[np.float64], count: int, context: FitContext) -> ND
         raise OutOfTime("no time was left to find the centres")
     with threadpool_limits(context.threads):
         fitted = Lloyd(count, n_init=STARTS, random_state=context.seed).fit(points)
-    centres: NDArray[np.float64] = np.ascontiguousarray(fitted.cluster_centers_, dtype=np.float64)
+    centres: Floats = np.ascontiguousarray(fitted.cluster_centers_, dtype=np.float64)
     return centres

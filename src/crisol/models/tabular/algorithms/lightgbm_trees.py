@@ -11,13 +11,12 @@ from typing import Any, ClassVar, Self
 
 import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
-from crisol.models.tabular.algorithms.boosting import boost
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.boosting import BoostingInputs, boost
+from crisol.models.tabular.algorithms.probabilities import both_sides
 from crisol.models.tabular.features.encoded_rows import Features, Part
-from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import LightGBMSettings
 
@@ -29,24 +28,22 @@ class LightGBM(Algorithm):
 
     Args:
         text: the booster as LightGBM writes it.
-        columns: makes its table.
-        scale: of a number target; ``None`` for classes.
+        inputs: make its table and undo the scale of its target.
     """
 
     name: ClassVar[str] = "lightgbm"
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[LightGBMSettings]] = LightGBMSettings
 
-    def __init__(self, text: str, columns: TreeColumns, scale: Scale | None) -> None:
-        self._text, self.columns, self.scale = text, columns, scale
+    def __init__(self, text: str, inputs: BoostingInputs) -> None:
+        self._text, self.inputs, self.columns = text, inputs, inputs.columns
         self._booster = lgb.Booster(model_str=text)
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
         """See :meth:`Algorithm.fit`."""
-        scale = Scale.of(train) if context.task == "regression" else None
-        label = class_codes(train, context) if scale is None else scale.apply(train)
-        columns = TreeColumns.fit(train.features, seed=context.seed)
+        inputs, label = BoostingInputs.fit(train, context)
+        columns = inputs.columns
         params = _params(settings, len(train), context)
         shared: dict[str, Any] = {
             "categorical_feature": columns.categorical,
@@ -56,34 +53,34 @@ class LightGBM(Algorithm):
         data = lgb.Dataset(columns.matrix(train.features), label, **shared)
         booster = lgb.Booster(params, data)
         if valid is not None:
-            target = valid.target if scale is None else scale.apply(valid)
             table = columns.matrix(valid.features)
-            booster.add_valid(lgb.Dataset(table, target, reference=data, **shared), "valid")
-        unit = 1.0 if scale is None else scale.spread
+            booster.add_valid(
+                lgb.Dataset(table, inputs.target(valid), reference=data, **shared), "valid"
+            )
         boosted = boost(
             grow=lambda _: not booster.update(),
-            train_loss=lambda: booster.eval_train()[0][2] * unit,
-            valid_loss=None if valid is None else lambda: booster.eval_valid()[0][2] * unit,
+            train_loss=lambda: booster.eval_train()[0][2] * inputs.unit,
+            valid_loss=None if valid is None else lambda: booster.eval_valid()[0][2] * inputs.unit,
             settings=settings,
             context=context,
         )
         text = booster.model_to_string(num_iteration=boosted.iterations)
-        return Fit(cls(text, columns, scale), boosted.history, boosted.facts)
+        return Fit(cls(text, inputs), boosted.history, boosted.facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         answer = np.asarray(
             self._booster.predict(self.columns.matrix(features), num_threads=1), dtype=np.float64
         )
-        if self.scale is not None:
-            return self.scale.undo(answer)
+        if self.inputs.scale is not None:
+            return self.inputs.scale.undo(answer)
         return answer if answer.ndim == 2 else both_sides(answer)
 
     def importance(self) -> dict[str, float]:
         """Each feature's share of the gain of all splits."""
         return self.columns.shares(self._booster.feature_importance("gain"))
 
-    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888); ``None`` for trees with linear leaves."""
         if "is_linear=1" in self._text:
             return None
@@ -92,22 +89,18 @@ class LightGBM(Algorithm):
         wide = len(self.columns.names) + 1
         values = raw.reshape(len(table), -1, wide).transpose(0, 2, 1)[:, :-1]
         values = values[:, :, 0] if values.shape[2] == 1 else values
-        if self.scale is not None:
-            values = values * self.scale.spread
-        return self.columns.by_feature(values), self.columns.features
+        return self.inputs.contributions(values), self.columns.features
 
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
         (directory / MODEL).write_text(self._text, encoding="utf-8")
-        scale = None if self.scale is None else self.scale.state()
-        return {"columns": self.columns.write(directory), "scale": scale}
+        return self.inputs.write(directory)
 
     @classmethod
     def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
         """See :meth:`Algorithm.read`."""
-        scale = None if state["scale"] is None else Scale(**state["scale"])
         text = (directory / MODEL).read_text(encoding="utf-8")
-        return cls(text, TreeColumns.read(directory, state["columns"]), scale)
+        return cls(text, BoostingInputs.read(directory, state))
 
     @classmethod
     def packages(cls) -> tuple[str, ...]:

@@ -16,8 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.probabilities import both_sides, sigmoid, softmax
+from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.linear_columns import LinearColumns
 from crisol.models.tabular.schema import Task
@@ -31,8 +33,6 @@ STEPS = 1000
 """Steps of L-BFGS at most; a few dozen are usual."""
 NEVER = -30.0
 """The score of a class that no training row had."""
-
-Floats = NDArray[np.float64]
 
 
 class Linear(Algorithm):
@@ -56,7 +56,7 @@ class Linear(Algorithm):
         columns: LinearColumns,
         weights: Floats,
         bias: Floats,
-        scale: Scale | None,
+        scale: TargetScale | None,
         usual: Floats,
         effect: Floats,
     ) -> None:
@@ -74,7 +74,7 @@ class Linear(Algorithm):
     ) -> Fit:
         """See :meth:`Algorithm.fit`."""
         began = time.monotonic()
-        scale = Scale.of(train) if context.task == "regression" else None
+        scale = TargetScale.of(train) if context.task == "regression" else None
         codes = None if scale is not None else class_codes(train, context)
         columns = LinearColumns.fit(
             train.features, splines=settings.splines, max_words=settings.max_words
@@ -99,7 +99,7 @@ class Linear(Algorithm):
         score = self.columns.score(features, self._blocks) + self.bias
         if self.scale is not None:
             return self.scale.undo(score[:, 0])
-        return both_sides(_sigmoid(score[:, 0])) if score.shape[1] == 1 else _softmax(score)
+        return both_sides(sigmoid(score[:, 0])) if score.shape[1] == 1 else softmax(score)
 
     def importance(self) -> dict[str, float]:
         """Each feature's share of how much the score varies over the training rows."""
@@ -118,7 +118,7 @@ class Linear(Algorithm):
         return values * (1.0 if self.scale is None else self.scale.spread), self.columns.features
 
     def words(self, most: int) -> list[list[tuple[str, float]]]:
-        """Of each class, the words of all texts that speak for it most, with their weights.
+        """The words of all texts with the largest weights for each class, and these weights.
 
         Of two classes the first is what speaks against the second; of a number there is one list,
         what raises it.
@@ -164,7 +164,7 @@ class Linear(Algorithm):
             LinearColumns.restore(state["columns"], own),
             arrays["weights"],
             arrays["bias"],
-            None if state["scale"] is None else Scale(**state["scale"]),
+            None if state["scale"] is None else TargetScale(**state["scale"]),
             arrays["usual"],
             arrays["effect"],
         )
@@ -209,7 +209,7 @@ def _logistic(
         if sparse is not None:
             score += sparse @ weights[parts:]
         if outputs == 1:
-            loss, said = np.logaddexp(0, score) - truth * score, _sigmoid(score)
+            loss, said = np.logaddexp(0, score) - truth * score, sigmoid(score)
         else:
             top = score.max(axis=1, keepdims=True)
             normal = np.log(np.exp(score - top).sum(axis=1, keepdims=True)) + top
@@ -251,15 +251,3 @@ def _effects(
     mean = total / len(features)
     variance = np.maximum(square / len(features) - mean**2, 0.0)
     return mean, np.sqrt(variance).mean(axis=1)
-
-
-def _sigmoid(score: Floats) -> Floats:
-    """The logistic function, without overflow."""
-    small = np.exp(-np.abs(score))
-    return np.where(score >= 0, 1.0, small) / (1.0 + small)
-
-
-def _softmax(score: Floats) -> Floats:
-    """Probabilities [N, K] of scores."""
-    shares = np.exp(score - score.max(axis=1, keepdims=True))
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))

@@ -1,12 +1,12 @@
 """A multilayer perceptron on piecewise-linear embeddings of numbers (arXiv:2203.05556)."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
 from crisol.models.tabular.algorithms.table_network import TableNetwork
 from crisol.models.tabular.features.encoded_rows import Features
-from crisol.models.tabular.networks.column_embedding import Columns
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
 from crisol.models.tabular.networks.perceptrons import Perceptrons
 from crisol.models.tabular.networks.table_inputs import TableInputs
 from crisol.models.tabular.settings import MLPSettings, NetworkSettings
@@ -27,7 +27,7 @@ class MLP(TableNetwork):
         return cls.fit_table(features, settings.bins)
 
     @classmethod
-    def build(cls, settings: MLPSettings, inputs: TableInputs, outputs: int) -> nn.Module:
+    def build(cls, settings: Any, inputs: TableInputs, outputs: int) -> nn.Module:
         """See :meth:`Network.build`."""
         return perceptrons(settings, inputs, outputs, members=1)
 
@@ -39,4 +39,6 @@ def perceptrons(
     shape = inputs.shape
     columns = max(1, shape.numbers + shape.categories)
     length = max(2, min(settings.embedding, WIDEST_INPUT // columns))
-    return Perceptrons(Columns(inputs, length), settings.hidden, members, outputs, settings.dropout)
+    return Perceptrons(
+        ColumnEmbedding(inputs, length), settings.hidden, members, outputs, settings.dropout
+    )

@@ -1,4 +1,4 @@
-"""What all networks of the family share: the loop, the loss, storage, prediction.
+"""The base of all networks of the family: loop, loss, storage, prediction.
 
 Legend: M members of a network that is several, B rows of a batch, O outputs (classes, or 1).
 """
@@ -19,6 +19,7 @@ from safetensors.torch import load_file as load_tensors
 from safetensors.torch import save_file as save_tensors
 from torch import Tensor, nn
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.core.training.device import choose_device, cpu_threads
 from crisol.core.training.loop_params import LoopParams
@@ -30,7 +31,7 @@ WEIGHTS, INPUTS = "weights.safetensors", "inputs.safetensors"
 STEPS_PER_EPOCH, SMALLEST_BATCH = 16, 16
 """Batches become smaller before an epoch has fewer steps than this."""
 ROWS_AT_ONCE = 2048
-"""Of a prediction."""
+"""Rows of one batch of a prediction."""
 
 
 class Inputs(Protocol):
@@ -40,14 +41,14 @@ class Inputs(Protocol):
         """By name, with the rows first."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What safetensors shall keep of it."""
+        """The arrays that are stored as safetensors."""
 
 
 class Network(Algorithm):
     """A network, what feeds it and the scale of what it answers.
 
     Attributes:
-        settings: what it was told.
+        settings: the algorithm's settings.
         inputs: makes its tensors.
         network: batches of them to answers [M, B, O], logits or standardised numbers.
         outputs: O.
@@ -74,7 +75,7 @@ class Network(Algorithm):
     @classmethod
     @abstractmethod
     def fit_inputs(cls, settings: Any, features: Features) -> Any:
-        """What the network is fed by.
+        """Fit the network's inputs.
 
         Raises:
             MendableError: these features are not for this network.
@@ -92,7 +93,7 @@ class Network(Algorithm):
 
     @abstractmethod
     def inputs_state(self) -> dict[str, Any]:
-        """What is no array of the inputs, as JSON."""
+        """The parts of the inputs that are not arrays, as JSON."""
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
@@ -116,9 +117,8 @@ class Network(Algorithm):
 
         def tensors(part: Part) -> dict[str, Tensor]:
             assert part.target is not None
-            return inputs.tensors(part.features) | {
-                "target": _target_tensor(part.target, location, spread)
-            }
+            made: dict[str, Tensor] = inputs.tensors(part.features)
+            return made | {"target": _target_tensor(part.target, location, spread)}
 
         params = loop_params(settings, context, len(train), validated=valid is not None)
         given, held_out = tensors(train), None if valid is None else tensors(valid)
@@ -151,7 +151,7 @@ class Network(Algorithm):
         }
         return Fit(fitted, result.history, facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         found = [
             self._answer(features.take(slice(start, start + self.rows_at_once)))
@@ -159,15 +159,15 @@ class Network(Algorithm):
         ]
         return np.concatenate(found)
 
-    def _answer(self, features: Features) -> NDArray[np.float64]:
+    def _answer(self, features: Features) -> Floats:
         with torch.inference_mode(), cpu_threads(1):
             if len(features) == 0:
                 return np.zeros(0 if self.location is not None else (0, self.outputs))
             answers_MBO = self.network(self.inputs.tensors(features)).double()
             if self.location is None:
-                probabilities: NDArray[np.float64] = answers_MBO.softmax(-1).mean(0).numpy()
+                probabilities: Floats = answers_MBO.softmax(-1).mean(0).numpy()
                 return probabilities
-            numbers: NDArray[np.float64] = answers_MBO.mean(0).squeeze(-1).numpy()
+            numbers: Floats = answers_MBO.mean(0).squeeze(-1).numpy()
             return numbers * self.spread + self.location
 
     def write(self, directory: Path) -> dict[str, Any]:
@@ -210,7 +210,8 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
         numbers_MB = answers_MBO.squeeze(-1)
         if not network.training:
             numbers_MB = numbers_MB.mean(0, keepdim=True)
-        return (numbers_MB - target_B).square().mean()
+        squared_error: Tensor = (numbers_MB - target_B).square().mean()
+        return squared_error
     if network.training:
         members = len(answers_MBO)
         return F.cross_entropy(answers_MBO.flatten(0, 1), target_B.repeat(members))
@@ -222,10 +223,10 @@ def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> Tensor:
 def loop_params(
     settings: NetworkSettings, context: FitContext, rows: int, *, validated: bool
 ) -> LoopParams:
-    """The parameters of the loop: what the person set, else what suits the network and the rows.
+    """The parameters of the loop: those that were set, else defaults for the network and the rows.
 
     Raises:
-        MendableError: what the person set does not fit together.
+        MendableError: the parameters that were set contradict each other.
     """
     fitting = 2 ** int(math.log2(max(rows / STEPS_PER_EPOCH, SMALLEST_BATCH)))
     chosen: dict[str, Any] = {

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, algorithm
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.pairs import Pairs
@@ -29,7 +27,7 @@ class Paired(Algorithm):
         """Not by itself: fit an algorithm and wrap it."""
         raise NotImplementedError
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         return self.inner.predict(self.pairs.apply(features))
 
@@ -46,7 +44,7 @@ class Paired(Algorithm):
                 shares[name] = shares.get(name, 0.0) + share / 2
         return shares
 
-    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """Those of the algorithm; a pair's value goes in halves to its columns."""
         found = self.inner.shap(self.pairs.apply(features))
         if found is None:

@@ -1,4 +1,4 @@
-"""What the networks for tables share: their inputs."""
+"""The base of networks for tables: their inputs."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -1,6 +1,6 @@
 """TabM: many perceptrons in one (Gorishniy et al., arXiv:2410.24210), the variant TabM-mini."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -19,6 +19,6 @@ class TabM(MLP):
     settings_type: ClassVar[type[NetworkSettings]] = TabMSettings
 
     @classmethod
-    def build(cls, settings: TabMSettings, inputs: TableInputs, outputs: int) -> nn.Module:
+    def build(cls, settings: Any, inputs: TableInputs, outputs: int) -> nn.Module:
         """See :meth:`Network.build`."""
         return perceptrons(settings, inputs, outputs, members=settings.members)

@@ -1,4 +1,4 @@
-"""What is to be learned, checked and brought to a scale."""
+"""Targets, checked and standardised."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.features.encoded_rows import Part
@@ -31,8 +32,8 @@ def class_codes(train: Part, context: FitContext) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class Scale:
-    """Where a number target lies and how widely it spreads.
+class TargetScale:
+    """The mean and the standard deviation of a number target.
 
     Learning happens on the standardised target, so that penalties mean the same for prices in
     millions as for shares.
@@ -42,7 +43,7 @@ class Scale:
     spread: float
 
     @classmethod
-    def of(cls, train: Part) -> "Scale":
+    def of(cls, train: Part) -> "TargetScale":
         """Mean and standard deviation of the training rows.
 
         Raises:
@@ -56,20 +57,14 @@ class Scale:
         spread = float(target.std())
         return cls(float(target.mean()), spread if spread > 0 else 1.0)
 
-    def apply(self, part: Part) -> NDArray[np.float64]:
+    def apply(self, part: Part) -> Floats:
         """The standardised target [N] of a part."""
         return (np.asarray(part.target, dtype=np.float64) - self.mean) / self.spread
 
-    def undo(self, standardised: NDArray[Any]) -> NDArray[np.float64]:
+    def undo(self, standardised: NDArray[Any]) -> Floats:
         """Numbers [N] on the target's own scale."""
         return np.asarray(standardised, dtype=np.float64) * self.spread + self.mean
 
     def state(self) -> dict[str, float]:
         """As JSON."""
         return asdict(self)
-
-
-def both_sides(positive: NDArray[Any]) -> NDArray[np.float64]:
-    """Probabilities [N, 2] from those [N] of the second class."""
-    second = np.asarray(positive, dtype=np.float64)
-    return np.column_stack([1.0 - second, second])

@@ -1,4 +1,4 @@
-"""What the networks for texts share: their tokens."""
+"""The base of networks for texts: their tokens."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar

@@ -11,9 +11,10 @@ import numpy as np
 import xgboost as xgb
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
-from crisol.models.tabular.algorithms.boosting import boost
-from crisol.models.tabular.algorithms.target_scale import Scale, both_sides, class_codes
+from crisol.models.tabular.algorithms.boosting import BoostingInputs, boost
+from crisol.models.tabular.algorithms.probabilities import both_sides
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
@@ -27,32 +28,28 @@ class XGBoost(Algorithm):
 
     Args:
         raw: the booster as XGBoost writes it.
-        columns: makes its table.
-        scale: of a number target; ``None`` for classes.
+        inputs: make its table and undo the scale of its target.
     """
 
     name: ClassVar[str] = "xgboost"
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[XGBoostSettings]] = XGBoostSettings
 
-    def __init__(self, raw: bytes, columns: TreeColumns, scale: Scale | None) -> None:
-        self._raw, self.columns, self.scale = raw, columns, scale
+    def __init__(self, raw: bytes, inputs: BoostingInputs) -> None:
+        self._raw, self.inputs, self.columns = raw, inputs, inputs.columns
         self._booster = xgb.Booster({"nthread": 1}, model_file=bytearray(raw))
 
     @classmethod
     def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
         """See :meth:`Algorithm.fit`."""
-        scale = Scale.of(train) if context.task == "regression" else None
-        label = class_codes(train, context) if scale is None else scale.apply(train)
-        columns = TreeColumns.fit(train.features, seed=context.seed)
+        inputs, label = BoostingInputs.fit(train, context)
+        columns = inputs.columns
         data = _data(columns, train.features, label, context.threads)
         watched, cached = None, [data]
         if valid is not None:
-            target = valid.target if scale is None else scale.apply(valid)
-            watched = _data(columns, valid.features, target, context.threads)
+            watched = _data(columns, valid.features, inputs.target(valid), context.threads)
             cached.append(watched)
         booster = xgb.Booster(_params(settings, context), cached)
-        unit = 1.0 if scale is None else scale.spread
 
         def grow(iteration: int) -> bool:
             booster.update(data, iteration)
@@ -60,24 +57,25 @@ class XGBoost(Algorithm):
 
         boosted = boost(
             grow=grow,
-            train_loss=lambda: _loss(booster, data) * unit,
-            valid_loss=None if watched is None else lambda: _loss(booster, watched) * unit,
+            train_loss=lambda: _loss(booster, data) * inputs.unit,
+            valid_loss=None if watched is None else lambda: _loss(booster, watched) * inputs.unit,
             settings=settings,
             context=context,
         )
         raw = booster[: boosted.iterations].save_raw("ubj")
-        return Fit(cls(bytes(raw), columns, scale), boosted.history, boosted.facts)
+        return Fit(cls(bytes(raw), inputs), boosted.history, boosted.facts)
 
-    def predict(self, features: Features) -> NDArray[np.float64]:
+    def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
         table = self.columns.matrix(features)
-        answer = np.asarray(
+        answer: Floats = np.asarray(
             self._booster.inplace_predict(table, validate_features=False), dtype=np.float64
         )
-        if self.scale is not None:
-            return self.scale.undo(answer.reshape(-1))
+        if self.inputs.scale is not None:
+            return self.inputs.scale.undo(answer.reshape(-1))
         if answer.ndim == 2 and answer.shape[1] > 1:
-            return answer / answer.sum(axis=1, keepdims=True)  # single precision's rounding
+            answer /= answer.sum(axis=1, keepdims=True)  # single precision's rounding
+            return answer
         return both_sides(answer.reshape(-1))
 
     def importance(self) -> dict[str, float]:
@@ -87,28 +85,24 @@ class XGBoost(Algorithm):
             gains[int(name.removeprefix("f"))] = gain
         return self.columns.shares(gains)
 
-    def shap(self, features: Features) -> tuple[NDArray[np.float64], tuple[str, ...]] | None:
+    def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888)."""
         raw = self._booster.predict(
             _data(self.columns, features, None, 1), pred_contribs=True, validate_features=False
         )
         values = raw.transpose(0, 2, 1)[:, :-1] if raw.ndim == 3 else raw[:, :-1]
-        if self.scale is not None:
-            values = values * self.scale.spread
-        return self.columns.by_feature(values), self.columns.features
+        return self.inputs.contributions(values), self.columns.features
 
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
         (directory / MODEL).write_bytes(self._raw)
-        scale = None if self.scale is None else self.scale.state()
-        return {"columns": self.columns.write(directory), "scale": scale}
+        return self.inputs.write(directory)
 
     @classmethod
     def read(cls, directory: Path, state: Mapping[str, Any]) -> Self:
         """See :meth:`Algorithm.read`."""
-        scale = None if state["scale"] is None else Scale(**state["scale"])
         raw = (directory / MODEL).read_bytes()
-        return cls(raw, TreeColumns.read(directory, state["columns"]), scale)
+        return cls(raw, BoostingInputs.read(directory, state))
 
     @classmethod
     def packages(cls) -> tuple[str, ...]:
@@ -132,7 +126,7 @@ def _data(
 
 
 def _loss(booster: xgb.Booster, data: xgb.DMatrix) -> float:
-    """The loss of the rows, which XGBoost tells as ``[0]  rows-logloss:0.25``."""
+    """The loss of the rows, which XGBoost reports as ``[0]  rows-logloss:0.25``."""
     return float(booster.eval_set([(data, "rows")]).rsplit(":", 1)[1])
 
 

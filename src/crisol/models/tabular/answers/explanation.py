@@ -1,4 +1,4 @@
-"""Why a row got its answer: sampled Shapley values of the columns.
+"""Explanations of answers: sampled Shapley values of the columns.
 
 Štrumbelj and Kononenko (2014, doi:10.1007/s10115-013-0679-x): the share of a column is how much the
 answer changes when its value takes the place of the one in another row, on average over random
@@ -17,18 +17,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features
 
 MAX_ANSWERS = 1024
 """Rows to be answered for one explanation; tables of many columns walk from fewer rows."""
 FEWEST_ROWS = 8
 
-Predict = Callable[[Features], NDArray[np.float64]]
+Predict = Callable[[Features], Floats]
 
 
 @dataclass(frozen=True)
 class Shares:
-    """What each column adds.
+    """The contribution of each column to an answer.
 
     Attributes:
         answer: of the row: a number, or the probabilities [K].
@@ -36,14 +37,14 @@ class Shares:
         columns: [F] or [F, K]; ``base`` and their sum are ``answer``.
     """
 
-    answer: NDArray[np.float64]
-    base: NDArray[np.float64]
-    columns: NDArray[np.float64]
+    answer: Floats
+    base: Floats
+    columns: Floats
 
 
 @dataclass(frozen=True)
 class Places:
-    """Which column each feature comes from, by its place among F columns.
+    """The column of each feature, as an index among F columns.
 
     Attributes:
         numbers: [D] of the number features.
@@ -59,15 +60,16 @@ class Places:
 
     @classmethod
     def of(cls, features: Features, columns: Mapping[str, Sequence[str]]) -> "Places":
-        """Of features whose names ``columns`` gives, by column; a picture has the column's name."""
+        """The columns of features; ``columns`` names the features of each column."""
         places = {name: at for at, names in enumerate(columns.values()) for name in names}
         named = (features.number_names, features.code_names, features.text_names)
         known = {name for names in named for name in names}
         rest = [at for name, at in places.items() if name not in known]
-        return cls(
-            *(np.array([places[name] for name in names], np.intp) for names in named),
-            rest[0] if rest and features.images is not None else None,
+        numbers, codes, texts = (
+            np.array([places[name] for name in names], np.intp) for names in named
         )
+        image = rest[0] if rest and features.images is not None else None
+        return cls(numbers, codes, texts, image)
 
 
 class Explainer:
@@ -96,7 +98,7 @@ class Explainer:
         rng = np.random.default_rng(seed)
         order_BF = np.argsort(rng.random((kept, count)), axis=1)
         self._rank_WF = np.concatenate([order_BF, count - 1 - order_BF])
-        """When each column is exchanged in each walk."""
+        """The step of each walk at which each column is exchanged."""
         self._start_W = np.concatenate([np.arange(kept), np.arange(kept)])
 
     def explain(self, row: Features) -> Shares:
@@ -121,7 +123,7 @@ class Explainer:
         return Shares(answer, ends.mean(axis=0), shares)
 
     def _differs(self, row: Features) -> NDArray[np.bool_]:
-        """Where background rows [B, F] have another value than the row."""
+        """Whether background rows [B, F] have another value than the row."""
         others, places = self._background, self._places
         differs_FB = np.zeros((self._rank_WF.shape[1], len(others)), bool)
         same = others.numbers == row.numbers

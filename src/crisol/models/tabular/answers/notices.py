@@ -1,4 +1,4 @@
-"""What a row has that training did not show: told with the answer, which it may make worse."""
+"""Warnings about values of a row that the training rows did not have."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,12 +13,12 @@ NEVER = 0.0
 def notices(
     schema: Schema, rows: Sequence[Mapping[str, Any]], features: Features
 ) -> list[list[Notice]]:
-    """Of each row, in the order of the columns.
+    """The notices of each row, in the order of the columns.
 
     Args:
         schema: with the ranges and words of the training rows.
         rows: as they came.
-        features: as the model saw them, which knows the words that it did not.
+        features: the same rows as the model reads them.
     """
     found: list[list[Notice]] = [[] for _ in rows]
     codes = dict(zip(features.code_names, features.codes.T, strict=True))
@@ -47,7 +47,7 @@ def notices(
 
 
 def _outside(column: Column, value: Any) -> str:
-    """Where a value lies outside the training range; empty where it does not."""
+    """Describe a value outside the training range; empty for one inside."""
     if column.low is None or column.high is None:
         return ""
     at = seconds_of(value, column) if column.kind == "date" else value

@@ -17,14 +17,14 @@ import pandas as pd
 
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.choosing import Choice, Chosen
+from crisol.models.tabular.auto.ensemble_selection import EnsembleSelector, SelectedEnsemble
 from crisol.models.tabular.auto.first_answer import LINEAR, first_answer
-from crisol.models.tabular.auto.fitting import RESULT, Bench, Brief, Order
+from crisol.models.tabular.auto.fitting import RESULT, FitOrder, FitSpec, Fitter
 from crisol.models.tabular.auto.leaderboard import leaderboard
 from crisol.models.tabular.auto.metrics import Metric, metric_of
 from crisol.models.tabular.auto.portfolio import NETWORKS, Entry, portfolio
 from crisol.models.tabular.auto.search import Plan, Search
-from crisol.models.tabular.auto.search_trial import Trial
+from crisol.models.tabular.auto.search_trial import SearchTrial
 from crisol.models.tabular.auto.shared_part import digest
 from crisol.models.tabular.auto.study import Study
 from crisol.models.tabular.features.encoded_rows import Part
@@ -35,12 +35,12 @@ from crisol.models.tabular.schema import Task
 logger = logging.getLogger(__name__)
 
 PREFIX = "fits-"
-"""Of the folders in which trainings keep what they have done."""
+"""Prefix of the folders in which trainings keep finished fits."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a search hands on.
+class SearchResult:
+    """The results of a search.
 
     Attributes:
         chosen: the ensemble.
@@ -49,15 +49,15 @@ class Found:
         history: curves of the ensemble's fits.
     """
 
-    chosen: Chosen
-    trials: list[Trial]
+    chosen: SelectedEnsemble
+    trials: list[SearchTrial]
     leaderboard: pd.DataFrame
     history: pd.DataFrame
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What is to be learned.
+    """The training rows, their target's task and their folds.
 
     Attributes:
         task: its kind.
@@ -83,14 +83,14 @@ class Problem:
 
 def search(
     problem: Problem, auto: AutoParams, train: TrainParams, folder: Path, started: float
-) -> Found:
+) -> SearchResult:
     """Search until the time is over.
 
     Args:
         problem: what is to be learned.
         auto: how to search.
         train: of networks.
-        folder: see :func:`settle`; the caller clears it.
+        folder: see :func:`training_folder`; the caller clears it.
         started: monotonic seconds from which the time counts.
 
     Raises:
@@ -99,13 +99,13 @@ def search(
     workers = auto.workers or cores()
     budget = Budget(auto.time_budget_s, workers, started)
     metric = metric_of(problem.task, auto.metric)
-    brief = Brief(problem.task, problem.classes, metric, train)
-    bench = Bench(brief, problem.part, problem.folds, folder / "fits")
-    bench.write(folder)
+    spec = FitSpec(problem.task, problem.classes, metric, train)
+    fitter = Fitter(spec, problem.part, problem.folds, folder / "fits")
+    fitter.write(folder)
     entries = in_time(portfolio(problem.task, auto.algorithms, len(problem.part)), budget)
     first = None
     if budget.is_short and LINEAR in {name for name, _ in entries}:
-        first = first_answer(bench, budget, problem.seed)
+        first = first_answer(fitter, budget, problem.seed)
     threading.Thread(target=_load, args=(entries,), daemon=True).start()
     plan = Plan(
         folder, problem.fits, metric, entries, auto, problem.seed, workers, len(problem.part)
@@ -126,7 +126,7 @@ def search(
         (folder / "study.sqlite").unlink(missing_ok=True)  # its trials are asked for again
     running = Search(plan, open_study, budget, first)
     trials = running.run()
-    choice = Choice(
+    choice = EnsembleSelector(
         problem.task,
         metric,
         problem.part,
@@ -144,7 +144,7 @@ def search(
         len(trials),
         len(chosen.weights),
     )
-    return _found(chosen, trials, metric)
+    return _result(chosen, trials, metric)
 
 
 def cores() -> int:
@@ -161,14 +161,14 @@ def in_time(entries: list[Entry], budget: Budget) -> list[Entry]:
 
 
 def _load(entries: list[Entry]) -> None:
-    """Import what reading the chosen models will need, while the workers fit."""
+    """Import the libraries of the chosen models while the workers fit."""
     for name in dict.fromkeys(name for name, _ in entries):
         with contextlib.suppress(Exception):  # a fit that needs it tells
             algorithm(name)
 
 
-def settle(checkpoints: Path, name: str) -> Path:
-    """The folder of one training, with what an earlier start has done; others are removed."""
+def training_folder(checkpoints: Path, name: str) -> Path:
+    """Open the folder of one training, with the fits of an earlier start; remove the others."""
     folder = checkpoints / f"{PREFIX}{name}"
     for other in checkpoints.glob(f"{PREFIX}*"):
         if other != folder:
@@ -182,37 +182,37 @@ def settle(checkpoints: Path, name: str) -> Path:
 
 
 def clear(checkpoints: Path) -> None:
-    """Remove what trainings left, once everything they protected has been saved."""
+    """Remove the folders of finished fits, once the training is saved."""
     for folder in checkpoints.glob(f"{PREFIX}*"):
         shutil.rmtree(folder)
 
 
 def fit_one(
     problem: Problem, name: str, settings: Mapping[str, Any], train: TrainParams, folder: Path
-) -> Found:
+) -> SearchResult:
     """Fit one algorithm on every fold, in this process: an ensemble of one."""
-    brief = Brief(problem.task, problem.classes, metric_of(problem.task, "auto"), train)
+    spec = FitSpec(problem.task, problem.classes, metric_of(problem.task, "auto"), train)
     threads = train.cpu_threads or os.cpu_count() or 1
-    bench = Bench(brief, problem.part, problem.folds, folder / "fits", threads)
-    trial = Trial(0, name, settings, problem.seed, problem.fits)
+    fitter = Fitter(spec, problem.part, problem.folds, folder / "fits", threads)
+    trial = SearchTrial(0, name, settings, problem.seed, problem.fits)
     for fold in range(trial.folds):
         label = name if trial.folds == 1 else f"{name}.fold{fold + 1}"
-        order = Order(trial.key, name, settings, fold, problem.seed, label=label)
-        trial.fits[fold] = bench.fit(order)
+        order = FitOrder(trial.key, name, settings, fold, problem.seed, label=label)
+        trial.fits[fold] = fitter.fit(order)
     trial.state = "complete"
     budget = Budget(float("inf"), 1)
-    choice = Choice(
-        problem.task, brief.metric, problem.part, problem.folds, budget, problem.seed, False, None
+    choice = EnsembleSelector(
+        problem.task, spec.metric, problem.part, problem.folds, budget, problem.seed, False, None
     )
-    return _found(choice.best([trial]), [trial], brief.metric)
+    return _result(choice.best([trial]), [trial], spec.metric)
 
 
-def _found(chosen: Chosen, trials: list[Trial], metric: Metric) -> Found:
+def _result(chosen: SelectedEnsemble, trials: list[SearchTrial], metric: Metric) -> SearchResult:
     table = leaderboard(trials, chosen, metric)
-    return Found(chosen, trials, table, curves(trials, chosen.weights))
+    return SearchResult(chosen, trials, table, curves(trials, chosen.weights))
 
 
-def curves(trials: list[Trial], weights: dict[int, float]) -> pd.DataFrame:
+def curves(trials: list[SearchTrial], weights: dict[int, float]) -> pd.DataFrame:
     """The histories of the fits that are in the ensemble, one below the other."""
     rows = [
         row
@@ -229,7 +229,7 @@ def curves(trials: list[Trial], weights: dict[int, float]) -> pd.DataFrame:
 
 
 def fingerprint(problem: Problem, model: ModelParams, train: TrainParams) -> str:
-    """Of everything that decides what the fits are, but not of how many there is time for."""
+    """The digest of everything that determines the fits, but not their number."""
     untold = {"time_budget_s", "workers", "storage", "study", "latency_limit_ms", "max_trials"}
     parts = [
         problem.task,

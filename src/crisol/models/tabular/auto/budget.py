@@ -1,7 +1,7 @@
 """The time of a search: what is left, what a fit may take, what still fits in.
 
 The end is fixed when the search begins. A part of the time is kept for choosing the ensemble; fits
-are told when to stop, and killed a little later.
+have a deadline, and are killed a little after it.
 """
 
 import statistics
@@ -11,7 +11,7 @@ RESERVE_SHARE, LEAST_RESERVE_S, MOST_RESERVE_S = 0.08, 0.5, 15.0
 SHARE_PORTFOLIO, SHARE_STUDY = 0.4, 0.25
 """Share of what is left of all workers' time that one trial may take."""
 LEAST_FIT_S = 10.0
-"""What a fit may always take, if there is so much left: a first one also loads its library."""
+"""Seconds that a fit may always take: the first one also loads its library."""
 SHORT_S = 30.0
 """Searches with less begin with a small model."""
 
@@ -31,7 +31,7 @@ class Budget:
         reserve = min(max(RESERVE_SHARE * seconds, LEAST_RESERVE_S), MOST_RESERVE_S)
         self.whole_end = self.started + seconds
         self.end = self.whole_end - reserve
-        """When fits must have ended, monotonic seconds."""
+        """The monotonic seconds at which fits must have ended."""
         self._taken: dict[str, list[float]] = {}
 
     @property
@@ -46,7 +46,7 @@ class Budget:
 
     @property
     def fraction(self) -> float:
-        """How much of the time is over, 0 to 1."""
+        """The share of the time that has passed, 0 to 1."""
         return min(1.0, max(0.0, (time.monotonic() - self.started) / self.total))
 
     @property

@@ -1,15 +1,15 @@
-"""How good clusters are, where nobody knows the truth."""
+"""The score of clusters, whose true groups are unknown."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features
 
 SAMPLE = 2000
 NOISE_COST = 1.0
 
 
-def silhouette(features: Features, clusters: NDArray[np.float64]) -> float:
+def silhouette(features: Features, clusters: Floats) -> float:
     """Mean silhouette of a sample (Rousseeuw 1987), lowered by the share of rows in no cluster.
 
     Distances are Euclidean between standardised numbers (missing: the mean) and one-hot categories.
@@ -29,7 +29,7 @@ def silhouette(features: Features, clusters: NDArray[np.float64]) -> float:
     return score * share - NOISE_COST * (1 - share) if score > 0 else score
 
 
-def points(features: Features) -> NDArray[np.float64]:
+def points(features: Features) -> Floats:
     """Rows as points [N, D]: standardised numbers beside one-hot categories."""
     numbers = features.numbers
     blocks = []

@@ -1,4 +1,4 @@
-"""One fit of one trial: what a worker does, and what it leaves on disk.
+"""One fit of one trial, and its results on disk.
 
 A fit is known by its trial's key and its fold. Its folder appears in one step when it is done::
 
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.core.files import remove_scratch, replacing_file, replacing_folder
 from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
@@ -39,13 +39,13 @@ from crisol.models.tabular.settings import SETTINGS
 logger = logging.getLogger(__name__)
 
 RESULT = "result.json"
-BRIEF = "brief.json"
+SPEC = "fit_spec.json"
 LATENCY_CALLS = 12
 
 
 @dataclass(frozen=True)
-class Brief:
-    """What all fits of a search share; on disk beside the rows.
+class FitSpec:
+    """The specification that all fits of a search share, on disk beside the rows.
 
     Attributes:
         task: what is learned.
@@ -60,26 +60,26 @@ class Brief:
     train: TrainParams
 
     def write(self, folder: Path) -> None:
-        """Write it as JSON; of ``train`` only what the person set."""
+        """Write it as JSON; of ``train`` only the fields that were set."""
         state = {
             "task": self.task,
             "classes": self.classes,
             "metric": self.metric,
             "train": self.train.model_dump(mode="json", exclude_unset=True),
         }
-        (folder / BRIEF).write_text(json.dumps(state))
+        (folder / SPEC).write_text(json.dumps(state))
 
     @classmethod
-    def read(cls, folder: Path) -> "Brief":
+    def read(cls, folder: Path) -> "FitSpec":
         """Read what :meth:`write` wrote."""
-        state = json.loads((folder / BRIEF).read_text())
+        state = json.loads((folder / SPEC).read_text())
         train = TrainParams.model_validate(state["train"])
         return cls(state["task"], tuple(state["classes"]), state["metric"], train)
 
 
 @dataclass(frozen=True)
-class Order:
-    """One fit, as the search asks a worker for it.
+class FitOrder:
+    """The order of one fit, which the search sends to a worker.
 
     Attributes:
         trial: the trial's key.
@@ -104,28 +104,28 @@ class Order:
     label: str = ""
 
     def deadline(self, started: float) -> float | None:
-        """When to stop, of a fit that began at ``started`` (both monotonic seconds)."""
+        """The deadline of a fit that began at ``started`` (both monotonic seconds)."""
         limits = [started + self.seconds] if self.seconds is not None else []
         limits += [self.end] if self.end is not None else []
         return min(limits, default=None)
 
     def folder(self, root: Path) -> Path:
-        """Where its result lies."""
+        """The folder of its result."""
         return root / self.trial / str(self.fold)
 
 
 @dataclass(frozen=True)
 class FitResult:
-    """What a fit left.
+    """The result of a fit.
 
     Attributes:
         folder: with the answers and the model.
-        seconds: what it took.
+        seconds: its duration.
         loss: of the held-out rows, less is better.
         latency_ms: median of answering one row.
-        facts: what the algorithm told.
+        facts: figures that the algorithm reports.
         history: its curve, one mapping an epoch.
-        state: what reading the model needs.
+        state: the JSON that reading the model needs.
         algorithm: its name.
     """
 
@@ -144,9 +144,9 @@ class FitResult:
         return cls(folder=folder, **json.loads((folder / RESULT).read_text()))
 
     @property
-    def answers(self) -> NDArray[np.float64]:
-        """What the model said of the held-out rows."""
-        found: NDArray[np.float64] = np.load(self.folder / "answers.npy")
+    def answers(self) -> Floats:
+        """The model's answers to the held-out rows."""
+        found: Floats = np.load(self.folder / "answers.npy")
         return found
 
     def model(self) -> Algorithm:
@@ -161,37 +161,37 @@ def trial_key(name: str, settings: Mapping[str, Any], *more: object) -> str:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """A place to fit.
+class Fitter:
+    """Fits algorithms on the folds of one set of rows.
 
     Attributes:
-        brief: what all fits share.
+        spec: shared by all fits.
         part: the training rows.
         folds: their division.
-        root: where results go.
+        root: folder of the results.
         threads: processor threads of one fit.
     """
 
-    brief: Brief
+    spec: FitSpec
     part: Part
     folds: Folds
     root: Path
     threads: int = 1
 
     def write(self, folder: Path) -> None:
-        """Write rows, folds and brief for other processes."""
+        """Write rows, folds and specification for other processes."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folds.write(folder)
-        self.brief.write(folder)
+        self.spec.write(folder)
         write_part(self.part, folder)
 
     @classmethod
-    def read(cls, folder: Path, root: Path) -> "Bench":
-        """What :meth:`write` wrote, rows mapped into memory."""
-        return cls(Brief.read(folder), read_part(folder), Folds.read(folder), root)
+    def read(cls, folder: Path, root: Path) -> "Fitter":
+        """Read what :meth:`write` wrote, rows mapped into memory."""
+        return cls(FitSpec.read(folder), read_part(folder), Folds.read(folder), root)
 
-    def fit(self, order: Order) -> FitResult:
-        """Fit, judge and write; what is there already is only read.
+    def fit(self, order: FitOrder) -> FitResult:
+        """Fit, score and write one order; a result that exists is only read.
 
         Raises:
             MendableError: the rows or settings do not suit the algorithm.
@@ -202,16 +202,16 @@ class Bench:
             self._fit(order, folder)
         return FitResult.read(folder)
 
-    def _fit(self, order: Order, folder: Path) -> None:
+    def _fit(self, order: FitOrder, folder: Path) -> None:
         chosen = algorithm(order.algorithm)
         started, worked = time.monotonic(), time.process_time()
         train, valid = self._rows(order)
         context = FitContext(
-            task=self.brief.task,
-            classes=self.brief.classes,
+            task=self.spec.task,
+            classes=self.spec.classes,
             seed=order.seed,
             threads=self.threads,
-            train=self.brief.train,
+            train=self.spec.train,
             deadline=order.deadline(started),
             checkpoints=folder.with_name(f"{folder.name}-epochs"),
             label=order.label,
@@ -235,7 +235,7 @@ class Bench:
             state = model.write(scratch / "model")
             record = {
                 "seconds": time.monotonic() - started,
-                "loss": judge(self.brief, judged, answers),
+                "loss": judge(self.spec, judged, answers),
                 "latency_ms": one_row_ms(model, judged.features),
                 "facts": {name: float(value) for name, value in fit.facts.items()}
                 | {"cpu_seconds": time.process_time() - worked},
@@ -246,21 +246,21 @@ class Bench:
             (scratch / RESULT).write_text(json.dumps(record))
         shutil.rmtree(folder.with_name(f"{folder.name}-epochs"), ignore_errors=True)
 
-    def _pairs(self, order: Order, train: Part, count: int) -> Pairs:
-        """The pairs for the rows of a fold; found once, whoever asks first."""
-        if not count or self.brief.task not in ("classification", "regression"):
+    def _pairs(self, order: FitOrder, train: Part, count: int) -> Pairs:
+        """The pairs for the rows of a fold; they are computed once and kept in a file."""
+        if not count or self.spec.task not in ("classification", "regression"):
             return Pairs(())
         file = self.root / f"pairs-{order.fold}-{order.seed}-{order.sample}-{count}.json"
         if file.is_file():
             return Pairs(tuple((a, o, b) for a, o, b in json.loads(file.read_text())))
-        classes = len(self.brief.classes)
-        found = Pairs.find(train, self.brief.task, classes, order.seed, count)
+        classes = len(self.spec.classes)
+        found = Pairs.find(train, self.spec.task, classes, order.seed, count)
         with replacing_file(file) as scratch:
             scratch.write_text(json.dumps(found.chosen))
         return found
 
-    def _rows(self, order: Order) -> tuple[Part, Part | None]:
-        if self.brief.task == "clustering":
+    def _rows(self, order: FitOrder) -> tuple[Part, Part | None]:
+        if self.spec.task == "clustering":
             return self.part.take(np.arange(len(self.part))), None
         learned, held_out = self.folds.rows(order.fold)
         if order.sample is not None and len(learned) > order.sample:
@@ -273,14 +273,14 @@ def _with(pairs: Pairs, part: Part) -> Part:
     return Part(pairs.apply(part.features), part.target)
 
 
-def judge(brief: Brief, part: Part, answers: NDArray[np.float64]) -> float:
+def judge(spec: FitSpec, part: Part, answers: Floats) -> float:
     """The loss of answers to rows."""
-    if brief.metric == "silhouette":
+    if spec.metric == "silhouette":
         from crisol.models.tabular.auto.clusters import silhouette
 
         return -silhouette(part.features, answers)
     assert part.target is not None  # every other task has one
-    return metrics.loss(brief.metric, part.target, answers)
+    return metrics.loss(spec.metric, part.target, answers)
 
 
 def one_row_ms(model: Algorithm, features: Features) -> float:

@@ -1,4 +1,4 @@
-"""What was tried, as a table for people."""
+"""The trials of a search as a table."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.auto.choosing import Chosen
-from crisol.models.tabular.auto.search_trial import Trial
+from crisol.models.tabular.auto.ensemble_selection import SelectedEnsemble
+from crisol.models.tabular.auto.search_trial import SearchTrial
 
 COLUMNS = {
     "rank": "int64",
@@ -31,7 +31,7 @@ is trial -1."""
 
 
 def leaderboard(
-    trials: Sequence[Trial], chosen: Chosen | None, metric: metrics.Metric
+    trials: Sequence[SearchTrial], chosen: SelectedEnsemble | None, metric: metrics.Metric
 ) -> pd.DataFrame:
     """One row a trial, best first; those without a score at the end; the ensemble on top."""
     weights = chosen.weights if chosen is not None else {}
@@ -44,7 +44,9 @@ def leaderboard(
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
-def _row(trial: Trial, metric: metrics.Metric, weights: Mapping[int, float]) -> dict[str, object]:
+def _row(
+    trial: SearchTrial, metric: metrics.Metric, weights: Mapping[int, float]
+) -> dict[str, object]:
     losses = list(trial.losses.values())
     return {
         "trial": trial.number,
@@ -63,7 +65,7 @@ def _row(trial: Trial, metric: metrics.Metric, weights: Mapping[int, float]) -> 
 
 
 def _of_ensemble(
-    trials: Sequence[Trial], chosen: Chosen, metric: metrics.Metric
+    trials: Sequence[SearchTrial], chosen: SelectedEnsemble, metric: metrics.Metric
 ) -> dict[str, object]:
     inside = [trial for trial in trials if trial.number in chosen.weights]
     latency = chosen.latency_ms or sum(trial.latency_ms for trial in inside)

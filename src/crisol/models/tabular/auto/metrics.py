@@ -1,4 +1,4 @@
-"""What a search minimises.
+"""The metrics of a search, as losses.
 
 Every metric is turned so that less is better, and is a mean over rows where it can be.
 """
@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
-from crisol.models.tabular.ensemble import SMALLEST
+from crisol.models.tabular.algorithms.probabilities import log_probabilities
 from crisol.models.tabular.schema import Task
 
 Metric = Literal["log_loss", "accuracy", "auc", "rmse", "mae", "silhouette"]
@@ -43,8 +44,8 @@ def metric_of(task: Task, asked: str) -> Metric:
     )
 
 
-def loss(metric: Metric, target: NDArray[Any], answers: NDArray[np.float64]) -> float:
-    """How bad answers are: less is better.
+def loss(metric: Metric, target: NDArray[Any], answers: Floats) -> float:
+    """The loss of answers: less is better.
 
     Args:
         metric: of a supervised task.
@@ -59,29 +60,29 @@ def loss(metric: Metric, target: NDArray[Any], answers: NDArray[np.float64]) -> 
     if metric == "accuracy":
         return float(np.mean(answers.argmax(axis=1) != codes))
     if metric == "auc":
-        return 1 - _auc(codes, answers)
-    chosen = answers[np.arange(len(codes)), codes]
-    return float(-np.mean(np.log(np.clip(chosen, SMALLEST, 1.0))))
+        area = auc(codes, answers)
+        return 0.5 if area is None else 1 - area
+    return float(-np.mean(log_probabilities(answers[np.arange(len(codes)), codes])))
 
 
 def shown(metric: Metric, value: float) -> float:
-    """The metric as people know it, from its loss."""
+    """The metric's usual value, from its loss."""
     if metric == "silhouette":
         return -value
     return 1 - value if metric in HIGHER_IS_BETTER else value
 
 
-def _auc(codes: NDArray[np.int64], answers: NDArray[np.float64]) -> float:
-    """Area under the ROC curve; of several classes the mean of each against the rest."""
-    from scipy.stats import rankdata
+def auc(truth: NDArray[np.int64], probabilities: Floats) -> float | None:
+    """Area under the ROC curve; of several classes the mean of each against the rest.
 
-    classes = [1] if answers.shape[1] == 2 else range(answers.shape[1])
-    areas = []
-    for code in classes:
-        positive = codes == code
-        wins = int(positive.sum())
-        if 0 < wins < len(codes):
-            ranks = rankdata(answers[:, code])
-            losses = len(codes) - wins
-            areas.append((ranks[positive].sum() - wins * (wins + 1) / 2) / (wins * losses))
-    return float(np.mean(areas)) if areas else 0.5
+    Returns:
+        ``None`` where no class has rows both in it and out of it.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    areas = [
+        float(roc_auc_score(truth == code, probabilities[:, code]))
+        for code in ([1] if probabilities.shape[1] == 2 else range(probabilities.shape[1]))
+        if 0 < int((truth == code).sum()) < len(truth)
+    ]
+    return float(np.mean(areas)) if areas else None

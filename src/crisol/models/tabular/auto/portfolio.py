@@ -1,8 +1,8 @@
-"""What is tried first, in this order: settings that did well on many tables, and differ.
+"""The portfolio: settings that did well on many tables and differ from each other, tried in order.
 
-The first is fast and good, so that there is an answer early. The others are there because their
-mistakes are not those of the first: another library, another inductive bias. Their numbers are
-those of the published defaults of their authors, of AutoGluon's zero-shot portfolio
+The first is fast and good, so that there is an answer early. The others make other mistakes than
+the first: another library, another inductive bias. Their numbers are the published defaults of
+their authors, of AutoGluon's zero-shot portfolio
 (arXiv:2311.02971) and of RealMLP/TabM (arXiv:2407.04491, arXiv:2410.24210), rounded.
 """
 
@@ -20,7 +20,7 @@ FINE: Entry = (
     "tabm",
     {"members": 8, "hidden": [256, 256], "bins": 128, "learning_rate": 0.01, "pairs": 14},
 )
-"""TabM with narrow bins: for numbers to be told exactly."""
+"""TabM with narrow bins, for exact numbers."""
 COARSE: Entry = (
     "tabm",
     {
@@ -32,11 +32,11 @@ COARSE: Entry = (
         "pairs": 14,
     },
 )
-"""TabM with wide bins, held back more: for classes."""
+"""TabM with wide bins and more dropout, for classes."""
 
 
 def _table(first: Entry, second: Entry) -> tuple[Entry, ...]:
-    """Of classes or numbers, with two networks."""
+    """The portfolio of a table with two networks, for classes or numbers."""
     return (
         (
             "lightgbm",

@@ -1,9 +1,9 @@
 """The search: first the portfolio, then the study, until time, trials or gains run out.
 
-Fits go to worker processes, one fold at a time. The portfolio is one round; after it the study is
-asked for :data:`ROUND` trials at a time, whose folds are fitted first folds first, so that what
-falls behind can be given up. What is decided in a round depends on earlier rounds only, and results
-are told in order: with ``max_trials`` and time enough two searches are the same.
+Worker processes fit one fold at a time. The portfolio is one round; after it the study proposes
+:data:`ROUND` trials at a time, whose first folds are fitted first, so that trials that fall behind
+can be pruned. Decisions in a round depend on earlier rounds only, and results are reported in
+order: with ``max_trials`` and enough time two searches are the same.
 """
 
 import logging
@@ -17,17 +17,17 @@ from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.first_answer import ROWS as FIRST_ROWS
-from crisol.models.tabular.auto.fitting import RESULT, FitResult, Order
+from crisol.models.tabular.auto.fitting import RESULT, FitOrder, FitResult
 from crisol.models.tabular.auto.portfolio import Entry, pace
-from crisol.models.tabular.auto.search_trial import Trial, falls_behind
+from crisol.models.tabular.auto.search_trial import SearchTrial, falls_behind
 from crisol.models.tabular.auto.study import Study
-from crisol.models.tabular.auto.worker_pool import Crew, Reply
+from crisol.models.tabular.auto.worker_pool import FitReply, WorkerPool
 from crisol.models.tabular.params import AutoParams
 
 logger = logging.getLogger(__name__)
 
 ROUND = 4
-"""Trials the study is asked for at once."""
+"""Trials of one round of the study."""
 PORTFOLIO_MARGIN = 0.15
 """Share of the loss a portfolio entry may be worse than the first one: it may still help."""
 STUDY_MARGIN = 0.02
@@ -38,14 +38,14 @@ LEAST_GAIN = 2e-3
 
 @dataclass(frozen=True)
 class Plan:
-    """What a search is given.
+    """The inputs of a search.
 
     Attributes:
-        folder: with the rows, folds and brief, and the results.
+        folder: with the rows, folds and spec, and the results.
         folds: fits of a trial.
         metric: what is minimised.
         entries: the portfolio.
-        auto: the person's choices.
+        auto: the search's parameters.
         seed: of everything random.
         workers: processes.
         rows: of the training part.
@@ -68,7 +68,7 @@ class Search:
         plan: what to search.
         study: proposes trials after the portfolio; called when the portfolio is done.
         budget: the time there is.
-        first: a small model that is there already, for want of a better one.
+        first: a small model, used if no better one is fitted in time.
     """
 
     def __init__(
@@ -76,35 +76,35 @@ class Search:
         plan: Plan,
         study: Callable[[], Study],
         budget: Budget,
-        first: Trial | None = None,
+        first: SearchTrial | None = None,
     ) -> None:
         self._plan, self._open_study, self._budget = plan, study, budget
         self._results = plan.folder / "fits"
-        self.trials: list[Trial] = []
-        self._round: list[Trial] = []
-        self._best: Trial | None = None
-        self._told = 0
-        self._stop_gaps = [] if first is None else [first]
-        self._given: dict[str, Trial] = {}
+        self.trials: list[SearchTrial] = []
+        self._round: list[SearchTrial] = []
+        self._best: SearchTrial | None = None
+        self._reported = 0
+        self._fallbacks = [] if first is None else [first]
+        self._assigned: dict[str, SearchTrial] = {}
 
-    def run(self) -> list[Trial]:
-        """All trials, those that came to nothing too.
+    def run(self) -> list[SearchTrial]:
+        """Run the search and return all trials, failed ones included.
 
         Raises:
             MendableError: no fit ended in time, or every one failed; names the cause.
         """
         self._results.mkdir(parents=True, exist_ok=True)
-        with Crew(self._plan.folder, self._results, self._plan.workers) as crew:
-            self._first_answer(crew)
-            self._fit_round(crew, [self._trial(*entry) for entry in self._portfolio()])
+        with WorkerPool(self._plan.folder, self._results, self._plan.workers) as pool:
+            self._first_answer(pool)
+            self._fit_round(pool, [self._trial(*entry) for entry in self._portfolio()])
             if not self._is_over():
-                self._search(crew)
-        self._make_do()
+                self._search(pool)
+        self._fall_back()
         self._check()
         return self.trials
 
     @property
-    def usable(self) -> list[Trial]:
+    def usable(self) -> list[SearchTrial]:
         """Complete trials; if there is none, the one that came furthest."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         if complete:
@@ -114,8 +114,8 @@ class Search:
             return [max(begun, key=lambda trial: (len(trial.fits), -trial.number))]
         return []
 
-    def _make_do(self) -> None:
-        """Where no trial is complete, take what there is, and tell it."""
+    def _fall_back(self) -> None:
+        """Use a partial trial or a fallback where no trial is complete."""
         for trial in self.usable:
             if trial.state != "complete":
                 trial.reason = (
@@ -123,7 +123,7 @@ class Search:
                 )
                 logger.warning("no trial was complete; %s: %s", trial.name, trial.reason)
             return
-        ready = [trial for trial in self._stop_gaps if trial.fits]
+        ready = [trial for trial in self._fallbacks if trial.fits]
         if ready:
             chosen = min(ready, key=self._loss)
             chosen.number, chosen.state = len(self.trials), "complete"
@@ -132,31 +132,31 @@ class Search:
             )
             logger.warning("%s: %s", chosen.name, chosen.reason)
             self.trials.append(chosen)
-            self._tell(chosen)
+            self._report(chosen)
 
     def _portfolio(self) -> Sequence[Entry]:
         most = self._plan.auto.max_trials
         return self._plan.entries if most is None else self._plan.entries[:most]
 
-    def _first_answer(self, crew: Crew) -> None:
-        """Where time is short, a small model of few rows comes first: then there is something."""
+    def _first_answer(self, pool: WorkerPool) -> None:
+        """Fit a small model of few rows first where time is short, as a fallback."""
         if not self._budget.is_short or self._plan.metric == "silhouette":
             return
-        names = {name for name, _ in self._plan.entries} - {t.algorithm for t in self._stop_gaps}
+        names = {name for name, _ in self._plan.entries} - {t.algorithm for t in self._fallbacks}
         for name, settings in (
             ("lightgbm", {"max_iterations": 30, "learning_rate": 0.2, "stopping_rounds": 5}),
             ("linear", {}),
         ):
             if name in names:
-                trial = Trial(-1, name, settings, self._plan.seed, 1)
-                self._stop_gaps.append(trial)
-                self._give(crew, trial, sample=FIRST_ROWS)
+                trial = SearchTrial(-1, name, settings, self._plan.seed, 1)
+                self._fallbacks.append(trial)
+                self._assign(pool, trial, sample=FIRST_ROWS)
                 while trial.state == "waiting" and not trial.fits and self._budget.left > 0:
-                    for reply in crew.wait(self._budget.end):
-                        self._hear(reply)
+                    for reply in pool.wait(self._budget.end):
+                        self._record(reply)
                 return
 
-    def _search(self, crew: Crew) -> None:
+    def _search(self, pool: WorkerPool) -> None:
         """Rounds of the study."""
         study = self._open_study()
         if not study.algorithms:
@@ -164,7 +164,7 @@ class Search:
         known = [self._paced(*entry) for entry in study.known()]
         known = [entry for entry in known if not self._was_tried(*entry)]
         if known and not self._is_over():
-            self._fit_round(crew, [self._trial(*entry) for entry in known])
+            self._fit_round(pool, [self._trial(*entry) for entry in known])
         without_gain, best = 0, self._best_loss
         while not self._is_over() and without_gain < NO_GAIN_TRIALS:
             size = min(ROUND, self._trials_left)
@@ -178,7 +178,7 @@ class Search:
                 trial = self._trial(*self._paced(*study.ask(len(self.trials), leave_out)))
                 trial.searched = True
                 asked.append(trial)
-            self._fit_round(crew, asked)
+            self._fit_round(pool, asked)
             for trial in asked:
                 value = self._loss(trial) if trial.state == "complete" else None
                 study.tell(trial.number, value, trial.losses)
@@ -188,9 +188,11 @@ class Search:
         if without_gain >= NO_GAIN_TRIALS:
             logger.info("the search ends: %d trials in a row brought no gain", without_gain)
 
-    def _trial(self, algorithm: str, settings: object) -> Trial:
+    def _trial(self, algorithm: str, settings: object) -> SearchTrial:
         assert isinstance(settings, dict)
-        trial = Trial(len(self.trials), algorithm, settings, self._plan.seed, self._plan.folds)
+        trial = SearchTrial(
+            len(self.trials), algorithm, settings, self._plan.seed, self._plan.folds
+        )
         self.trials.append(trial)
         return trial
 
@@ -208,34 +210,34 @@ class Search:
     def _is_over(self) -> bool:
         return self._trials_left <= 0 or self._budget.left <= 0
 
-    def _fit_round(self, crew: Crew, trials: list[Trial]) -> None:
+    def _fit_round(self, pool: WorkerPool, trials: list[SearchTrial]) -> None:
         """Fit every fold of the trials, as far as time goes and they do not fall behind."""
         self._round, best = trials, self._best
         while True:
-            while crew.idle and (trial := self._next(trials)) is not None:
-                self._give(crew, trial)
-            if crew.idle == crew.size:
+            while pool.idle and (trial := self._next(trials)) is not None:
+                self._assign(pool, trial)
+            if pool.idle == pool.size:
                 break
-            for reply in crew.wait(self._budget.end):
-                self._hear(reply)
+            for reply in pool.wait(self._budget.end):
+                self._record(reply)
                 self._prune(trials, best)
-            self._tell_progress()
-            self._settle(trials, best)
+            self._report_progress()
+            self._close_finished(trials, best)
             if self._budget.left <= 0:
                 break
         for trial in trials:
             if trial.state == "waiting":
                 trial.state = "timeout"
                 trial.reason = trial.reason or "the search's time was over"
-        self._settle(trials, best)
+        self._close_finished(trials, best)
 
-    def _next(self, trials: list[Trial]) -> Trial | None:
-        """Whose turn it is: the portfolio trial by trial, the study's first folds first."""
+    def _next(self, trials: list[SearchTrial]) -> SearchTrial | None:
+        """The next trial to fit: the portfolio in order, then the study, its first folds first."""
         waiting = [t for t in trials if t.next_fold is not None]
         if waiting and waiting[0].searched:
             waiting.sort(key=lambda t: (t.next_fold, t.number))
         for trial in waiting:
-            if trial.given:
+            if trial.assigned:
                 return trial
             if self._budget.allows(trial.algorithm, trial.folds):
                 trial.seconds_a_fold = self._budget.share(trial.folds, searched=trial.searched)
@@ -243,13 +245,13 @@ class Search:
             trial.state, trial.reason = "timeout", "the time left was too short to begin"
         return None
 
-    def _give(self, crew: Crew, trial: Trial, sample: int | None = None) -> None:
+    def _assign(self, pool: WorkerPool, trial: SearchTrial, sample: int | None = None) -> None:
         fold = trial.next_fold
         assert fold is not None
-        trial.given.add(fold)
+        trial.assigned.add(fold)
         label = f"{trial.name}.fold{fold + 1}"
         key = trial.key if sample is None else f"first-{trial.key}"
-        order = Order(
+        order = FitOrder(
             key,
             trial.algorithm,
             dict(trial.settings),
@@ -260,12 +262,12 @@ class Search:
             sample=sample,
             label=label,
         )
-        self._given[key] = trial
-        crew.give(order)
+        self._assigned[key] = trial
+        pool.assign(order)
 
-    def _hear(self, reply: Reply) -> None:
-        """Take note of what became of a fit."""
-        trial = self._given[reply.order.trial]
+    def _record(self, reply: FitReply) -> None:
+        """Record the outcome of a fit."""
+        trial = self._assigned[reply.order.trial]
         if reply.state == "complete":
             folder = reply.order.folder(self._results)
             assert (folder / RESULT).is_file()
@@ -279,7 +281,7 @@ class Search:
                 self._budget.learn(trial.algorithm, reply.seconds)
             logger.warning("%s %s: %s", trial.name, trial.state, trial.reason)
 
-    def _prune(self, trials: list[Trial], best: Trial | None) -> None:
+    def _prune(self, trials: list[SearchTrial], best: SearchTrial | None) -> None:
         if not self._plan.auto.prune:
             return
         for trial in trials:
@@ -294,19 +296,19 @@ class Search:
                 trial.judged = judged
                 trial.state, trial.reason = "pruned", "its first folds were clearly worse"
 
-    def _settle(self, trials: list[Trial], best: Trial | None) -> None:
-        """Close what is done, and tell it, in order."""
+    def _close_finished(self, trials: list[SearchTrial], best: SearchTrial | None) -> None:
+        """Set the state of finished trials, and report them in order."""
         self._prune(trials, best)
         for trial in trials:
             if trial.state == "waiting" and trial.done:
                 trial.state = "complete"
                 if self._best is None or self._loss(trial) < self._loss(self._best):
                     self._best = trial
-        while self._told < len(self.trials) and self.trials[self._told].state != "waiting":
-            self._tell(self.trials[self._told])
-            self._told += 1
+        while self._reported < len(self.trials) and self.trials[self._reported].state != "waiting":
+            self._report(self.trials[self._reported])
+            self._reported += 1
 
-    def _loss(self, trial: Trial) -> float:
+    def _loss(self, trial: SearchTrial) -> float:
         losses = trial.losses
         return sum(losses.values()) / len(losses)
 
@@ -314,7 +316,7 @@ class Search:
     def _best_loss(self) -> float:
         return float("inf") if self._best is None else self._loss(self._best)
 
-    def _tell(self, trial: Trial) -> None:
+    def _report(self, trial: SearchTrial) -> None:
         assert trial.state != "waiting"
         value = self._loss(trial) if trial.fits else None
         name = self._plan.metric
@@ -338,7 +340,7 @@ class Search:
             )
         )
 
-    def _tell_progress(self) -> None:
+    def _report_progress(self) -> None:
         done = self._budget.fraction
         most = self._plan.auto.max_trials
         if most is not None:

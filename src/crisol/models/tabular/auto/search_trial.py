@@ -1,4 +1,4 @@
-"""One attempt of a search: an algorithm with settings, fitted fold by fold."""
+"""A trial of a search: an algorithm with settings, fitted fold by fold."""
 
 import math
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.auto.fitting import FitResult, trial_key
 from crisol.models.tabular.features.folds import Folds
 
@@ -17,8 +17,8 @@ State = Literal["waiting", "complete", "pruned", "failed", "timeout"]
 
 
 @dataclass
-class Trial:
-    """What is tried, and what has come of it so far.
+class SearchTrial:
+    """An algorithm with settings, and the fits it has so far.
 
     Attributes:
         number: within the search, from 0.
@@ -28,7 +28,7 @@ class Trial:
         folds: how many fits it takes.
         searched: whether the study proposed it.
         fits: finished ones, by fold.
-        given: folds that a worker has or had.
+        assigned: folds that a worker has or had.
         state: how it ended.
         reason: why it did not end well.
         seconds_a_fold: what one fit may take; ``None``: what is left.
@@ -42,7 +42,7 @@ class Trial:
     folds: int
     searched: bool = False
     fits: dict[int, FitResult] = field(default_factory=dict)
-    given: set[int] = field(default_factory=set)
+    assigned: set[int] = field(default_factory=set)
     state: State = "waiting"
     reason: str = ""
     seconds_a_fold: float | None = None
@@ -50,20 +50,20 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """What people and ensembles call it."""
+        """Its name in logs and ensembles."""
         return f"{self.algorithm}-{self.number}"
 
     @property
     def key(self) -> str:
-        """Where its fits lie on disk."""
+        """The name of its folder of fits."""
         return trial_key(self.algorithm, self.settings, self.seed)
 
     @property
     def next_fold(self) -> int | None:
-        """The first fold that nobody was given."""
+        """The first fold that no worker has."""
         if self.state != "waiting":
             return None
-        return next((f for f in range(self.folds) if f not in self.given), None)
+        return next((f for f in range(self.folds) if f not in self.assigned), None)
 
     @property
     def done(self) -> bool:
@@ -72,26 +72,26 @@ class Trial:
 
     @property
     def seconds(self) -> float:
-        """Of all its fits."""
+        """The seconds of all its fits."""
         return sum(fit.seconds for fit in self.fits.values())
 
     @property
     def latency_ms(self) -> float:
-        """Of one row through all fold models."""
+        """The milliseconds of one row through all fold models."""
         return sum(fit.latency_ms for fit in self.fits.values())
 
     @property
     def losses(self) -> dict[int, float]:
-        """The loss of each finished fold, in order; of a pruned trial those that decided it.
+        """The loss of each finished fold, in order; a pruned trial has those that decided it.
 
-        Which others were already under way then is a matter of speed, and no result.
+        The folds that ran when it was pruned depend on speed and are no result.
         """
         known = sorted(self.fits) if self.judged is None else range(self.judged)
         return {fold: self.fits[fold].loss for fold in known}
 
-    def answers(self, folds: Folds) -> NDArray[np.float64]:
+    def answers(self, folds: Folds) -> Floats:
         """Out-of-fold answers [N, K] or [N], means over the repeats; NaN where there is none."""
-        total: NDArray[np.float64] | None = None
+        total: Floats | None = None
         counts = np.zeros(folds.numbers.shape[1])
         for fold, fit in self.fits.items():
             said, rows = fit.answers, folds.rows(fold)[1]
@@ -105,8 +105,8 @@ class Trial:
             return total / (counts if total.ndim == 1 else counts[:, None])
 
 
-def falls_behind(trial: Trial, best: Mapping[int, float], margin: float) -> int:
-    """How many of a trial's first folds show that it is clearly worse than the best; 0: none do.
+def falls_behind(trial: SearchTrial, best: Mapping[int, float], margin: float) -> int:
+    """The number of first folds that show a trial to be clearly worse than the best; 0: none do.
 
     Looks at each beginning of the folds, so that the answer does not depend on which fold was
     finished first.

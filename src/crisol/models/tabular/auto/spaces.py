@@ -1,4 +1,4 @@
-"""Where the study looks, algorithm by algorithm.
+"""The search space of each algorithm.
 
 Each space is small and around what is known to work (Gorishniy et al. 2021, Grinsztajn et al. 2022,
 McElfresh et al. 2023), because a study has minutes.

@@ -1,7 +1,7 @@
 """The second level: learned on out-of-fold answers, kept only where it is better on others.
 
-Classes: the logarithmic opinion pool of :class:`crisol.models.tabular.ensemble.Stack`, fitted by
-maximum likelihood; its slopes also mend probabilities that are too sure or not sure enough.
+Classes: the logarithmic opinion pool of :class:`crisol.models.tabular.ensemble.SecondLevel`, fitted
+by maximum likelihood; its slopes also correct probabilities that are too sure or not sure enough.
 Numbers: ridge regression. Slopes are not negative, and are drawn towards the greedy weights.
 """
 
@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from crisol.core.arrays import Floats
+from crisol.models.tabular.algorithms.probabilities import log_probabilities, softmax
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.auto.selection import nested_loss, select, weighting
-from crisol.models.tabular.ensemble import Stack, log_probabilities, softmax
+from crisol.models.tabular.auto.greedy_selection import nested_loss, select, weighting
+from crisol.models.tabular.ensemble import SecondLevel
 
-Floats = NDArray[np.float64]
 PULL = 10.0
 """Strength of the penalty on slopes that leave the greedy weights, in rows."""
 LEAST_GAIN = 1e-3
@@ -29,7 +30,7 @@ def better_stack(
     weights: Floats,
     parts: NDArray[np.integer],
     deadline: float,
-) -> Stack | None:
+) -> SecondLevel | None:
     """A second level on the trials that have weight, if nested cross-validation finds it better.
 
     Args:
@@ -59,14 +60,14 @@ def better_stack(
     return fit_stack(chosen, target, weights[kept])
 
 
-def fit_stack(answers: Floats, target: NDArray[np.generic], weights: Floats) -> Stack:
+def fit_stack(answers: Floats, target: NDArray[np.generic], weights: Floats) -> SecondLevel:
     """Slopes [M] and offsets from answers [M, N, K] or [M, N]."""
     if answers.ndim == 2:
         return _of_numbers(answers, target.astype(np.float64), weights)
     return _of_classes(log_probabilities(answers), target.astype(np.int64), weights)
 
 
-def _of_numbers(answers: Floats, target: Floats, weights: Floats) -> Stack:
+def _of_numbers(answers: Floats, target: Floats, weights: Floats) -> SecondLevel:
     size, rows = answers.shape
     spread = float(answers.var(axis=1).mean()) or 1.0
     centre, means = float(target.mean()), answers.mean(axis=1)
@@ -77,10 +78,10 @@ def _of_numbers(answers: Floats, target: Floats, weights: Floats) -> Stack:
     found = minimize(objective, weights, jac=True, bounds=[(0, None)] * size, method="L-BFGS-B")
     slopes = np.asarray(found.x)
     assert rows == len(target)
-    return Stack(tuple(slopes.tolist()), (centre - float(slopes @ means),))
+    return SecondLevel(tuple(slopes.tolist()), (centre - float(slopes @ means),))
 
 
-def _of_classes(logs: Floats, target: NDArray[np.int64], weights: Floats) -> Stack:
+def _of_classes(logs: Floats, target: NDArray[np.int64], weights: Floats) -> SecondLevel:
     size, rows, classes = logs.shape
     truth = np.eye(classes)[target]
 
@@ -103,4 +104,4 @@ def _of_classes(logs: Floats, target: NDArray[np.int64], weights: Floats) -> Sta
     bounds = [(0, None)] * size + [(None, None)] * classes
     found = minimize(objective, start, jac=True, bounds=bounds, method="L-BFGS-B")
     slopes, offsets = found.x[:size], found.x[size:]
-    return Stack(tuple(slopes.tolist()), tuple(offsets.tolist()))
+    return SecondLevel(tuple(slopes.tolist()), tuple(offsets.tolist()))

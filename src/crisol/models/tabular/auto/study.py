@@ -20,11 +20,11 @@ from crisol.models.tabular.schema import Task
 
 ALGORITHM = "algorithm"
 BEST_KEPT = 3
-"""Of a study that goes on, so many of the best settings found are fitted again first."""
+"""Number of the best settings of a continued study that are fitted again first."""
 
 
 class Study:
-    """Asks an Optuna study, in a database that others may share.
+    """An Optuna study, in a database that other processes may share.
 
     Args:
         task: what is learned.
@@ -107,7 +107,7 @@ class Study:
         return name, SPACES[name](trial)
 
     def tell(self, number: int, value: float | None, folds: Mapping[int, float]) -> None:
-        """What became of a trial that was asked for: its loss, or ``None`` if it was given up."""
+        """Report a proposed trial: its loss, or ``None`` if it was pruned or failed."""
         trial = self._asked.pop(number, None)
         if trial is None:
             return
@@ -122,6 +122,6 @@ class Study:
 
 
 def _forget(storage: optuna.storages.RDBStorage, name: str) -> None:
-    """Remove a study of that name: a run that starts anew asks as the first one did."""
+    """Remove a study of that name, so that a restarted run gets the same proposals."""
     if any(name == known for known in optuna.get_all_study_names(storage)):
         optuna.delete_study(study_name=name, storage=storage)

@@ -1,8 +1,8 @@
 """A process that fits: ``python -m crisol.models.tabular.auto.worker ROWS RESULTS``.
 
-Orders come as JSON lines on standard input; on standard output one line says that a fit begins, its
-libraries loaded, and one how it ended. What libraries print goes to standard error. The
-process ends when its input does, whatever it is doing: its parent may have been killed.
+It reads orders as JSON lines from standard input. On standard output it writes one line when a fit
+begins, after its libraries are loaded, and one with the outcome. Output of libraries goes to
+standard error. The process ends when its input does, because its parent may have been killed.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
-from crisol.models.tabular.auto.fitting import Bench, Order
+from crisol.models.tabular.auto.fitting import FitOrder, Fitter
 
 logger = logging.getLogger(__name__)
 
@@ -25,30 +25,30 @@ BEGINS = "begins"
 
 
 def main(rows: Path, results: Path) -> None:
-    """Answer orders until the input ends."""
+    """Run orders until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     orders: queue.Queue[str] = queue.Queue()
-    threading.Thread(target=_listen, args=(orders,), daemon=True).start()
-    bench = Bench.read(rows, results)
+    threading.Thread(target=_read_orders, args=(orders,), daemon=True).start()
+    fitter = Fitter.read(rows, results)
     while True:
-        order = Order(**json.loads(orders.get()))
+        order = FitOrder(**json.loads(orders.get()))
         load(order)
         print(json.dumps({"state": BEGINS}), file=answers, flush=True)
-        print(json.dumps(obey(bench, order)), file=answers, flush=True)
+        print(json.dumps(run_order(fitter, order)), file=answers, flush=True)
 
 
-def load(order: Order) -> None:
-    """Import what the fit needs; what cannot be imported is told by the fit."""
+def load(order: FitOrder) -> None:
+    """Import the algorithm's library; the fit reports an import error."""
     with contextlib.suppress(Exception):
         algorithm(order.algorithm)
 
 
-def obey(bench: Bench, order: Order) -> dict[str, Any]:
-    """Fit; the answer says what became of it."""
+def run_order(fitter: Fitter, order: FitOrder) -> dict[str, Any]:
+    """Fit one order and return its outcome."""
     try:
-        result = bench.fit(order)
+        result = fitter.fit(order)
     except OutOfTime as error:
         return {"state": "timeout", "reason": str(error) or "the time was too short"}
     except MendableError as error:
@@ -59,7 +59,7 @@ def obey(bench: Bench, order: Order) -> dict[str, Any]:
     return {"state": "complete", "seconds": result.seconds}
 
 
-def _listen(orders: "queue.Queue[str]") -> None:
+def _read_orders(orders: "queue.Queue[str]") -> None:
     for line in sys.stdin:
         orders.put(line)
     os._exit(0)

@@ -1,4 +1,4 @@
-"""Worker processes: started, given orders, and killed when they do not stop in time."""
+"""Worker processes: they are started, run orders, and are killed if they do not stop in time."""
 
 import json
 import os
@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from crisol.models.tabular.auto.fitting import Order
-from crisol.models.tabular.auto.worker import BEGINS
+from crisol.models.tabular.auto.fitting import FitOrder
+from crisol.models.tabular.auto.worker import BEGINS, main
 
 PATIENCE, GRACE_S = 1.5, 1.0
 """A fit that takes so many times its time and so many seconds more is killed; at the search's end
@@ -27,44 +27,44 @@ SINGLE_THREAD = (
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What became of an order.
+class FitReply:
+    """The outcome of an order.
 
     Attributes:
-        order: what was asked.
+        order: the order.
         state: ``complete``, ``failed`` or ``timeout``.
-        reason: why not.
-        seconds: since it was given.
+        reason: the reason if it is not complete.
+        seconds: from its assignment to its end.
     """
 
-    order: Order
+    order: FitOrder
     state: str
     reason: str
     seconds: float
 
 
 class Worker:
-    """One process, which fits one thing at a time."""
+    """One process, which runs one order at a time."""
 
     def __init__(self, rows: Path, results: Path, log: Path) -> None:
         self._log = log
         with log.open("ab") as stream:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "crisol.models.tabular.auto.worker", rows, results],
+                [sys.executable, "-m", main.__module__, rows, results],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=stream,
                 env={**os.environ, **dict.fromkeys(SINGLE_THREAD, "1")},
             )
-        self.order: Order | None = None
-        self._heard = b""
-        self._given = 0.0
+        self.order: FitOrder | None = None
+        self._unread = b""
+        self._assigned_at = 0.0
         self._kill_at = float("inf")
 
-    def give(self, order: Order) -> None:
-        """Hand over an order; the process is killed if it is at it well beyond its time."""
+    def assign(self, order: FitOrder) -> None:
+        """Send an order; the process is killed if it runs well beyond its time."""
         assert self._process.stdin is not None
-        self.order, self._given = order, time.monotonic()
+        self.order, self._assigned_at = order, time.monotonic()
         self._kill_at = float("inf") if order.end is None else order.end + GRACE_S / 2
         try:
             self._process.stdin.write(json.dumps(asdict(order)).encode() + b"\n")
@@ -82,18 +82,20 @@ class Worker:
         """Until it is killed."""
         return self._kill_at - time.monotonic()
 
-    def hear(self) -> tuple[Reply | None, bool]:
-        """Its answer, if the order has ended, and whether it lives; to call when there is output.
+    def receive(self) -> tuple[FitReply | None, bool]:
+        """Return its reply, if the order has ended, and whether it lives.
 
-        Reads what there is, not lines: of two that come at once none may wait in a buffer.
+        Call it when there is output.
+
+        It reads bytes, not lines: a second line must not wait in a buffer of the stream.
         """
         assert self.order is not None
-        heard = os.read(self.output.fileno(), 65536)
-        if not heard:
+        received = os.read(self.output.fileno(), 65536)
+        if not received:
             code = self._process.wait()
             reason = f"its process ended with {code}{self._last_words()}"
             return self._reply("failed", reason), False
-        *lines, self._heard = (self._heard + heard).split(b"\n")
+        *lines, self._unread = (self._unread + received).split(b"\n")
         reply = None
         for line in lines:
             said: Mapping[str, Any] = json.loads(line)
@@ -104,17 +106,17 @@ class Worker:
                 self._kill_at = min(self._kill_at, time.monotonic() + allowed)
         return reply, True
 
-    def kill(self) -> Reply | None:
-        """End the process; what it was asked timed out."""
+    def kill(self) -> FitReply | None:
+        """Kill the process; its order timed out."""
         self._process.kill()
         self._process.wait()
         if self.order is None:
             return None
         return self._reply("timeout", "it did not stop when its time was over, and was killed")
 
-    def _reply(self, state: str, reason: str) -> Reply:
+    def _reply(self, state: str, reason: str) -> FitReply:
         assert self.order is not None
-        reply = Reply(self.order, state, reason, time.monotonic() - self._given)
+        reply = FitReply(self.order, state, reason, time.monotonic() - self._assigned_at)
         self.order, self._kill_at = None, float("inf")
         return reply
 
@@ -123,11 +125,11 @@ class Worker:
         return f" ({lines[-1][:200]})" if lines else ""
 
 
-class Crew:
-    """Several workers; a context manager that leaves none behind.
+class WorkerPool:
+    """Several workers, as a context manager that ends them all.
 
     Args:
-        rows: folder with the rows, their folds and the brief.
+        rows: folder with the rows, their folds and the specification.
         results: folder of the fits.
         size: how many.
     """
@@ -156,12 +158,12 @@ class Crew:
         """Workers without an order."""
         return sum(worker.order is None for worker in self._workers)
 
-    def give(self, order: Order) -> None:
-        """Hand an order to a worker that has none."""
-        next(w for w in self._workers if w.order is None).give(order)
+    def assign(self, order: FitOrder) -> None:
+        """Send an order to a worker that has none."""
+        next(w for w in self._workers if w.order is None).assign(order)
 
-    def wait(self, until: float) -> list[Reply]:
-        """What has ended, as soon as something has; nothing when ``until`` (monotonic) is over."""
+    def wait(self, until: float) -> list[FitReply]:
+        """Wait for orders to end, until ``until`` (monotonic seconds) at most."""
         while True:
             overdue = [w for w in self._workers if w.order is not None and w.seconds_allowed <= 0]
             if overdue:
@@ -172,19 +174,19 @@ class Crew:
                 for worker in busy:
                     selector.register(worker.output, selectors.EVENT_READ, worker)
                 ready = [key.data for key, _ in selector.select(max(0.0, min(left, 3600.0)))]
-            replies = [reply for worker in ready if (reply := self._hear(worker)) is not None]
+            replies = [reply for worker in ready if (reply := self._receive(worker)) is not None]
             if replies:
                 return replies
             if time.monotonic() >= until or not busy:
                 return []
 
-    def _hear(self, worker: Worker) -> Reply | None:
-        reply, alive = worker.hear()
+    def _receive(self, worker: Worker) -> FitReply | None:
+        reply, alive = worker.receive()
         if not alive:
             self._replace(worker)
         return reply
 
-    def _kill(self, worker: Worker) -> Reply:
+    def _kill(self, worker: Worker) -> FitReply:
         reply = worker.kill()
         assert reply is not None  # only busy ones are overdue
         self._replace(worker)

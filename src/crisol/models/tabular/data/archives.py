@@ -1,7 +1,7 @@
 """The files behind one path: a folder's, or a zip's, which is read where it lies.
 
-A zip is what a stranger sent: nothing of it is written to a place that it names, and what it
-unpacks to is limited before it is unpacked.
+A zip is untrusted: no file is written to a path that it names, and its unpacked size is checked
+before it is unpacked.
 """
 
 import shutil
@@ -17,9 +17,9 @@ from crisol.core.errors import MendableError
 
 MAX_FILES = 500_000
 MAX_BYTES = 8_000_000_000
-"""Of everything in a zip, unpacked."""
+"""Limit of the bytes of all files in a zip, unpacked."""
 MAX_RATIO = 200
-"""How many times its packed size a file of a zip may have. CSV and Parquet stay below 50."""
+"""Limit of a file's unpacked size over its packed size. CSV and Parquet stay below 50."""
 _RATIO_MATTERS = 1_000_000
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.column_types import is_text, statistics, typed_column
-from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, RawTable
+from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
 from crisol.models.tabular.data.text_cells import (
     date_format,
     in_percent,
@@ -35,8 +35,8 @@ _SAMPLE = 2000
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What one column shows of itself; see :class:`crisol.models.tabular.schema.Column`."""
+class ColumnFacts:
+    """The facts about one column; see :class:`crisol.models.tabular.schema.Column`."""
 
     name: str
     kind: Kind
@@ -52,18 +52,20 @@ class Facts:
     unit: str | None = None
     examples: tuple[str, ...] = ()
     id_reason: str = ""
-    """Why it names rows rather than says something of them; empty where it does not."""
+    """The reason why the column is an id; empty if it is none."""
     repeated_id: bool = False
     warnings: tuple[str, ...] = ()
 
 
-def facts_of(cells: "pd.Series[Any]", name: str, data: DataParams, table: RawTable) -> Facts:
+def facts_of(
+    cells: "pd.Series[Any]", name: str, data: DataParams, table: SourceTable
+) -> ColumnFacts:
     """Look at a column.
 
     Args:
         cells: of the raw table.
         name: the column's.
-        data: may tell its kind.
+        data: may set its kind.
         table: whose column it is.
 
     Raises:
@@ -75,23 +77,23 @@ def facts_of(cells: "pd.Series[Any]", name: str, data: DataParams, table: RawTab
     distinct = int(words.nunique())
     missing = float(cells.isna().mean())
     if distinct == 0:
-        return Facts(name, told or "category", "no row has a value", missing, 0)
+        return ColumnFacts(name, told or "category", "no row has a value", missing, 0)
     if table.found.format == "images" and name in (PICTURE, LABEL):
         kind: Kind = "image" if name == PICTURE else "category"
         reason = "picture files" if kind == "image" else "folders of pictures"
-        return _described(Facts(name, kind, reason, missing, distinct), cells, table)
+        return _described(ColumnFacts(name, kind, reason, missing, distinct), cells, table)
     kind, reason, warnings = _kind(words, distinct, name, table)
     if told is not None and told != kind:
         kind, reason, warnings = told, "overruled", ()
-    fact = Facts(name, kind, reason, missing, distinct, warnings=warnings)
+    fact = ColumnFacts(name, kind, reason, missing, distinct, warnings=warnings)
     fact = _described(fact, cells, table)
     return _with_id(fact, words)
 
 
 def _kind(
-    words: "pd.Series[Any]", distinct: int, name: str, table: RawTable
+    words: "pd.Series[Any]", distinct: int, name: str, table: SourceTable
 ) -> tuple[Kind, str, tuple[str, ...]]:
-    """The kind that the values speak for, why, and what to look at."""
+    """The kind that the values suggest, the reason, and warnings."""
     import pandas as pd
 
     if pd.api.types.is_bool_dtype(words.dtype):
@@ -117,10 +119,9 @@ def _kind(
         return "boolean", f"two words, {yes!r} for yes", ()
     form = date_format(unique)
     if form is not None:
-        warnings: tuple[str, ...] = ()
-        if form == "%m/%d/%Y" and _day_first_fits(unique):
-            warnings = (f"{name}: dates may be month/day or day/month; read as month/day",)
-        return "date", f"dates ({form})", warnings
+        ambiguous = form == "%m/%d/%Y" and _day_first_fits(unique)
+        said = f"{name}: dates may be month/day or day/month; read as month/day"
+        return "date", f"dates ({form})", (said,) if ambiguous else ()
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
     kind, reason = _words_kind(texts, unique, distinct)
@@ -162,7 +163,7 @@ def _told_infinite(name: str, count: int) -> tuple[str, ...]:
 def _number_kind(
     numbers: "pd.Series[Any]", distinct: int, name: str, reason: str
 ) -> tuple[Kind, str, tuple[str, ...]]:
-    """Numbers, but where their name says that they only name something."""
+    """Numbers, unless the column's name is that of a code or an id."""
     whole = bool((numbers % 1 == 0).all())
     share = distinct / max(1, len(numbers))
     if whole and share < 0.5 and distinct > 2:
@@ -177,7 +178,7 @@ def _number_kind(
 
 
 def _told_signs(name: str, texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """What to look at where most cells, not all, are percentages."""
+    """The warning about a column of which most cells, not all, are percentages."""
     signs = texts.str.endswith("%")
     if not 0.5 < signs.mean() < 1 or to_numbers(texts[signs])[0].notna().mean() < 0.95:
         return ()
@@ -208,7 +209,7 @@ def _is_id_name(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
 
-def _described(fact: Facts, cells: "pd.Series[Any]", table: RawTable) -> Facts:
+def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -> ColumnFacts:
     """The facts with range, words and examples of a column in its kind's type.
 
     Raises:
@@ -248,14 +249,14 @@ def _some_words(cells: "pd.Series[Any]") -> list[str]:
 
 
 def _one_word(words: Sequence[str]) -> str | None:
-    """Of 0 and 1 (or of one and zero as floats), the one."""
+    """The word for 1 in a column of 0 and 1 (or of floats or booleans)."""
     for word in words:
         if word in ("1", "1.0", "True"):
             return word
     return None
 
 
-def _with_id(fact: Facts, words: "pd.Series[Any]") -> Facts:
+def _with_id(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
     """The facts with the suspicion that the column names rows."""
     if fact.kind in ("date", "image", "boolean"):
         return fact

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crisol.models.tabular.data.source_table import RawTable
+from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.data.text_cells import to_dates, to_numbers
 from crisol.models.tabular.schema import Column, Kind
 
@@ -15,7 +15,7 @@ SHOWN_CATEGORIES = 1000
 """Words that a schema lists at most; the encoder has all of them."""
 
 
-def typed_column(table: RawTable, column: Column) -> "pd.Series[Any]":
+def typed_column(table: SourceTable, column: Column) -> "pd.Series[Any]":
     """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
     key = (column.name, column.kind, column.true_word or "", column.date_format or "")
     if key not in table.read_as:
@@ -35,19 +35,21 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         if is_text(cells):
             return to_numbers(cells)[0]
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            return (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
+            seconds: pd.Series[Any] = (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
+            return seconds
         numbers = cells.astype("Float64").astype("float64")
         return numbers.where(np.isfinite(numbers))
     if kind == "boolean":
         if pd.api.types.is_bool_dtype(cells.dtype):
             return cells.astype("boolean")
         words = as_words(cells)
-        true = column.true_word
-        return (words == true).astype("boolean").where(words.notna(), pd.NA)
+        is_true: pd.Series[Any] = (words == column.true_word).astype("boolean")
+        return is_true.where(words.notna(), pd.NA)
     if kind == "date":
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-            utc = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells.dt.tz_convert("UTC")
-            return utc.astype("datetime64[us, UTC]")
+            zoned = cells.dt.tz_localize("UTC") if cells.dt.tz is None else cells
+            moments: pd.Series[Any] = zoned.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+            return moments
         return to_dates(as_words(cells), column.date_format)
     return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
 

@@ -1,4 +1,4 @@
-"""What the columns of a raw table are, and why: shown to a person, who may overrule it.
+"""The inferred schema of a raw table, with reasons; parameters can overrule it.
 
 Kinds are inferred from all rows (a kind is no statistic that could leak);
 :meth:`crisol.models.tabular.features.encoder.Encoder.fit` takes ranges and words again, from the
@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.column_kinds import Facts, facts_of
+from crisol.models.tabular.data.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.column_types import class_words, typed_column
-from crisol.models.tabular.data.source_table import LABEL, PART, RawTable
+from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.data.text_cells import to_numbers
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -30,20 +30,20 @@ LARGEST_TARGET = 1e150
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """A column's role and why it has it; ``None``: nobody said anything."""
+class _RoleChoice:
+    """A column's role and the reason for it."""
 
     role: Role
     reason: str = ""
     told: bool = False
 
 
-def infer(table: RawTable, data: DataParams) -> Schema:
+def infer(table: SourceTable, data: DataParams) -> Schema:
     """The schema of a raw table.
 
     Args:
         table: as it was read.
-        data: what the person said; it wins.
+        data: the parameters, which overrule what is inferred.
 
     Returns:
         Columns in file order, each with the reason for its kind and role; what should be looked at
@@ -108,7 +108,7 @@ def _check_named(names: Sequence[str], data: DataParams, where: str) -> None:
 
 
 def _target(
-    names: Sequence[str], facts: dict[str, Facts], data: DataParams
+    names: Sequence[str], facts: dict[str, ColumnFacts], data: DataParams
 ) -> tuple[str | None, str]:
     """The column to be predicted, and why."""
     if data.task == "clustering":
@@ -136,42 +136,42 @@ def _target(
 
 def _roles(
     names: Sequence[str],
-    facts: dict[str, Facts],
+    facts: dict[str, ColumnFacts],
     target: str | None,
     why: str,
     data: DataParams,
-) -> dict[str, _Chosen]:
-    """What each column is for."""
-    chosen: dict[str, _Chosen] = {}
+) -> dict[str, _RoleChoice]:
+    """The role of each column."""
+    chosen: dict[str, _RoleChoice] = {}
     for name in names:
         over = data.columns.get(name)
         if over is not None and over.role is not None:
-            chosen[name] = _Chosen(over.role, "overruled", told=True)
+            chosen[name] = _RoleChoice(over.role, "overruled", told=True)
         elif name == target:
-            chosen[name] = _Chosen("target", why, told=True)
+            chosen[name] = _RoleChoice("target", why, told=True)
         elif name in data.ids:
-            chosen[name] = _Chosen("id", "named", told=True)
+            chosen[name] = _RoleChoice("id", "named", told=True)
         elif name in data.ignore:
-            chosen[name] = _Chosen("ignore", "named", told=True)
+            chosen[name] = _RoleChoice("ignore", "named", told=True)
         elif name == data.time:
-            chosen[name] = _Chosen("time", "named", told=True)
+            chosen[name] = _RoleChoice("time", "named", told=True)
         elif name == data.group:
-            chosen[name] = _Chosen("group", "named", told=True)
+            chosen[name] = _RoleChoice("group", "named", told=True)
         elif data.features:
             said = name in data.features
-            chosen[name] = _Chosen("feature" if said else "ignore", "named" if said else
+            chosen[name] = _RoleChoice("feature" if said else "ignore", "named" if said else
                                    "not among data.features", told=True)  # fmt: skip
         elif facts[name].distinct == 0:
-            chosen[name] = _Chosen("ignore", "no row has a value")
+            chosen[name] = _RoleChoice("ignore", "no row has a value")
         elif facts[name].distinct == 1 and facts[name].missing == 0:
-            chosen[name] = _Chosen("ignore", "every row has the same value")
+            chosen[name] = _RoleChoice("ignore", "every row has the same value")
         elif facts[name].id_reason:
-            chosen[name] = _Chosen("id", facts[name].id_reason)
+            chosen[name] = _RoleChoice("id", facts[name].id_reason)
         else:
-            chosen[name] = _Chosen("feature")
+            chosen[name] = _RoleChoice("feature")
     seen = [n for n in names if facts[n].kind == "image" and chosen[n].role == "feature"]
     for name in seen[1:]:
-        chosen[name] = _Chosen("ignore", f"pictures of one column are looked at, {seen[0]!r}")
+        chosen[name] = _RoleChoice("ignore", f"pictures of one column are looked at, {seen[0]!r}")
     for role in ("target", "time", "group"):
         several = [name for name, c in chosen.items() if c.role == role]
         if len(several) > 1:
@@ -180,9 +180,9 @@ def _roles(
 
 
 def _role_warnings(
-    names: Sequence[str], facts: dict[str, Facts], roles: dict[str, _Chosen]
+    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, _RoleChoice]
 ) -> list[str]:
-    """What a person should look at about the roles."""
+    """Warnings about the roles."""
     said = []
     for name in names:
         choice, fact = roles[name], facts[name]
@@ -208,12 +208,12 @@ def _role_warnings(
 
 
 def _task(
-    facts: dict[str, Facts],
-    roles: dict[str, _Chosen],
+    facts: dict[str, ColumnFacts],
+    roles: dict[str, _RoleChoice],
     target: str | None,
     data: DataParams,
 ) -> tuple[Task, str]:
-    """What is to be learned, and why."""
+    """The task and the reason for it."""
     if target is None:
         return "clustering", ""
     kinds = {facts[n].kind for n, c in roles.items() if c.role == "feature"}
@@ -232,7 +232,9 @@ def _task(
     return "classification", said
 
 
-def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) -> Facts:
+def _target_facts(
+    fact: ColumnFacts, task: Task, table: SourceTable, data: DataParams
+) -> ColumnFacts:
     """The target's column as the task needs it: a number, or words."""
     if fact.distinct == 0:
         raise MendableError(f"data.target: column {fact.name!r} has no value in any row")
@@ -281,7 +283,7 @@ def _target_facts(fact: Facts, task: Task, table: RawTable, data: DataParams) ->
     )  # fmt: skip
 
 
-def _target_warnings(fact: Facts, task: Task, table: RawTable) -> list[str]:
+def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[str]:
     """Rows without a target, and rare classes."""
     said = []
     cells = table.frame[fact.name]
@@ -297,7 +299,7 @@ def _target_warnings(fact: Facts, task: Task, table: RawTable) -> list[str]:
     return said
 
 
-def _column(name: str, fact: Facts, choice: _Chosen) -> Column:
+def _column(name: str, fact: ColumnFacts, choice: _RoleChoice) -> Column:
     reason = "; ".join(r for r in (fact.reason, choice.reason) if r)
     return Column(
         name=name,
@@ -317,7 +319,7 @@ def _column(name: str, fact: Facts, choice: _Chosen) -> Column:
     )
 
 
-def typed(table: RawTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
+def typed(table: SourceTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
     """The columns of a raw table in the types of its schema; ignored ones are left out."""
     import pandas as pd
 

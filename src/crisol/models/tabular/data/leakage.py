@@ -1,11 +1,12 @@
-"""Columns and rows that make a test easier than the world: told, never silently removed."""
+"""Warnings about columns and rows that leak the target into the test; none is removed silently."""
 
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.data.source_table import ROW, RawTable
+from crisol.models.tabular.data.inference import typed
+from crisol.models.tabular.data.source_table import ROW, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
 
@@ -17,25 +18,23 @@ SURE = 0.99
 LEFT_TO_ERR = 0.1
 """Share of guessing's errors that it may still make: where one class is rare, guessing is sure."""
 _MAX_ROWS, _FEWEST_ROWS, _MAX_CELLS = 20_000, 2_000, 600_000
-"""Of what is looked at: rows at most, and fewer where there are many columns."""
+"""Limits of the sample: rows at most, and fewer where there are many columns."""
 _FOLDS = 3
 
 
 def leaks(
-    table: RawTable,
+    table: SourceTable,
     schema: Schema,
     data: DataParams = DataParams(),  # noqa: B008 - frozen
 ) -> list[str]:
     """:func:`warnings` of a table as it was read, whose schema was inferred with ``data``."""
-    from crisol.models.tabular.data.inference import typed
-
     rows = typed(table, schema, data)
     target = schema.target
     return warnings(rows if target is None else rows[rows[target.name].notna()], schema)
 
 
 def warnings(rows: "pd.DataFrame", schema: Schema) -> list[str]:
-    """What is suspicious about the columns of a table.
+    """Warnings about columns of a table that give the target away.
 
     Args:
         rows: typed by the schema.
@@ -146,7 +145,7 @@ def _by_word(x: NDArray[Any], y: NDArray[Any], folds: Any, *, regression: bool) 
 
 
 def across(rows: "pd.DataFrame", parts: "pd.DataFrame", schema: Schema) -> list[str]:
-    """What is on both sides of a split that should be on one.
+    """Warnings about rows and groups on both sides of a split.
 
     Args:
         rows: typed by the schema.

@@ -1,4 +1,4 @@
-"""Which rows are trained on and which are held out."""
+"""The split into training and test rows."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,7 @@ def split(rows: "pd.DataFrame", schema_table: "pd.DataFrame", data: DataParams) 
 
 
 def _kind(rows: "pd.DataFrame", schema: Schema, params: SplitParams) -> str:
-    """How the rows are split; ``auto`` looks at what there is."""
+    """The kind of split; ``auto`` chooses by the files and columns that exist."""
     given = set(rows[PART].dropna()) >= {TRAIN, TEST}
     if params.kind == "auto":
         if given:
@@ -83,7 +83,7 @@ def _test_rows(
     params: SplitParams,
     words: NDArray[np.object_] | None,
 ) -> NDArray[np.bool_]:
-    """Where the rows are held out [N]."""
+    """Whether each row is held out [N]."""
     if kind == "given":
         return (rows[PART] == TEST).to_numpy(bool)
     if kind == "time":
@@ -112,7 +112,8 @@ def _latest(times: "pd.Series[Any]", params: SplitParams) -> NDArray[np.bool_]:
     first = known[min(len(known) - 1, int(len(known) * (1 - params.test_share)))]
     if first == known[0]:
         first = np.unique(known)[1]
-    return (values >= first).to_numpy(bool)
+    latest: NDArray[np.bool_] = (values >= first).to_numpy(bool)
+    return latest
 
 
 def _groups(

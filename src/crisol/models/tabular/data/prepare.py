@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from crisol.core.data import pictures
 from crisol.core.errors import FieldError, MendableError
 from crisol.models.tabular.data import inference, leakage
-from crisol.models.tabular.data.source_table import PART, ROW, RawTable, read
+from crisol.models.tabular.data.source_table import PART, ROW, SourceTable, read
 from crisol.models.tabular.data.tables import schema_table
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Schema
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MIN_ROWS = 10
 MAX_BROKEN = 0.05
-"""Share of pictures that may be broken; they are left out, and told."""
+"""Share of pictures that may be broken; they are left out, with a warning."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,9 @@ def clean(path: Path, data: DataParams) -> Cleaned:
     return Cleaned(rows, schema_table(schema), images)
 
 
-def typed_rows(table: RawTable, schema: Schema, data: DataParams) -> "tuple[pd.DataFrame, Schema]":
+def typed_rows(
+    table: SourceTable, schema: Schema, data: DataParams
+) -> "tuple[pd.DataFrame, Schema]":
     """The rows that have a target, typed; and the schema with what happened to the others."""
     import pandas as pd
 
@@ -77,9 +79,9 @@ def typed_rows(table: RawTable, schema: Schema, data: DataParams) -> "tuple[pd.D
 
 
 def _pictures(
-    rows: "pd.DataFrame", schema: Schema, table: RawTable, size: int
+    rows: "pd.DataFrame", schema: Schema, table: SourceTable, size: int
 ) -> "tuple[pd.DataFrame, pd.DataFrame, list[str]]":
-    """The rows, decoded pictures, and what is to be told of those that are left out."""
+    """The rows, the decoded pictures, and warnings about pictures that are left out."""
     columns = [c.name for c in schema.of_kind("image")]
     if not columns:
         return rows, _image_table([], []), []
@@ -106,7 +108,7 @@ def _pictures(
     return rows, images, [f"{said}; their rows are left out"] if bad else []
 
 
-def _reader(table: RawTable, size: int) -> Callable[[str], bytes | str]:
+def _reader(table: SourceTable, size: int) -> Callable[[str], bytes | str]:
     """A function from a picture's key to its pixels, or to what is wrong with it."""
     files = table.files
     assert files is not None

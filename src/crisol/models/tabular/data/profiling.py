@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.data.inference import typed
-from crisol.models.tabular.data.source_table import PART, RawTable
+from crisol.models.tabular.data.source_table import PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
 
@@ -24,11 +25,11 @@ _MAX_LEVELS = 200
 
 
 def profile(
-    table: RawTable,
+    table: SourceTable,
     schema: Schema,
     data: DataParams = DataParams(),  # noqa: B008 - frozen
 ) -> dict[str, Any]:
-    """What a table holds.
+    """Profile a table.
 
     Args:
         table: as it was read.
@@ -52,13 +53,13 @@ def profile(
     target = schema.target
     columns = []
     for column in schema.columns:
-        told = _told(column)
+        facts = _schema_facts(column)
         if column.role != "ignore":
-            told |= _content(rows[column.name], some[column.name], column)
+            facts |= _content(rows[column.name], some[column.name], column)
             if target is not None and column.name != target.name:
-                told["association"] = _association(some[column.name], some[target.name], column,
+                facts["association"] = _association(some[column.name], some[target.name], column,
                                                    numeric=schema.task == "regression")  # fmt: skip
-        columns.append(told)
+        columns.append(facts)
     hashes = pd.util.hash_pandas_object(table.frame[table.columns], index=False)
     parts = table.frame[PART].value_counts()
     found: dict[str, Any] = _finite(
@@ -76,8 +77,8 @@ def profile(
     return found
 
 
-def _told(column: Column) -> dict[str, Any]:
-    """What the schema says of a column."""
+def _schema_facts(column: Column) -> dict[str, Any]:
+    """The schema's facts about a column."""
     return {
         "name": column.name,
         "kind": column.kind,
@@ -110,7 +111,7 @@ def _content(cells: "pd.Series[Any]", some: "pd.Series[Any]", column: Column) ->
     }
 
 
-def _numbers(values: NDArray[np.float64], *, integer: bool) -> dict[str, Any]:
+def _numbers(values: Floats, *, integer: bool) -> dict[str, Any]:
     found = np.quantile(values, _QUANTILES)
     few = np.unique(values) if integer and found[-1] - found[0] < BINS else None
     if few is not None:
@@ -142,8 +143,9 @@ def _texts(texts: "pd.Series[Any]") -> dict[str, Any]:
 def _association(
     cells: "pd.Series[Any]", truth: "pd.Series[Any]", column: Column, *, numeric: bool
 ) -> dict[str, Any] | None:
-    """How strongly a column goes with the target, 0 to 1; ``None`` where nothing can be said."""
+    """The association of a column with the target, 0 to 1; ``None`` where it is undefined."""
     import pandas as pd
+    from scipy.stats import spearmanr
 
     known = (cells.notna() & truth.notna()).to_numpy(bool)
     if column.kind in ("text", "image") or known.sum() < 10:
@@ -157,10 +159,9 @@ def _association(
         return {"measure": "Cramér's V", "value": _cramers_v(table)}
     left = cells.astype("int64") if column.kind == "date" else cells
     if not words and numeric:
-        ranks = left.rank().to_numpy(np.float64), truth.rank().to_numpy(np.float64)
-        if min(r.std() for r in ranks) == 0:
+        if left.nunique() < 2 or truth.nunique() < 2:
             return None
-        return {"measure": "Spearman's rho", "value": float(np.corrcoef(*ranks)[0, 1])}
+        return {"measure": "Spearman's rho", "value": float(spearmanr(left, truth).statistic)}
     groups, values = (cells, truth) if words else (truth, left)
     return {
         "measure": "correlation ratio of ranks",
@@ -170,11 +171,12 @@ def _association(
     }
 
 
-def _cramers_v(table: NDArray[np.float64]) -> float:
+def _cramers_v(table: Floats) -> float:
     """Cramér's V of counts [L, K], corrected for chance (Bergsma, 2013)."""
+    from scipy.stats import chi2_contingency
+
     total = table.sum()
-    expected = np.outer(table.sum(1), table.sum(0)) / total
-    chi = float(((table - expected) ** 2 / np.maximum(expected, 1e-12)).sum() / total)
+    chi = float(chi2_contingency(table, correction=False).statistic / total)
     levels, classes = table.shape
     chi = max(0.0, chi - (levels - 1) * (classes - 1) / (total - 1))
     levels_left = levels - (levels - 1) ** 2 / (total - 1)
@@ -183,7 +185,7 @@ def _cramers_v(table: NDArray[np.float64]) -> float:
     return min(1.0, math.sqrt(chi / smaller)) if smaller > 0 else 0.0
 
 
-def _correlation_ratio(groups: NDArray[np.int64], values: NDArray[np.float64]) -> float:
+def _correlation_ratio(groups: NDArray[np.int64], values: Floats) -> float:
     """Square root of the share of the variance that lies between groups."""
     spread = float(((values - values.mean()) ** 2).sum())
     if spread == 0:

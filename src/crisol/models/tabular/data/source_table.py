@@ -1,7 +1,7 @@
 """Raw data as people have it: CSV, JSON, JSON lines, Parquet, pictures; a file, a folder or a zip.
 
-What a file is, is found out and told; nothing is guessed silently. A folder or zip with ``train.*``
-and ``test.*`` is an official split; one of class folders holds pictures.
+The format of a file is detected and reported; nothing is guessed silently. A folder or zip with
+``train.*`` and ``test.*`` is an official split; one of class folders holds pictures.
 """
 
 from collections.abc import Sequence
@@ -36,8 +36,8 @@ _PARTS = {
 
 
 @dataclass(frozen=True)
-class Found:
-    """What was found out of a source; shown to the person who brought it."""
+class SourceFormat:
+    """The detected format of a source, which is reported."""
 
     format: Format
     encoding: str | None = None
@@ -60,27 +60,27 @@ class Found:
 
 
 @dataclass(frozen=True)
-class RawTable:
+class SourceTable:
     """A source as it was read.
 
     Attributes:
         frame: the source's columns (text tables: all text; others: as typed), and :data:`ROW` and
             :data:`PART`.
         found: what was found out.
-        files: what picture names in cells refer to, where there can be any.
+        files: the files that picture names in cells refer to.
         folder: of the table within ``files``; names are relative to it.
         where: what errors call the source.
     """
 
     frame: "pd.DataFrame"
-    found: Found
+    found: SourceFormat
     where: str
     files: Files | None = field(default=None, compare=False)
     folder: str = ""
     read_as: "dict[tuple[str, ...], pd.Series[Any]]" = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Columns in the types they were tried in, kept for the next who asks."""
+    """Columns in the types that they were read as, cached."""
 
     @property
     def columns(self) -> list[str]:
@@ -88,7 +88,7 @@ class RawTable:
         return [str(name) for name in self.frame.columns if name not in (ROW, PART)]
 
 
-def read(path: Path, params: ReadParams = ReadParams()) -> RawTable:  # noqa: B008 - frozen
+def read(path: Path, params: ReadParams = ReadParams()) -> SourceTable:  # noqa: B008 - frozen
     """Read a source.
 
     Args:
@@ -121,8 +121,8 @@ def _is_zip(path: Path) -> bool:
         return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def _read_many(found: Files, params: ReadParams, shown: str) -> RawTable:
-    """What lies in a folder or a zip."""
+def _read_many(found: Files, params: ReadParams, shown: str) -> SourceTable:
+    """Read the tables or pictures in a folder or a zip."""
     tables = [name for name in found.names if PurePosixPath(name).suffix.lower() in TABLES]
     pictures = [name for name in found.names if PurePosixPath(name).suffix.lower() in PICTURES]
     if params.format == "images" or (pictures and not tables):
@@ -146,7 +146,7 @@ def _read_many(found: Files, params: ReadParams, shown: str) -> RawTable:
     )
 
 
-def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: str) -> RawTable:
+def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: str) -> SourceTable:
     """Two files of the same columns: an official split."""
     import pandas as pd
 
@@ -167,10 +167,10 @@ def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: st
     frame[ROW] = range(1, len(frame) + 1)
     notes = [*train.found.notes, *(n for n in test.found.notes if n not in train.found.notes)]
     told = replace(train.found, parts=("train", "test"), notes=tuple(notes))
-    return RawTable(frame, told, shown, found)
+    return SourceTable(frame, told, shown, found)
 
 
-def _pictures(found: Files, pictures: Sequence[str], shown: str) -> RawTable:
+def _pictures(found: Files, pictures: Sequence[str], shown: str) -> SourceTable:
     """Pictures in class folders, perhaps below train and test."""
     import pandas as pd
 
@@ -201,10 +201,10 @@ def _pictures(found: Files, pictures: Sequence[str], shown: str) -> RawTable:
     others = len(found.names) - len(pictures)
     notes = (f"{others} file(s) that are no pictures are left out",) if others else ()
     named = tuple(sorted({part for part in parts if part is not None}))
-    return RawTable(frame, Found("images", parts=named, notes=notes), shown, found)
+    return SourceTable(frame, SourceFormat("images", parts=named, notes=notes), shown, found)
 
 
-def _names_pictures(raw: RawTable) -> bool:
+def _names_pictures(raw: SourceTable) -> bool:
     """Whether the first cells of a column name picture files."""
     head = raw.frame.head(20)
     return any(
@@ -214,14 +214,14 @@ def _names_pictures(raw: RawTable) -> bool:
     )
 
 
-def _read_table(path: Path, params: ReadParams, shown: str) -> RawTable:
+def _read_table(path: Path, params: ReadParams, shown: str) -> SourceTable:
     """One table file."""
     form = params.format if params.format != "auto" else _format(path, shown)
     if form == "csv":
         from crisol.models.tabular.data.delimited import read_delimited
 
         cut = read_delimited(path, params, shown)
-        found = Found("csv", cut.encoding, cut.separator, cut.header, notes=cut.notes)
+        found = SourceFormat("csv", cut.encoding, cut.separator, cut.header, notes=cut.notes)
         frame = _frame(cut.table)
     else:
         if form == "parquet":
@@ -231,13 +231,13 @@ def _read_table(path: Path, params: ReadParams, shown: str) -> RawTable:
         else:
             frame = read_json_lines(path, params, shown)
         frame = _renamed(frame, params, shown)
-        found = Found(form)
+        found = SourceFormat(form)
     for name in (ROW, PART):
         if name in frame.columns:
             raise MendableError(f"{shown}: column {name!r} is Crisol's own; rename it")
     if frame.empty:
         raise MendableError(f"{shown}: holds no rows")
-    return RawTable(_marked(frame), found, shown)
+    return SourceTable(_marked(frame), found, shown)
 
 
 def _marked(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -285,7 +285,10 @@ def _frame(table: "pa.Table") -> "pd.DataFrame":
         elif pa.types.is_integer(kind) and column.null_count:
             column = _whole_with_gaps(column, pc)
         columns.append(column)
-    return pa.table(columns, names=table.column_names).to_pandas(date_as_object=False)
+    frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(
+        date_as_object=False
+    )
+    return frame
 
 
 def _whole_with_gaps(column: "pa.ChunkedArray", pc: Any) -> "pa.ChunkedArray":

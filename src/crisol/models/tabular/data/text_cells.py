@@ -1,4 +1,4 @@
-"""What is written in cells: numbers, dates, yes and no."""
+"""Cells as text: numbers, dates, yes and no."""
 
 import json
 import re
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crisol.core.arrays import Floats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +55,7 @@ def code_word(cell: str | float) -> str:
 
 
 def same_words(cell: str | float) -> tuple[str, ...]:
-    """How a file may write what a cell of a category says, without the blanks around it.
+    """The spellings of a category's cell that a file may have, without the blanks around it.
 
     >>> same_words(" 7.0 "), same_words(True)
     (('7.0', '7'), ('true', 'True', 'TRUE'))
@@ -121,7 +123,7 @@ def in_percent(cells: "pd.Series[Any]") -> bool:
 
 
 def infinite(cells: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Where text cells say that they are infinite."""
+    """Whether each text cell is an infinity."""
     return cells.str.fullmatch(_INFINITE, case=False).fillna(False).astype(bool)
 
 
@@ -208,7 +210,7 @@ def yes_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def date_parts(moments: NDArray[np.int64], missing: NDArray[np.bool_]) -> NDArray[np.float64]:
+def date_parts(moments: NDArray[np.int64], missing: NDArray[np.bool_]) -> Floats:
     """Year, month, day, weekday (0 is Monday), hour and seconds since 1970 [N, 6] of moments.
 
     Args:

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.text_bag import TextTopics
 
 MOST_WORDS = 50
 TOPICS = 16
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,9 @@ class ClusterSpace:
 
     def transform(self, features: Features) -> Floats:
         """Points [N, P]."""
-        blocks = [np.nan_to_num((features.numbers - self.mean) / self.spread, nan=0.0)]
+        blocks: list[Floats] = [
+            np.nan_to_num((features.numbers - self.mean) / self.spread, nan=0.0)
+        ]
         for column, size in enumerate(self.cardinalities):
             if size <= MOST_WORDS:
                 blocks.append(np.eye(size)[features.codes[:, column]] / np.sqrt(2))

@@ -1,4 +1,4 @@
-"""What algorithms see of a table: blocks of numbers, codes, texts and pictures.
+"""Encoded rows, which algorithms read: blocks of numbers, codes, texts and pictures.
 
 Shapes: N rows, D numbers, C categories, S texts.
 """
@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from crisol.core.arrays import Floats
 
 MISSING, UNSEEN = 0, 1
 """Codes of a category column: no value; a word that training did not know (or hardly). Known words
@@ -29,7 +31,7 @@ class Features:
         text_names: S names.
     """
 
-    numbers: NDArray[np.float64]
+    numbers: Floats
     codes: NDArray[np.int32]
     texts: NDArray[np.object_]
     images: NDArray[np.uint8] | None
@@ -69,7 +71,7 @@ class Features:
 
 @dataclass(frozen=True)
 class Part:
-    """Rows with what is to be learned of them.
+    """Encoded rows with their targets.
 
     Attributes:
         features: N rows.
@@ -77,7 +79,7 @@ class Part:
     """
 
     features: Features
-    target: NDArray[np.int64] | NDArray[np.float64] | None
+    target: NDArray[np.int64] | Floats | None
 
     def __len__(self) -> int:
         return len(self.features)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.data.text_cells import DATE_PARTS, date_parts, microseconds, same_words
 from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features, Part
 from crisol.models.tabular.schema import Column, Schema
@@ -31,7 +32,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Encoder:
-    """What training rows say about the columns, and how cells become numbers by it.
+    """The encoding of rows that training rows determine: ranges, words, codes and date parts.
 
     Attributes:
         schema: with ranges, words and classes of the training rows.
@@ -208,7 +209,7 @@ class Encoder:
                     pixels[at] = self._decoded(cell, name)
         return self._features(len(rows), numbers, codes, texts, pixels)
 
-    def target(self, rows: "pd.DataFrame") -> NDArray[np.int64] | NDArray[np.float64] | None:
+    def target(self, rows: "pd.DataFrame") -> NDArray[np.int64] | Floats | None:
         """Codes of the classes [N] (-1: no class of the training rows), numbers [N], or nothing."""
         column = self.schema.target
         if column is None:
@@ -217,7 +218,7 @@ class Encoder:
         if self.schema.task == "regression":
             return cells.to_numpy(np.float64)
         known = {word: code for code, word in enumerate(self.schema.classes)}
-        return cells.astype(object).map(known).fillna(-1).to_numpy(np.int64)
+        return np.asarray(cells.astype(object).map(known).fillna(-1), np.int64)
 
     def part(self, rows: "pd.DataFrame", images: "pd.DataFrame | None" = None) -> Part:
         """Features and target of rows."""
@@ -254,7 +255,7 @@ class Encoder:
 
     @classmethod
     def from_json(cls, state: Mapping[str, Any]) -> Self:
-        """What :meth:`to_json` gave."""
+        """The inverse of :meth:`to_json`."""
         schema = Schema.model_validate(state["schema"])
         missing = state.get("missing", ())  # models of before know none
         return cls(schema, state["image_size"], state["words"], state["parts"], missing)
@@ -262,7 +263,7 @@ class Encoder:
     def _features(
         self,
         count: int,
-        numbers: list[NDArray[np.float64]],
+        numbers: list[Floats],
         codes: list[NDArray[np.int32]],
         texts: list[NDArray[np.object_]],
         pixels: NDArray[np.uint8] | None,
@@ -280,7 +281,7 @@ class Encoder:
 
     def _dates(
         self, column: Column, moments: NDArray[np.int64], missing: NDArray[np.bool_]
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         wanted = [DATE_PARTS.index(part) for part in self.parts[column.name]]
         return date_parts(moments, missing)[:, wanted]
 
@@ -349,7 +350,7 @@ def _number(cell: Any) -> float:
 def _moments(cells: "pd.Series[Any]") -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
     """Microseconds since 1970 and where there are none."""
     missing = cells.isna().to_numpy(bool)
-    moments = cells.astype("datetime64[us, UTC]").astype("int64").to_numpy().copy()
+    moments = np.array(cells.astype("datetime64[us, UTC]").astype("int64"), np.int64)
     moments[missing] = 0
     return moments, missing
 

@@ -1,4 +1,4 @@
-"""Which training rows are held out for which fit.
+"""The division of training rows into folds.
 
 Every fold respects what the split respects: classes keep their shares, groups stay together, and
 rows of a time column are answered by models of earlier rows (expanding windows).
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 
 FILE = "folds.npz"
@@ -18,10 +19,10 @@ ALWAYS = -1
 """Rows that every fit learns from and none is judged on."""
 HELD_OUT_SHARE = 0.1
 EARLY_SHARE = 3 / 4
-"""Of rows in time, the first ones that every window learns from: the windows' models are kept, so
+"""Share of rows in time that every window learns from, the earliest ones: its models are kept, so
 that none may have seen too little."""
 LATEST = 3
-"""Of the models of expanding windows, the latest ones answer in the end: on made-up tables, steady
+"""Number of the latest windows whose models answer in the end: on made-up tables, steady
 and drifting, they did better than all of them and than the latest alone."""
 
 
@@ -63,7 +64,7 @@ class Folds:
             return cls(kept["numbers"], int(kept["count"]), bool(kept["expanding"]))
 
     def answering(self, fitted: Iterable[int]) -> list[int]:
-        """Of the fits there are, those whose models answer new rows."""
+        """The fits among ``fitted`` whose models answer new rows."""
         found = sorted(fitted)
         return found[:LATEST] if self.expanding else found
 
@@ -75,7 +76,7 @@ class Folds:
 
 
 def divide(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     folds: int,
     seed: int,
@@ -120,7 +121,7 @@ def divide(
 
 
 def _in_time(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     order: NDArray[np.int64],
     folds: int,
 ) -> Folds:
@@ -143,11 +144,11 @@ def _in_time(
 
 
 def _divisible(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     groups: NDArray[np.int64] | None,
 ) -> int:
-    """How many parts can be made of which none is empty."""
+    """The largest number of parts of which none is empty."""
     if groups is not None:
         found = len(np.unique(groups))
         if found < 2 and target is not None:
@@ -167,7 +168,7 @@ def _divisible(
 
 
 def _stratified(
-    target: NDArray[np.int64] | NDArray[np.float64] | None,
+    target: NDArray[np.int64] | Floats | None,
     rows: int,
     parts: int,
     random: np.random.Generator,

@@ -1,4 +1,4 @@
-"""What a linear model multiplies: standardised numbers, categories, words.
+"""The inputs of a linear model: standardised numbers, categories, words.
 
 Numbers stand beside a column that says where they were missing; categories are one column a code
 and stay sparse, as words do. Predicting gathers weights instead of building the columns of zeros.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.text_bag import TextBag
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 BINS = 8
 """Intervals of equal frequency that a number's piecewise-linear basis has."""
 
-Weights = tuple[NDArray[np.float64], NDArray[np.float64], list[NDArray[np.float64]]]
-"""Of the dense columns [P, K], the codes [Z, K] and each text's words [W, K]."""
+Weights = tuple[Floats, Floats, list[Floats]]
+"""Weights of the dense columns [P, K], the codes [Z, K] and the words of each text [W, K]."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class LinearColumns:
         width: Z.
     """
 
-    mean: NDArray[np.float64]
-    spread: NDArray[np.float64]
+    mean: Floats
+    spread: Floats
     gaps: NDArray[np.int64]
-    edges: NDArray[np.float64]
+    edges: Floats
     numbers: tuple[str, ...]
     codes: tuple[str, ...]
     offsets: NDArray[np.int64]
@@ -102,12 +103,12 @@ class LinearColumns:
 
     @property
     def dense_owner(self) -> NDArray[np.int64]:
-        """Of each of the P dense columns: the place of its feature."""
+        """The index of the feature of each of the P dense columns."""
         count = len(self.numbers)
         bins = max(self.edges.shape[1] - 1, 0)
         return np.concatenate([np.arange(count), self.gaps, np.repeat(np.arange(count), bins)])
 
-    def dense(self, features: Features) -> NDArray[np.float64]:
+    def dense(self, features: Features) -> Floats:
         """The dense columns [N, P]; a missing number is the mean."""
         z = (features.numbers - self.mean) / self.spread
         missing = np.isnan(z)
@@ -137,14 +138,14 @@ class LinearColumns:
         ]
         return hstack(blocks, format="csr") if blocks else None
 
-    def split(self, weights: NDArray[np.float64]) -> Weights:
+    def split(self, weights: Floats) -> Weights:
         """Weights [P + Z + W, K] in their blocks."""
         dense = len(self.dense_owner)
         ends = np.cumsum([dense, self.width, *(len(bag.vocabulary) for bag in self.bags)])
         first, codes, *texts = np.split(weights, ends[:-1])
         return first, codes, texts
 
-    def score(self, features: Features, weights: Weights) -> NDArray[np.float64]:
+    def score(self, features: Features, weights: Weights) -> Floats:
         """The sums [N, K] of the columns times their weights."""
         dense, codes, texts = weights
         answer = self.dense(features) @ dense
@@ -154,8 +155,8 @@ class LinearColumns:
             answer += bag.project(features.texts[:, index].tolist(), texts[index])
         return answer
 
-    def contributions(self, features: Features, weights: Weights) -> NDArray[np.float64]:
-        """What each of the F features adds to the score, [N, F, K]."""
+    def contributions(self, features: Features, weights: Weights) -> Floats:
+        """The contribution of each of the F features to the score, [N, F, K]."""
         dense, codes, texts = weights
         answer = np.zeros((len(features), len(self.features), dense.shape[1]))
         columns = self.dense(features)

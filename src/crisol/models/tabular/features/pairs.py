@@ -3,8 +3,8 @@
 Trees cut one column at a time and find ``rooms per household`` or a diagonal of a map only by many
 cuts; networks on scaled numbers do little better. So candidates are made of every two columns, a
 small boosted model on some of the training rows says which it would use (by gain, as AutoFeat and
-OpenFE do, arXiv:2211.12507), and they are kept only if it does better with them than without on
-rows held out from it.
+OpenFE do, arXiv:2211.12507), and they are kept only if the model is better with them than without
+them on held-out rows.
 
 Shapes: N rows, D numbers, P pairs.
 """
@@ -17,18 +17,19 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.schema import Task
 
 OPERATIONS = ("/", "-", "+")
 TRIED_ROWS = 6000
 TRIED_COLUMNS = 16
-"""Of more columns only the most useful are combined."""
+"""Number columns that are combined at most: the most useful ones."""
 LEAST_GAIN = 0.01
 """Share of the loss on held-out rows that the pairs must save."""
 MOST_CLASSES = 12
 LEAST_ROWS = 1000
-"""Of fewer the judgement is a matter of luck."""
+"""With fewer rows a comparison depends on chance."""
 GROWN = {
     "learning_rate": 0.1,
     "num_leaves": 15,
@@ -40,7 +41,7 @@ GROWN = {
     "deterministic": True,
     "force_row_wise": True,
 }
-"""How the small model that judges the pairs is grown."""
+"""LightGBM's parameters of the small model that judges the pairs."""
 
 Pair = tuple[int, str, int]
 
@@ -116,14 +117,14 @@ class _Judge:
             aim = {"objective": "multiclass", "num_class": classes}
         self._params = {**GROWN, **aim, "seed": seed}
 
-    def gains(self, table: NDArray[np.float64], categories: list[int]) -> NDArray[np.float64]:
+    def gains(self, table: Floats, categories: list[int]) -> Floats:
         """The gain of each column."""
         import lightgbm as lgb
 
         data = lgb.Dataset(table, self._target, categorical_feature=categories)
         return np.asarray(lgb.train(self._params, data, 100).feature_importance("gain"))
 
-    def loss(self, table: NDArray[np.float64], categories: list[int]) -> float:
+    def loss(self, table: Floats, categories: list[int]) -> float:
         """On a quarter of the rows that it did not learn from, at its best iteration."""
         import lightgbm as lgb
 
@@ -135,7 +136,7 @@ class _Judge:
         return float(next(iter(model.best_score["valid_0"].values())))
 
 
-def _combined(numbers: NDArray[np.float64], pairs: Sequence[Pair]) -> NDArray[np.float64]:
+def _combined(numbers: Floats, pairs: Sequence[Pair]) -> Floats:
     """[N, P]; missing where a part is missing or a divisor is zero."""
     made = np.empty((len(numbers), len(pairs)))
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.text.terms import Terms
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class TextBag:
         weights = np.concatenate([w for _, w in rows]) if rows else np.empty(0)
         return csr_matrix((weights, words, starts), shape=(len(rows), len(self.vocabulary)))
 
-    def project(self, texts: Sequence[str], table: NDArray[Any]) -> NDArray[np.float64]:
+    def project(self, texts: Sequence[str], table: NDArray[Any]) -> Floats:
         """Weights times a table [W, T]: [N, T]; each text by itself, so no other changes a bit."""
         answer = np.zeros((len(texts), table.shape[1]))
         for row, text in enumerate(texts):
@@ -103,10 +104,10 @@ class TextTopics:
 
     @property
     def topics(self) -> int:
-        """How many numbers a text becomes."""
+        """The number of topics T."""
         return int(self.components.shape[1])
 
-    def transform(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def transform(self, texts: Sequence[str]) -> Floats:
         """The topics [N, T]."""
         return self.bag.project(texts, self.components)
 

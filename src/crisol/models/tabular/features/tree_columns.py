@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.text_bag import TextTopics
@@ -22,7 +23,7 @@ from crisol.models.tabular.features.text_bag import TextTopics
 ARRAYS = "texts.safetensors"
 
 TOPICS, TOPICS_AMONG_OTHERS = 100, 32
-"""Of a text column that stands alone, or beside numbers and categories, which it must not drown."""
+"""Topics of a text column that stands alone, and of one beside numbers and categories."""
 LARGEST = float(np.finfo(np.float32).max)
 """Numbers beyond it are set to it: libraries of trees compute in single precision."""
 
@@ -62,7 +63,7 @@ class TreeColumns:
 
     @property
     def names(self) -> list[str]:
-        """Of each of the F columns: the feature it comes from."""
+        """The name of the feature of each of the F columns."""
         topics = [name for name, text in self.texts for _ in range(text.topics)]
         return [*self.numbers, *self.codes, *topics]
 
@@ -76,7 +77,7 @@ class TreeColumns:
         """The places of the category columns."""
         return list(range(len(self.numbers), len(self.numbers) + len(self.codes)))
 
-    def matrix(self, features: Features) -> NDArray[np.float64]:
+    def matrix(self, features: Features) -> Floats:
         """The table [N, F]."""
         blocks = [np.clip(features.numbers, -LARGEST, LARGEST)]
         if self.codes:
@@ -88,14 +89,14 @@ class TreeColumns:
         return np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
     def shares(self, gains: NDArray[Any]) -> dict[str, float]:
-        """What each feature's columns [F] have of a whole."""
+        """The share of each feature, summed over its columns [F]."""
         total = float(np.sum(gains))
         answer = dict.fromkeys(self.features, 0.0)
         for name, gain in zip(self.names, gains, strict=True):
             answer[name] += float(gain) / total if total > 0 else 1 / len(self.names)
         return answer
 
-    def by_feature(self, contributions: NDArray[Any]) -> NDArray[np.float64]:
+    def by_feature(self, contributions: NDArray[Any]) -> Floats:
         """Contributions [N, columns, …] summed to [N, features, …]."""
         contributions = np.asarray(contributions, dtype=np.float64)
         if len(self.features) == len(self.names):

@@ -18,7 +18,7 @@ TEXT_TOKENS = 4
 """Tokens of one text column."""
 
 
-class Columns(nn.Module):
+class ColumnEmbedding(nn.Module):
     """Tensors of :class:`TableInputs` to tokens [B, T, E]: numbers, categories, texts.
 
     Args:

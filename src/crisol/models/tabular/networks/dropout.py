@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Dropout(nn.Module):
+class ByteDropout(nn.Module):
     """Zero a share of the numbers in training and make up for it.
 
     Args:
@@ -27,5 +27,5 @@ class Dropout(nn.Module):
         return x * (drawn >= self.dropped).to(x.dtype).mul_(256 / (256 - self.dropped))
 
     def extra_repr(self) -> str:
-        """What it shows of itself."""
+        """The share, for the printed module."""
         return f"share={self.dropped / 256:.3g}"

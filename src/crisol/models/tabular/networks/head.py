@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.column_embedding import Columns
-from crisol.models.tabular.networks.dropout import Dropout
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
+from crisol.models.tabular.networks.dropout import ByteDropout
 from crisol.models.tabular.networks.table_inputs import TableInputs
 
 COLUMN = 8
@@ -28,10 +28,10 @@ class Head(nn.Module):
 
     def __init__(self, read: int, table: TableInputs, outputs: int, dropout: float) -> None:
         super().__init__()
-        columns = Columns(table, COLUMN)
+        columns = ColumnEmbedding(table, COLUMN)
         self.columns = columns if columns.tokens else None
         self.norm = nn.LayerNorm(read)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         if columns.tokens:
             self.mix = nn.Linear(read + columns.tokens * COLUMN, read)
         self.out = nn.Linear(read, outputs)

@@ -9,8 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.column_embedding import Columns
-from crisol.models.tabular.networks.dropout import Dropout
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
+from crisol.models.tabular.networks.dropout import ByteDropout
 
 
 class Perceptrons(nn.Module):
@@ -29,7 +29,12 @@ class Perceptrons(nn.Module):
     """
 
     def __init__(
-        self, columns: Columns, hidden: Sequence[int], members: int, outputs: int, dropout: float
+        self,
+        columns: ColumnEmbedding,
+        hidden: Sequence[int],
+        members: int,
+        outputs: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         self.columns = columns
@@ -40,7 +45,7 @@ class Perceptrons(nn.Module):
             self.scale = nn.Parameter(draws.flatten().clone())
         sizes = [columns.tokens * columns.length, *hidden]
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(sizes))
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         bound = sizes[-1] ** -0.5
         self.head = nn.Parameter(torch.empty(members, sizes[-1], outputs).uniform_(-bound, bound))
         self.head_bias = nn.Parameter(torch.empty(members * outputs).uniform_(-bound, bound))

@@ -76,7 +76,7 @@ class PictureInputs:
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[Any]], texts: tuple[str, ...]) -> Self:
-        """What :meth:`arrays` gave."""
+        """The inverse of :meth:`arrays`."""
         table = TableInputs.read(arrays, texts)
         edge = int(arrays["edge"][0])
         return cls(arrays["mean"].copy(), arrays["spread"].copy(), edge, table)

@@ -20,13 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features
 
 QUANTILES = 1000
 """Most points of the curve from a number to its place in a normal distribution."""
 ROWS_PER_QUANTILE = 30
 BUCKETS = 2**14
-"""Of hashed words."""
+"""Number of buckets for hashed words."""
 WORDS = 96
 """Words and pairs of words of a text that are read; the rest is not."""
 _WORD = re.compile(r"\w+")
@@ -34,7 +35,7 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class TableShape:
-    """What a network must know of its table before it has weights.
+    """The sizes of a table that determine the shapes of a network's weights.
 
     Attributes:
         numbers: D.
@@ -65,8 +66,8 @@ class TableInputs:
         texts: S names.
     """
 
-    points: tuple[NDArray[np.float64], ...]
-    heights: tuple[NDArray[np.float64], ...]
+    points: tuple[Floats, ...]
+    heights: tuple[Floats, ...]
     slopes: NDArray[np.float32]
     offsets: NDArray[np.float32]
     row_of: tuple[NDArray[np.int32], ...]
@@ -95,9 +96,10 @@ class TableInputs:
 
     @property
     def shape(self) -> TableShape:
-        """Of these inputs."""
+        """The sizes of these inputs."""
         rows = 1 + sum(int((r > 0).sum()) for r in self.row_of)
-        return TableShape(*self.slopes.shape, rows, len(self.row_of), len(self.texts))
+        numbers, bins = self.slopes.shape
+        return TableShape(numbers, bins, rows, len(self.row_of), len(self.texts))
 
     def tensors(self, features: Features) -> dict[str, Tensor]:
         """The tensors that the network reads; only those that the table has.
@@ -136,7 +138,7 @@ class TableInputs:
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[Any]], texts: tuple[str, ...]) -> Self:
-        """What :meth:`arrays` wrote, and the names of the texts."""
+        """The inverse of :meth:`arrays`, given the names of the texts."""
         return cls(
             _cut(arrays["points"], arrays["lengths"]),
             _cut(arrays["heights"], arrays["lengths"]),
@@ -154,7 +156,7 @@ def _cut(joined: NDArray[Any], lengths: NDArray[np.int64]) -> tuple[NDArray[Any]
     return tuple(part.copy() for part in np.split(joined, np.cumsum(lengths)[:-1]))
 
 
-def _curve(column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _curve(column: Floats) -> tuple[Floats, Floats]:
     """Ascending values of a number and their places in a normal distribution.
 
     Values that are frequent have the place of their middle rank.
@@ -171,9 +173,7 @@ def _curve(column: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return values, np.array([normal.inv_cdf(share) for share in middle])
 
 
-def _bins(
-    curves: list[NDArray[np.float64]], bins: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _bins(curves: list[Floats], bins: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Slopes and offsets [D, Q] of bins that divide the points of each number's curve equally.
 
     These are quantiles, but for numbers of which one value is frequent: it takes one bin, and the

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from crisol.core.errors import MendableError
 from crisol.core.layers.attention import AttentionBlock
-from crisol.models.tabular.networks.column_embedding import Columns
-from crisol.models.tabular.networks.dropout import Dropout
+from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
+from crisol.models.tabular.networks.dropout import ByteDropout
 
 FEEDFORWARD = 4 / 3
 """Width of the layer inside a block as a share of E, twice because it is gated (the paper's)."""
@@ -35,7 +35,7 @@ class ReGLUBlock(AttentionBlock):
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         if width % heads:
             raise MendableError(f"settings.heads: {heads} do not divide a width of {width}")
-        super().__init__(width, heads, Dropout(dropout))
+        super().__init__(width, heads, ByteDropout(dropout))
         inside = round(FEEDFORWARD * width)
         self.gate_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, 2 * inside)
@@ -49,7 +49,7 @@ class ReGLUBlock(AttentionBlock):
 
 
 class TableTransformer(nn.Module):
-    """Every column is a token; one more, asked last, gives the answer.
+    """A transformer in which every column is a token, and one more token gives the answer.
 
     Args:
         columns: embeds the columns as tokens [B, T, E].
@@ -60,7 +60,7 @@ class TableTransformer(nn.Module):
     """
 
     def __init__(
-        self, columns: Columns, blocks: int, heads: int, outputs: int, dropout: float
+        self, columns: ColumnEmbedding, blocks: int, heads: int, outputs: int, dropout: float
     ) -> None:
         super().__init__()
         width = columns.length

@@ -29,7 +29,7 @@ class TextInputs:
     """Fitted on training rows: the tokens of all text columns of a row, and its other columns.
 
     Attributes:
-        tokenizer: cuts texts into tokens.
+        tokenizer: splits texts into tokens.
         longest: T, tokens of a row that are read.
         table: the other columns.
     """
@@ -75,12 +75,12 @@ class TextInputs:
         return self.table.arrays()
 
     def state(self) -> dict[str, Any]:
-        """What is no array, as JSON."""
+        """The tokenizer and the longest row, as JSON."""
         return {"tokenizer": self.tokenizer.to_str(), "longest": self.longest}
 
     @classmethod
     def read(cls, arrays: Mapping[str, NDArray[Any]], state: Mapping[str, Any]) -> Self:
-        """What :meth:`arrays` and :meth:`state` gave."""
+        """The inverse of :meth:`arrays` and :meth:`state`."""
         tokenizer = Tokenizer.from_str(state["tokenizer"])
         return cls(tokenizer, state["longest"], TableInputs.read(arrays, ()))
 

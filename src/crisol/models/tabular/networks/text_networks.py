@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from crisol.models.tabular.networks.dropout import Dropout
+from crisol.models.tabular.networks.dropout import ByteDropout
 from crisol.models.tabular.networks.head import Head
 from crisol.models.tabular.networks.table_transformer import ReGLUBlock
 from crisol.models.tabular.networks.text_inputs import PADDING, TextInputs
@@ -45,7 +45,7 @@ class TextEncoder(nn.Module):
         super().__init__()
         self.tokens = nn.Embedding(inputs.size, width, padding_idx=PADDING)
         self.places = nn.Parameter(torch.randn(inputs.longest, width) * 0.02)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         self.blocks = nn.ModuleList(ReGLUBlock(width, heads, dropout) for _ in range(blocks))
         self.head = Head(width, inputs.table, outputs, dropout)
         nn.init.normal_(self.tokens.weight, std=0.1)
@@ -66,7 +66,8 @@ class TextEncoder(nn.Module):
         for block in self.blocks:
             x_BTE = block(x_BTE, mask)
         weight_BT1 = there_BT.unsqueeze(-1).to(x_BTE.dtype)
-        return (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
+        mean_BE: Tensor = (x_BTE * weight_BT1).sum(1) / weight_BT1.sum(1)
+        return mean_BE
 
 
 class BidirectionalLSTM(nn.Module):
@@ -89,7 +90,7 @@ class BidirectionalLSTM(nn.Module):
     ) -> None:
         super().__init__()
         self.tokens = nn.Embedding(inputs.size, width, padding_idx=PADDING)
-        self.dropout = Dropout(dropout)
+        self.dropout = ByteDropout(dropout)
         sizes = [width, *[2 * hidden] * (layers - 1)]
         self.forwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
         self.backwards = nn.ModuleList(nn.LSTM(size, hidden, batch_first=True) for size in sizes)
@@ -115,6 +116,6 @@ class BidirectionalLSTM(nn.Module):
 
 
 def _turned(there_BT: Tensor) -> Tensor:
-    """[B, T] places that turn each row round; padding stays."""
+    """Return the indices [B, T] that reverse each row; padding keeps its place."""
     place_T = torch.arange(there_BT.shape[1], device=there_BT.device)
     return torch.where(there_BT, there_BT.sum(1, keepdim=True) - 1 - place_T, place_T)

@@ -1,11 +1,11 @@
-"""What a model is compared with: guessing, which it must beat, and a linear model."""
+"""The baselines of a model: guessing, which it must beat, and a linear model."""
 
 import logging
 import time
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext, OutOfTime
 from crisol.models.tabular.algorithms.linear import Linear
@@ -17,13 +17,13 @@ from crisol.models.tabular.settings import LinearSettings
 logger = logging.getLogger(__name__)
 
 LINEAR_SECONDS = 10.0
-"""What the linear model of the report may take."""
+"""Time limit of the report's linear model."""
 LINEAR_ROWS = 100_000
 """It learns from at most so many training rows."""
 
 
-def guess(train: Part, classes: tuple[str, ...], rows: int) -> NDArray[np.float64]:
-    """What one says without looking: the classes' shares [rows, K], or the mean [rows]."""
+def guess(train: Part, classes: tuple[str, ...], rows: int) -> Floats:
+    """Predict every row alike: the shares of the classes [rows, K], or the mean [rows]."""
     assert train.target is not None  # clustering is not guessed so
     if not classes:
         return np.full(rows, float(np.mean(train.target)))

@@ -1,4 +1,4 @@
-"""How good clusters are, where nobody knows the truth.
+"""The evaluation of clusters, whose true groups are unknown.
 
 Distances are those of the model's own space. Rows of no cluster (-1) count 0 in the silhouette.
 """
@@ -11,13 +11,16 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
+from crisol.core.drawing import figures
+from crisol.core.errors import MendableError
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.tabular.algorithm import FitContext, algorithm
 from crisol.models.tabular.features.cluster_space import ClusterSpace
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.params import DataParams, TrainParams
 from crisol.models.tabular.report import plots
-from crisol.models.tabular.report.predictions import why_silent
+from crisol.models.tabular.report.predictions import why_incomparable
 from crisol.models.tabular.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -28,8 +31,6 @@ MOST_ROWS = 4000
 STABILITY_ROWS = 5000
 """Training rows of which the two halves are clustered anew."""
 NONE = -1
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,10 @@ def judge(
     scores = names.assign(
         truth=0.0, candidate=silhouettes(points, labels), guessing=silhouettes(points, dealt)
     )
-    silent = "" if champion is None else why_silent(champion.encoder, predictor.encoder)
-    if champion is not None and not silent:
-        said = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
-        scores["champion"] = silhouettes(points, said)
+    incomparable = "" if champion is None else why_incomparable(champion.encoder, predictor.encoder)
+    if champion is not None and not incomparable:
+        predicted = champion.ensemble.predict(champion.encoder.transform(rows)).astype(np.int64)
+        scores["champion"] = silhouettes(points, predicted)
     metrics = _metrics(points, labels, scores)
     metrics["stability"] = stability(predictor, train, test)
     return Clustered(
@@ -90,7 +91,7 @@ def judge(
             "Held-out rows": _comparison(scores),
         },
         _data(predictor, len(train), len(labels), data),
-        _limits(metrics, silent, data),
+        _limits(metrics, incomparable, data),
         scores,
         _figures(points, labels, scores),
     )
@@ -115,15 +116,13 @@ def stability(predictor: "TabularPredictor", train: Part, test: Part) -> float:
     """
     from sklearn.metrics import adjusted_rand_score
 
-    from crisol.core.errors import MendableError
-
     member = predictor.ensemble.members[0]
     settings = dict(member.settings)
     found = getattr(member.models[0], "centres", None)
     if member.algorithm == "kmeans" and found is not None:
         settings["clusters"] = len(found)
     order = np.random.default_rng(0).permutation(len(train))[:STABILITY_ROWS]
-    said = []
+    predicted = []
     for seed, half in enumerate(np.array_split(order, 2)):
         context = FitContext("clustering", (), seed=seed, threads=1, train=TrainParams())
         checked = SETTINGS[member.algorithm].model_validate(settings)
@@ -131,8 +130,8 @@ def stability(predictor: "TabularPredictor", train: Part, test: Part) -> float:
             fit = algorithm(member.algorithm).fit(checked, train.take(np.sort(half)), None, context)
         except MendableError:
             return 0.0
-        said.append(fit.model.predict(test.features))
-    return float(adjusted_rand_score(*said))
+        predicted.append(fit.model.predict(test.features))
+    return float(adjusted_rand_score(*predicted))
 
 
 def _metrics(points: Floats, labels: NDArray[np.int64], scores: pd.DataFrame) -> dict[str, float]:
@@ -214,14 +213,14 @@ def _data(
     return [text]
 
 
-def _limits(metrics: dict[str, float], silent: str, data: DataParams) -> list[str]:
+def _limits(metrics: dict[str, float], incomparable: str, data: DataParams) -> list[str]:
     found = ["Made-up rows: the figures say nothing of real ones."] if data.is_synthetic else []
     if metrics["silhouette"] < 0.25:
         found.append("The clusters overlap (silhouette below 0.25): their borders are arbitrary.")
     if metrics["stability"] < 0.7:
         found.append("Other rows would give other clusters (stability below 0.7).")
-    if silent:
-        found.append(f"The champion was not asked, because {silent}.")
+    if incomparable:
+        found.append(f"The champion was not asked, because {incomparable}.")
     return [*found, "No one knows the true groups; a silhouette says how apart they are, not more."]
 
 
@@ -240,7 +239,7 @@ def _figures(
     by = pd.Series(scores["candidate"].to_numpy()).groupby(named).mean()
     return {
         "clusters": plots.clusters(flat, named, (float(shares[0]), float(shares[1]))),
-        "silhouettes": plots.figures.bars(
+        "silhouettes": figures.bars(
             {str(name): float(value) for name, value in by.items()},
             title="How apart the clusters are",
             x="mean silhouette of the held-out rows",

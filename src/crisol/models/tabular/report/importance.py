@@ -1,4 +1,4 @@
-"""What a model's answers depend on.
+"""The importance of columns for a model's answers.
 
 Permutation importance (Breiman 2001; Fisher, Rudin and Dominici, arXiv:1801.01489): how much worse
 the answers to held-out rows become when one column's cells are dealt out anew. SHAP values
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 
 if TYPE_CHECKING:
@@ -25,17 +26,16 @@ REPEATS = 3
 MOST_ROWS = 2000
 FEWEST_ROWS = 125
 SECONDS = 10.0
-"""What permutation importance may take, as reckoned from the measured time of a row."""
+"""Time limit of permutation importance, estimated from the measured time of one row."""
 SHAP_ROWS = 300
 
-Floats = NDArray[np.float64]
 Answer = Callable[[Features], Floats]
 Loss = Callable[[NDArray[np.generic], Floats], float]
 
 
 @dataclass(frozen=True)
 class Permuted:
-    """How much worse answers become without each column.
+    """The increase of the loss when each column is permuted.
 
     Attributes:
         how: how many held-out rows were looked at, and by what of the model.
@@ -55,7 +55,7 @@ class Shap:
     Attributes:
         member: its name.
         weight: its share in the ensemble.
-        values: [N, F], of several classes those of the class each row is said to be of.
+        values: [N, F], of several classes those of the predicted class of each row.
         names: F.
         features: the N rows.
     """
@@ -74,7 +74,7 @@ class Shap:
 
 
 def affordable_rows(rows: int, columns: int, row_seconds: float) -> int:
-    """How many rows :data:`SECONDS` allow: :data:`MOST_ROWS`, or that halved until it fits.
+    """The rows that :data:`SECONDS` allow: :data:`MOST_ROWS`, halved until the estimate fits.
 
     Halving keeps the number, and with it the result, the same on machines of like speed.
 
@@ -102,7 +102,7 @@ def permute_ensemble(
         part: held-out rows.
         columns: each column's features.
         loss: of answers; more is worse.
-        row_seconds: what a row takes the whole.
+        row_seconds: seconds of the ensemble for one row.
     """
     many = min(len(part), MOST_ROWS)
     models = sum(len(member.models) for member in ensemble.members)
@@ -134,19 +134,20 @@ def permute(
         part: held-out rows.
         columns: each column's features, which are dealt out together.
         loss: of answers; more is worse.
-        row_seconds: what a row takes.
+        row_seconds: seconds of the model for one row.
         seed: of the sample and the dealing.
     """
     random = np.random.default_rng(seed)
     count = affordable_rows(len(part), len(columns), row_seconds)
     part = part.take(np.sort(random.choice(len(part), count, replace=False)))
     assert part.target is not None  # clustering has other ways
-    base = loss(part.target, answer(part.features))
+    target = part.target
+    base = loss(target, answer(part.features))
     orders = {column: [random.permutation(count) for _ in range(REPEATS)] for column in columns}
 
     def losses(column: str) -> Floats:
         dealt = (dealt_anew(part.features, columns[column], order) for order in orders[column])
-        return np.array([loss(part.target, answer(features)) for features in dealt])
+        return np.array([loss(target, answer(features)) for features in dealt])
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         found = dict(zip(columns, threads.map(losses, columns), strict=True))
@@ -166,7 +167,7 @@ def dealt_anew(features: Features, names: tuple[str, ...], order: NDArray[np.int
         (codes, features.code_names),
         (texts, features.text_names),
     ):
-        places = [place for place, name in enumerate(known) if name in names]
+        places = np.flatnonzero([name in names for name in known])
         block[:, places] = block[np.ix_(order, places)]
     tabular = {*features.number_names, *features.code_names, *features.text_names}
     images = features.images
@@ -187,8 +188,8 @@ def shap_of(ensemble: "Ensemble", features: Features, *, seed: int = 0) -> Shap 
             continue
         values, names = found
         if values.ndim == 3:
-            said = model.predict(sample).argmax(axis=1)
-            values = values[np.arange(count), :, said]
+            predicted = model.predict(sample).argmax(axis=1)
+            values = values[np.arange(count), :, predicted]
         return Shap(member.name, member.weight, values, names, sample)
     return None
 

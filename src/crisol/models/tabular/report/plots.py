@@ -1,4 +1,4 @@
-"""The family's figures, in the house style of :mod:`crisol.core.drawing.style`."""
+"""The family's figures, in the style of :mod:`crisol.core.drawing.style`."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
 from crisol.core.drawing.style import COLOURS, INK, MUTED, canvas, legend, style
@@ -24,8 +25,6 @@ MOST_CURVES = 6
 MOST_POINTS = 4000
 PLACES = 1000
 """Points a curve is drawn with."""
-
-Floats = NDArray[np.float64]
 
 
 def supervised(
@@ -45,9 +44,9 @@ def supervised(
             matrix = confusion_matrix(truth, judged.decided(MODEL), np.arange(len(names)))
             drawn["confusion"] = figures.confusion(matrix, names)
         bins = {
-            name: reliability_bins(truth, judged.said[name])
+            name: reliability_bins(truth, judged.predicted[name])
             for name in (MODEL, LINEAR)
-            if name in judged.said
+            if name in judged.predicted
         }
         drawn["reliability"] = figures.reliability(bins)
         drawn["roc_and_precision"] = roc_and_precision(judged)
@@ -70,11 +69,11 @@ def learning(history: pd.DataFrame) -> dict[str, Figure]:
     drawn = {}
     for kind, part in history.groupby(kinds.to_numpy(), sort=False):
         curves = part.dropna(axis=1, how="all")
-        if "epoch" not in curves or not {"train_loss", "valid_loss"} & set(curves.columns):
+        if "epoch" not in curves or not {"train_loss", "valid_loss"}.intersection(curves.columns):
             continue
         title = f"Learning curves: {str(kind).replace('_', ' ')}"
         figure = figures.learning_curves(curves, title=title)
-        if kind in ("lightgbm", "xgboost"):
+        if str(kind) in ("lightgbm", "xgboost"):
             figure.axes[0].set_xlabel("iteration")
         drawn[f"learning_curves_{kind}"] = figure
     return drawn
@@ -91,12 +90,12 @@ def roc_and_precision(judged: Judged) -> Figure:
     names, truth = judged.schema.classes, judged.truth
     curves: list[tuple[str, NDArray[np.bool_], Floats]] = []
     if len(names) == 2:
-        there = [name for name in (MODEL, LINEAR) if name in judged.said]
-        curves += [(name, truth == 1, judged.said[name][:, 1]) for name in there]
+        there = [name for name in (MODEL, LINEAR) if name in judged.predicted]
+        curves += [(name, truth == 1, judged.predicted[name][:, 1]) for name in there]
         about = f"{names[1]!r} against {names[0]!r}"
     else:
         often = np.argsort(-np.bincount(truth, minlength=len(names)), kind="stable")
-        model = judged.said[MODEL]
+        model = judged.predicted[MODEL]
         curves += [(names[code], truth == code, model[:, code]) for code in often[:MOST_CURVES]]
         about = "each class against the rest"
     figure = canvas(9.6, 4.6)
@@ -130,23 +129,23 @@ def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
 
 def predicted_and_true(judged: Judged) -> Figure:
     """Predictions against the truth, and what is missed."""
-    truth, said = judged.truth, judged.said[MODEL]
+    truth, predicted = judged.truth, judged.predicted[MODEL]
     rows = np.arange(len(truth))
     if len(rows) > MOST_POINTS:
         rows = np.sort(np.random.default_rng(0).choice(rows, MOST_POINTS, replace=False))
     figure = canvas(9.6, 4.6)
     left, right = figure.subplots(1, 2)
-    low = float(min(truth.min(), said.min()))
-    high = float(max(truth.max(), said.max()))
+    low = float(min(truth.min(), predicted.min()))
+    high = float(max(truth.max(), predicted.max()))
     left.plot([low, high], [low, high], color=MUTED, linewidth=1, linestyle="--", label="perfect")
     size = float(np.clip(4000 / len(rows), 3, 20))
-    left.scatter(truth[rows], said[rows], s=size, alpha=0.45, linewidths=0, color=COLOURS[0])
-    errors = said - truth
+    left.scatter(truth[rows], predicted[rows], s=size, alpha=0.45, linewidths=0, color=COLOURS[0])
+    errors = predicted - truth
     wide = float(np.quantile(np.abs(errors), 0.995)) or 1.0
     edges = np.linspace(-wide, wide, int(np.clip(len(truth) / 8, 15, 61)))
     for name, colour in ((MODEL, COLOURS[0]), (LINEAR, COLOURS[1])):
-        if name in judged.said:
-            missed = judged.said[name] - truth
+        if name in judged.predicted:
+            missed = judged.predicted[name] - truth
             right.hist(missed, bins=edges, histtype="step", linewidth=1.8, color=colour, label=name)
     target = judged.schema.target
     name = target.name if target is not None else "target"
@@ -166,7 +165,7 @@ def _plain(value: float, _: Any) -> str:
 
 
 def importance(permuted: "Permuted", loss: str) -> Figure:
-    """How much worse the answers become without each column."""
+    """The increase of the loss when each column is permuted."""
     top = list(permuted.increase)[:MOST_BARS]
     return figures.bars(
         {name: permuted.increase[name] for name in top},
@@ -233,15 +232,18 @@ def _spread(values: Floats, bins: int = 60, most: float = 0.38) -> Floats:
 
 def _ranks(values: Floats) -> Floats:
     """Ranks in [0, 1]; missing ones in the middle."""
+    from scipy.stats import rankdata
+
     there = ~np.isnan(values)
     answer = np.full(len(values), 0.5)
-    distinct, inverse = np.unique(values[there], return_inverse=True)
-    answer[there] = inverse / max(len(distinct) - 1, 1)
+    if there.any():
+        ranks = rankdata(values[there], "dense") - 1
+        answer[there] = ranks / max(ranks.max(), 1)
     return answer
 
 
 def trials(leaderboard: pd.DataFrame) -> Figure:
-    """What was tried: how good, and what it cost."""
+    """The score and the seconds of each trial."""
     done = leaderboard[leaderboard["score"].notna()].head(MOST_BARS)
     names = [
         kind if kind == "ensemble" else f"{kind}-{number}"

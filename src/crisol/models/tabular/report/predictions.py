@@ -1,4 +1,4 @@
-"""What the model, its members and its rivals say of the held-out rows.
+"""Predictions of the model, its members, the baselines and the champion for the held-out rows.
 
 Legend: N held-out rows, K classes.
 """
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.report import baselines
 
@@ -27,15 +27,13 @@ if TYPE_CHECKING:
 CHUNK = 10_000
 """Rows that are answered at once, at most."""
 MOST_MEMBERS = 12
-"""So many members are told of, the heaviest first."""
+"""Members that are reported at most, the heaviest first."""
 WORDS = 12
-"""So many words of each class are told."""
-
-Floats = NDArray[np.float64]
+"""Words of each class that are reported."""
 
 
 @dataclass(frozen=True)
-class Answers:
+class HeldOutPredictions:
     """Probabilities [N, K] or numbers [N] of everything that is compared.
 
     Attributes:
@@ -43,10 +41,10 @@ class Answers:
         members: of its members by name, the heaviest first, where it has several.
         guessing: without a look at the row.
         linear: of a linear model; ``None`` where there is none.
-        words: class to the words that speak for it most in the linear model, of texts.
+        words: class to its words with the largest weights in the linear model of texts.
         champion: of the promoted model; ``None`` where there is none or it answers other questions.
-        champion_silent: why there is a champion and no answer of it.
-        row_seconds: what a row took the whole model, among others.
+        champion_incomparable: the reason why the champion does not answer; empty if it does.
+        row_seconds: seconds of the whole model for one row in a batch.
     """
 
     candidate: Floats
@@ -55,26 +53,26 @@ class Answers:
     linear: Floats | None
     words: dict[str, str]
     champion: Floats | None
-    champion_silent: str
+    champion_incomparable: str
     row_seconds: float
 
 
-def ask(
+def predict_all(
     predictor: "TabularPredictor",
     champion: "TabularPredictor | None",
     train: Part,
     test: Part,
     rows: "pd.DataFrame",
     images: "pd.DataFrame",
-) -> Answers:
-    """Ask everyone.
+) -> HeldOutPredictions:
+    """Predict the held-out rows with every model that is compared.
 
     Args:
         predictor: the candidate.
         champion: the promoted model, if there is one.
-        train: what the rivals learn from.
-        test: the held-out rows as the candidate sees them.
-        rows: the same rows as they are.
+        train: the rows that the baselines learn from.
+        test: the held-out rows, encoded by the candidate.
+        rows: the same rows, typed.
         images: the pictures.
     """
     schema = predictor.encoder.schema
@@ -82,20 +80,20 @@ def ask(
     candidate, members = _of_ensemble(predictor.ensemble, test.features)
     seconds = (time.perf_counter() - began) / max(len(test), 1)
     linear = baselines.fit_linear(train, schema.task, schema.classes)
-    silent = "" if champion is None else why_silent(champion.encoder, predictor.encoder)
-    said = None
-    if champion is not None and not silent:
+    incomparable = "" if champion is None else why_incomparable(champion.encoder, predictor.encoder)
+    predicted = None
+    if champion is not None and not incomparable:
         features = champion.encoder.transform(rows, images if len(images) else None)
-        said = in_chunks(champion.ensemble.predict, features)
-        said = _in_order(said, champion.encoder.schema.classes, schema.classes)
-    return Answers(
+        predicted = in_chunks(champion.ensemble.predict, features)
+        predicted = _in_order(predicted, champion.encoder.schema.classes, schema.classes)
+    return HeldOutPredictions(
         candidate,
         members,
         baselines.guess(train, schema.classes, len(test)),
         None if linear is None else linear.predict(test.features),
         {} if linear is None or schema.task != "text" else _words(linear, schema.classes),
-        said,
-        silent,
+        predicted,
+        incomparable,
         seconds,
     )
 
@@ -105,8 +103,8 @@ def _words(linear: "Linear", classes: tuple[str, ...]) -> dict[str, str]:
     return {name: ", ".join(word for word, _ in words) for name, words in told}
 
 
-def why_silent(theirs: "Encoder", ours: "Encoder") -> str:
-    """Why the champion cannot answer the candidate's rows; empty if it can."""
+def why_incomparable(theirs: "Encoder", ours: "Encoder") -> str:
+    """The reason why the champion cannot answer the candidate's rows; empty if it can."""
     champion, candidate = theirs.schema, ours.schema
     if champion.task != candidate.task:
         return f"its task is {champion.task}"
@@ -127,17 +125,17 @@ def why_silent(theirs: "Encoder", ours: "Encoder") -> str:
 
 
 def _of_ensemble(ensemble: "Ensemble", features: Features) -> tuple[Floats, dict[str, Floats]]:
-    """Of the whole, and of each member, so that no member is asked twice."""
+    """Predictions of the ensemble and of each member; each member predicts once."""
     if len(ensemble.members) == 1:
         return in_chunks(ensemble.predict, features), {}
-    said = np.stack([in_chunks(member.predict, features) for member in ensemble.members])
-    order = sorted(range(len(said)), key=lambda place: -ensemble.members[place].weight)
-    names = {ensemble.members[place].name: said[place] for place in order[:MOST_MEMBERS]}
-    return ensemble.combine(said), names
+    predicted = np.stack([in_chunks(member.predict, features) for member in ensemble.members])
+    order = sorted(range(len(predicted)), key=lambda place: -ensemble.members[place].weight)
+    names = {ensemble.members[place].name: predicted[place] for place in order[:MOST_MEMBERS]}
+    return ensemble.combine(predicted), names
 
 
 def in_chunks(answer: Callable[[Features], Floats], features: Features) -> Floats:
-    """Answers to many rows, on all cores: a model answers on one thread and lets others work."""
+    """Answer many rows on all cores; a model answers on one thread."""
     cores = os.cpu_count() or 1
     size = max(1, min(CHUNK, -(-len(features) // cores)))
     chunks = [features.take(slice(at, at + size)) for at in range(0, len(features), size)]
@@ -145,13 +143,15 @@ def in_chunks(answer: Callable[[Features], Floats], features: Features) -> Float
         return np.concatenate(list(threads.map(answer, chunks)))
 
 
-def _in_order(said: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
+def _in_order(predicted: Floats, own: tuple[str, ...], wanted: tuple[str, ...]) -> Floats:
     """Probabilities in the order of the wanted classes; 0 for those that it does not know."""
     if own == wanted:
-        return said
-    answer = np.zeros((len(said), len(wanted)))
+        return predicted
+    answer = np.zeros((len(predicted), len(wanted)))
     for place, name in enumerate(wanted):
         if name in own:
-            answer[:, place] = said[:, own.index(name)]
+            answer[:, place] = predicted[:, own.index(name)]
     total = answer.sum(axis=1, keepdims=True)
-    return np.divide(answer, total, out=np.full_like(answer, 1 / len(wanted)), where=total > 0)
+    even = np.full_like(answer, 1 / len(wanted))
+    shares: Floats = np.divide(answer, total, out=even, where=total > 0)
+    return shares

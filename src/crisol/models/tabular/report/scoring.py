@@ -1,4 +1,4 @@
-"""How good answers to rows are, with intervals.
+"""Scores of predictions, with intervals.
 
 Classes: probabilities [N, K] against codes [N]. Numbers: [N] against [N]. scikit-learn and
 :mod:`crisol.core.metrics` compute; the intervals are bootstraps over groups of rows.
@@ -12,16 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core import metrics as shared
+from crisol.core.arrays import Floats
 from crisol.core.classification import expected_calibration_error
 from crisol.core.metrics import Interval
+from crisol.models.tabular.auto.metrics import auc
 
 RESAMPLES = 1000
 AREA_RESAMPLES = 200
-"""Of the area under the curve, which is slower to resample."""
+"""Resamples for the area under the curve, which is slower to compute."""
 NOTHING = 1e-12
-"""What tables show as 0."""
-
-Floats = NDArray[np.float64]
+"""Absolute values up to it are shown as 0 in tables."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +55,20 @@ def score_classes(
     """
     from sklearn.metrics import precision_recall_fscore_support
 
-    said = probabilities.argmax(axis=1)
+    predicted = probabilities.argmax(axis=1)
     codes = np.arange(len(names))
     precision, recall, f1, count = precision_recall_fscore_support(
-        truth, said, labels=codes, zero_division=0
+        truth, predicted, labels=codes, zero_division=0
     )
     there = count > 0
     losses = row_log_loss(truth, probabilities)
     found = {
-        "accuracy": shared.accuracy(truth, said),
+        "accuracy": shared.accuracy(truth, predicted),
         "balanced_accuracy": float(recall[there].mean()),
         "precision": float(precision[there].mean()),
         "recall": float(recall[there].mean()),
         "f1": float(f1[there].mean()),
-        "mcc": shared.mcc(truth, said),
+        "mcc": shared.mcc(truth, predicted),
         "log_loss": float(losses.mean()),
         "brier": float(((probabilities - np.eye(len(names))[truth]) ** 2).sum(axis=1).mean()),
         "ece": expected_calibration_error(truth, probabilities),
@@ -92,7 +92,7 @@ def score_classes(
     if not intervals:
         return Scored(found, {}, table)
     spans = {
-        "accuracy": _share_interval(truth, said, groups),
+        "accuracy": _share_interval(truth, predicted, groups),
         "log_loss": shared.bootstrap_interval(losses, losses, groups, "mean"),
     }
     if area is not None:
@@ -101,17 +101,17 @@ def score_classes(
 
 
 def score_numbers(
-    truth: Floats, said: Floats, groups: NDArray[Any] | None = None, *, intervals: bool = True
+    truth: Floats, predicted: Floats, groups: NDArray[Any] | None = None, *, intervals: bool = True
 ) -> Scored:
     """Every figure of a regression; ``r2`` is left out where the truth never changes."""
-    errors = said - truth
+    errors = predicted - truth
     found = {
-        "rmse": shared.rmse(truth, said),
-        "mae": shared.mae(truth, said),
+        "rmse": shared.rmse(truth, predicted),
+        "mae": shared.mae(truth, predicted),
         "mse": float(np.mean(errors**2)),
         "median_absolute_error": float(np.median(np.abs(errors))),
     }
-    r2 = shared.r2(truth, said)
+    r2 = shared.r2(truth, predicted)
     names = ["rmse", "mae"]
     if np.isfinite(r2):
         found["r2"] = r2
@@ -119,7 +119,7 @@ def score_numbers(
     if not intervals:
         return Scored(found)
     return Scored(
-        found, {name: shared.bootstrap_interval(truth, said, groups, name) for name in names}
+        found, {name: shared.bootstrap_interval(truth, predicted, groups, name) for name in names}
     )
 
 
@@ -129,30 +129,14 @@ def row_log_loss(truth: NDArray[np.int64], probabilities: Floats) -> Floats:
     return -np.log(np.clip(chosen, np.finfo(np.float64).eps, 1.0))
 
 
-def auc(truth: NDArray[np.int64], probabilities: Floats) -> float | None:
-    """Area under the ROC curve; of several classes the mean of each against the rest.
-
-    Returns:
-        ``None`` where no class has rows both in it and out of it.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    areas = [
-        float(roc_auc_score(truth == code, probabilities[:, code]))
-        for code in ([1] if probabilities.shape[1] == 2 else range(probabilities.shape[1]))
-        if 0 < int((truth == code).sum()) < len(truth)
-    ]
-    return float(np.mean(areas)) if areas else None
-
-
 def _share_interval(
-    truth: NDArray[np.int64], said: NDArray[np.int64], groups: NDArray[Any] | None
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], groups: NDArray[Any] | None
 ) -> Interval:
     """The interval of accuracy; where every row is right, or wrong, a bootstrap knows no doubt.
 
     Then it is the exact one of Clopper and Pearson (1934), with groups in the place of rows.
     """
-    found = shared.bootstrap_interval(truth, said, groups, "accuracy")
+    found = shared.bootstrap_interval(truth, predicted, groups, "accuracy")
     if 0 < found.value < 1:
         return found
     count = len(truth) if groups is None else len(np.unique(groups))

@@ -1,4 +1,4 @@
-"""What a person reads of a supervised model: headline, tables, limits."""
+"""The report of a supervised model: headline, tables, limits."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.metrics import Interval, paired_bootstrap
 from crisol.models.tabular.report.scoring import Scored, rounded
 from crisol.models.tabular.schema import Schema
@@ -31,7 +32,7 @@ MOST_CLASSES, MOST_COLUMNS = 50, 40
 
 @dataclass(frozen=True)
 class Judged:
-    """A supervised model with its rivals, scored on the same rows.
+    """A supervised model, the baselines and the champion, scored on the same rows.
 
     Attributes:
         schema: of the training rows.
@@ -39,10 +40,10 @@ class Judged:
         synthetic: whether it is made up.
         truth: codes or numbers [N].
         groups: [N] what the intervals resample.
-        said: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
+        predicted: name to probabilities [N, K] or numbers [N]; :data:`MODEL` first.
         scored: name to its figures, in the same order.
         single: the algorithm's name where the model is one algorithm.
-        gains: rival to how much better the model is, in accuracy or RMSE, with its 95 % interval.
+        gains: other model to the gain over it in accuracy or RMSE, with its 95 % interval.
     """
 
     schema: Schema
@@ -50,14 +51,14 @@ class Judged:
     synthetic: bool
     truth: NDArray[Any]
     groups: NDArray[Any]
-    said: dict[str, NDArray[np.float64]]
+    predicted: dict[str, Floats]
     scored: dict[str, Scored]
     single: str
     gains: dict[str, Interval] = field(init=False)
 
     def __post_init__(self) -> None:
-        rivals = [name for name in (LINEAR, GUESSING, CHAMPION) if name in self.said]
-        object.__setattr__(self, "gains", {name: self._gain(name) for name in rivals})
+        others = [name for name in (LINEAR, GUESSING, CHAMPION) if name in self.predicted]
+        object.__setattr__(self, "gains", {name: self._gain(name) for name in others})
 
     @property
     def regression(self) -> bool:
@@ -66,8 +67,8 @@ class Judged:
 
     def decided(self, name: str) -> NDArray[Any]:
         """Class codes or numbers [N]."""
-        said = self.said[name]
-        return said if self.regression else said.argmax(axis=1)
+        predicted = self.predicted[name]
+        return predicted if self.regression else predicted.argmax(axis=1)
 
     def _gain(self, other: str) -> Interval:
         mine, theirs = self.decided(MODEL), self.decided(other)
@@ -176,21 +177,21 @@ def leaderboard_rows(leaderboard: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def made_do(leaderboard: "pd.DataFrame") -> list[str]:
-    """What had to do, because the search had too little time for a whole trial."""
+def short_search(leaderboard: "pd.DataFrame") -> list[str]:
+    """The limits of a model whose search had too little time for a whole trial."""
     if not len(leaderboard):
         return []
     used = leaderboard[(leaderboard["weight"] > 0) & (leaderboard["trial"] >= 0)]
     return [
-        f"The search was too short for a whole trial ({row.algorithm}: {row.reason}). Give it more "
-        "time: model.auto.time_budget_s."
-        for row in used.itertuples()
-        if row.reason
+        f"The search was too short for a whole trial ({row['algorithm']}: {row['reason']}). "
+        "Give it more time: model.auto.time_budget_s."
+        for row in used.to_dict("records")
+        if row["reason"]
     ]
 
 
-def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
-    """What a reader has to know before trusting the figures."""
+def limits(judged: Judged, left_out: int, champion_incomparable: str) -> list[str]:
+    """The limits of the results, for the reader."""
     found = ["Made-up rows: the figures say nothing of real ones."] if judged.synthetic else []
     found += list(judged.schema.warnings)
     if left_out:
@@ -221,8 +222,8 @@ def limits(judged: Judged, left_out: int, champion_silent: str) -> list[str]:
     linear = linear_does(judged).strip()
     if linear:
         found.append(linear)
-    if champion_silent:
-        found.append(f"The champion was not asked, because {champion_silent}.")
+    if champion_incomparable:
+        found.append(f"The champion was not asked, because {champion_incomparable}.")
     found.append(
         "The figures hold for rows like these; the service warns of values that training never saw."
     )
@@ -247,7 +248,7 @@ def _against_guessing(judged: Judged) -> list[str]:
 
 
 def data_sentences(judged: Judged, train_rows: int, how: str, features: Sequence[str]) -> list[str]:
-    """What it was trained and tested on."""
+    """Describe the training and test rows."""
     made_up = " (synthetic: made up by code)" if judged.synthetic else ""
     target = judged.schema.target
     named = "" if target is None else f" Target: {target.name}"
@@ -285,5 +286,5 @@ def _short(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return rounded({"": value}, ("",))[""] if np.isfinite(value) else None
+        return rounded({"": float(value)}, ("",))[""] if np.isfinite(value) else None
     return value

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from crisol.models.tabular.auto.choosing import CANDIDATES, _candidates
-from crisol.models.tabular.auto.search_trial import Trial
-from crisol.models.tabular.auto.selection import nested_loss, nested_parts, select, weighting
+from crisol.models.tabular.auto.ensemble_selection import CANDIDATES, _candidates
+from crisol.models.tabular.auto.greedy_selection import nested_loss, nested_parts, select, weighting
+from crisol.models.tabular.auto.search_trial import SearchTrial
 from crisol.models.tabular.auto.stacking import better_stack, fit_stack
 from crisol.models.tabular.ensemble import weighted_mean
 from crisol.models.tabular.features.folds import divide
@@ -109,7 +109,7 @@ def test_rows_of_one_fold_are_divided_at_random() -> None:
 
 def test_of_many_rows_and_classes_fewer_trials_are_looked_at() -> None:
     names = ["lightgbm"] * 30 + ["linear", "xgboost"]
-    ranked = [Trial(at, name, {}, 0, 1) for at, name in enumerate(names)]
+    ranked = [SearchTrial(at, name, {}, 0, 1) for at, name in enumerate(names)]
     usual = [trial.number for trial in _candidates(ranked, CANDIDATES)]
     assert usual == [*range(CANDIDATES), 30, 31]
     assert [trial.number for trial in _candidates(ranked, 4)] == [0, 1, 30, 31]

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.search_trial import Trial
-from crisol.models.tabular.auto.selection import (
+from crisol.models.tabular.auto.greedy_selection import (
     NESTED_FOLDS,
     nested_loss,
     nested_parts,
     select,
     weighting,
 )
+from crisol.models.tabular.auto.search_trial import SearchTrial
 from crisol.models.tabular.auto.stacking import better_stack
 from crisol.models.tabular.ensemble import Ensemble, Member
 from crisol.models.tabular.features.encoded_rows import Features, Part
@@ -27,19 +28,18 @@ from crisol.models.tabular.schema import Task
 
 logger = logging.getLogger(__name__)
 
-Floats = NDArray[np.float64]
 CANDIDATES = 24
 """Trials that selection looks at: the best, whatever else was tried."""
 MOST_NUMBERS = 50_000_000
-"""Of the candidates' answers together (400 MB, and copies of them): of many rows and classes there
-are fewer candidates."""
+"""Limit of the numbers in the candidates' answers (400 MB, and copies): with many rows and classes
+there are fewer candidates."""
 LATENCY_ROWS = 40
 WARM_ROWS = 5
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What was chosen.
+class SelectedEnsemble:
+    """The selected ensemble.
 
     Attributes:
         ensemble: ready to answer.
@@ -57,8 +57,8 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """Chooses among trials.
+class EnsembleSelector:
+    """Selects an ensemble among trials.
 
     Attributes:
         task: what is answered.
@@ -82,7 +82,7 @@ class Choice:
     latency_limit_ms: float | None
     encoding_ms: float = 0.0
 
-    def best(self, trials: Sequence[Trial]) -> Chosen:
+    def best(self, trials: Sequence[SearchTrial]) -> SelectedEnsemble:
         """The ensemble of these trials, at least one.
 
         Raises:
@@ -103,7 +103,9 @@ class Choice:
             return self._of(candidates, stacked, judged)
         return self._within_limit(candidates, stacked, judged, self.latency_limit_ms)
 
-    def _of(self, trials: Sequence[Trial], answers: Floats, judged: NDArray[np.intp]) -> Chosen:
+    def _of(
+        self, trials: Sequence[SearchTrial], answers: Floats, judged: NDArray[np.intp]
+    ) -> SelectedEnsemble:
         assert self.part.target is not None
         target = self.part.target[judged]
         started = time.monotonic()
@@ -126,12 +128,16 @@ class Choice:
             learn = weighting(self.metric, self.budget.whole_end - 0.5)
             loss = nested_loss(self.metric, answers[kept], target, learn, parts)
         named = {trials[i].number: float(weights[i]) for i in kept}
-        return Chosen(ensemble, named, whole, loss, None)
+        return SelectedEnsemble(ensemble, named, whole, loss, None)
 
     def _within_limit(
-        self, trials: Sequence[Trial], answers: Floats, judged: NDArray[np.intp], limit_ms: float
-    ) -> Chosen:
-        """Leave out what costs most for its weight until one row is answered in time."""
+        self,
+        trials: Sequence[SearchTrial],
+        answers: Floats,
+        judged: NDArray[np.intp],
+        limit_ms: float,
+    ) -> SelectedEnsemble:
+        """Leave out the member that costs most for its weight until one row is answered in time."""
         left = list(range(len(trials)))
         fastest = float("inf")
         while left:
@@ -152,13 +158,13 @@ class Choice:
 
     def _one_model(
         self,
-        trials: Sequence[Trial],
+        trials: Sequence[SearchTrial],
         answers: Floats,
         judged: NDArray[np.intp],
         limit_ms: float,
         fastest: float,
-    ) -> Chosen:
-        """The last resort: fewer fold models of one trial, of the best that is quick enough."""
+    ) -> SelectedEnsemble:
+        """Use fewer fold models of one trial, the best one that is fast enough."""
         for index, trial in enumerate(trials):
             whole = self._of([trial], answers[[index]], judged)
             member = whole.ensemble.members[0]
@@ -180,7 +186,7 @@ class Choice:
             "algorithms (model.auto.algorithms)"
         )
 
-    def _cluster(self, trials: Sequence[Trial]) -> Chosen:
+    def _cluster(self, trials: Sequence[SearchTrial]) -> SelectedEnsemble:
         """Clusterings cannot be averaged: the best one, of those that are quick enough."""
         fastest = float("inf")
         for trial in sorted(trials, key=lambda t: (_mean(t.losses.values()), t.number)):
@@ -192,21 +198,21 @@ class Choice:
                 if measured > self.latency_limit_ms:
                     continue
             fit = trial.fits[0]
-            return Chosen(ensemble, {trial.number: 1.0}, fit.answers, fit.loss, measured)
+            return SelectedEnsemble(ensemble, {trial.number: 1.0}, fit.answers, fit.loss, measured)
         raise MendableError(
             f"model.auto.latency_limit_ms: no clustering answers one row in "
             f"{self.latency_limit_ms:g} ms (95th percentile); the fastest took {fastest:.3g} ms"
         )
 
-    def _member(self, trial: Trial, weight: float) -> Member:
+    def _member(self, trial: SearchTrial, weight: float) -> Member:
         models = tuple(trial.fits[fold].model() for fold in self.folds.answering(trial.fits))
         return Member(trial.name, trial.algorithm, dict(trial.settings), models, weight)
 
     def _p95_ms(self, ensemble: Ensemble) -> float:
         return self.encoding_ms + one_row_p95_ms(ensemble, self.part.features)
 
-    def _latency_ms(self, trial: Trial) -> float:
-        """Of one row through the models that answer."""
+    def _latency_ms(self, trial: SearchTrial) -> float:
+        """The milliseconds of one row through the models that answer."""
         return sum(trial.fits[fold].latency_ms for fold in self.folds.answering(trial.fits))
 
 
@@ -225,9 +231,9 @@ def one_row_p95_ms(ensemble: Ensemble, features: Features) -> float:
     return float(np.percentile(taken[WARM_ROWS:], 95))
 
 
-def _candidates(ranked: Sequence[Trial], most: int) -> list[Trial]:
+def _candidates(ranked: Sequence[SearchTrial], most: int) -> list[SearchTrial]:
     """The best trials, and of each algorithm its best; where memory is short at most so many."""
-    first: dict[str, Trial] = {}
+    first: dict[str, SearchTrial] = {}
     for trial in ranked:
         first.setdefault(trial.algorithm, trial)
     best = list(first.values())

@@ -1,4 +1,4 @@
-"""Which trials make the ensemble, and with what weight.
+"""The weights of trials in the ensemble.
 
 Greedy forward selection with replacement on out-of-fold answers (Caruana et al., Ensemble Selection
 from Libraries of Models, ICML 2004): start from the best, add again and again whichever trial helps
@@ -14,11 +14,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.core.arrays import Floats
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.ensemble import weighted_mean
 from crisol.models.tabular.features.folds import Folds
 
-Floats = NDArray[np.float64]
 ROUNDS = 40
 SMALLEST_WEIGHT = 0.03
 """Members with less are dropped: they cost time with every row and bring nothing."""
@@ -92,7 +92,7 @@ def nested_parts(folds: Folds, judged: NDArray[np.intp], seed: int) -> NDArray[n
 
     Where all of them are of one fold they are divided at random.
     """
-    numbers = folds.numbers[0][judged] % NESTED_FOLDS
+    numbers: NDArray[np.integer] = folds.numbers[0][judged] % NESTED_FOLDS
     if (numbers != numbers[:1]).any():
         return numbers
     parts = np.empty(len(judged), np.int64)
