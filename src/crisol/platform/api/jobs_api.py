@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from crisol import models
 from crisol.core.contract import Contract
 from crisol.platform.api.idempotency import Once
 from crisol.platform.jobs import job_tags
@@ -177,7 +178,7 @@ async def _events(app: Any, question: Question, call: Request) -> StreamReply:
 
 
 def _example() -> JobRequest:
-    return JobRequest(family="signals", environment="ci", name="a first try")
+    return JobRequest(family=models.family_names()[0], environment="ci", name="a first try")
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
