@@ -11,7 +11,7 @@ from tests.registry.release.test_registration import candidate
 
 from crisol.registry import recovery
 from crisol.registry.datasets import RegisteredPredictor
-from crisol.registry.release import promotion, versions
+from crisol.registry.release import archiving, promotion, versions
 from crisol.registry.release.versions import Reference
 from crisol.registry.store import URI_VARIABLE, Store, StoreError
 from crisol.registry.tracking import runs
@@ -88,7 +88,7 @@ def test_versions_are_registered_promoted_and_rolled_back(project: Project) -> N
     promotion.promote(store, Reference(LINE, "2"), force=True, reason="scored on other rows")
     assert versions.aliases(store, LINE) == {"candidate": "2", "champion": "2", "previous": "1"}
     promotion.rollback(store, LINE)
-    promotion.archive(store, Reference(LINE, "2"), "superseded")
+    archiving.archive(store, Reference(LINE, "2"), "superseded")
     assert {v.number: versions.status(v) for v in versions.all_versions(store, LINE)} == {
         "1": "deployed",
         "2": "archived",

@@ -18,7 +18,7 @@ from crisol.registry.release.lineage import Lineage
 from crisol.registry.release.promotion import Outcome
 from crisol.registry.release.reproduce import Reproduction
 from crisol.registry.release.versions import Version
-from crisol.registry.tracking.runs import RunLog
+from crisol.registry.tracking.run_log import RunLog
 
 
 def console() -> Console:

@@ -31,7 +31,7 @@ from crisol.registry.store import Store, StoreError, current
 from crisol.registry.tracking import exclusive, parameters, provenance, runs, trials
 from crisol.registry.tracking.interruption import Interruption
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
-from crisol.registry.tracking.runs import RunLog
+from crisol.registry.tracking.run_log import RunLog
 
 # Kedro's settings import this module for every command, `kedro --help` included: modules that
 # load pandas or MLflow are imported where a run needs them.

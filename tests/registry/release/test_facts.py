@@ -12,7 +12,7 @@ from tests.registry.release.test_registration import candidate
 
 from crisol.core.contract import Contract
 from crisol.registry.datasets import RegisteredPredictor
-from crisol.registry.release import facts, measuring, promotion, versions
+from crisol.registry.release import archiving, facts, measuring, promotion, versions
 from crisol.registry.release.contract_shape import shape, shape_digest
 from crisol.registry.release.versions import Reference
 from crisol.registry.store import Store, StoreError
@@ -173,10 +173,10 @@ def test_archived_versions_are_not_promoted(done: Project) -> None:
     assert "kedro archive linear/2 --undo" in refused.output
     assert "linear/2 ready" in done.command("archive", "linear/2", "--undo").output
     assert done.command("promote", "linear/2").exit_code == 0
-    promotion.archive(done.store, Reference("linear", "1"), by="ana")
+    archiving.archive(done.store, Reference("linear", "1"), by="ana")
     with pytest.raises(StoreError, match="linear/1 is archived"):
         promotion.rollback(done.store, "linear")
-    assert promotion.unarchive(done.store, Reference("linear", "1")).number == "1"
+    assert archiving.unarchive(done.store, Reference("linear", "1")).number == "1"
     assert promotion.rollback(done.store, "linear", by="ana").move.by == "ana"
     assert "names no version" in done.command("archive", "linear").output
 

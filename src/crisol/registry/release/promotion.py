@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from crisol.registry.release import gate, registration, versions
-from crisol.registry.release.archiving import archive, refuse_archived, unarchive
+from crisol.registry.release.archiving import refuse_archived
 from crisol.registry.release.gate import Decision
 from crisol.registry.release.versions import CHAMPION, PREVIOUS, Reference, Version
 from crisol.registry.store import Store, StoreError
@@ -22,8 +22,6 @@ from crisol.registry.tracking import provenance
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
-
-__all__ = ["archive", "unarchive"]
 
 JOURNAL_TAG = "crisol.journal"
 KNOWN_TAG = "crisol.champion"

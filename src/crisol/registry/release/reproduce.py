@@ -11,8 +11,9 @@ from kedro.framework.session import KedroSession
 from crisol.registry.release import versions
 from crisol.registry.release.versions import Version
 from crisol.registry.store import Store, StoreError
-from crisol.registry.tracking import results, runs, scratch
+from crisol.registry.tracking import results, scratch
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE
+from crisol.registry.tracking.run_log import dotted
 
 DIGITS = 9
 """Required agreement of metrics, in decimal digits: the same machine gives the same bits."""
@@ -142,7 +143,7 @@ def _conditions(store: Store, version: Version, new: str, then: Mapping[str, str
             said.append(f"data {name}: SHA-256 {_short(old)} then, {_short(fresh)} now")
     before = versions.run_json(store, version.run_id, "parameters/resolved.json")
     after = versions.run_json(store, new, "parameters/resolved.json")
-    flat_before, flat_after = dict(runs.dotted(before)), dict(runs.dotted(after))
+    flat_before, flat_after = dict(dotted(before)), dict(dotted(after))
     return said + [
         f"parameter {version.family}.{name}: {flat_before.get(name)} then, "
         f"{flat_after.get(name)} now"

@@ -13,7 +13,7 @@ from typing import Any
 
 from crisol.core.locks import FileLock
 from crisol.registry.tracking import exclusive, runs
-from crisol.registry.tracking.runs import RunLog
+from crisol.registry.tracking.run_log import RunLog
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

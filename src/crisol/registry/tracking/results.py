@@ -9,7 +9,7 @@ import pandas as pd
 from crisol.catalog.results import FiguresDataset
 from crisol.core.candidate import Report
 from crisol.registry.tracking import provenance, scratch
-from crisol.registry.tracking.runs import RunLog, metric_name
+from crisol.registry.tracking.run_log import RunLog, metric_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING
 from crisol.registry.naming import family_of
 from crisol.registry.store import Store, StoreError, current
 from crisol.registry.tracking import provenance
-from crisol.registry.tracking.run_log import MAX_VALUE, RunLog, dotted, metric_name
+from crisol.registry.tracking.run_log import RunLog
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-__all__ = ["MAX_VALUE", "RunLog", "dotted", "metric_name"]
 
 RUNS_VARIABLE = "CRISOL_RUNS"
 """Carries the ids of the open runs to worker processes, as JSON from family to run id."""
