@@ -35,7 +35,7 @@ def fit(
     train: TrainParams,
     checkpoints: Path,
 ) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its history, every method's answers, and the ranks of found pictures."""
+    """The trained predictor, its history, all answers, and the ranks of found pictures."""
     fitted = family.fit(products, images, parts, data, model, train, checkpoints)
     return fitted.predictor, fitted.history, fitted.forecasts, fitted.ranks
 
