@@ -103,6 +103,11 @@ def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
     assert "mlflow" not in requirements
 
 
+def test_the_image_has_a_folder_for_the_state_that_is_kept(served: Served) -> None:
+    script = served.bento / "env" / "docker" / "setup_script"
+    assert script.exists() is served.road.family.capabilities.keeps_state
+
+
 def test_rollback_and_lineage(served: Served) -> None:
     road = served.road
     name = road.family.name
