@@ -18,7 +18,7 @@ class Family:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the family states that it can do; the tests ask for no more."""
+        """The capabilities that the family states; the tests ask for no more."""
         stated: Capabilities = models.family(self.name).CAPABILITIES
         return stated
 

@@ -7,6 +7,7 @@ from tests.conformance.conftest import Road, Served
 
 from crisol import models
 from crisol.core.predictor import compare_answers
+from crisol.serving.http.config import STATE_FOLDER
 
 ASK_MLFLOW = """
 import json, sys
@@ -91,6 +92,12 @@ def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
     assert "bentoml" in requirements
     assert "kedro" not in requirements
     assert "mlflow" not in requirements
+
+
+def test_the_image_has_a_folder_for_the_state_that_is_kept(served: Served) -> None:
+    scripts = [path.read_text() for path in served.bento.glob("env/docker/script*")]
+    made = any(STATE_FOLDER in script for script in scripts)
+    assert made is served.road.family.capabilities.keeps_state
 
 
 def test_rollback_and_lineage(served: Served) -> None:

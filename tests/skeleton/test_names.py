@@ -25,6 +25,8 @@ from crisol.skeleton.names import LONGEST, FamilyNameError, check_name
         ("torch", "a Python module"),
         ("serving", "a module of Crisol"),
         ("wiring", "a module of Crisol"),
+        ("family_names", "a function of crisol.models"),
+        ("service_app", "a class that every service imports"),
         ("run_id", "a runtime parameter"),
     ],
 )

@@ -1,4 +1,4 @@
-"""What a family can do, so that others ask it for no more."""
+"""The capabilities of a family, so that nobody asks it for more."""
 
 from crisol.core.params import Params
 

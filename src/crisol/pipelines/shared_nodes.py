@@ -17,7 +17,7 @@ def evaluate(
     Args:
         predictor: the one that was trained.
         champion: the promoted one, if there is one.
-        evidence: what the family's own ``evaluate`` takes after these two.
+        evidence: the further arguments of the family's own ``evaluate``.
     """
     evaluation = models.family(predictor.family).evaluate(predictor, champion, *evidence)
     return evaluation.report, evaluation.scores, evaluation.figures, evaluation.metrics
@@ -31,7 +31,7 @@ def register(
     Args:
         predictor: with its golden examples.
         scores: see :class:`crisol.core.candidate.Candidate`.
-        report: what the model card tells.
+        report: the text of the model card.
         data: the family's section ``data``, which gives the gate's rule.
     """
     return Candidate(predictor, scores, data.rule, report)

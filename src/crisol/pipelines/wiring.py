@@ -1,7 +1,7 @@
 """Builds the pipeline of a family from its functions and the names of its tables.
 
 Written once for every family: the names and tags of the nodes, the parameter sections and the
-checkpoint folder of training, and what evaluation and registration read and write.
+checkpoint folder of training, and the inputs and outputs of evaluation and registration.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,9 +43,9 @@ def fit(
     Args:
         function: takes the tables, the sections ``data``, ``model`` and ``train``, the folder of
             the checkpoints, and ``more``; returns the predictor, its history, and ``also``.
-        tables: what it learns from.
-        also: what it writes besides the predictor and the history.
-        more: what it reads after these, such as ``champion`` where training can start from it.
+        tables: the first inputs.
+        also: the outputs after the predictor and the history.
+        more: the last inputs, such as ``champion`` where training can start from it.
     """
     sections = ["params:data", "params:model", "params:train"]
     inputs = [*tables, *sections, "checkpoints_folder", *more]
@@ -56,7 +56,7 @@ def evaluate(*evidence: str) -> Node:
     """The node that calls the family's ``evaluate``.
 
     Args:
-        evidence: what that function takes after the predictor and the champion.
+        evidence: the inputs after the predictor and the champion.
     """
     return step(
         shared_nodes.evaluate,
@@ -72,7 +72,7 @@ def register(function: Function = shared_nodes.register, more: Sequence[str] = (
     Args:
         function: takes the predictor, the scores, the report, the section ``data``, and ``more``;
             returns a :class:`crisol.core.candidate.Candidate`.
-        more: what it reads after these.
+        more: the last inputs.
     """
     evidence = ["trained_predictor", "scores_table", "evaluation_report", "params:data"]
     return step(function, [*evidence, *more], "predictor", "register")

@@ -14,6 +14,8 @@ from crisol.registry.tracking.parameters import RUNTIME
 
 LONGEST = 24
 """Characters; longer names would break lines of the written files."""
+IMPORTED = ("predict", "service_app")
+"""Names whose class would hide another one in the file of the service."""
 
 
 class FamilyNameError(MendableError):
@@ -31,7 +33,7 @@ def check_name(name: str) -> None:
     ...
     crisol.skeleton.names.FamilyNameError: NAME: 'My-Birds' must be small letters, digits and ...
     """
-    if not re.fullmatch(r"[a-z]+[a-z0-9]*(_[a-z0-9]+)*", name):
+    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name):
         raise FamilyNameError(
             f"NAME: {name!r} must be small letters, digits and single underscores, and begin with "
             f"a letter{_suggestion(name)}"
@@ -62,6 +64,8 @@ def _reserved(name: str) -> list[tuple[str, bool]]:
     return [
         ("a word of Python", keyword.iskeyword(name) or keyword.issoftkeyword(name)),
         ("a module of Crisol", name in modules),
+        ("a function of crisol.models", hasattr(models, name)),
+        ("a class that every service imports", name in IMPORTED),
         ("a runtime parameter", name in RUNTIME),
         ("a Python module", name in sys.stdlib_module_names or find_spec(name) is not None),
     ]

@@ -32,7 +32,7 @@ def write(name: str, project: Path, *, network: bool = True) -> list[Path]:
         network: a network trained by the shared loop; otherwise a regression without torch.
 
     Returns:
-        What was written, relative to the project: new folders and files, and the changed list.
+        The new folders and files, and the changed list, relative to the project.
 
     Raises:
         FamilyNameError: no family can have this name.

@@ -20,7 +20,7 @@ def clean(
 
 
 def split(products: pd.DataFrame, data: DataParams) -> pd.DataFrame:
-    """Which product is training and which is tested, in every fold of every study."""
+    """The part of every product in every fold of every study: training or tested."""
     parts = [family.split(products, study) for study in data.studies]
     table: pd.DataFrame = pd.concat(parts, ignore_index=True)
     return table
@@ -35,7 +35,7 @@ def fit(
     train: TrainParams,
     checkpoints: Path,
 ) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its history, every method's answers, and how pictures are found."""
+    """The trained predictor, its history, all answers, and the ranks of found pictures."""
     fitted = family.fit(products, images, parts, data, model, train, checkpoints)
     return fitted.predictor, fitted.history, fitted.forecasts, fitted.ranks
 

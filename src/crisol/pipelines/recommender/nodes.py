@@ -13,7 +13,7 @@ from crisol.models.recommender.params import DataParams, ModelParams, TrainParam
 def clean(
     events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Validated events in the order of the file, the items they are about, and who is described."""
+    """Validated events in the order of the file, their items, and the described users."""
     events, items = recommender.clean(events_raw, items_raw)
     return events, items, recommender.clean_users(users_raw)
 
