@@ -120,16 +120,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 LONGEST_FIRST = (
-    "tests/conformance",
     "tests/test_new_family_page.py",
-    "tests/notebooks",
+    "tests/conformance",
+    "tests/platform/web",
     "tests/platform/test_walkthrough.py",
-    "tests/platform/jobs/test_jobs.py",
-    "tests/platform/jobs/test_ray_executor.py",
-    "tests/serving",
+    "tests/notebooks",
+    "tests/models/tabular/auto",
+    "tests/platform/jobs",
+    "tests/serving/bundle",
+    "tests/serving/families/test_products.py",
+    "tests/platform/datasets",
     "tests/registry",
-    "tests/platform",
-    "tests/core/training/test_processes.py",
 )
 """What takes longest: begun at the end, it would keep one process busy while the others wait."""
 
@@ -146,7 +147,7 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
             return f"{folder}[{family}]" if family else file
         if folder == "tests/notebooks":
             return nodeid
-        return folder if folder == "tests/serving" else file
+        return file
 
     def _assign_work_unit(self, node: Any) -> None:
         """Give a process the first of what takes longest, then what has the most tests."""
