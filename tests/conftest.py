@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -58,42 +57,29 @@ def project_environment(project: Path) -> dict[str, str]:
     return clean_environment(BENTOML_HOME=str(project / "bentoml"), COLUMNS="160")
 
 
-def run_in(
-    project: Path, *command: str, check: bool = True, afresh: bool = False, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m <command>`` in a project and return the finished process.
+def start_in(project: Path, *command: str, another: bool = False, **environment: str) -> Command:
+    """Start ``python -m <command>`` in a project, as a fork of the warm process.
 
     Args:
         project: the folder.
         command: a module and its arguments, or ``-c`` and code.
-        check: whether to raise where it fails.
-        afresh: whether to start a new interpreter, instead of forking the warm process.
+        another: whether to fork a second warm process, which has other seeds than the first.
         environment: more variables.
     """
     whole = {**project_environment(project), **environment}
-    if afresh:
-        done = subprocess.run(
-            [sys.executable, "-m", *command],
-            cwd=project,
-            env=whole,
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
-    else:
-        done = start_in(project, *command, **environment).wait()
+    return warm_process(2 if another else 1).start(command, project, whole)
+
+
+def run_in(
+    project: Path, *command: str, check: bool = True, another: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Start a command as :func:`start_in` does, and return the finished process."""
+    done = start_in(project, *command, another=another, **environment).wait()
     if check and done.returncode:
         raise AssertionError(
             f"{' '.join(command)} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         )
     return done
-
-
-def start_in(project: Path, *command: str, **environment: str) -> Command:
-    """Start what :func:`run_in` runs, in a fork of the warm process."""
-    whole = {**project_environment(project), **environment}
-    return warm_process().start(command, project, whole)
 
 
 @pytest.fixture(autouse=True)
@@ -134,16 +120,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 LONGEST_FIRST = (
-    "tests/conformance",
     "tests/test_new_family_page.py",
-    "tests/notebooks",
+    "tests/conformance",
+    "tests/platform/web",
     "tests/platform/test_walkthrough.py",
-    "tests/platform/jobs/test_jobs.py",
-    "tests/platform/jobs/test_ray_executor.py",
-    "tests/serving",
+    "tests/notebooks",
+    "tests/models/tabular/auto",
+    "tests/platform/jobs",
+    "tests/serving/bundle",
+    "tests/serving/families/test_products.py",
+    "tests/platform/datasets",
     "tests/registry",
-    "tests/platform",
-    "tests/core/training/test_processes.py",
 )
 """What takes longest: begun at the end, it would keep one process busy while the others wait."""
 
@@ -160,7 +147,7 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
             return f"{folder}[{family}]" if family else file
         if folder == "tests/notebooks":
             return nodeid
-        return folder if folder == "tests/serving" else file
+        return file
 
     def _assign_work_unit(self, node: Any) -> None:
         """Give a process the first of what takes longest, then what has the most tests."""

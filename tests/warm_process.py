@@ -2,8 +2,8 @@
 
 A command spends about five seconds on imports and often less than one on its work. A forked child
 is a process of its own all the same: it has its own environment, folder, output and exit code, and
-can be killed. The children share one seed of hashes, so a test that compares the results of two
-processes starts one of them afresh.
+can be killed. The children of one process share its seeds, of hashes and of NumPy: a test that
+compares the results of two commands forks them from two warm processes.
 """
 
 import gc
@@ -96,8 +96,8 @@ class WarmProcess:
 
 
 @cache
-def warm_process() -> WarmProcess:
-    """The warm process of this test process."""
+def warm_process(number: int, /) -> WarmProcess:
+    """The first warm process of this test process, or the second."""
     from tests.conftest import clean_environment
 
     return WarmProcess(clean_environment(COLUMNS="160"))

@@ -73,7 +73,7 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     resumed = run_in(project, *run)
     made = weights(predictor_dir(project, family))
     left = [path for path in checkpoints(project, family).rglob("*") if path.is_file()]
-    run_in(project, *run, afresh=True)  # with another seed of hashes than the resumed one
+    run_in(project, *run, another=True)
     run_in(project, "kedro", "promote", family.name, "--env", "ci")
     return Road(family, project, resumed.stdout + resumed.stderr, made, left)
 

@@ -130,7 +130,7 @@ def test_nonsense_is_refused(road: Road, words: tuple[str, ...]) -> None:
 def test_reproduce_gives_the_recorded_metrics(road: Road) -> None:
     before = sorted((road.project / "data").rglob("*"))
     version = f"{road.family.name}/1"
-    done = road.command("kedro", "reproduce", version, "--env", "ci", afresh=True)
+    done = road.command("kedro", "reproduce", version, "--env", "ci", another=True)
     assert done.returncode == 0, done.stdout
     versions = road.json("models", road.family.name, "--env", "ci")["versions"]
     assert len(versions) == 2, "reproducing registers nothing"

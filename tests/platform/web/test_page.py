@@ -27,6 +27,7 @@ def service(
         yield service
 
 
+@pytest.mark.slow
 def test_from_a_key_to_a_served_version(service: Answering, tmp_path: Path) -> None:
     with browser() as page:
         page.resize(1280, 900)

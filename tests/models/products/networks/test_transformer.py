@@ -9,6 +9,7 @@ from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.networks.presets import PRESETS
 from crisol.models.products.networks.transformer import TransformerMember
 
+SINGLE = 1e-5  # single precision: about seven digits, of which a few layers lose one
 PARTS = ("embedding", "text", "image")
 
 
@@ -32,10 +33,10 @@ def test_answers_do_not_depend_on_the_rest_of_the_batch():
     for row in (0, 3, 10, 17):
         alone = flat(trained().outputs([RECORDS[row]]))
         for left, right in zip(alone, together, strict=True):
-            np.testing.assert_allclose(left[0], right[row], atol=1e-6)
+            np.testing.assert_allclose(left[0], right[row], rtol=SINGLE, atol=1e-6)
     backwards = flat(trained().outputs(RECORDS[::-1]))
     for left, right in zip(backwards, together, strict=True):
-        np.testing.assert_allclose(left[::-1], right, atol=1e-6)
+        np.testing.assert_allclose(left[::-1], right, rtol=SINGLE, atol=1e-6)
 
 
 def test_encoding_beforehand_gives_the_same_answers():
