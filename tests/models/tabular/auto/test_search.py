@@ -28,7 +28,7 @@ from crisol.models.tabular.auto.automl import clear, training_folder
 from crisol.models.tabular.auto.fitting import RESULT
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import TrainParams
-from crisol.models.tabular.report.supervised import made_do
+from crisol.models.tabular.report.supervised import short_search
 from crisol.models.tabular.settings import LinearSettings
 
 
@@ -54,7 +54,7 @@ def test_a_search_gives_an_ensemble_and_a_leaderboard(
     assert shares[-1] == 1.0
     assert answers(found).shape == (40, 2)
     assert found.chosen.loss < 0.5
-    assert made_do(table) == []
+    assert short_search(table) == []
     assert np.isfinite(found.chosen.answers).all()
 
 
@@ -153,7 +153,7 @@ def test_little_time_gives_a_small_model_of_few_rows_and_says_so(
     assert table.loc[1, "reason"].startswith("a quick first model of 2,000 rows or fewer")
     assert "linear-1: a quick first model" in caplog.text
     assert any(
-        "too short for a whole trial (linear: a quick" in t for t in made_do(found.leaderboard)
+        "too short for a whole trial (linear: a quick" in t for t in short_search(found.leaderboard)
     )
 
 
@@ -175,7 +175,7 @@ def test_some_folds_are_better_than_none_and_that_is_said(
     found = run(tmp_path / "fits", monkeypatch, entries, time_budget_s=8.0, workers=1)
     assert len(found.chosen.ensemble.members[0].models) == 1
     assert "linear-0: 1 of 3 folds ended in time" in caplog.text
-    assert any("1 of 3 folds ended" in text for text in made_do(found.leaderboard))
+    assert any("1 of 3 folds ended" in text for text in short_search(found.leaderboard))
 
 
 def test_a_latency_limit_is_kept_and_an_impossible_one_refused(
