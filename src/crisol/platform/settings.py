@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
-from crisol.serving.http.config import given, validated
+from crisol.serving.http.config import EnvironmentSettings
 
-PREFIX = "CRISOL_PLATFORM_"
 _MIB = 1024**2
 
 
-class PlatformSettings(BaseModel):
+class PlatformSettings(EnvironmentSettings):
     """Every ``CRISOL_PLATFORM_*`` variable.
 
     The fields are the variables in lower case: ``workers`` is ``CRISOL_PLATFORM_WORKERS``.
@@ -22,7 +22,7 @@ class PlatformSettings(BaseModel):
     :class:`crisol.serving.http.config.Settings`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix="CRISOL_PLATFORM_")
 
     state_dir: Path
     """Half-arrived uploads, locks and the folders of jobs; on a local disk. Unset:
@@ -75,7 +75,7 @@ class PlatformSettings(BaseModel):
         Raises:
             ConfigurationError: a value that does not fit, named by its variable, never quoted.
         """
-        values = given(cls, environment, PREFIX)
+        values = cls.given(environment)
         folder = Path(str(values.get("state_dir", "data/platform")))
         values["state_dir"] = folder if folder.is_absolute() else project / folder
-        return validated(cls, values, PREFIX)
+        return cls.validated(values)

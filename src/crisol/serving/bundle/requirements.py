@@ -16,6 +16,7 @@ BASE = (
     "orjson",
     "prometheus-client",
     "pydantic",
+    "pydantic-settings",
     "pyjwt",
     "safetensors",
     "uvloop",

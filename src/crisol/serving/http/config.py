@@ -1,13 +1,17 @@
-"""What an operator sets from the environment, read once when a worker starts."""
+"""The operator's settings in the environment, read once when a worker starts."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-PREFIX = "CRISOL_"
-SettingsT = TypeVar("SettingsT", bound=BaseModel)
 STATE_FOLDER = "crisol-state"
 """Where a state is kept unless ``CRISOL_STATE_DIR`` says otherwise, in BentoML's home: a bundle's
 own folder is replaced by the next build."""
@@ -19,14 +23,60 @@ class ConfigurationError(ValueError):
     """A setting that is missing or wrong; the message names the variable and the fix."""
 
 
-class Settings(BaseModel):
+class EnvironmentSettings(BaseSettings):
+    """Settings read from a given environment; a subclass names the ``env_prefix`` of its variables.
+
+    An instance made without an environment has the defaults, whatever the process's own holds.
+    """
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        *_: Any,
+        **__: Any,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the values that are given and nothing else."""
+        return (init_settings,)
+
+    @classmethod
+    def given(cls, environment: Mapping[str, str]) -> dict[str, Any]:
+        """The variables that are set, by field; an empty variable counts as unset."""
+        source = EnvSettingsSource(cls)
+        source.env_vars = {
+            name.lower(): value for name, value in environment.items() if value and name.isupper()
+        }
+        return source()
+
+    @classmethod
+    def validated(cls, values: Mapping[str, Any]) -> Self:
+        """The settings of these values.
+
+        Raises:
+            ConfigurationError: a value that does not fit, named by its variable, never quoted.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            prefix = cls.model_config["env_prefix"]
+            problems = "; ".join(
+                f"{prefix}{str(e['loc'][0]).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            )
+            raise ConfigurationError(problems) from None
+
+
+class Settings(EnvironmentSettings):
     """Every ``CRISOL_*`` variable a service reads.
 
     The fields are the variables in lower case: ``api_keys`` is ``CRISOL_API_KEYS``. Limits hold
     per worker process.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = SettingsConfigDict(env_prefix="CRISOL_")
 
     auth: Literal["required", "disabled"] = "required"
     """``disabled`` answers everybody: for a machine that only you can reach."""
@@ -88,32 +138,7 @@ class Settings(BaseModel):
         Raises:
             ConfigurationError: a value that does not fit, named by its variable, never quoted.
         """
-        return validated(cls, given(cls, environment, PREFIX), PREFIX)
-
-
-def given(kind: type[BaseModel], environment: Mapping[str, str], prefix: str) -> dict[str, object]:
-    """The variables that are set, by the fields of ``kind``."""
-    return {
-        name: environment[prefix + name.upper()]
-        for name in kind.model_fields
-        if environment.get(prefix + name.upper())
-    }
-
-
-def validated(kind: type[SettingsT], values: Mapping[str, object], prefix: str) -> SettingsT:
-    """The settings of these values.
-
-    Raises:
-        ConfigurationError: a value that does not fit, named by its variable, never quoted.
-    """
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problems = "; ".join(
-            f"{prefix}{str(e['loc'][0]).upper()}: {e['msg']}"
-            for e in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(problems) from None
+        return cls.validated(cls.given(environment))
 
 
 def read_secret_file(path: Path, variable: str) -> str:
