@@ -1,5 +1,6 @@
 """Searches of small tables, and an algorithm that misbehaves in worker processes."""
 
+import os
 import textwrap
 import time
 from collections.abc import Sequence
@@ -74,7 +75,8 @@ def make_stubborn(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "stubborn.py").write_text(textwrap.dedent(STUBBORN))
     (folder / "sitecustomize.py").write_text(textwrap.dedent(INSTALL).format(folder=str(folder)))
-    monkeypatch.setenv("PYTHONPATH", str(folder))
+    given = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{given}" if given else str(folder))
 
 
 def states(found: SearchResult) -> list[str]:
