@@ -213,11 +213,11 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tiny, tmp_path, where, v
     step = 4 if where == "train" else 2
     what = {"train": "training", "valid": "validation"}[where]
     with pytest.raises(
-        NonFiniteLossError, match=f"fold0, epoch 2: the {what} loss became (nan|inf) at step {step} "
+        NonFiniteLossError, match=f"fold, epoch 2: the {what} loss became (nan|inf) at step {step} "
     ):
-        tiny.run(tiny.params(), loss=loss, label="fold0", checkpoints=tmp_path)
+        tiny.run(tiny.params(), loss=loss, label="fold", checkpoints=tmp_path)
     # What was good before is still there: the next attempt goes on after epoch 1.
-    assert tiny.run(tiny.params(), label="fold0", checkpoints=tmp_path).resumed_from_epoch == 1
+    assert tiny.run(tiny.params(), label="fold", checkpoints=tmp_path).resumed_from_epoch == 1
 
 
 def test_a_batch_that_only_explodes_between_two_looks_is_still_named(tiny):
