@@ -1,6 +1,6 @@
 """Synthetic events of any size: communities of taste, skewed popularity, users of uneven activity.
 
-Made up by code and fit for measuring speed alone: nothing is to be learned about real people.
+The events are generated and serve only to measure speed; they say nothing about real people.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 
 SHARES = (0.55, 0.25, 0.1, 0.1)
-"""Of a user's events: from the first, second and third community, and from anywhere."""
+"""Shares of a user's events from the first, second and third community, and from anywhere."""
 
 
 def draw(users: int, items: int, events: int, seed: int = 0) -> tuple[Interactions, Catalogue]:
@@ -65,7 +65,7 @@ def hold_out(
     """The interactions without the last event of some users, and those events as histories.
 
     Returns:
-        What may be learned from, and the held-out item of each chosen user (``users`` says whose).
+        The interactions to train on, and the held-out item of each chosen user (in ``users``).
     """
     histories = interactions.histories
     able = np.flatnonzero(histories.sizes > 1)

@@ -4,12 +4,12 @@
         [--steps 5] [--rounds 3]
 
 Both train by BPR with the same batch size, dimensions, layers, learning rate and first weights, one
-thread each, in turns so that a busy machine slows both; an epoch is the median step times the steps
-it takes. PyG's loop is timed twice: with ``edge_index`` as in its example (examples/lightgcn.py),
-and with a sparse CSR matrix, the faster way it knows without extensions. That quality is equal is
-shown twice: with the same batches and negatives the weights after all steps are compared, and after
-the timed steps, each with its own negatives, the loss on the same triples and NDCG@20 are.
-``CRISOL_DATA_MIRROR`` takes the place of ``--data``.
+thread each. They alternate so that other load on the machine slows both. The time of an epoch is
+the median step times the number of steps. PyG's loop is timed twice: with ``edge_index`` as in its
+example (examples/lightgcn.py), and with a sparse CSR matrix, the faster way it knows without
+extensions. Two comparisons show equal quality: the weights after all steps with the same batches
+and negatives, and, after the timed steps with each loop's own negatives, the loss on the same
+triples and NDCG@20. ``CRISOL_DATA_MIRROR`` replaces ``--data``.
 """
 
 import argparse
@@ -45,7 +45,7 @@ TARGET = 1.5
 
 @dataclass
 class Contestant:
-    """One way to train: its network's embedding table, its steps and what they took."""
+    """One training loop: its network's embedding table, its steps and their seconds."""
 
     table: torch.nn.Parameter
     run: Callable[[Tensor, Tensor], None]
@@ -62,7 +62,7 @@ class Contestant:
 
 
 def load(path: Path) -> tuple[Interactions, Histories]:
-    """What users had, and the items held out of each, in the official division."""
+    """The items that users had, and the held-out items of each user, in the official split."""
     events = read_gowalla(path)
     users, items = events["user"].astype("category"), events["item"].astype("category")
     shape = (len(users.cat.categories), len(items.cat.categories))
@@ -206,7 +206,7 @@ def main() -> None:
     turn = chosen.steps * BATCH_PAIRS
     for number in range(chosen.rounds):
         rows = order[number * turn : (number + 1) * turn]
-        # The one that begins changes, so that none always runs on the cooler machine.
+        # The order changes each round, so that none always runs on the cooler machine.
         for name in list(ways) if number % 2 == 0 else reversed(ways):
             ways[name].take(users[rows], items[rows], chosen.steps)
     report(ways, interactions, targets, chosen.steps * chosen.rounds)

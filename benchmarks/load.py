@@ -1,7 +1,7 @@
-"""A load generator that costs little: raw asyncio connections, one request in flight on each.
+"""A load generator with little overhead: raw asyncio connections, one request in flight on each.
 
-Run as a process of its own (``python benchmarks/load.py`` with a JSON job on standard input), so
-that it shares no interpreter with what it measures.
+It runs as a separate process (``python benchmarks/load.py`` with a JSON job on standard input) and
+shares no interpreter with the measured service.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ async def load(
 
 
 def main() -> None:
-    """Read a job from standard input, print its outcome."""
+    """Read a job from standard input and print its result."""
     job = json.load(sys.stdin)
     request = job.pop("request").encode()
     print(json.dumps(uvloop.run(load(request=request, **job))))

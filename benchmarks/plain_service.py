@@ -1,9 +1,9 @@
-"""The service one writes without Crisol: FastAPI, the same contract, an eager torch model.
+"""A service without Crisol: FastAPI, the same contract, an eager torch model.
 
-``benchmarks/serving.py`` races against it. It is written as FastAPI's documentation advises for
+``benchmarks/serving.py`` compares the bundle with it. It follows FastAPI's documentation for
 work that blocks (a plain ``def``), with one torch thread, which is faster here than the default.
 ``PLAIN_STYLE=async`` answers in the event loop instead. ``PLAIN_PREDICTOR`` names the predictor
-directory. There is no authentication, no limit, no metric and no log that could cost it time.
+directory. It has no authentication, limits, metrics or logs that could slow it down.
 """
 
 import os
@@ -34,5 +34,5 @@ else:
 
 @app.get("/readyz")
 def readyz() -> dict[str, str]:
-    """Whether it is up."""
+    """The service is up."""
     return {"status": "ready"}

@@ -1,12 +1,12 @@
-"""The platform under load: a long listing, many who watch one job, a large upload.
+"""The platform under load: a long listing, many clients that watch one job, a large upload.
 
     python benchmarks/platform_service.py [--runs 10000] [--clients 200] [--seconds 30]
 
-In a project of its own: a real job (`signals` under conf/ci) is carried out, and its run is copied
-row by row into the store until there are ``--runs`` (MLflow's SQLite database). Then another real
-job trains while ``--clients`` ask for its progress once a second, and a CSV file is uploaded while
-the service's memory is watched. The clients run on the same machine.
-(The file is not called platform.py: every script beside it would take it for Python's own module.)
+The benchmark runs in a separate project. It runs a real job (`signals` under conf/ci) and copies
+its run row by row in the store until there are ``--runs`` (MLflow's SQLite database). Then another
+real job trains while ``--clients`` request its progress once a second. A CSV file is uploaded while
+the service's memory is measured. The clients run on the same machine. (The file is not called
+platform.py: every script beside it would take it for Python's own module.)
 """
 
 import argparse
@@ -162,7 +162,7 @@ def _insert(connection: sqlite3.Connection, table: str, row: dict[str, Any]) -> 
 
 
 def measure_listing(client: httpx.Client, runs: int) -> list[str]:
-    """How long pages of the listing take."""
+    """Measure the seconds of pages of the listing."""
     queries: dict[str, dict[str, Any]] = {
         "first page": {},
         "failed ones": {"status": "failed"},
@@ -194,7 +194,7 @@ def measure_listing(client: httpx.Client, runs: int) -> list[str]:
 
 
 def measure_watching(client: httpx.Client, url: str, clients: int, seconds: float) -> list[str]:
-    """Progress asked for by many while a real job trains."""
+    """Measure requests for progress by many clients while a real job trains."""
     job_id = start_job(client, epochs=4000)
     while client.get(f"/v1/jobs/{job_id}/progress").json()["epoch"] is None:
         time.sleep(0.5)
@@ -253,7 +253,7 @@ async def _watch(
 
 
 def measure_upload(client: httpx.Client, folder: Path, pid: int, megabytes: int) -> list[str]:
-    """The service's memory while a large file arrives."""
+    """Measure the service's memory while a large file arrives."""
     file = folder / "large.csv"
     _write_csv(file, megabytes)
     made = client.post("/v1/datasets", json={"name": "large"})

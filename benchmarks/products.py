@@ -1,6 +1,6 @@
-"""What the bundle of ``products`` needs: latency of one product, embeddings a second.
+"""Speed of the bundle of ``products``: latency of one product, embeddings a second.
 
-Builds a bundle of a predictor directory, serves it and asks it over HTTP:
+It builds a bundle of a predictor directory, serves it and sends requests over HTTP:
 
 - ``/analyze`` at one connection;
 - a background job of N products, which come over HTTP, are stored, checked, read (words counted,
@@ -9,8 +9,8 @@ Builds a bundle of a predictor directory, serves it and asks it over HTTP:
 
 ``python benchmarks/products.py --predictor data/06_models/products/predictor``
 
-The products are made up: words of the sample's kind, pictures of smooth colours and noise, saved as
-JPEG files as shops have them.
+The products are generated: words like those of the sample, and pictures of smooth colours and
+noise, saved as JPEG files.
 """
 
 import argparse
@@ -46,7 +46,7 @@ WORDS = (
 
 @dataclass
 class Found:
-    """What was measured; dictionaries by kind of product."""
+    """The measurements; dictionaries by kind of product."""
 
     predictor_mb: float = 0.0
     ready_s: float = 0.0
@@ -64,7 +64,7 @@ class Found:
 
 
 def main() -> int:
-    """Measure, print a table and what is reached; 0 when all is."""
+    """Measure, print a table and the targets; 0 when all are reached."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--predictor", type=Path, required=True, help="a predictor directory")
     parser.add_argument("--products", type=int, default=1000, help="of a job, at most 1000")
@@ -197,7 +197,7 @@ def _connection(server: Any) -> Iterator[Any]:
 
 
 def bare(arguments: argparse.Namespace) -> list[dict[str, float]]:
-    """Products a second of the network alone, and of reading and the network in turns."""
+    """Products a second of the network alone, and of reading followed by the network."""
     import torch
 
     from crisol.models.products.contract import Product

@@ -1,4 +1,4 @@
-"""What recommending costs at scale: synthetic events in, the bundle's latency out.
+"""Recommendations at scale: time, memory and latency of the bundle on synthetic events.
 
     python benchmarks/recommender.py [--users 100000] [--items 10000 30000 100000]
         [--events 5000000] [--methods popularity filter] [--workers 1] [--figure] [--json FILE]
@@ -42,7 +42,7 @@ CONNECTIONS = (1, 4)
 
 @dataclass
 class Size:
-    """What one number of items cost."""
+    """The measurements for one number of items."""
 
     users: int
     items: int
@@ -148,7 +148,7 @@ def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
 
 
 def make_questions(interactions: Any, seed: int, count: int = 400) -> list[dict[str, Any]]:
-    """Known users and visitors in turns; a visitor brings the first 1 to 30 items of a user."""
+    """Known users and visitors, alternating; a visitor sends the first 1 to 30 items of a user."""
     rng = np.random.default_rng(seed + 1)
     known = [
         {"user_id": f"user-{u}"} for u in rng.integers(interactions.user_count, size=count // 2)
@@ -161,7 +161,7 @@ def make_questions(interactions: Any, seed: int, count: int = 400) -> list[dict[
 
 
 def check(_: argparse.Namespace, folder: Path) -> dict[str, float]:
-    """Load the predictor; compare what the bundle answered with brute force."""
+    """Load the predictor; compare the bundle's answers with brute force."""
     from crisol.models.recommender.data.histories import Histories
     from crisol.models.recommender.predictor import RecommenderPredictor
 

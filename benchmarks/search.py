@@ -1,14 +1,14 @@
-"""What searching a million products costs: latency, and what the graph misses.
+"""Search in a million products: latency, and the recall of the graph index.
 
     python benchmarks/search.py [--products 1000000] [--dimensions 256] [--queries 500] [--k 10]
         [--approximate-from 1000000] [--folder DIR] [--json FILE]
 
-The embeddings are drawn, not learned: clusters within groups, their sizes as uneven as those of
-categories (synthetic). Half of the queries are drawn as the products are, as a product is that is
-not in the index; the other half lie farther off, as a few words do. Filters come with them: the
-query's own category, a far one, a brand, a price range. The index is built and saved in one
-process and asked in another that maps it; every answer is compared with that of comparing all
-products that fit. ``--folder`` keeps the index, and takes the one that is there.
+The embeddings are drawn, not learned: clusters within groups, with sizes as uneven as those of
+categories (synthetic). Half of the queries are drawn like the products, and stand for a product
+that is not in the index. The other half are farther away, like queries of a few words. The filters
+are the query's own category, a distant one, a brand, and a price range. One process builds and
+saves the index; another maps it and searches. Every answer is compared with an exhaustive search of
+the products that pass the filter. ``--folder`` keeps the index, and reuses an existing one.
 """
 
 import argparse
@@ -31,7 +31,7 @@ TOGETHER = 50
 PRODUCTS_A_CLUSTER, CLUSTERS_A_GROUP = 200, 40
 MAINS, BRANDS = 20, 2_000
 SPREAD, NOISE, FAR = 0.8, 0.25, 0.6
-"""How far clusters lie from their group, products from their cluster, and words from a product, in
+"""Distances of clusters from their group, products from their cluster, and words from a product, in
 units of a group's own spread."""
 
 

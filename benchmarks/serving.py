@@ -2,8 +2,8 @@
 
     python benchmarks/serving.py [--predictor DIR] [--runtime torch|onnx] [--seconds 4] [--rounds 3]
 
-Both services run at the same time on this machine, each in one worker process, and are loaded in
-turns by the same client: round after round, so that what else the machine does meets both. Without
+Both services run at the same time on this machine, each in one worker process, and are loaded by
+the same client in alternation, so that other load on the machine affects both. Without
 ``--predictor`` an untrained network of the default size is used: speed does not depend on weights.
 """
 
@@ -42,14 +42,14 @@ class Server:
     header: str = ""
 
     def cpu_seconds(self) -> float:
-        """What the service and its children have computed so far."""
+        """The processor seconds of the service and its children so far."""
         first = psutil.Process(self.pid)
         times = [p.cpu_times() for p in (first, *first.children(recursive=True))]
         return sum(t.user + t.system for t in times)
 
 
 def main() -> int:
-    """Measure, print a table and what the targets say; 1 when one is missed."""
+    """Measure, print a table and the targets; 1 when one is missed."""
     arguments = _arguments()
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))

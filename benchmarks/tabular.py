@@ -1,15 +1,15 @@
-"""What the family's untouched defaults reach on public tables.
+"""Results of the family's default settings on public tables.
 
     python benchmarks/tabular.py [adult california breast_cancer wine digits diabetes]
         [--seeds 5] [--mirror FOLDER] [--workers N] [--json FILE]
 
 Protocols: Adult: the official training and test files, accuracy and AUC. California: 64/16/20 at
-random, where the 16 % that others choose their settings by are rows of the cross-validation here;
+random, where the 16 % on which others choose their settings are rows of the cross-validation here;
 RMSE in units of 100,000 dollars on the 20 %, one split a seed. scikit-learn's small tables: a fifth
-held out. Nothing is told but the file and the target.
+held out. Only the file and the target are given.
 
-Beside it, on the same rows: guessing, a linear model, and LightGBM alone with this family's
-settings of it. ``minutes`` are of everything: reading, splitting, searching, choosing, answering.
+On the same rows it measures guessing, a linear model, and LightGBM alone with this family's
+settings. ``minutes`` cover reading, splitting, searching, choosing and answering.
 """
 
 import argparse
@@ -54,7 +54,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Line:
-    """What one method reached."""
+    """The result of one method."""
 
     table: str
     seed: int
@@ -97,7 +97,7 @@ def _small(name: str, folder: Path) -> Path:
 
 
 def measure(case: Case, workers: int | None) -> list[Line]:
-    """AutoML with its defaults, and what it is compared with."""
+    """The results of AutoML with its defaults and of the other methods."""
     lines = []
     models: dict[str, dict[str, Any]] = {
         "auto": {"auto": {"workers": workers}},

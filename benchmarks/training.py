@@ -1,8 +1,9 @@
 """Training speed: Crisol's loop against a bare PyTorch loop of the same network.
 
-Both train a two-layer LSTM on windows of 60 bars, in one process, in many short turns so that a
-busy machine slows both. Run ``python benchmarks/training.py``; the ratio should be at least 0.95.
-The ratio of processor time is printed too: what else the machine does hardly moves it.
+Both train a two-layer LSTM on windows of 60 bars, in one process, alternating in many short rounds
+so that other load on the machine slows both. Run ``python benchmarks/training.py``; the ratio
+should be at least 0.95. The ratio of processor time is printed too; other load on the machine
+hardly changes it.
 """
 
 import argparse
@@ -34,7 +35,7 @@ class Lstm(nn.Module):
 
 
 def bare(network: nn.Module, bars: Tensor, labels: Tensor, epochs: int) -> None:
-    """A loop as one would write it by hand."""
+    """A plain loop without Crisol."""
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=LEARNING_RATE, weight_decay=0.0, fused=True
     )
@@ -85,7 +86,7 @@ def main() -> None:
     wall: dict[str, list[float]] = {name: [] for name in loops}
     processor: dict[str, list[float]] = {name: [] for name in loops}
     for number in range(chosen.rounds):
-        # The one that begins changes, so that neither always runs on the cooler machine.
+        # The order changes each round, so that neither always runs on the cooler machine.
         for name in list(loops) if number % 2 == 0 else reversed(loops):
             with seeded(number, "network"):
                 network = Lstm()

@@ -152,7 +152,7 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
     def _assign_work_unit(self, node: Any) -> None:
         """Give a process the first of what takes longest, then what has the most tests."""
         waiting = (
-            unit for name in LONGEST_FIRST for unit in self.workqueue if unit.startswith(name)
+            scope for name in LONGEST_FIRST for scope in self.workqueue if scope.startswith(name)
         )
         longest = next(waiting, None)
         if longest is not None:

@@ -30,7 +30,7 @@ def cli() -> None:
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """Print errors that a user can mend in one line; any other keeps its traceback."""
+    """Print errors that a user can correct in one line; any other keeps its traceback."""
     from crisol.core.predictor import PredictorError
     from crisol.registry.release.gate import GateError
     from crisol.registry.store import StoreError
@@ -139,7 +139,7 @@ def rollback(store: Any, model: str, reason: str | None) -> _Answer:
 
 @cli.command()
 @click.argument("reference")
-@click.option("--undo", is_flag=True, help="Take it out of the archive again.")
+@click.option("--undo", is_flag=True, help="Remove it from the archive.")
 @click.option("--reason", help="Why; recorded.")
 @_command
 def archive(store: Any, reference: str, undo: bool, reason: str | None) -> _Answer:
@@ -292,7 +292,7 @@ def platform(
     """Serve datasets, training jobs and versions over HTTP, with a page at /.
 
     CRISOL_API_KEYS or CRISOL_JWT_ALGORITHM set who has access; --dev makes a key for this start.
-    Jobs outlive the service: started again, it finds them.
+    Jobs continue when the service stops; a new start of the service finds them.
     """
     from kedro.config import MissingConfigException
 
@@ -323,7 +323,7 @@ def new_family(metadata: ProjectMetadata, name: str, without_network: bool) -> N
     """Write a family NAME that trains, registers, bundles and answers before you edit it.
 
     NAME is a noun in small letters, such as receipts. Its sample is synthetic. docs/new-family.md
-    tells what to edit, in which order.
+    says what to edit, in which order.
     """
     from crisol.core.errors import MendableError
     from crisol.skeleton import writer

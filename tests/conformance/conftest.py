@@ -1,4 +1,4 @@
-"""One road a family: run, promote, bundle, serve, once for all of its conformance tests."""
+"""Each family is run, promoted, bundled and served once for all of its conformance tests."""
 
 import json
 import os
@@ -25,7 +25,7 @@ API_KEY = "conformance-key-0001"
 
 
 @dataclass(frozen=True)
-class Road:
+class Released:
     """A family that was run twice and promoted in a project of its own.
 
     The first run was killed in mid-training and resumed, if the family trains a network; nothing
@@ -47,11 +47,11 @@ class Road:
         """What ``kedro models`` tells of the two runs."""
         return self.json("models", self.family.name, "--env", "ci")["versions"]
 
-    def command(self, *words: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
-        return run_in(self.project, *words, **kwargs)
+    def command(self, *arguments: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        return run_in(self.project, *arguments, **kwargs)
 
-    def json(self, *words: str) -> Any:
-        return json.loads(self.command("kedro", *words, "--json").stdout)
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.command("kedro", *arguments, "--json").stdout)
 
     def spoiled_example(self) -> dict[str, Any]:
         """The family's example request with one value it must refuse."""
@@ -64,7 +64,7 @@ class Road:
 
 
 @pytest.fixture(scope="session", params=FAMILIES, ids=lambda family: family.name)
-def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Road:
+def released(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Released:
     family: Family = request.param
     project = copy_project(tmp_path_factory.mktemp(family.name) / "project")
     run = ("kedro", "run", "--env", "ci", "--pipelines", family.name)
@@ -75,14 +75,14 @@ def road(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     left = [path for path in checkpoints(project, family).rglob("*") if path.is_file()]
     run_in(project, *run, another=True)
     run_in(project, "kedro", "promote", family.name, "--env", "ci")
-    return Road(family, project, resumed.stdout + resumed.stderr, made, left)
+    return Released(family, project, resumed.stdout + resumed.stderr, made, left)
 
 
 @pytest.fixture
-def network_road(road: Road) -> None:
-    """Leave out a test of the training loop where a family states that it trains no network."""
-    if not road.family.capabilities.trains_network:
-        pytest.skip(f"{road.family.name} trains no network")
+def trains_network(released: Released) -> None:
+    """Skip a test of the training loop for a family that states that it trains no network."""
+    if not released.family.capabilities.trains_network:
+        pytest.skip(f"{released.family.name} trains no network")
 
 
 def predictor_dir(project: Path, family: Family) -> Path:
@@ -119,24 +119,28 @@ def kill_in_training(project: Path, family: Family, run: tuple[str, ...]) -> Non
 class Served:
     """The built bundle, answering on this machine."""
 
-    road: Road
+    released: Released
     client: httpx.Client
     tag: str
     bento: Path
 
 
 @pytest.fixture(scope="session")
-def served(road: Road) -> Iterator[Served]:
-    bundle = road.json("bundle", road.family.name, "--env", "ci")
+def served(released: Released) -> Iterator[Served]:
+    bundle = released.json("bundle", released.family.name, "--env", "ci")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = road.project / "serve.log"
+    log = released.project / "serve.log"
     with log.open("w") as stream:
         server = subprocess.Popen(
             [sys.executable, "-m", "bentoml", "serve", bundle["tag"], "--port", str(port)],
-            cwd=road.project,
-            env={**project_environment(road.project), "CRISOL_API_KEYS": API_KEY, "PYTHONPATH": ""},
+            cwd=released.project,
+            env={
+                **project_environment(released.project),
+                "CRISOL_API_KEYS": API_KEY,
+                "PYTHONPATH": "",
+            },
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -155,7 +159,7 @@ def served(road: Road) -> Iterator[Served]:
             if server.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the bundle did not become ready:\n{log.read_text()[-4000:]}")
             time.sleep(0.3)
-        yield Served(road, client, bundle["tag"], Path(bundle["path"]))
+        yield Served(released, client, bundle["tag"], Path(bundle["path"]))
     finally:
         client.close()
         os.killpg(server.pid, 15)

@@ -12,18 +12,18 @@ from crisol.core.training import progress_reporter
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, float]]:
-    """What is told of every batch, with no pause in between."""
+    """The progress values of every batch, emitted without the pause of a second."""
     monkeypatch.setattr(progress_reporter, "EMIT_EVERY_S", 0.0)
     return []
 
 
-def heard(tiny, told, **options):
+def run_with_callback(tiny, told, **options):
     with callbacks(lambda *_: None, on_progress=lambda values: told.append(dict(values))):
         return tiny.run(**options, chosen=tiny.params(epochs=3))
 
 
 def test_a_training_tells_how_far_it_is(tiny, told) -> None:
-    result = heard(tiny, told, label="fold0")
+    result = run_with_callback(tiny, told, label="fold0")
     ends = [t for t in told if t["progress.batch"] == t["progress.batches"]]
     # The last batch of an epoch and the epoch's own end: 96 rows are 6 batches of 16.
     assert [t["progress.epoch"] for t in ends] == [1, 1, 2, 2, 3, 3]
@@ -39,15 +39,15 @@ def test_a_training_tells_how_far_it_is(tiny, told) -> None:
 
 
 def test_it_is_told_at_most_once_a_second(tiny) -> None:
-    """Beside the end of each epoch: a short training tells nothing else."""
+    """A short training emits the end of each epoch and nothing else."""
     told: list[dict[str, float]] = []
-    heard(tiny, told)
+    run_with_callback(tiny, told)
     assert len(told) == 3
 
 
 def test_telling_changes_nothing_that_is_learned(tiny, told) -> None:
     quiet = tiny.run(tiny.params(epochs=3)).history
-    watched = heard(tiny, told).history
+    watched = run_with_callback(tiny, told).history
     np.testing.assert_array_equal(quiet["train_loss"], watched["train_loss"])
 
 

@@ -13,7 +13,7 @@ from crisol.core.drawing import figures
 RANDOM = np.random.default_rng(0)
 
 
-def history(label="unit", epochs=6):
+def history(label="fold0", epochs=6):
     falling = 1 / np.arange(1, epochs + 1)
     return pd.DataFrame(
         {

@@ -58,11 +58,11 @@ def assert_same(tiny, a, b):
 )
 def test_an_interrupted_training_ends_as_if_it_had_not_been(tiny, tmp_path, changed):
     chosen = tiny.params(**{"epochs": 8, **changed})
-    expected = tiny.run(chosen, label="unit")
+    expected = tiny.run(chosen, label="fold0")
     with pytest.raises(Killed):
-        tiny.run(chosen, label="unit", checkpoints=tmp_path, evaluate=stopping_after(tiny, 5))
+        tiny.run(chosen, label="fold0", checkpoints=tmp_path, evaluate=stopping_after(tiny, 5))
     torch.rand(11)
-    resumed = tiny.run(chosen, label="unit", checkpoints=tmp_path)
+    resumed = tiny.run(chosen, label="fold0", checkpoints=tmp_path)
     assert resumed.resumed_from_epoch == (3 if "checkpoint_every_epochs" in changed else 5)
     assert_same(tiny, expected, resumed)
 
@@ -78,7 +78,7 @@ def test_kill_9_then_resume_is_bit_identical(tiny, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())},
     )
     deadline = time.monotonic() + 120
-    heard = []
+    emitted = []
     while time.monotonic() < deadline and running.poll() is None:
         if list(folder.glob("killed-*.safetensors")):
             time.sleep(0.35 + 0.3 * random.random())  # some epochs later, anywhere in one
@@ -86,15 +86,15 @@ def test_kill_9_then_resume_is_bit_identical(tiny, tmp_path):
         time.sleep(0.02)
     running.send_signal(signal.SIGKILL)
     assert running.wait() == -signal.SIGKILL
-    with callbacks(lambda metrics, step: heard.append(step)):
+    with callbacks(lambda metrics, step: emitted.append(step)):
         resumed = tiny.run(chosen, label="killed", checkpoints=folder)
     assert 1 <= resumed.resumed_from_epoch < 40
-    assert heard == list(range(1, 41)), "a new listener hears the whole curve"
+    assert emitted == list(range(1, 41)), "a new callback receives the whole curve"
     assert_same(tiny, tiny.run(chosen, label="killed"), resumed)
     assert not list(folder.glob(".*.tmp"))
 
 
-def test_finished_units_are_not_trained_again(tiny, tmp_path, caplog):
+def test_finished_runs_are_not_trained_again(tiny, tmp_path, caplog):
     chosen = tiny.params(epochs=3)
     first = tiny.run(chosen, label="fold 0/seed 1", checkpoints=tmp_path)
     with pytest.raises(Killed):
@@ -103,7 +103,7 @@ def test_finished_units_are_not_trained_again(tiny, tmp_path, caplog):
         )
 
     def loss(network, batch):
-        raise AssertionError("a finished unit must not be trained")
+        raise AssertionError("a finished run must not be trained")
 
     again = tiny.run(chosen, label="fold 0/seed 1", checkpoints=tmp_path, loss=loss)
     assert_same(tiny, first, again)
@@ -131,7 +131,7 @@ def test_a_checkpoint_of_something_else_is_discarded_and_the_log_says_so(
     tiny, tmp_path, caplog, what
 ):
     chosen = tiny.params(epochs=2)
-    tiny.run(chosen, label="unit", checkpoints=tmp_path, fingerprint="data 1")
+    tiny.run(chosen, label="fold0", checkpoints=tmp_path, fingerprint="data 1")
     changed = {"fingerprint": "data 1"}
     if what == "fingerprint":
         changed["fingerprint"] = "data 2"
@@ -140,24 +140,24 @@ def test_a_checkpoint_of_something_else_is_discarded_and_the_log_says_so(
     else:
         changed["kind"] = tiny.Plain
     with caplog.at_level(logging.WARNING):
-        result = tiny.run(chosen, label="unit", checkpoints=tmp_path, **changed)
+        result = tiny.run(chosen, label="fold0", checkpoints=tmp_path, **changed)
     assert result.resumed_from_epoch is None
-    assert "unit: checkpoint" in caplog.text
+    assert "fold0: checkpoint" in caplog.text
     assert "belongs to other parameters, data or network; training starts again" in caplog.text
 
 
 def test_a_damaged_checkpoint_is_discarded_and_the_log_says_so(tiny, tmp_path, caplog):
     chosen = tiny.params(epochs=2)
-    tiny.run(chosen, label="unit", checkpoints=tmp_path)
+    tiny.run(chosen, label="fold0", checkpoints=tmp_path)
     (file,) = tmp_path.iterdir()
     file.write_bytes(file.read_bytes()[:-100])
     with caplog.at_level(logging.WARNING):
-        assert tiny.run(chosen, label="unit", checkpoints=tmp_path).resumed_from_epoch is None
+        assert tiny.run(chosen, label="fold0", checkpoints=tmp_path).resumed_from_epoch is None
     assert "cannot be read" in caplog.text
 
 
 def test_a_kill_while_saving_leaves_the_old_or_the_new_state(tmp_path):
-    checkpoint = Checkpoint(tmp_path, "unit")
+    checkpoint = Checkpoint(tmp_path, "fold0")
     checkpoint.save({"fingerprint": "x", "number": 0, "weights": torch.zeros(50_000)})
     reached = 0
     for attempt in range(6):
@@ -189,7 +189,7 @@ def test_state_comes_back_as_it_was(tmp_path):
         "half": torch.ones(2, dtype=torch.bfloat16),
         "flag": True,
     }
-    checkpoint = Checkpoint(tmp_path, "unit")
+    checkpoint = Checkpoint(tmp_path, "fold0")
     checkpoint.save(state)
     loaded = checkpoint.load("x")
     assert loaded["state"] == {0: {"step": torch.tensor(3.0), "kept": None}, 1: {}}
@@ -209,7 +209,7 @@ def test_labels_that_read_the_same_have_files_of_their_own(tmp_path):
 
 
 def test_clear_leaves_other_files(tmp_path):
-    Checkpoint(tmp_path, "unit").save({"fingerprint": "x"})
+    Checkpoint(tmp_path, "fold0").save({"fingerprint": "x"})
     kept = tmp_path / "model.safetensors"
     kept.write_text("kept")
     clear(tmp_path)
@@ -240,7 +240,7 @@ def test_fingerprints_see_every_value_of_an_array():
 
 def test_what_a_kill_left_of_a_write_is_removed(tmp_path):
 
-    checkpoint = Checkpoint(tmp_path, "unit")
+    checkpoint = Checkpoint(tmp_path, "fold0")
     for remove in (lambda: checkpoint.load("x"), lambda: clear(tmp_path)):
         scratch = [tmp_path / ".tmpa1B2c3", tmp_path / f".{checkpoint.path.name}.0a1b2c3d.tmp"]
         for path in scratch:

@@ -213,11 +213,11 @@ def test_a_loss_that_is_not_finite_stops_and_says_where(tiny, tmp_path, where, v
     step = 4 if where == "train" else 2
     what = {"train": "training", "valid": "validation"}[where]
     with pytest.raises(
-        NonFiniteLossError, match=f"unit, epoch 2: the {what} loss became (nan|inf) at step {step} "
+        NonFiniteLossError, match=f"fold, epoch 2: the {what} loss became (nan|inf) at step {step} "
     ):
-        tiny.run(tiny.params(), loss=loss, label="unit", checkpoints=tmp_path)
+        tiny.run(tiny.params(), loss=loss, label="fold", checkpoints=tmp_path)
     # What was good before is still there: the next attempt goes on after epoch 1.
-    assert tiny.run(tiny.params(), label="unit", checkpoints=tmp_path).resumed_from_epoch == 1
+    assert tiny.run(tiny.params(), label="fold", checkpoints=tmp_path).resumed_from_epoch == 1
 
 
 def test_a_batch_that_only_explodes_between_two_looks_is_still_named(tiny):
@@ -244,12 +244,12 @@ def test_parts_of_the_loss_are_recorded(tiny):
 
 
 def test_progress_is_told_every_epoch(tiny):
-    heard = []
-    with callbacks(lambda metrics, step: heard.append((step, dict(metrics)))):
+    emitted = []
+    with callbacks(lambda metrics, step: emitted.append((step, dict(metrics)))):
         result = tiny.run(tiny.params(epochs=3), label="fold0")
-    assert [step for step, _ in heard] == [1, 2, 3]
-    assert heard[1][1]["fold0.valid_loss"] == result.history["valid_loss"][1]
-    assert "fold0.learning_rate" in heard[0][1]
+    assert [step for step, _ in emitted] == [1, 2, 3]
+    assert emitted[1][1]["fold0.valid_loss"] == result.history["valid_loss"][1]
+    assert "fold0.learning_rate" in emitted[0][1]
 
 
 def test_global_randomness_and_settings_are_given_back(tiny):

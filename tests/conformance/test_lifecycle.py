@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.conformance.conftest import Road, Served
+from tests.conformance.conftest import Released, Served
 
 from crisol import models
 from crisol.core.predictor import compare_answers
@@ -17,11 +17,11 @@ model = mlflow.pyfunc.load_model(f"models:/{name}@champion")
 print("ANSWERS" + json.dumps(model.predict(requests)))
 """
 
-pytestmark = pytest.mark.timeout(600)  # the first test waits for the whole road
+pytestmark = pytest.mark.timeout(600)  # the first test waits for two runs and a promotion
 
 
-def golden(road: Road) -> tuple[list[dict[str, Any]], list[dict[str, Any]], frozenset[str]]:
-    predictor = models.load_predictor(road.predictor_dir)
+def golden(released: Released) -> tuple[list[dict[str, Any]], list[dict[str, Any]], frozenset[str]]:
+    predictor = models.load_predictor(released.predictor_dir)
     return (
         [g.request for g in predictor.golden],
         [g.response for g in predictor.golden],
@@ -29,13 +29,13 @@ def golden(road: Road) -> tuple[list[dict[str, Any]], list[dict[str, Any]], froz
     )
 
 
-def test_mlflow_answers_as_the_pipeline_did(road: Road) -> None:
+def test_mlflow_answers_as_the_pipeline_did(released: Released) -> None:
     import json
 
-    requests, expected, volatile = golden(road)
-    (road.project / "requests.json").write_text(json.dumps(requests))
-    done = road.command(
-        *("-c", ASK_MLFLOW, road.family.name), MLFLOW_TRACKING_URI="sqlite:///mlflow.db"
+    requests, expected, volatile = golden(released)
+    (released.project / "requests.json").write_text(json.dumps(requests))
+    done = released.command(
+        *("-c", ASK_MLFLOW, released.family.name), MLFLOW_TRACKING_URI="sqlite:///mlflow.db"
     )
     answers = json.loads(done.stdout.split("ANSWERS", 1)[1])
     assert len(answers) == len(expected)
@@ -43,8 +43,8 @@ def test_mlflow_answers_as_the_pipeline_did(road: Road) -> None:
 
 
 def test_the_bundle_answers_as_the_pipeline_did(served: Served) -> None:
-    requests, expected, volatile = golden(served.road)
-    path = served.road.family.route
+    requests, expected, volatile = golden(served.released)
+    path = served.released.family.route
     for request, answer in zip(requests, expected, strict=True):
         reply = served.client.post(path, json=request)
         assert reply.status_code == 200, reply.text
@@ -52,29 +52,29 @@ def test_the_bundle_answers_as_the_pipeline_did(served: Served) -> None:
 
 
 def test_the_bundle_names_its_version(served: Served) -> None:
-    example = models.family(served.road.family.name).example_request().model_dump(mode="json")
-    path = served.road.family.route
+    example = models.family(served.released.family.name).example_request().model_dump(mode="json")
+    path = served.released.family.route
     reply = served.client.post(path, json=example, headers={"X-Request-Id": "mine-1"})
     assert reply.status_code == 200, reply.text
     assert reply.headers["X-Model-Version"] == "2"
     assert reply.headers["X-Request-Id"] == "mine-1"
     assert float(reply.headers["X-Process-Time-Ms"]) > 0
     lineage = served.client.get("/model").json()["lineage"]
-    assert lineage["run_id"] == served.road.versions[-1]["run_id"]
+    assert lineage["run_id"] == served.released.versions[-1]["run_id"]
 
 
 def test_the_bundle_refuses_a_bad_request(served: Served) -> None:
-    path = served.road.family.route
-    reply = served.client.post(path, json=served.road.spoiled_example())
+    path = served.released.family.route
+    reply = served.client.post(path, json=served.released.spoiled_example())
     assert reply.status_code == 422
     body = reply.json()
     assert set(body) == {"error", "code", "details", "request_id"}
-    field = ".".join(str(step) for step in served.road.family.bad_path)
+    field = ".".join(str(step) for step in served.released.family.bad_path)
     assert field in [detail["field"] for detail in body["details"]]
 
 
 def test_the_bundle_asks_for_a_key(served: Served) -> None:
-    path = served.road.family.route
+    path = served.released.family.route
     reply = served.client.post(path, json={}, headers={"X-API-Key": "wrong"})
     assert reply.status_code == 401
 
@@ -86,7 +86,7 @@ def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
     forbidden = [p for p in rooms if "/registry/" in p or "/pipelines/" in p or "/cli" in p]
     assert rooms
     assert not forbidden
-    others = {f for f in models.family_names() if f != served.road.family.name}
+    others = {f for f in models.family_names() if f != served.released.family.name}
     assert not [p for p in rooms if any(f"models/{other}/" in p for other in others)]
     requirements = "".join(p.read_text() for p in served.bento.glob("env/python/requirements*"))
     assert "bentoml" in requirements
@@ -97,41 +97,41 @@ def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
 def test_the_image_has_a_folder_for_the_state_that_is_kept(served: Served) -> None:
     scripts = [path.read_text() for path in served.bento.glob("env/docker/script*")]
     made = any(STATE_FOLDER in script for script in scripts)
-    assert made is served.road.family.capabilities.keeps_state
+    assert made is served.released.family.capabilities.keeps_state
 
 
 def test_rollback_and_lineage(served: Served) -> None:
-    road = served.road
-    name = road.family.name
-    lineage = road.json("lineage", f"{name}@champion", "--env", "ci")
+    released = served.released
+    name = released.family.name
+    lineage = released.json("lineage", f"{name}@champion", "--env", "ci")
     assert lineage["version"] == "2"
     for key in ("run_id", "git_commit", "data_digests", "parameters"):
         assert lineage[key], key
-    assert road.command("kedro", "lineage", f"{name}/1", "--env", "ci").returncode == 0
-    assert road.json("lineage", served.tag, "--env", "ci")["run_id"] == lineage["run_id"]
+    assert released.command("kedro", "lineage", f"{name}/1", "--env", "ci").returncode == 0
+    assert released.json("lineage", served.tag, "--env", "ci")["run_id"] == lineage["run_id"]
 
 
 @pytest.mark.parametrize(
-    "words",
+    "arguments",
     [
         ("promote", "{family}", "--version", "99"),
         ("bundle", "{family}@nobody"),
     ],
     ids=" ".join,
 )
-def test_nonsense_is_refused(road: Road, words: tuple[str, ...]) -> None:
-    spoken = [word.format(family=road.family.name) for word in words]
-    done = road.command("kedro", *spoken, "--env", "ci", check=False)
+def test_nonsense_is_refused(released: Released, arguments: tuple[str, ...]) -> None:
+    given = [one.format(family=released.family.name) for one in arguments]
+    done = released.command("kedro", *given, "--env", "ci", check=False)
     assert done.returncode not in (0, None)
     assert "Traceback" not in done.stdout + done.stderr
 
 
 @pytest.mark.slow
-def test_reproduce_gives_the_recorded_metrics(road: Road) -> None:
-    before = sorted((road.project / "data").rglob("*"))
-    version = f"{road.family.name}/1"
-    done = road.command("kedro", "reproduce", version, "--env", "ci", another=True)
+def test_reproduce_gives_the_recorded_metrics(released: Released) -> None:
+    before = sorted((released.project / "data").rglob("*"))
+    version = f"{released.family.name}/1"
+    done = released.command("kedro", "reproduce", version, "--env", "ci", another=True)
     assert done.returncode == 0, done.stdout
-    versions = road.json("models", road.family.name, "--env", "ci")["versions"]
+    versions = released.json("models", released.family.name, "--env", "ci")["versions"]
     assert len(versions) == 2, "reproducing registers nothing"
-    assert sorted((road.project / "data").rglob("*")) == before
+    assert sorted((released.project / "data").rglob("*")) == before
