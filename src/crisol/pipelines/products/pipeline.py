@@ -1,4 +1,4 @@
-"""The steps of `products`, and what each reads and writes."""
+"""The nodes of `products`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

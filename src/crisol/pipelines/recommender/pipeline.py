@@ -1,4 +1,4 @@
-"""The steps of `recommender`, and what each reads and writes."""
+"""The nodes of `recommender`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

@@ -1,4 +1,4 @@
-"""The steps of `tabular`, and what each reads and writes."""
+"""The nodes of `tabular`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 
