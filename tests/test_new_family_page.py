@@ -18,9 +18,9 @@ COMMAND = re.compile(r"kedro family new \w+(?: --without-network)?")
 NAMES = ("bricks", "tiles")
 
 
-def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", *arguments],
         cwd=copy,
         env=clean_environment(PYTHONPATH=str(copy / "src"), MYPYPATH="src"),
         capture_output=True,

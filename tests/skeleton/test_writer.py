@@ -108,9 +108,9 @@ def test_the_files_are_formatted_and_linted(tmp_path: Path, network: bool, name:
     ruff = str(Path(sys.executable).with_name("ruff"))
     settings = [str(ROOT / "pyproject.toml"), 'lint.isort.known-first-party = ["crisol"]']
     options = ["--no-cache", *(word for value in settings for word in ("--config", value))]
-    for words in (["format", "--check", "--diff"], ["check"]):
+    for command in (["format", "--check", "--diff"], ["check"]):
         done = subprocess.run(
-            [ruff, *words, *options, "."],
+            [ruff, *command, *options, "."],
             cwd=tmp_path,
             capture_output=True,
             text=True,

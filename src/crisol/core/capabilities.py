@@ -1,4 +1,4 @@
-"""What a family can do, so that others ask it for no more."""
+"""The capabilities that a family states; the shared tests apply only those that it has."""
 
 from crisol.core.params import Params
 

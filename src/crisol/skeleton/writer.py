@@ -84,11 +84,11 @@ def render(name: str, *, network: bool) -> list[File]:
     environment = Environment(  # noqa: S701 - Python, YAML and Markdown, no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    words = name.replace("_", " ")
+    spaced = name.replace("_", " ")
     values = {
         "family": name,
-        "Name": words.title().replace(" ", ""),
-        "Title": words.capitalize(),
+        "Name": spaced.title().replace(" ", ""),
+        "Title": spaced.capitalize(),
         "network": network,
     }
     files = []

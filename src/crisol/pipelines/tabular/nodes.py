@@ -12,7 +12,7 @@ from crisol.models.tabular.params import DataParams, ModelParams, TrainParams
 
 
 def clean(source: Path, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Typed rows, what their columns are, and pictures."""
+    """Typed rows, the schema of their columns, and pictures."""
     cleaned = family.clean(source, data)
     return cleaned.rows, cleaned.schema_table, cleaned.images
 
@@ -33,7 +33,7 @@ def fit(
     train: TrainParams,
     checkpoints: Path,
 ) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its history, what was tried, and out-of-fold answers."""
+    """The trained predictor, its history, the leaderboard, and out-of-fold answers."""
     fitted = family.fit(rows, images, parts, schema, data, model, train, checkpoints)
     return fitted.predictor, fitted.history, fitted.leaderboard, fitted.forecasts
 
