@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 from crisol.skeleton import writer
 from crisol.skeleton.names import LONGEST, FamilyNameError
-from crisol.skeleton.writer import LISTED, ROOMS, SkeletonError, render, write
+from crisol.skeleton.writer import FOLDERS, LISTED, SkeletonError, render, write
 
 each_kind = pytest.mark.parametrize("network", [True, False], ids=["network", "without"])
 
@@ -18,8 +18,8 @@ each_kind = pytest.mark.parametrize("network", [True, False], ids=["network", "w
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The folders that the command looks for."""
-    for room in ROOMS:
-        (tmp_path / room).mkdir(parents=True)
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir(parents=True)
     listed = tmp_path / LISTED
     listed.parent.mkdir(parents=True)
     listed.write_text((ROOT / LISTED).read_text())

@@ -100,7 +100,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
     @classmethod
     def packages(cls, runtime: str) -> tuple[str, ...]:
-        """torch, or ONNX Runtime, which runs an exported network in a quarter of the room."""
+        """Torch, or ONNX Runtime, whose packages take a quarter of the disk space."""
         return ("torch",) if runtime == "torch" else ("onnxruntime",)
 
     def __init__(
