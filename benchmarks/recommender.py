@@ -415,7 +415,7 @@ def draw_figure(sizes: list[Size]) -> Any:
     """Time, memory and latency over the number of items."""
     from matplotlib.figure import Figure
 
-    from crisol.core.drawing.figures import COLOURS, DPI, INK, MUTED
+    from crisol.core.drawing.style import COLOURS, DPI, INK, MUTED
 
     figure = Figure(figsize=(10.5, 3.4), dpi=DPI, facecolor="white", layout="constrained")
     panels = [

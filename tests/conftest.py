@@ -46,7 +46,7 @@ def copy_project(target: Path) -> Path:
 
 
 def clean_environment(**extra: str) -> dict[str, str]:
-    """The environment of a command of its own: none of what runs in this process left behind."""
+    """The environment of a separate command, without the variables of this process."""
     foreign = ("KEDRO_", "CRISOL_", "MLFLOW_", "BENTOML_", "ACCELERATE_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, **QUIET, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false", **extra}
@@ -110,11 +110,11 @@ def project(tmp_path: Path) -> Path:
 NUMERIC = re.compile(
     r"tests/(models/\w+/(?!data/)|core/(layers|training)/|serving/(families|service)/)"
 )
-"""Where tests compare the answers of networks."""
+"""Files whose tests compare the answers of networks."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark what has to hold on every processor."""
+    """Mark the tests that have to pass on every processor."""
     if NUMERIC.match(item.nodeid):
         item.add_marker("numeric")
 
@@ -150,7 +150,7 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
         return file
 
     def _assign_work_unit(self, node: Any) -> None:
-        """Give a process the first of what takes longest, then what has the most tests."""
+        """Give a process the longest waiting scope first, then the one with the most tests."""
         waiting = (
             scope for name in LONGEST_FIRST for scope in self.workqueue if scope.startswith(name)
         )
@@ -161,5 +161,5 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ScheduleByFixture:
-    """Share the tests out by what they have in common."""
+    """Divide the tests among the processes by their shared fixtures."""
     return ScheduleByFixture(config, log)

@@ -10,13 +10,14 @@ HEAVY = "[m for m in ('torch', 'mlflow', 'bentoml', 'sklearn') if m in sys.modul
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["registry", "list"], ["promote", "--help"], ["family", "new", "--help"]]
+    "arguments",
+    [["--help"], ["registry", "list"], ["promote", "--help"], ["family", "new", "--help"]],
 )
-def test_asking_for_help_loads_nothing_heavy(words: list[str]) -> None:
+def test_asking_for_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys\n"
         "from kedro.framework.cli.cli import main\n"
-        f"sys.argv = ['kedro', *{words}]\n"
+        f"sys.argv = ['kedro', *{arguments}]\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
         f"print('HEAVY', {HEAVY})"
     )

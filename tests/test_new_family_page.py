@@ -18,9 +18,9 @@ COMMAND = re.compile(r"kedro family new \w+(?: --without-network)?")
 NAMES = ("bricks", "tiles")
 
 
-def run(copy: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", *arguments],
         cwd=copy,
         env=clean_environment(PYTHONPATH=str(copy / "src"), MYPYPATH="src"),
         capture_output=True,
@@ -71,13 +71,15 @@ def test_the_page_builds_a_conforming_family(copy: Path, name: str) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_family_passes_its_own_tests_types_and_contracts(copy: Path) -> None:
-    own = [f"{room}/{name}" for room in ("tests/models", "src/crisol/models") for name in NAMES]
+    own = [f"{folder}/{name}" for folder in ("tests/models", "src/crisol/models") for name in NAMES]
     notebooks = "tests/notebooks/test_notebooks.py"
     done = run(copy, "pytest", "-q", "-x", "-p", "no:cacheprovider", *own, notebooks)
     assert done.returncode == 0, done.stdout[-6000:]
-    rooms = [f"src/crisol/{room}/{name}" for room in ("models", "pipelines") for name in NAMES]
+    folders = [
+        f"src/crisol/{folder}/{name}" for folder in ("models", "pipelines") for name in NAMES
+    ]
     services = [f"src/crisol/serving/families/{name}.py" for name in NAMES]
-    done = run(copy, "mypy", "--strict", "--follow-imports=silent", *rooms, *services)
+    done = run(copy, "mypy", "--strict", "--follow-imports=silent", *folders, *services)
     assert done.returncode == 0, done.stdout[-6000:]
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"],

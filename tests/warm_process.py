@@ -43,12 +43,12 @@ class Command:
     """A command that runs, as a child of the warm process.
 
     Attributes:
-        words: what follows ``python -m``, or ``-c`` and code.
+        arguments: those after ``python -m``, or ``-c`` and code.
         pid: of the child, which leads a process group of its own.
         output: folder of its ``stdout`` and ``stderr``.
     """
 
-    words: tuple[str, ...]
+    arguments: tuple[str, ...]
     pid: int
     output: Path
     warm: subprocess.Popen[str]
@@ -64,7 +64,7 @@ class Command:
             warm_process.cache_clear()
             raise
         said = ((self.output / name).read_text() for name in ("stdout", "stderr"))
-        return subprocess.CompletedProcess(self.words, code, *said)
+        return subprocess.CompletedProcess(self.arguments, code, *said)
 
     def kill(self) -> None:
         """Kill the command and its children."""
@@ -84,15 +84,20 @@ class WarmProcess:
             start_new_session=True,  # Ctrl-C ends the tests, and they end it
         )
 
-    def start(self, words: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> Command:
+    def start(self, arguments: tuple[str, ...], cwd: Path, environment: dict[str, str]) -> Command:
         """Start a command; it must be waited for before the next."""
         assert self._process.stdin
         assert self._process.stdout
         output = Path(tempfile.mkdtemp(prefix="said-", dir=cwd.parent))
-        order = {"words": words, "cwd": str(cwd), "environment": environment, "output": str(output)}
+        order = {
+            "arguments": arguments,
+            "cwd": str(cwd),
+            "environment": environment,
+            "output": str(output),
+        }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return Command(words, int(self._process.stdout.readline()), output, self._process)
+        return Command(arguments, int(self._process.stdout.readline()), output, self._process)
 
 
 @cache
@@ -119,7 +124,7 @@ def become(order: dict[str, Any]) -> None:
     for path in added:
         if Path(path, "sitecustomize.py").exists():
             runpy.run_path(str(Path(path, "sitecustomize.py")))
-    first, *rest = order["words"]
+    first, *rest = order["arguments"]
     if first == "-c":
         sys.argv = ["-c", *rest[1:]]
         exec(rest[0], {"__name__": "__main__"})

@@ -80,14 +80,14 @@ def test_the_bundle_asks_for_a_key(served: Served) -> None:
 
 
 def test_the_bundle_carries_only_its_rooms(served: Served) -> None:
-    rooms = {
+    copied = {
         p.relative_to(served.bento / "src").as_posix() for p in (served.bento / "src").rglob("*.py")
     }
-    forbidden = [p for p in rooms if "/registry/" in p or "/pipelines/" in p or "/cli" in p]
-    assert rooms
+    forbidden = [p for p in copied if "/registry/" in p or "/pipelines/" in p or "/cli" in p]
+    assert copied
     assert not forbidden
     others = {f for f in models.family_names() if f != served.released.family.name}
-    assert not [p for p in rooms if any(f"models/{other}/" in p for other in others)]
+    assert not [p for p in copied if any(f"models/{other}/" in p for other in others)]
     requirements = "".join(p.read_text() for p in served.bento.glob("env/python/requirements*"))
     assert "bentoml" in requirements
     assert "kedro" not in requirements

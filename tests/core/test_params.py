@@ -1,4 +1,4 @@
-"""Parameters that only an operator may set are found wherever they lie."""
+"""Parameters that only an operator may set are found at any depth."""
 
 from typing import Annotated, Any
 

@@ -68,7 +68,7 @@ def _temporary_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 class Project:
-    """The temporary project, and what a user does in it."""
+    """A temporary project, with the actions of a user."""
 
     def __init__(self, folder: Path, database: Path) -> None:
         self.folder = folder
@@ -114,16 +114,16 @@ class Project:
         ) as session:
             session.run(pipeline_names=["linear"], runner=runner)
 
-    def command(self, *words: str) -> Result:
+    def command(self, *arguments: str) -> Result:
         """A Crisol command, in this process."""
         from crisol.cli import cli
 
         with chdir(self.folder):
-            return CliRunner().invoke(cli, words, obj=self.metadata)
+            return CliRunner().invoke(cli, arguments, obj=self.metadata)
 
-    def process(self, *words: str) -> list[str]:
-        """How a process of its own is started; see :func:`environment`."""
-        return [sys.executable, "-m", *words]
+    def process(self, *arguments: str) -> list[str]:
+        """The command line of a separate process; see :func:`environment`."""
+        return [sys.executable, "-m", *arguments]
 
     def runs(self) -> list[Any]:
         """The MLflow runs of the family, newest first."""

@@ -1,4 +1,4 @@
-"""What a user types, and what comes back: tables, JSON, exit codes, one-line errors."""
+"""The output of the commands: tables, JSON, exit codes, one-line errors."""
 
 import json
 from pathlib import Path
@@ -44,8 +44,8 @@ def test_lineage_reaches_the_data(done: Project) -> None:
     assert chain["parameters"]["train.epochs"] == "3"
     assert list(chain["data_digests"]) == ["linear.rows_raw"]
     output = done.command("lineage", "linear/1").output
-    for words in ("linear.rows_raw", "git commit", "beats mean", "train.epochs"):
-        assert words in output
+    for text in ("linear.rows_raw", "git commit", "beats mean", "train.epochs"):
+        assert text in output
 
 
 def test_lineage_of_a_bento(done: Project, tmp_path: Path, monkeypatch) -> None:
@@ -104,7 +104,7 @@ def test_the_second_run_was_compared_with_the_first_only_when_promoted(project: 
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "says"),
     [
         (("promote", "nobody"), "no family 'nobody'"),
         (("promote", "linear", "--version", "99"), "linear has no version 99; there are: 1, 2"),
@@ -127,8 +127,8 @@ def test_the_second_run_was_compared_with_the_first_only_when_promoted(project: 
         (("fetch", "signals", "--mirror", "/nowhere"), "does not exist"),
     ],
 )
-def test_nonsense_is_refused_in_one_line(done: Project, words, says: str) -> None:
-    result = done.command(*words)
+def test_nonsense_is_refused_in_one_line(done: Project, arguments, says: str) -> None:
+    result = done.command(*arguments)
     assert result.exit_code != 0
     assert says in result.output
     assert "Traceback" not in result.output

@@ -112,12 +112,12 @@ def test_thread_runner_gives_one_run(project: Project) -> None:
 @pytest.mark.slow
 def test_two_launched_processes_make_one_run_and_one_version(project: Project) -> None:
     (project.folder / "mlflow.db").unlink()  # they must not both create it
-    words = ["-m", "kedro", "run", "--pipelines", "linear"]
+    arguments = ["-m", "kedro", "run", "--pipelines", "linear"]
     launched = subprocess.run(
         [
             *project.process("accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"),
             *("--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"),
-            *("--main_process_port", "0", "--num_cpu_threads_per_process", "1", *words),
+            *("--main_process_port", "0", "--num_cpu_threads_per_process", "1", *arguments),
         ],
         cwd=project.folder,
         env={**environment(), "ACCELERATE_USE_CPU": "true"},

@@ -1,4 +1,4 @@
-"""What a person can mend is told in one line."""
+"""An error that a user can correct has a message of one line."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_an_error_a_user_can_mend_has_no_traceback(
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "says"),
     [
         (("--params", "linear.training=3"), "no node reads the parameters linear.training"),
         (("--params", "liner.train.epochs=3"), "no family reads the parameters liner"),
@@ -33,8 +33,10 @@ def test_an_error_a_user_can_mend_has_no_traceback(
         (("--env", "nowhere"), "conf/nowhere"),
     ],
 )
-def test_a_run_that_was_mistyped_is_refused(project: Project, words, says: str) -> None:
-    result = project.command("run", *(words if words[0] == "--pipelines" else LINEAR + words))
+def test_a_run_that_was_mistyped_is_refused(project: Project, arguments, says: str) -> None:
+    result = project.command(
+        "run", *(arguments if arguments[0] == "--pipelines" else LINEAR + arguments)
+    )
     assert result.exit_code == 1
     assert says in result.output
     assert "Traceback" not in result.output

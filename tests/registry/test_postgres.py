@@ -66,12 +66,12 @@ def test_a_job_is_scheduled_carried_out_and_found(project: Project) -> None:
     result = project.command("run", "--config", str(options))
     assert result.exit_code == 0, result.output
     client, experiments = project.store.client(), [project.store.experiment_id("linear")]
-    for words in (
+    for query in (
         "tags.`crisol.job` = 'true' and attributes.status = 'FINISHED'",
         f"tags.`crisol.model` = '{LINE}' and metrics.`progress.nodes_done` = 4",
         "params.`train.epochs` = '4' and tags.`mlflow.user` = 'ana'",
     ):
-        assert [r.info.run_id for r in client.search_runs(experiments, words)] == [run_id], words
+        assert [r.info.run_id for r in client.search_runs(experiments, query)] == [run_id], query
     log = runs.open_run(project.store, "linear", {})
     log.progress({"progress.fraction": 0.5})
     log.fail(ArithmeticError("asked to fail"))

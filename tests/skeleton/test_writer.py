@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 
 from crisol.skeleton import writer
 from crisol.skeleton.names import LONGEST, FamilyNameError
-from crisol.skeleton.writer import LISTED, ROOMS, SkeletonError, render, write
+from crisol.skeleton.writer import FOLDERS, LISTED, SkeletonError, render, write
 
 each_kind = pytest.mark.parametrize("network", [True, False], ids=["network", "without"])
 
@@ -18,8 +18,8 @@ each_kind = pytest.mark.parametrize("network", [True, False], ids=["network", "w
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """The folders that the command looks for."""
-    for room in ROOMS:
-        (tmp_path / room).mkdir(parents=True)
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir(parents=True)
     listed = tmp_path / LISTED
     listed.parent.mkdir(parents=True)
     listed.write_text((ROOT / LISTED).read_text())
@@ -108,9 +108,9 @@ def test_the_files_are_formatted_and_linted(tmp_path: Path, network: bool, name:
     ruff = str(Path(sys.executable).with_name("ruff"))
     settings = [str(ROOT / "pyproject.toml"), 'lint.isort.known-first-party = ["crisol"]']
     options = ["--no-cache", *(word for value in settings for word in ("--config", value))]
-    for words in (["format", "--check", "--diff"], ["check"]):
+    for command in (["format", "--check", "--diff"], ["check"]):
         done = subprocess.run(
-            [ruff, *words, *options, "."],
+            [ruff, *command, *options, "."],
             cwd=tmp_path,
             capture_output=True,
             text=True,

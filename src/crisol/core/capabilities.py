@@ -1,4 +1,4 @@
-"""The capabilities of a family, so that nobody asks it for more."""
+"""The capabilities that a family states; the shared tests apply only those that it has."""
 
 from crisol.core.params import Params
 

@@ -1,1 +1,1 @@
-"""Runs, versions, the gate and promotion: the only room that imports mlflow."""
+"""Runs, versions, the gate and promotion: the only package that imports mlflow."""

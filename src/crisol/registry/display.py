@@ -124,12 +124,12 @@ def reproduction(result: Reproduction) -> None:
         rows = [{"metric": d.metric, "then": d.then, "now": d.now} for d in result.differences]
         out.print(table(f"Metrics that differ from {result.version}", rows, digits=10))
     count = len(result.differences)
-    words = (
+    text = (
         f"[green]reproduced[/green]: all {result.compared} metrics are the same"
         if result.same
         else f"[red]not reproduced[/red]: {count} of {result.compared} metrics differ"
     )
-    out.print(f"{result.version} {words} (run {result.run_id})")
+    out.print(f"{result.version} {text} (run {result.run_id})")
 
 
 def models(found: Sequence[Version], names: Sequence[str]) -> None:

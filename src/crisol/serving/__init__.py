@@ -1,1 +1,1 @@
-"""Bundles and services: the only room that imports bentoml."""
+"""Bundles and services: the only package that imports bentoml."""

@@ -59,8 +59,8 @@ def _suggestion(name: str) -> str:
 
 def _reserved(name: str) -> list[tuple[str, bool]]:
     package = Path(crisol.__file__).parent
-    rooms = [str(package / room) for room in ("", "core", "models", "pipelines")]
-    modules = {module.name for module in pkgutil.iter_modules(rooms)}
+    folders = [str(package / folder) for folder in ("", "core", "models", "pipelines")]
+    modules = {module.name for module in pkgutil.iter_modules(folders)}
     return [
         ("a word of Python", keyword.iskeyword(name) or keyword.issoftkeyword(name)),
         ("a module of Crisol", name in modules),

@@ -15,7 +15,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 TEMPLATE_ENDING = ".jinja"
 FAMILY = "__family__"
 LISTED = Path("tests/conformance/families.py")
-ROOMS = ("src/crisol/models", "src/crisol/pipelines", "src/crisol/serving/families", "conf/base")
+FOLDERS = ("src/crisol/models", "src/crisol/pipelines", "src/crisol/serving/families", "conf/base")
 _LIST = re.compile(r"^FAMILIES = \[\n(?:    .*\n)*(?=\]$)", re.MULTILINE)
 
 
@@ -39,7 +39,7 @@ def write(name: str, project: Path, *, network: bool = True) -> list[Path]:
         SkeletonError: this is no checkout of Crisol, or a file of that name is there already.
     """
     check_name(name)
-    missing = [room for room in (*ROOMS, str(LISTED)) if not (project / room).exists()]
+    missing = [folder for folder in (*FOLDERS, str(LISTED)) if not (project / folder).exists()]
     if missing:
         raise SkeletonError(
             f"{project} has no {missing[0]}: a family is written into a checkout of Crisol"
@@ -84,11 +84,11 @@ def render(name: str, *, network: bool) -> list[File]:
     environment = Environment(  # noqa: S701 - Python, YAML and Markdown, no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    words = name.replace("_", " ")
+    spaced = name.replace("_", " ")
     values = {
         "family": name,
-        "Name": words.title().replace(" ", ""),
-        "Title": words.capitalize(),
+        "Name": spaced.title().replace(" ", ""),
+        "Title": spaced.capitalize(),
         "network": network,
     }
     files = []

@@ -1,4 +1,4 @@
-"""What a person is told of a raw table that cannot be used."""
+"""The messages about a raw table that cannot be used."""
 
 import pandas as pd
 import pandera.pandas as pa

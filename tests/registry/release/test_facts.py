@@ -1,4 +1,4 @@
-"""What a version says of itself: semantic version, size, speed, status."""
+"""The facts of a version: semantic version, size, speed, status."""
 
 import json
 from dataclasses import replace
@@ -134,8 +134,8 @@ def test_a_version_is_measured_in_a_process_of_its_own(
     assert measured["cpu"]
     assert measured["load_s"] > 0
     raw = project.store.client().get_model_version("linear", "1")
-    for words in ("Size and speed", "p95", "semantic version 1.0.0"):
-        assert words in raw.description
+    for text in ("Size and speed", "p95", "semantic version 1.0.0"):
+        assert text in raw.description
     assert "throughput" in {link["what"] for link in found["links"]}
 
 

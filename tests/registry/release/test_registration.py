@@ -83,8 +83,8 @@ def test_the_version_carries_its_evidence(done: Project) -> None:
     run = done.store.client().get_run(version.run_id)
     assert run.info.status == "FINISHED"
     raw = done.store.client().get_model_version("linear", "1")
-    for words in ("# linear", "A line.", "synthetic", "Straight lines only.", "POST /predict"):
-        assert words in raw.description
+    for text in ("# linear", "A line.", "synthetic", "Straight lines only.", "POST /predict"):
+        assert text in raw.description
     assert len(versions.scores(done.store, version)) == 60
 
 

@@ -27,8 +27,8 @@ def interrupted(make_shared) -> dict[signal.Signals, tuple[Project, Finished]]:
         project = make_shared()
         parameters = project.folder / "conf/base/parameters_linear.yml"
         parameters.write_text("linear: {data: {}, model: {}, train: {epochs: 2000, pause_s: 0.05}}")
-        words = ("kedro", "run", "--pipelines", "linear")
-        process = warm_process(1).start(words, project.folder, environment())
+        arguments = ("kedro", "run", "--pipelines", "linear")
+        process = warm_process(1).start(arguments, project.folder, environment())
         wait_for(project.folder / "data/06_models/linear/checkpoints/epoch", process)
         os.kill(process.pid, number)
         ended[number] = (project, process.wait())

@@ -102,8 +102,8 @@ def test_the_bundle_carries_its_stamp_and_only_what_serving_needs(
         .read_text()
     )  # fmt: skip
     assert model["metadata"] == whole
-    rooms = {p.name for p in (bundle.path / "src" / "crisol").iterdir()}
-    assert rooms == {"__init__.py", "core", "models", "serving"}
+    packages = {p.name for p in (bundle.path / "src" / "crisol").iterdir()}
+    assert packages == {"__init__.py", "core", "models", "serving"}
     assert {p.name for p in (bundle.path / "src/crisol/models").iterdir()} == {
         "__init__.py", "signals"
     }  # fmt: skip

@@ -64,7 +64,7 @@ class StudyTraining:
         if len(parts) > 1:
             taught |= {WITHOUT + part: lesson.teach(without=(part,)) for part in parts}
         if self.study.refit:
-            del early, lesson  # before the next ones take their room
+            del early, lesson  # before the next ones need the memory
             self.scorers = self._methods(self.known, "final")
         else:
             self.scorers = early

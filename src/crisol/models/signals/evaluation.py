@@ -139,10 +139,10 @@ def champion_classes(
 
 
 def _leakage(result: StudyResult, forecasts: pd.DataFrame) -> dict[str, Any] | None:
-    """How far the network that learned shuffled labels is above chance.
+    """The margin above chance of the network that was trained on shuffled labels.
 
-    What it learned is a random direction, which by luck may lie along a true one; so the limit is
-    not 0 but half of what the true labels gave, and at least 0.05.
+    It learns a random direction, which by chance may be close to a true one. The limit is therefore
+    not 0 but half of the margin with the true labels, and at least 0.05.
     """
     shuffled = forecasts[(forecasts.study == result.study.name) & (forecasts.model == SHUFFLED)]
     if shuffled.empty:

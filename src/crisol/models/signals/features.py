@@ -59,7 +59,7 @@ class _Operators:
 
 
 def _distance() -> np.ndarray:
-    """[N, N]: how many bars lie between source (row) and step (column)."""
+    """[N, N]: number of bars between source (row) and step (column)."""
     return np.arange(BARS)[None, :] - np.arange(BARS)[:, None]
 
 

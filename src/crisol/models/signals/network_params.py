@@ -16,12 +16,12 @@ LAYERS: tuple[Layer, ...] = ("lstm_0", "lstm_1", "attention", "head")
 
 
 class NetworkParams(Params):
-    """The LSTM: what it sees of the 60 bars and how big it is."""
+    """The LSTM: its inputs from the 60 bars and its size."""
 
     features: Names = NAMES
     """Names from :data:`crisol.models.signals.features.NAMES`."""
     steps: int = Field(default=60, ge=2, le=60)
-    """How many of the newest bars of the window the recurrence reads."""
+    """Number of the newest bars of the window that the recurrence reads."""
     hidden: int = Field(default=128, ge=2, le=1024)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     input_clip: float = Field(default=4.0, gt=0)

@@ -80,9 +80,9 @@ class StudyParams(Study):
     min_history_bars: int = Field(default=60, ge=2)
     """Shorter histories are no samples; those below 60 repeat their first bar in front."""
     seeds: int = Field(default=1, ge=1)
-    """How many networks are trained per fold."""
+    """Number of networks that are trained per fold."""
     ensemble: int | None = Field(default=None, ge=1)
-    """How many of them, the best on validation, answer together; ``None``: all."""
+    """Number of them, the best on validation, that answer together; ``None``: all."""
     cost_bps: float = Field(default=5.0, ge=0)
     """Cost of a change of position by 1, in 1/100 of a percent."""
     bars_per_year: float = Field(default=8760.0, gt=0)
@@ -149,7 +149,7 @@ class FitParams(LoopParams):
     """Power of the training frequencies that is divided out of the probabilities: 0 leaves them as
     they are, 1 answers as if the classes were equally frequent."""
     tune_hold: bool = False
-    """Shift the logit of hold to what maximises macro-F1 on the validation part (at most ±0.3)."""
+    """Shift the logit of hold (at most ±0.3) to maximise macro-F1 on the validation part."""
 
 
 class TrainParams(ByStudy, FitParams):

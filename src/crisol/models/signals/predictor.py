@@ -1,4 +1,4 @@
-"""The trained thing: features, network members, calibration and what familiar bars look like.
+"""The trained predictor: features, network members, calibration and familiarity of the bars.
 
 Weights, statistics and exported networks are safetensors, JSON and ONNX. Only the ``torch`` runtime
 and :meth:`SignalsPredictor.attention` import torch.
@@ -100,7 +100,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
     @classmethod
     def packages(cls, runtime: str) -> tuple[str, ...]:
-        """torch, or ONNX Runtime, which runs an exported network in a quarter of the room."""
+        """Torch, or ONNX Runtime, whose packages take a quarter of the disk space."""
         return ("torch",) if runtime == "torch" else ("onnxruntime",)
 
     def __init__(
@@ -167,7 +167,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return Encoded(*request_arrays(request))
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
-        """Bars to what the network reads, float32 [B, T, F]."""
+        """Convert bars to the inputs of the network, float32 [B, T, F]."""
         return features(bars_BN5, seconds_BN, self._steps).take(self._columns, axis=-1)
 
     def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
@@ -257,7 +257,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return network.eval()
 
     def runner(self, runtime: Runtime) -> Run:
-        """The function by which ``runtime`` turns windows into probabilities.
+        """The function that computes probabilities from windows with ``runtime``.
 
         Raises:
             PredictorError: an unknown runtime, or one this predictor was not exported for.

@@ -38,7 +38,7 @@ _MOVE_LIMIT = 3.0
 
 @dataclass(frozen=True)
 class FoldFit:
-    """One fold's networks and what was learned beside them."""
+    """One fold's networks, with their calibration."""
 
     networks: list[SignalNetwork]
     chosen: list[int]
@@ -121,7 +121,7 @@ class StudyTraining:
         return FoldFit(networks, chosen, temperature, offset, share)
 
     def _source(self, fold: Fold) -> SignalsPredictor | None:
-        """The champion to start from, unless it learned from what the fold is tested on."""
+        """The champion to start from, unless it was trained on bars of the fold's test part."""
         if self.source is None or not knows(self.source, self.samples, fold):
             return self.source
         logger.warning(

@@ -1,4 +1,4 @@
-"""The steps of `products`, with their inputs and outputs."""
+"""The nodes of `products`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

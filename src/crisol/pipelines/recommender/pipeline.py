@@ -1,4 +1,4 @@
-"""The steps of `recommender`, with their inputs and outputs."""
+"""The nodes of `recommender`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

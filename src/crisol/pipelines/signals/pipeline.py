@@ -1,4 +1,4 @@
-"""The steps of `signals`, with their inputs and outputs."""
+"""The nodes of `signals`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

@@ -1,4 +1,4 @@
-"""The steps of `tabular`, with their inputs and outputs."""
+"""The nodes of `tabular`, with their inputs and outputs."""
 
 from kedro.pipeline import Pipeline
 

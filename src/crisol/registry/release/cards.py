@@ -86,11 +86,11 @@ def _digests(tags: Mapping[str, str]) -> list[str]:
 
 def _gate(decision: Decision) -> str:
     rule = decision.rule
-    words = (
+    verdict = (
         f"**{decision.verdict.capitalize()}** on {decision.rows} held-out rows "
         f"(paired bootstrap of {rule.title}, {rule.resamples} resamples)."
     )
-    return f"{words}\n\n{_bullets(decision.sentences)}"
+    return f"{verdict}\n\n{_bullets(decision.sentences)}"
 
 
 def _metrics(metrics: Mapping[str, float]) -> str:

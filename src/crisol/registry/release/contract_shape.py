@@ -1,7 +1,7 @@
 """The part of a contract that callers depend on: field names, types, required fields.
 
 Descriptions, examples, ranges and the values of an enumeration are left out: a model that was
-trained on other numbers may allow other ranges and still be asked in the same words.
+trained on other numbers may allow other ranges and still take the same requests.
 """
 
 import hashlib

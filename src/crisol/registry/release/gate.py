@@ -52,11 +52,11 @@ class Comparison:
 -0.0100 to +0.0300; sure at 84.0 %, 95.0 % is required)'
         """
         if self.role == "baseline":
-            words = "beats" if self.passed else "does not beat"
-            head = f"{words} {self.against}"
+            verb = "beats" if self.passed else "does not beat"
+            head = f"{verb} {self.against}"
         else:
-            words = "is not worse than" if self.passed else "may be worse than"
-            head = f"{words} {self.against} (tolerance {rule.tolerance:g})"
+            verb = "is not worse than" if self.passed else "may be worse than"
+            head = f"{verb} {self.against} (tolerance {rule.tolerance:g})"
         return (
             f"{head}: {rule.title} {self.candidate:.4f} against {self.other:.4f} "
             f"(gain {self.gain:+.4f}, 95 % interval {self.gain_low:+.4f} to {self.gain_high:+.4f}; "

@@ -253,13 +253,13 @@ def _complete(store: Store, move: Move) -> None:
 def _recover(store: Store, move: Move) -> str:
     """Finish an interrupted move whose champion was set; drop one whose champion was not."""
     champion = versions.aliases(store, move.model).get(CHAMPION)
-    words = f"a {move.kind} of {move.model}/{move.new} was cut short"
+    text = f"a {move.kind} of {move.model}/{move.new} was cut short"
     if champion == move.new:
         _complete(store, move)
-        return f"{words} after the champion had moved: finished it"
+        return f"{text} after the champion had moved: finished it"
     store.client().delete_registered_model_tag(move.model, JOURNAL_TAG)
     still = f"the champion is still {move.model}/{champion}" if champion else "there is no champion"
-    return f"{words} before the champion had moved: dropped it, {still}"
+    return f"{text} before the champion had moved: dropped it, {still}"
 
 
 def _honour(store: Store, model: str, tags: dict[str, str]) -> list[str]:
@@ -288,13 +288,13 @@ def _honour(store: Store, model: str, tags: dict[str, str]) -> list[str]:
 def _put_back(store: Store, model: str, champion: str, known: str | None) -> str:
     """Undo an alias that was set elsewhere on an incomplete version."""
     client = store.client()
-    words = f"the champion was set elsewhere on {model}/{champion}, which is not complete"
+    text = f"the champion was set elsewhere on {model}/{champion}, which is not complete"
     if known is not None and versions.exists(store, model, known):
         client.set_registered_model_alias(model, CHAMPION, known)
-        return f"{words}: put it back on {model}/{known}"
+        return f"{text}: put it back on {model}/{known}"
     client.delete_registered_model_alias(model, CHAMPION)
     client.set_registered_model_tag(model, KNOWN_TAG, "")
-    return f"{words}: took the alias away, there is no champion"
+    return f"{text}: took the alias away, there is no champion"
 
 
 def _move(

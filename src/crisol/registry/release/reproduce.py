@@ -122,7 +122,7 @@ def _final_metrics(store: Store, run_id: str) -> dict[str, float]:
 def _conditions(store: Store, version: Version, new: str, then: Mapping[str, str]) -> list[str]:
     now = store.client().get_run(new).data.tags
     said = []
-    for tag, words in (
+    for tag, label in (
         ("crisol.git_commit", "git commit"),
         ("crisol.lock_digest", "lock file"),
         ("crisol.python", "Python"),
@@ -130,7 +130,7 @@ def _conditions(store: Store, version: Version, new: str, then: Mapping[str, str
         ("crisol.host", "machine"),
     ):
         if then.get(tag) != now.get(tag):
-            said.append(f"{words}: {then.get(tag)} then, {now.get(tag)} now")
+            said.append(f"{label}: {then.get(tag)} then, {now.get(tag)} now")
     if "true" in (then["crisol.git_dirty"], now["crisol.git_dirty"]):
         said.append(
             "uncommitted changes: "

@@ -117,18 +117,18 @@ def deletions(
     count: int = 3,
     seed: int = 0,
 ) -> list[Deletion]:
-    """Delete the words that speak most for each product's category, and as many others at random.
+    """Delete the words with the largest weight for each product's category, and others at random.
 
     Args:
         records: products.
         leaves: the category that is explained, of each.
         forecast: the model; asked once, for everything.
-        words: what the linear member says of a record's words for a leaf.
+        words: the linear member's contributions of a record's words to a leaf.
         count: words that are deleted.
         seed: of the random deletions.
 
     Returns:
-        Of the products that have so many words that speak for the category, and as many others.
+        One deletion for each product with ``count`` such words and as many others.
     """
     rng = np.random.default_rng(seed)
     asked: list[ProductRecord] = []
@@ -136,8 +136,8 @@ def deletions(
     for record, leaf in zip(records, leaves, strict=True):
         present = sorted(set(_WORD.findall(_text(record).lower())))
         weights = dict(words(record, leaf))
-        speaking = [word for word in present if weights.get(word, 0.0) > 0]
-        named = sorted(speaking, key=lambda word: -weights[word])[:count]
+        positive = [word for word in present if weights.get(word, 0.0) > 0]
+        named = sorted(positive, key=lambda word: -weights[word])[:count]
         others = [word for word in present if word not in named]
         if len(named) < count or len(others) < count:
             continue

@@ -1,4 +1,4 @@
-"""How far a window lies from those the model was trained on."""
+"""The distance of a window from the windows that the model was trained on."""
 
 from dataclasses import dataclass
 
@@ -49,7 +49,7 @@ def fit_familiarity(
     tail: float = 1e-3,
     shrinkage: float = 0.05,
 ) -> Familiarity:
-    """Learn what training windows look like."""
+    """Fit the distances of windows to the training windows."""
     summaries = summarise(train_BTF)
     mean, scale = summaries.mean(0), summaries.std(0) + 1e-6
     scaled = np.clip((summaries - mean) / scale, -CLIP, CLIP)

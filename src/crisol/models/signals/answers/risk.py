@@ -1,4 +1,4 @@
-"""How careful to be with one prediction: four plain rules, each with its points.
+"""The risk of one prediction: four plain rules, each with its points.
 
 The points and levels are fixed numbers, not fitted ones, so that a person can check an answer by
 hand. ``critical`` needs bars unlike those the model was trained on.
@@ -28,7 +28,7 @@ def assess(
     unfamiliarity: float,
     unfamiliarity_limit: float,
 ) -> Risk:
-    """Add up what speaks against a prediction.
+    """Add up the points of the rules that apply to a prediction.
 
     Args:
         signal: the predicted class, named in the recommendation.
