@@ -1,4 +1,4 @@
-"""The evidence for a predictor, and both together as they ask to be registered."""
+"""A predictor with its evidence, ready to be registered."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal

@@ -9,7 +9,7 @@ from crisol.models import products as family
 from crisol.models.products import evaluation
 from crisol.models.products.data.prepare import records_from_tables
 from crisol.models.products.data.taxonomy import Taxonomy
-from crisol.models.products.folds import FoldTraining, StudyTraining
+from crisol.models.products.fold_training import FoldTraining, StudyTraining
 from crisol.models.products.member import Forecast, Targets
 from crisol.models.products.report import ablations
 from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE

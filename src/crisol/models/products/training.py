@@ -21,7 +21,7 @@ from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.products.answers.golden import golden_requests
 from crisol.models.products.data.prepare import EVERYTHING
-from crisol.models.products.folds import StudyTraining
+from crisol.models.products.fold_training import StudyTraining
 from crisol.models.products.params import (
     DataParams,
     ModelParams,

@@ -1,4 +1,4 @@
-"""The trained thing: catalogue, known users, what they had, and the hybrid that ranks.
+"""The predictor: the catalogue, the known users with their items, and the hybrid that ranks.
 
 Stored as JSON and safetensors, answered by NumPy and SciPy: neither torch nor pandas is imported.
 """

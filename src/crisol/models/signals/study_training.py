@@ -1,7 +1,7 @@
 """Trains the folds of one study: folds times seeds, each network resumable by itself."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.optimize import minimize_scalar
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, smooth_l1_loss
 
 from crisol.core.training.checkpoints import fingerprint
-from crisol.core.training.loop import Loss, TensorBatches, train
+from crisol.core.training.loop import TensorBatches, train
 from crisol.core.training.seeding import seed_everything
 from crisol.models.signals.answers.familiarity import fit_familiarity
 from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
@@ -26,8 +24,9 @@ from crisol.models.signals.methods.calibration import (
     weighted_log_loss,
 )
 from crisol.models.signals.network_params import NetworkParams
+from crisol.models.signals.networks.losses import signal_loss
 from crisol.models.signals.networks.network import CLASSES, Ensemble, SignalNetwork, freeze
-from crisol.models.signals.params import FitParams, StudyParams, TrainParams
+from crisol.models.signals.params import StudyParams, TrainParams
 from crisol.models.signals.predictor import Record, SignalsPredictor
 from crisol.models.signals.transfer import check_same_shape, knows
 
@@ -154,7 +153,7 @@ class StudyTraining:
             network.start_at(counts / counts.sum())
         result = train(
             network,
-            loss=_loss(params),
+            loss=signal_loss(params),
             train_data=data.batches(fold.train, params.batch_size, shuffle=True, seed=seed),
             valid_data=data.batches(fold.valid, 4 * params.batch_size, shuffle=False, seed=seed),
             params=params,
@@ -249,15 +248,3 @@ class StudyTraining:
         with torch.inference_mode():
             parts = [ensemble(part) for part in x.split(2048)]
         return np.asarray(torch.cat(parts).double())
-
-
-def _loss(params: FitParams) -> Loss:
-    """Cross-entropy of the signal plus the weighted Huber loss of the move."""
-
-    def loss(network: nn.Module, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        logits, moves = network(batch["windows"])
-        signal = cross_entropy(logits, batch["labels"])
-        move = smooth_l1_loss(moves, batch["moves"])
-        return {"loss": signal + params.move_weight * move, "signal_loss": signal}
-
-    return loss

@@ -1,4 +1,4 @@
-"""The service of ``products``: what a product is, how good its entry, what it costs, its like."""
+"""The service of ``products``: category, quality, price and similar products."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Endpoints whose answers are of every kind: any status and header, streams, nothing at all.
+"""Endpoints that set any status and header, stream their answer, or send none.
 
 Those of a family's service (:mod:`crisol.serving.service.answering`) have a thread each and answer
 with their contract. These share the application's threads, for work that waits for a database or a

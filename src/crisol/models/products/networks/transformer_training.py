@@ -23,7 +23,7 @@ from crisol.models.products.networks.augmentation import (
     swap_words,
 )
 from crisol.models.products.networks.encoding import Inputs, ProductEncoder, inputs_of, pictures_of
-from crisol.models.products.networks.heads import contrast, task_losses
+from crisol.models.products.networks.head_losses import contrast, task_losses
 from crisol.models.products.networks.patches import scaled_pixels
 from crisol.models.products.networks.presets import sizes
 from crisol.models.products.networks.pretrained import (

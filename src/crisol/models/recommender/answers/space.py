@@ -1,4 +1,4 @@
-"""Item vectors for two questions.
+"""Item vectors for similarity and for variety.
 
 Which items are like this one? Those had by the same people: collaborative vectors, with a little
 content, so that items nobody had yet have neighbours too. How varied is a list? As its categories,

@@ -1,4 +1,4 @@
-"""Measured lists in figures: accuracy with intervals, variety, novelty, coverage.
+"""Measured lists as numbers: accuracy with intervals, variety, novelty, coverage.
 
 Legend: M measured users, I items, K length of a list, D dimensions.
 """

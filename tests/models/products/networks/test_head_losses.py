@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from crisol.core.training.losses import info_nce
-from crisol.models.products.networks.heads import contrast, main_logs, task_losses
+from crisol.models.products.networks.head_losses import contrast, main_logs, task_losses
 
 MAINS = torch.tensor([0, 1, 0, 1, 1])
 NAN = float("nan")
