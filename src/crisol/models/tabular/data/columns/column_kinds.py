@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.column_types import is_text, statistics, typed_column
+from crisol.models.tabular.data.columns.column_types import is_text, statistics, typed_column
 from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
 from crisol.models.tabular.data.text_cells import (
     date_format,

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.delimited_format import (
+from crisol.models.tabular.data.formats.delimited_format import (
     BLANKS,
     find_separator,
     first_lines,

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.inference import infer, typed
+from crisol.models.tabular.data.columns.inference import infer, typed
 from crisol.models.tabular.data.source_table import PART, ROW, SourceFormat, SourceTable
 from crisol.models.tabular.data.tables import schema_of, schema_table
 from crisol.models.tabular.params import DataParams
