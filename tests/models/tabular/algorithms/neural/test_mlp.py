@@ -10,7 +10,7 @@ from tests.models.tabular.algorithms.toys import accuracy, context, features, ta
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
-from crisol.models.tabular.algorithms.network import has_matrix_unit, loop_params
+from crisol.models.tabular.algorithms.neural.network import has_matrix_unit, loop_params
 from crisol.models.tabular.features.encoded_rows import UNSEEN, Part
 from crisol.models.tabular.settings import MLPSettings, TabMSettings
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from crisol.models.tabular.algorithms.text_network import TextNetwork
+from crisol.models.tabular.algorithms.neural.text_network import TextNetwork
 from crisol.models.tabular.networks.text_inputs import TextInputs
 from crisol.models.tabular.networks.text_networks import TextEncoder
 from crisol.models.tabular.settings import NetworkSettings, TextTransformerSettings

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from crisol.models.tabular.algorithms.table_network import TableNetwork
+from crisol.models.tabular.algorithms.neural.table_network import TableNetwork
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.networks.column_embedding import ColumnEmbedding
 from crisol.models.tabular.networks.perceptrons import Perceptrons

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from crisol.models.tabular.algorithms.mlp import MLP, perceptrons
+from crisol.models.tabular.algorithms.neural.mlp import MLP, perceptrons
 from crisol.models.tabular.networks.table_inputs import TableInputs
 from crisol.models.tabular.settings import NetworkSettings, TabMSettings
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
-from crisol.models.tabular.algorithms.boosting import BoostingInputs, boost
 from crisol.models.tabular.algorithms.probabilities import both_sides
+from crisol.models.tabular.algorithms.trees.boosting import BoostingInputs, boost
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task

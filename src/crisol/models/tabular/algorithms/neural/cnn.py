@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 from torch import nn
 
-from crisol.models.tabular.algorithms.network import Network
+from crisol.models.tabular.algorithms.neural.network import Network
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.networks.residual import PictureInputs, ResidualNetwork
 from crisol.models.tabular.schema import Task

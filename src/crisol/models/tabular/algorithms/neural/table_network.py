@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.algorithms.network import Network
+from crisol.models.tabular.algorithms.neural.network import Network
 from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.networks.table_inputs import TableInputs
 from crisol.models.tabular.schema import Task
