@@ -1,4 +1,4 @@
-"""A process that fits: ``python -m crisol.models.tabular.auto.worker ROWS RESULTS``.
+"""A process that fits: ``python -m crisol.models.tabular.auto.workers.worker ROWS RESULTS``.
 
 It reads orders as JSON lines from standard input. On standard output it writes one line when a fit
 begins, after its libraries are loaded, and one with the outcome. Output of libraries goes to
@@ -17,7 +17,7 @@ from typing import Any
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
-from crisol.models.tabular.auto.fitting import FitOrder, Fitter
+from crisol.models.tabular.auto.workers.fitting import FitOrder, Fitter
 
 logger = logging.getLogger(__name__)
 

@@ -12,15 +12,15 @@ from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.greedy_selection import (
+from crisol.models.tabular.auto.search.search_trial import SearchTrial
+from crisol.models.tabular.auto.selection.greedy_selection import (
     NESTED_FOLDS,
     nested_loss,
     nested_parts,
     select,
     weighting,
 )
-from crisol.models.tabular.auto.search_trial import SearchTrial
-from crisol.models.tabular.auto.stacking import better_stack
+from crisol.models.tabular.auto.selection.stacking import better_stack
 from crisol.models.tabular.ensemble import Ensemble, Member
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.folds import Folds

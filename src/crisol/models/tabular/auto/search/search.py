@@ -16,12 +16,12 @@ from crisol.core import progress
 from crisol.core.errors import MendableError
 from crisol.models.tabular.auto import metrics
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.first_answer import ROWS as FIRST_ROWS
-from crisol.models.tabular.auto.fitting import RESULT, FitOrder, FitResult
-from crisol.models.tabular.auto.portfolio import Entry, pace
-from crisol.models.tabular.auto.search_trial import SearchTrial, falls_behind
-from crisol.models.tabular.auto.study import Study
-from crisol.models.tabular.auto.worker_pool import FitReply, WorkerPool
+from crisol.models.tabular.auto.search.first_answer import ROWS as FIRST_ROWS
+from crisol.models.tabular.auto.search.portfolio import Entry, pace
+from crisol.models.tabular.auto.search.search_trial import SearchTrial, falls_behind
+from crisol.models.tabular.auto.search.study import Study
+from crisol.models.tabular.auto.workers.fitting import RESULT, FitOrder, FitResult
+from crisol.models.tabular.auto.workers.worker_pool import FitReply, WorkerPool
 from crisol.models.tabular.params import AutoParams
 
 logger = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from crisol.models.tabular.auto.fitting import FitOrder
-from crisol.models.tabular.auto.worker import BEGINS, main
+from crisol.models.tabular.auto.workers.fitting import FitOrder
+from crisol.models.tabular.auto.workers.worker import BEGINS, main
 
 PATIENCE, GRACE_S = 1.5, 1.0
 """A fit that takes so many times its time and so many seconds more is killed; at the search's end

@@ -2,10 +2,15 @@
 
 import numpy as np
 
-from crisol.models.tabular.auto.ensemble_selection import CANDIDATES, _candidates
-from crisol.models.tabular.auto.greedy_selection import nested_loss, nested_parts, select, weighting
-from crisol.models.tabular.auto.search_trial import SearchTrial
-from crisol.models.tabular.auto.stacking import better_stack, fit_stack
+from crisol.models.tabular.auto.search.search_trial import SearchTrial
+from crisol.models.tabular.auto.selection.ensemble_selection import CANDIDATES, _candidates
+from crisol.models.tabular.auto.selection.greedy_selection import (
+    nested_loss,
+    nested_parts,
+    select,
+    weighting,
+)
+from crisol.models.tabular.auto.selection.stacking import better_stack, fit_stack
 from crisol.models.tabular.ensemble import weighted_mean
 from crisol.models.tabular.features.folds import divide
 

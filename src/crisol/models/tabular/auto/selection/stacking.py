@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 from crisol.core.arrays import Floats
 from crisol.models.tabular.algorithms.probabilities import log_probabilities, softmax
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.auto.greedy_selection import nested_loss, select, weighting
+from crisol.models.tabular.auto.selection.greedy_selection import nested_loss, select, weighting
 from crisol.models.tabular.ensemble import SecondLevel
 
 PULL = 10.0

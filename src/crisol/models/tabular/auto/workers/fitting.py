@@ -28,7 +28,7 @@ from crisol.core.files import remove_scratch, replacing_file, replacing_folder
 from crisol.models.tabular.algorithm import Algorithm, FitContext, algorithm
 from crisol.models.tabular.algorithms.paired import Paired, read_model
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.auto.shared_part import read_part, write_part
+from crisol.models.tabular.auto.workers.shared_part import read_part, write_part
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.features.folds import Folds
 from crisol.models.tabular.features.pairs import Pairs
@@ -276,7 +276,7 @@ def _with(pairs: Pairs, part: Part) -> Part:
 def judge(spec: FitSpec, part: Part, answers: Floats) -> float:
     """The loss of answers to rows."""
     if spec.metric == "silhouette":
-        from crisol.models.tabular.auto.clusters import silhouette
+        from crisol.models.tabular.auto.workers.clusters import silhouette
 
         return -silhouette(part.features, answers)
     assert part.target is not None  # every other task has one

@@ -15,7 +15,7 @@ from typing import Any
 import optuna
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.auto.spaces import SEARCHED, SPACES
+from crisol.models.tabular.auto.search.spaces import SEARCHED, SPACES
 from crisol.models.tabular.schema import Task
 
 ALGORITHM = "algorithm"

@@ -7,9 +7,9 @@ load those of other algorithms.
 import logging
 
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.fitting import FitOrder, FitResult, Fitter
-from crisol.models.tabular.auto.search_trial import SearchTrial
-from crisol.models.tabular.auto.worker import run_order
+from crisol.models.tabular.auto.search.search_trial import SearchTrial
+from crisol.models.tabular.auto.workers.fitting import FitOrder, FitResult, Fitter
+from crisol.models.tabular.auto.workers.worker import run_order
 from crisol.models.tabular.features.encoded_rows import Features
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.auto.fitting import FitResult, trial_key
+from crisol.models.tabular.auto.workers.fitting import FitResult, trial_key
 from crisol.models.tabular.features.folds import Folds
 
 NOISE = 0.5
