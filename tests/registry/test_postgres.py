@@ -103,7 +103,7 @@ def test_versions_are_registered_promoted_and_rolled_back(project: Project) -> N
 def test_a_search_is_shared_by_its_workers(server: Any, tmp_path: Path) -> None:
     """What one process found, another one knows. MLflow's database is not for studies: both keep
     the version of their tables under one name."""
-    from crisol.models.tabular.auto.study import Study
+    from crisol.models.tabular.auto.search.study import Study
 
     server.psql("CREATE DATABASE studies")
     uri = str(server.get_uri(database="studies"))

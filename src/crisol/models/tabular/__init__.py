@@ -18,7 +18,7 @@ __getattr__, __dir__ = lazy(
         "Response": "contract:PredictionResponse",
         "example_request": "contract",
         "read": "data.source_table",
-        "infer": "data.inference",
+        "infer": "data.columns.inference",
         "profile": "data.profiling",
         "profile_dataset": "data.uploaded",
         "clean": "data.prepare",

@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 WHERE = {
     "linear": "linear.Linear",
-    "random_forest": "forest.RandomForest",
-    "xgboost": "xgboost_trees.XGBoost",
-    "lightgbm": "lightgbm_trees.LightGBM",
-    "mlp": "mlp.MLP",
-    "tabm": "tabm.TabM",
-    "ft_transformer": "ft_transformer.FTTransformer",
-    "text_transformer": "text_transformer.TextTransformer",
-    "lstm": "lstm.LSTM",
-    "cnn": "cnn.CNN",
-    "kmeans": "kmeans.KMeans",
-    "hdbscan": "hdbscan.HDBSCAN",
+    "random_forest": "trees.forest.RandomForest",
+    "xgboost": "trees.xgboost_trees.XGBoost",
+    "lightgbm": "trees.lightgbm_trees.LightGBM",
+    "mlp": "neural.mlp.MLP",
+    "tabm": "neural.tabm.TabM",
+    "ft_transformer": "neural.ft_transformer.FTTransformer",
+    "text_transformer": "neural.text_transformer.TextTransformer",
+    "lstm": "neural.lstm.LSTM",
+    "cnn": "neural.cnn.CNN",
+    "kmeans": "clustering.kmeans.KMeans",
+    "hdbscan": "clustering.hdbscan.HDBSCAN",
 }
-"""The module and class of each algorithm in :mod:`crisol.models.tabular.algorithms`."""
+"""The module and class of each algorithm, below :mod:`crisol.models.tabular.algorithms`."""
 
 
 class OutOfTime(Exception):  # noqa: N818 - no error: the budget is spent
@@ -152,7 +152,7 @@ def algorithm(name: str) -> type[Algorithm]:
     """
     if name not in WHERE:
         raise MendableError(f"no algorithm {name!r}; there are: auto, {', '.join(WHERE)}")
-    module, _, attribute = WHERE[name].partition(".")
+    module, _, attribute = WHERE[name].rpartition(".")
     found = import_module(f"{__package__}.algorithms.{module}")
     loaded: type[Algorithm] = getattr(found, attribute)
     return loaded

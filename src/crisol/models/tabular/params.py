@@ -46,7 +46,7 @@ class SplitParams(Params):
 
 
 class DatasetOptions(profile.DatasetOptions):
-    """How a dataset's files are read and what its columns are; a job takes them as its ``data``.
+    """The reading options and the columns of a dataset; a job takes them as its ``data``.
 
     Whatever is not given is inferred, and shown with its reason in the schema.
     """
@@ -73,13 +73,13 @@ class DatasetOptions(profile.DatasetOptions):
 
 
 class DataParams(DatasetOptions):
-    """Where the rows come from and what they are."""
+    """The data of a run: the file, its reading options and columns, the split and the gate."""
 
     file: Annotated[str | None, OperatorOnly(NAMES_A_FILE)] = None
     """A table file, a zip or folder of pictures in class folders, or a folder with ``train.*`` and
     ``test.*``; unset: the sample. Read by the catalog."""
     dataset: str = "sample"
-    """What reports call the data."""
+    """The name of the data in reports."""
     split: SplitParams = SplitParams()
     gate: GateRule | None = None
     """Unset: accuracy, R² (which orders models as RMSE does) or silhouette, by the task."""

@@ -28,7 +28,7 @@ from crisol.models.tabular.auto.automl import (
     search,
     training_folder,
 )
-from crisol.models.tabular.auto.portfolio import BY_TASK
+from crisol.models.tabular.auto.search.portfolio import BY_TASK
 from crisol.models.tabular.data.source_table import ROW
 from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.features.encoder import Encoder

@@ -197,7 +197,7 @@ def test_the_walk_is_scikit_learns_answer(task, extra):
 
 
 def test_how_often_the_clock_is_looked_at_changes_no_tree(monkeypatch):
-    from crisol.models.tabular.algorithms import forest
+    from crisol.models.tabular.algorithms.trees import forest
 
     asked = features(30, 8)
     usual = fitted("random_forest", "regression", 200).model.predict(asked)

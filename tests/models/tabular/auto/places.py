@@ -13,7 +13,7 @@ import pytest
 from tests.models.tabular.algorithms.tables import part
 
 from crisol.models.tabular.auto.automl import Problem, SearchResult, search
-from crisol.models.tabular.auto.portfolio import Entry
+from crisol.models.tabular.auto.search.portfolio import Entry
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import AutoParams, TrainParams
 

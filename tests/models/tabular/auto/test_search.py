@@ -25,7 +25,7 @@ from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.linear import Linear
 from crisol.models.tabular.auto.automl import clear, training_folder
-from crisol.models.tabular.auto.fitting import RESULT
+from crisol.models.tabular.auto.workers.fitting import RESULT
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import TrainParams
 from crisol.models.tabular.report.supervised import short_search
@@ -254,5 +254,7 @@ def workers_of(folder: Path) -> str:
     """Processes that still fit in a folder."""
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
     return "\n".join(
-        line for line in listed.stdout.splitlines() if "auto.worker" in line and str(folder) in line
+        line
+        for line in listed.stdout.splitlines()
+        if "auto.workers.worker" in line and str(folder) in line
     )

@@ -13,7 +13,7 @@ from PIL import Image
 from crisol.core.errors import MendableError
 from crisol.models import tabular
 from crisol.models.tabular.data import sample, sources
-from crisol.models.tabular.data.inference import infer
+from crisol.models.tabular.data.columns.inference import infer
 from crisol.models.tabular.data.leakage import leaks
 from crisol.models.tabular.data.parts import split
 from crisol.models.tabular.data.prepare import clean

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data import archives
+from crisol.models.tabular.data.formats import archives
 from crisol.models.tabular.data.source_table import LABEL, PART, PICTURE, ROW, read
 from crisol.models.tabular.params import ReadParams
 

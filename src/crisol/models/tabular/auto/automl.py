@@ -17,16 +17,19 @@ import pandas as pd
 
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.budget import Budget
-from crisol.models.tabular.auto.ensemble_selection import EnsembleSelector, SelectedEnsemble
-from crisol.models.tabular.auto.first_answer import LINEAR, first_answer
-from crisol.models.tabular.auto.fitting import RESULT, FitOrder, FitSpec, Fitter
 from crisol.models.tabular.auto.leaderboard import leaderboard
 from crisol.models.tabular.auto.metrics import Metric, metric_of
-from crisol.models.tabular.auto.portfolio import NETWORKS, Entry, portfolio
-from crisol.models.tabular.auto.search import Plan, Search
-from crisol.models.tabular.auto.search_trial import SearchTrial
-from crisol.models.tabular.auto.shared_part import digest
-from crisol.models.tabular.auto.study import Study
+from crisol.models.tabular.auto.search.first_answer import LINEAR, first_answer
+from crisol.models.tabular.auto.search.portfolio import NETWORKS, Entry, portfolio
+from crisol.models.tabular.auto.search.search import Plan, Search
+from crisol.models.tabular.auto.search.search_trial import SearchTrial
+from crisol.models.tabular.auto.search.study import Study
+from crisol.models.tabular.auto.selection.ensemble_selection import (
+    EnsembleSelector,
+    SelectedEnsemble,
+)
+from crisol.models.tabular.auto.workers.fitting import RESULT, FitOrder, FitSpec, Fitter
+from crisol.models.tabular.auto.workers.shared_part import digest
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.features.folds import Folds
 from crisol.models.tabular.params import AutoParams, ModelParams, TrainParams

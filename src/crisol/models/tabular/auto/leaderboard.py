@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.tabular.auto import metrics
-from crisol.models.tabular.auto.ensemble_selection import SelectedEnsemble
-from crisol.models.tabular.auto.search_trial import SearchTrial
+from crisol.models.tabular.auto.search.search_trial import SearchTrial
+from crisol.models.tabular.auto.selection.ensemble_selection import SelectedEnsemble
 
 COLUMNS = {
     "rank": "int64",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from crisol.models.tabular.data.inference import typed
+from crisol.models.tabular.data.columns.inference import typed
 from crisol.models.tabular.data.source_table import ROW, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema

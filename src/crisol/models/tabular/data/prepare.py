@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from crisol.core.data import pictures
 from crisol.core.errors import FieldError, MendableError
-from crisol.models.tabular.data import inference, leakage
+from crisol.models.tabular.data import leakage
+from crisol.models.tabular.data.columns import inference
 from crisol.models.tabular.data.source_table import PART, ROW, SourceTable, read
 from crisol.models.tabular.data.tables import schema_table
 from crisol.models.tabular.params import DataParams

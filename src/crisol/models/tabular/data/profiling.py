@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.data.inference import typed
+from crisol.models.tabular.data.columns.inference import typed
 from crisol.models.tabular.data.source_table import PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
@@ -33,7 +33,7 @@ def profile(
 
     Args:
         table: as it was read.
-        schema: what :func:`crisol.models.tabular.data.inference.infer` made of it.
+        schema: what :func:`crisol.models.tabular.data.columns.inference.infer` made of it.
         data: the parameters it was made with.
 
     Returns:

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.archives import Files, FolderFiles, files
-from crisol.models.tabular.data.json_tables import read_json, read_json_lines
+from crisol.models.tabular.data.formats.archives import Files, FolderFiles, files
+from crisol.models.tabular.data.formats.json_tables import read_json, read_json_lines
 from crisol.models.tabular.data.text_cells import as_text
 from crisol.models.tabular.params import Format, ReadParams
 
@@ -218,7 +218,7 @@ def _read_table(path: Path, params: ReadParams, shown: str) -> SourceTable:
     """One table file."""
     form = params.format if params.format != "auto" else _format(path, shown)
     if form == "csv":
-        from crisol.models.tabular.data.delimited import read_delimited
+        from crisol.models.tabular.data.formats.delimited import read_delimited
 
         cut = read_delimited(path, params, shown)
         found = SourceFormat("csv", cut.encoding, cut.separator, cut.header, notes=cut.notes)
@@ -313,7 +313,7 @@ def _parquet(path: Path, shown: str) -> "pa.Table":
 
 
 def _renamed(frame: "pd.DataFrame", params: ReadParams, shown: str) -> "pd.DataFrame":
-    from crisol.models.tabular.data.delimited import check_names
+    from crisol.models.tabular.data.formats.delimited import check_names
 
     names = [str(name) for name in frame.columns]
     if params.names:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from crisol.core.data.profile import DatasetProfile, check_width
 from crisol.models.tabular.data import leakage
-from crisol.models.tabular.data.inference import infer
+from crisol.models.tabular.data.columns.inference import infer
 from crisol.models.tabular.data.profiling import profile
 from crisol.models.tabular.data.source_table import read
 from crisol.models.tabular.params import DataParams, DatasetOptions

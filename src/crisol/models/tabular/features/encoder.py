@@ -83,7 +83,7 @@ class Encoder:
                 (:class:`crisol.models.tabular.params.ReadParams`); one that stands in a cell all
                 the same, as it may in Parquet, is a word.
         """
-        from crisol.models.tabular.data.column_types import statistics
+        from crisol.models.tabular.data.columns.column_types import statistics
 
         columns, words, parts, none = [], {}, {}, set(missing)
         fewest = MIN_COUNT if len(rows) >= FEW_ROWS else 1

@@ -1,0 +1,1 @@
+"""Clustering algorithms, fitted by scikit-learn and answered with NumPy."""

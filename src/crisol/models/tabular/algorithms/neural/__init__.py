@@ -1,0 +1,1 @@
+"""Neural networks as algorithms, each trained by the shared loop."""

@@ -1,0 +1,1 @@
+"""Tree ensembles: random forests and gradient boosting."""

@@ -1,0 +1,1 @@
+"""The search: its trials, the portfolio, the study and the first answer."""

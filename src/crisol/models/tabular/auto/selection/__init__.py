@@ -1,0 +1,1 @@
+"""The ensemble of the best trials: greedy weights and the second level."""

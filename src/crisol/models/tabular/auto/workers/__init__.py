@@ -1,0 +1,1 @@
+"""The fits of trials and the worker processes that run them."""

@@ -1,0 +1,1 @@
+"""The columns of a raw table: their kinds, their types and the inferred schema."""

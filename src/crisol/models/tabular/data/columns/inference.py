@@ -1,0 +1,335 @@
+"""The inferred schema of a raw table, with reasons; parameters can overrule it.
+
+Kinds are inferred from all rows (a kind is no statistic that could leak);
+:meth:`crisol.models.tabular.features.encoder.Encoder.fit` takes ranges and words again, from the
+training rows alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from crisol.core.errors import MendableError
+from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
+from crisol.models.tabular.data.columns.column_types import class_words, typed_column
+from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
+from crisol.models.tabular.data.text_cells import to_numbers
+from crisol.models.tabular.params import DataParams
+from crisol.models.tabular.schema import Column, Role, Schema, Task
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TARGET_NAMES = ("target", "label", "class", "y")
+MAX_CLASSES = 1000
+WHOLE_CLASSES = 20
+"""Whole numbers of at most so many values are taken for classes."""
+LARGEST_TARGET = 1e150
+"""Errors are squared and added up, and floats end at 1.8e308."""
+
+
+@dataclass(frozen=True)
+class _RoleChoice:
+    """A column's role and the reason for it."""
+
+    role: Role
+    reason: str = ""
+    told: bool = False
+
+
+def infer(table: SourceTable, data: DataParams) -> Schema:
+    """The schema of a raw table.
+
+    Args:
+        table: as it was read.
+        data: the parameters, which overrule what is inferred.
+
+    Returns:
+        Columns in file order, each with the reason for its kind and role; what should be looked at
+        is among the warnings.
+
+    Raises:
+        MendableError: a column that was named is not there, or cannot be what it was named.
+    """
+    names = table.columns
+    _check_named(names, data, table.where)
+    facts = {name: facts_of(table.frame[name], name, data, table) for name in names}
+    target, why = _target(names, facts, data)
+    roles = _roles(names, facts, target, why, data)
+    warnings = [w for name in names for w in facts[name].warnings]
+    warnings += _role_warnings(names, facts, roles)
+    task, said = _task(facts, roles, target, data)
+    if target is not None:
+        facts[target] = _target_facts(facts[target], task, table, data)
+        warnings += _target_warnings(facts[target], task, table)
+    columns = [_column(name, facts[name], roles[name]) for name in names]
+    if target is not None and said:
+        columns = [
+            c.model_copy(update={"reason": f"{c.reason}; {said}"}) if c.name == target else c
+            for c in columns
+        ]
+    if not any(c.role == "feature" for c in columns):
+        raise MendableError(
+            f"{table.where}: no column is left to learn from (ids, constants, the target and "
+            "ignored ones are none); name them in data.features"
+        )
+    return Schema(
+        task=task, columns=tuple(columns), rows=len(table.frame), warnings=tuple(warnings)
+    )
+
+
+def _check_named(names: Sequence[str], data: DataParams, where: str) -> None:
+    """Refuse parameters that name a column that is not there, or give it two roles."""
+    named: list[tuple[str, str | None]] = [
+        ("target", data.target),
+        ("time", data.time),
+        ("group", data.group),
+        *(("features", n) for n in data.features),
+        *(("ids", n) for n in data.ids),
+        *(("ignore", n) for n in data.ignore),
+        *(("columns", n) for n in data.columns),
+    ]
+    for key, name in named:
+        if name is not None and name not in names:
+            near = get_close_matches(name, names, 1, 0.6)
+            shown = ", ".join(names[:12]) + ("…" if len(names) > 12 else "")
+            hint = f"did you mean {near[0]!r}?" if near else f"there are: {shown}"
+            raise MendableError(f"data.{key}: {where} has no column {name!r}; {hint}")
+    roles: dict[str, str] = {}
+    for key, name in named:
+        if name is None or key == "columns":
+            continue
+        if key in ("time", "group", "features"):  # these may be looked at, too
+            continue
+        if name in roles and roles[name] != key:
+            raise MendableError(f"data.{key}: column {name!r} is data.{roles[name]} already")
+        roles[name] = key
+
+
+def _target(
+    names: Sequence[str], facts: dict[str, ColumnFacts], data: DataParams
+) -> tuple[str | None, str]:
+    """The column to be predicted, and why."""
+    if data.task == "clustering":
+        if data.target is not None:
+            raise MendableError("data.target: clustering predicts no column; leave it out")
+        return None, ""
+    if data.target is not None:
+        return data.target, "named"
+    told = [name for name, column in data.columns.items() if column.role == "target"]
+    if len(told) > 1:
+        raise MendableError(f"data.columns: {told[0]!r} and {told[1]!r} are both the target")
+    if told:
+        return told[0], "named"
+    lower = {name.lower(): name for name in reversed(names)}
+    for word in TARGET_NAMES:
+        if word in lower:
+            return lower[word], f"called {lower[word]!r}"
+    taken = {*data.ids, *data.ignore, *data.features, data.time, data.group}
+    taken |= {n for n, c in data.columns.items() if c.role is not None}
+    left = [n for n in names if n not in taken and facts[n].distinct > 1 and not facts[n].id_reason]
+    if not left:
+        raise MendableError("data.target: no column can be the target; name it, or give a task")
+    return left[-1], "the last column (data.target names another)"
+
+
+def _roles(
+    names: Sequence[str],
+    facts: dict[str, ColumnFacts],
+    target: str | None,
+    why: str,
+    data: DataParams,
+) -> dict[str, _RoleChoice]:
+    """The role of each column."""
+    chosen: dict[str, _RoleChoice] = {}
+    for name in names:
+        over = data.columns.get(name)
+        if over is not None and over.role is not None:
+            chosen[name] = _RoleChoice(over.role, "overruled", told=True)
+        elif name == target:
+            chosen[name] = _RoleChoice("target", why, told=True)
+        elif name in data.ids:
+            chosen[name] = _RoleChoice("id", "named", told=True)
+        elif name in data.ignore:
+            chosen[name] = _RoleChoice("ignore", "named", told=True)
+        elif name == data.time:
+            chosen[name] = _RoleChoice("time", "named", told=True)
+        elif name == data.group:
+            chosen[name] = _RoleChoice("group", "named", told=True)
+        elif data.features:
+            said = name in data.features
+            chosen[name] = _RoleChoice("feature" if said else "ignore", "named" if said else
+                                   "not among data.features", told=True)  # fmt: skip
+        elif facts[name].distinct == 0:
+            chosen[name] = _RoleChoice("ignore", "no row has a value")
+        elif facts[name].distinct == 1 and facts[name].missing == 0:
+            chosen[name] = _RoleChoice("ignore", "every row has the same value")
+        elif facts[name].id_reason:
+            chosen[name] = _RoleChoice("id", facts[name].id_reason)
+        else:
+            chosen[name] = _RoleChoice("feature")
+    seen = [n for n in names if facts[n].kind == "image" and chosen[n].role == "feature"]
+    for name in seen[1:]:
+        chosen[name] = _RoleChoice("ignore", f"pictures of one column are looked at, {seen[0]!r}")
+    for role in ("target", "time", "group"):
+        several = [name for name, c in chosen.items() if c.role == role]
+        if len(several) > 1:
+            raise MendableError(f"data: {several[0]!r} and {several[1]!r} are both the {role}")
+    return chosen
+
+
+def _role_warnings(
+    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, _RoleChoice]
+) -> list[str]:
+    """Warnings about the roles."""
+    said = []
+    for name in names:
+        choice, fact = roles[name], facts[name]
+        if choice.role == "ignore" and not choice.told:
+            said.append(f"{name}: {choice.reason}; left out")
+        elif choice.role == "id" and not choice.told:
+            said.append(
+                f"{name}: taken for an id ({choice.reason}) and not learned from; "
+                f"data.columns.{name}.role=feature overrules it"
+            )
+        elif choice.role == "feature" and fact.repeated_id:
+            said.append(
+                f"{name}: names things that have several rows ({fact.distinct:,}); "
+                f"data.group={name} keeps the rows of each on one side of the split"
+            )
+    dates = [n for n in names if facts[n].kind == "date" and roles[n].role == "feature"]
+    if dates and not any(c.role == "time" for c in roles.values()):
+        said.append(
+            f"{dates[0]}: holds dates; data.time={dates[0]} tests on the latest rows, which is "
+            "what counts if the future is to be predicted"
+        )
+    return said
+
+
+def _task(
+    facts: dict[str, ColumnFacts],
+    roles: dict[str, _RoleChoice],
+    target: str | None,
+    data: DataParams,
+) -> tuple[Task, str]:
+    """The task and the reason for it."""
+    if target is None:
+        return "clustering", ""
+    kinds = {facts[n].kind for n, c in roles.items() if c.role == "feature"}
+    if data.task != "auto":
+        return data.task, ""
+    fact = facts[target]
+    if fact.kind == "number" and not (fact.integer and fact.distinct <= WHOLE_CLASSES):
+        return "regression", f"a number of {fact.distinct:,} values: regression"
+    if "image" in kinds:
+        return "image", "classes of pictures"
+    if kinds == {"text"}:
+        return "text", "classes of texts"
+    said = f"{fact.distinct:,} classes"
+    if fact.kind == "number":
+        said += " (whole numbers; data.task=regression overrules it)"
+    return "classification", said
+
+
+def _target_facts(
+    fact: ColumnFacts, task: Task, table: SourceTable, data: DataParams
+) -> ColumnFacts:
+    """The target's column as the task needs it: a number, or words."""
+    if fact.distinct == 0:
+        raise MendableError(f"data.target: column {fact.name!r} has no value in any row")
+    if task == "regression":
+        if fact.kind != "number":
+            cells = table.frame[fact.name].dropna().astype(str)
+            numbers = to_numbers(cells)[0].notna()
+            if numbers.mean() > 0.5:
+                raise MendableError(
+                    f"data.target: {1 - numbers.mean():.1%} of the cells of {fact.name!r} are no "
+                    f"numbers (such as {cells[~numbers].iloc[0]!r}); mend them, or leave their "
+                    f"rows out by data.columns.{fact.name}.kind=number"
+                )
+            raise MendableError(
+                f"data.task: the target {fact.name!r} holds no numbers (such as "
+                f"{', '.join(fact.examples[:3])}); choose classification, or another target"
+            )
+        if fact.distinct == 1:
+            raise MendableError(
+                f"data.target: every row of {fact.name!r} is {fact.examples[0]}; there is nothing "
+                "to learn"
+            )
+        most = max(abs(fact.low or 0.0), abs(fact.high or 0.0))
+        if most > LARGEST_TARGET:
+            raise MendableError(
+                f"data.target: {fact.name!r} holds numbers as large as {most:.3g}, whose errors "
+                f"cannot be added up; mend what is no measurement, or give it in another unit "
+                f"(at most {LARGEST_TARGET:g}) or as a logarithm"
+            )
+        return fact
+    words = class_words(table.frame[fact.name], data.label_strip)
+    found = sorted(words.dropna().unique())
+    if len(found) < 2:
+        raise MendableError(
+            f"data.target: every row of {fact.name!r} is {found[0]!r}; there is nothing to learn"
+        )
+    if len(found) > min(MAX_CLASSES, max(2, int(words.notna().sum()) // 2)):
+        raise MendableError(
+            f"data.target: {fact.name!r} has {len(found):,} different words in {len(words):,} "
+            "rows; they are no classes. Name another target, or data.task=regression for numbers"
+        )
+    return replace(
+        fact, kind="category", categories=tuple(found), examples=tuple(found[:5]),
+        distinct=len(found), low=None, high=None,
+        integer=False, true_word=None, date_format=None, unit=None,
+    )  # fmt: skip
+
+
+def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[str]:
+    """Rows without a target, and rare classes."""
+    said = []
+    cells = table.frame[fact.name]
+    if task == "regression":  # of which what is no number is no target, either
+        cells = typed_column(table, Column(name=fact.name, kind="number"))
+    empty = int(cells.isna().sum())
+    if empty:
+        said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
+    if task == "image" and fact.name == LABEL and table.frame[PART].notna().any():
+        parts = table.frame.groupby(PART)[LABEL].nunique()
+        if parts.nunique() > 1:
+            said.append("train and test do not have the same classes")
+    return said
+
+
+def _column(name: str, fact: ColumnFacts, choice: _RoleChoice) -> Column:
+    reason = "; ".join(r for r in (fact.reason, choice.reason) if r)
+    return Column(
+        name=name,
+        kind=fact.kind,
+        role=choice.role,
+        missing=fact.missing,
+        distinct=fact.distinct,
+        integer=fact.integer,
+        low=fact.low,
+        high=fact.high,
+        categories=fact.categories,
+        true_word=fact.true_word,
+        date_format=fact.date_format,
+        unit=fact.unit,
+        examples=fact.examples,
+        reason=reason,
+    )
+
+
+def typed(table: SourceTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
+    """The columns of a raw table in the types of its schema; ignored ones are left out."""
+    import pandas as pd
+
+    out: dict[str, Any] = {}
+    for column in schema.columns:
+        if column.role == "ignore":
+            continue
+        cells = table.frame[column.name]
+        if column.role == "target" and schema.task != "regression":
+            out[column.name] = class_words(cells, data.label_strip)
+        else:
+            out[column.name] = typed_column(table, column)
+    return pd.DataFrame(out, index=table.frame.index)
