@@ -64,7 +64,7 @@ class ChangesTo:
 
 
 Place = tuple[str | int, ...]
-"""Where a value lies in nested mappings and lists."""
+"""The keys and indices that lead to a value in nested mappings and lists."""
 
 
 def operator_only(section: type[BaseModel], values: Any) -> dict[Place, OperatorOnly]:

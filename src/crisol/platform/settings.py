@@ -50,7 +50,7 @@ class PlatformSettings(EnvironmentSettings):
     workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1)
     """Jobs that run at once; unset: half the cores."""
     executor: Literal["local", "ray"] = "local"
-    """Where jobs run: processes of this machine, or a Ray cluster."""
+    """The executor of jobs: processes of this machine, or a Ray cluster."""
     ray_address: str = "http://127.0.0.1:8265"
     """The Ray cluster's job server. Its machines must see the project and the state folder."""
     job_time_s: float | None = Field(default=None, gt=0)

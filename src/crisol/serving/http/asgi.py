@@ -45,7 +45,7 @@ class Request:
     """The value of each ``{name}`` of the route."""
     identity: Identity = NOBODY
     about: str = ""
-    """What the request is about, for the audit log; set by who knows: never what a client typed."""
+    """The object of the request, for the audit log; set by the service, never taken from the client."""
     bytes_in: int = 0
     rows: int = 0
     inference_ms: float = 0.0

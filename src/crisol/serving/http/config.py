@@ -13,7 +13,7 @@ from pydantic_settings import (
 )
 
 STATE_FOLDER = "crisol-state"
-"""Where a state is kept unless ``CRISOL_STATE_DIR`` says otherwise, in BentoML's home: a bundle's
+"""The default folder of a service's state in BentoML's home (``CRISOL_STATE_DIR``): a bundle's
 own folder is replaced by the next build."""
 MIN_KEY_CHARACTERS = 16
 MIN_SECRET_BYTES = 32
@@ -115,7 +115,7 @@ class Settings(EnvironmentSettings):
     max_queue: int = Field(default=1024, ge=1)
     """Rows that may wait; beyond it a request gets 503."""
     audit_file: Path | None = None
-    """Where the audit log is appended to; unset: standard output, among the other lines."""
+    """The file of the audit log; unset: standard output, among the other lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     results_ttl_s: float = Field(default=86_400.0, gt=0)
     """How long the results of a finished background job are kept."""

@@ -223,7 +223,7 @@ class Endpoint(ABC):
         raise ApiError(415, f"Send the body with Content-Type: application/json{also}.")
 
     def _meant(self, app: EndpointHost, body: bytes, details: Sequence[ErrorDetail]) -> str:
-        """Where a body of another route belongs; empty when it is of none."""
+        """A hint at the route that a body belongs to; empty when it fits none."""
         if len(body) > MAX_COMPARED_BYTES:
             return ""
         if any("." in d.field or d.type not in _SHAPE for d in details):
