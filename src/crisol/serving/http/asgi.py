@@ -45,7 +45,7 @@ class Request:
     """The value of each ``{name}`` of the route."""
     identity: Identity = NOBODY
     about: str = ""
-    """The object of the request, for the audit log; set by the service, never taken from the client."""
+    """The object of the request, for the audit log; set by the service, not by the client."""
     bytes_in: int = 0
     rows: int = 0
     inference_ms: float = 0.0
