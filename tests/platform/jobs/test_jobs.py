@@ -13,7 +13,7 @@ from tests.platform.conftest import job_project, until
 from tests.platform.service import BOSS, OTHER, OVER, READY, TRAINER, VIEWER, Service
 
 from crisol.platform.api.jobs_api import JobQuery
-from crisol.platform.jobs import processes
+from crisol.platform.jobs.executors import processes
 from crisol.platform.listing import encode_token
 
 

@@ -9,7 +9,7 @@ import yaml
 from tests.conftest import ROOT
 
 from crisol.models.tabular.params import AutoParams
-from crisol.platform.jobs.executor import RUN, WORKER, Work
+from crisol.platform.jobs.executors.executor import RUN, WORKER, Work
 from crisol.platform.jobs.job import JobRequest, line_of
 from crisol.platform.jobs.job_parameters import DatasetChoice, visible
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings

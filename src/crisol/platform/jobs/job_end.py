@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crisol.platform.jobs import job_tags
-from crisol.platform.jobs.executor import Outcome
+from crisol.platform.jobs.executors.executor import Outcome
 from crisol.platform.jobs.job import STATUSES, Status
 
 _TAIL_BYTES = 20_000

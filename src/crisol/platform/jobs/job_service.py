@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from crisol.platform.jobs import job_tags
-from crisol.platform.jobs.executor import Executor
+from crisol.platform.jobs.executors.executor import Executor
+from crisol.platform.jobs.executors.local_executor import LocalExecutor
+from crisol.platform.jobs.executors.ray_executor import RayExecutor
 from crisol.platform.jobs.job import Job, JobRequest, job_of
 from crisol.platform.jobs.job_parameters import DatasetChoice, field_error
 from crisol.platform.jobs.job_runs import JobRuns
-from crisol.platform.jobs.local_executor import LocalExecutor
 from crisol.platform.jobs.logs import LogPart, Logs
 from crisol.platform.jobs.progress import ProgressReader, Snapshot
-from crisol.platform.jobs.ray_executor import RayExecutor
 from crisol.platform.jobs.run_configuration import RunConfiguration, RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 from crisol.platform.settings import PlatformSettings

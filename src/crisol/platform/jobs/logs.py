@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from crisol.platform.jobs import job_tags
-from crisol.platform.jobs.executor import LOG
+from crisol.platform.jobs.executors.executor import LOG
 from crisol.platform.jobs.job import Job
 from crisol.platform.jobs.job_runs import JobRuns
 from crisol.registry.store import StoreError

@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from crisol import models
-from crisol.platform.jobs.executor import RUN, WORKER, Work, write_whole
+from crisol.platform.jobs.executors.executor import RUN, WORKER, Work, write_whole
 from crisol.platform.jobs.job import JobRequest, line_of
 from crisol.platform.jobs.job_parameters import (
     DatasetChoice,

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from crisol.core.locks import FileLock
 from crisol.platform.jobs import job_tags
-from crisol.platform.jobs.executor import LOG, Executor, ExecutorError, Work
+from crisol.platform.jobs.executors.executor import LOG, Executor, ExecutorError, Work
 from crisol.platform.jobs.job import Job, job_of
 from crisol.platform.jobs.job_end import JobEnd, job_end, last_error
 from crisol.platform.jobs.job_runs import JobRuns

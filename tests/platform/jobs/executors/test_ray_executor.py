@@ -12,10 +12,10 @@ import pytest
 from tests.platform.conftest import job_process_environment, job_project, until
 from tests.platform.service import free_port
 
-from crisol.platform.jobs import processes
+from crisol.platform.jobs.executors import processes
+from crisol.platform.jobs.executors.ray_executor import RayExecutor
 from crisol.platform.jobs.job import Job, JobRequest
 from crisol.platform.jobs.job_runs import JobRuns
-from crisol.platform.jobs.ray_executor import RayExecutor
 from crisol.platform.jobs.run_configuration import RunConfigurator
 from crisol.platform.jobs.scheduler import Bounds, Scheduler
 

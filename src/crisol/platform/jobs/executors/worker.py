@@ -1,4 +1,4 @@
-"""Runs one attempt at a job: ``python -m crisol.platform.jobs.worker FOLDER ATTEMPT``.
+"""Runs one attempt at a job: ``python -m crisol.platform.jobs.executors.worker FOLDER ATTEMPT``.
 
 The service may restart at any time, and a ``kedro run`` may hang or grow, so the worker supervises
 the run: it holds the job's lock while it lives, keeps the limits, passes on a request to stop, ends
@@ -20,8 +20,8 @@ from types import FrameType
 from typing import Any
 
 from crisol.core.locks import FileLock
-from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, LOG, RUN, WORKER, Work, write_whole
+from crisol.platform.jobs.executors import processes
+from crisol.platform.jobs.executors.executor import LOCK, LOG, RUN, WORKER, Work, write_whole
 
 _LOOK_S = 0.2
 _MEASURE_S = 1.0

@@ -14,8 +14,8 @@ import pytest
 from tests.platform.conftest import until
 
 from crisol.core.locks import is_locked
-from crisol.platform.jobs import processes, worker
-from crisol.platform.jobs.executor import LOCK, Outcome, Work
+from crisol.platform.jobs.executors import processes, worker
+from crisol.platform.jobs.executors.executor import LOCK, Outcome, Work
 from crisol.platform.jobs.job_end import job_end, last_error
 from crisol.platform.jobs.job_tags import CANCEL
 from crisol.platform.jobs.logs import Logs
@@ -129,7 +129,7 @@ def test_a_worker_that_is_killed_takes_its_run_along(ids) -> None:
     job_id, _ = ids
     code = (
         "import subprocess, sys, time\n"
-        "from crisol.platform.jobs import processes\n"
+        "from crisol.platform.jobs.executors import processes\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'],"
         " preexec_fn=processes.die_with_parent, start_new_session=True)\n"
         "time.sleep(600)"

@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 
 from crisol.core.locks import is_locked
-from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, ExecutorError, Work
+from crisol.platform.jobs.executors import processes
+from crisol.platform.jobs.executors.executor import LOCK, ExecutorError, Work
 
 _WORKER_LOG = "worker.log"
 
@@ -32,8 +32,8 @@ class LocalExecutor:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def submit(self, work: Work) -> None:
-        """See :class:`~crisol.platform.jobs.executor.Executor`."""
-        command = [sys.executable, "-m", "crisol.platform.jobs.worker", str(work.folder)]
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`."""
+        command = [sys.executable, "-m", "crisol.platform.jobs.executors.worker", str(work.folder)]
         with (work.folder / _WORKER_LOG).open("ab") as log:
             try:
                 self._children[work.job_id] = subprocess.Popen(
@@ -72,9 +72,9 @@ class LocalExecutor:
         return gone
 
     def problems(self) -> list[str]:
-        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`."""
         return []
 
     def close(self) -> None:
-        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`."""
         self._children.clear()

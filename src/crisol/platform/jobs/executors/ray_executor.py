@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from crisol.core.locks import is_locked
-from crisol.platform.jobs import processes
-from crisol.platform.jobs.executor import LOCK, ExecutorError, Work
+from crisol.platform.jobs.executors import processes
+from crisol.platform.jobs.executors.executor import LOCK, ExecutorError, Work
 from crisol.serving.http.config import ConfigurationError
 
 _STOP_S = 2.0
@@ -63,10 +63,13 @@ class RayExecutor:
         return self._known
 
     def submit(self, work: Work) -> None:
-        """See :class:`~crisol.platform.jobs.executor.Executor`; Ray knows a name only once."""
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`.
+
+        Ray knows a name only once.
+        """
         if self._status(work) is not None:
             return
-        command = [sys.executable, "-m", "crisol.platform.jobs.worker", str(work.folder)]
+        command = [sys.executable, "-m", "crisol.platform.jobs.executors.worker", str(work.folder)]
         try:
             self._client.submit_job(
                 entrypoint=shlex.join(["cd", str(self._project)])
@@ -89,7 +92,7 @@ class RayExecutor:
             self._client.stop_job(_name(work))
 
     def kill(self, work: Work) -> bool:
-        """See :class:`~crisol.platform.jobs.executor.Executor`.
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`.
 
         Ray kills the worker, and the run dies with it; processes of the job on this machine are
         killed here.
@@ -99,7 +102,7 @@ class RayExecutor:
         return processes.kill_job(work.job_id) and not self.alive(work)
 
     def problems(self) -> list[str]:
-        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`."""
         try:
             self._client.get_version()
         except (ExecutorError, RuntimeError, ConnectionError):
@@ -108,7 +111,7 @@ class RayExecutor:
         return []
 
     def close(self) -> None:
-        """See :class:`~crisol.platform.jobs.executor.Executor`."""
+        """See :class:`~crisol.platform.jobs.executors.executor.Executor`."""
         self._known = None
 
     def _status(self, work: Work) -> str | None:

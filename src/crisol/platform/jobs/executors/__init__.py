@@ -1,0 +1,1 @@
+"""The executors of jobs, and the worker process that runs one attempt."""
