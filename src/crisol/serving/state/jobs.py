@@ -65,7 +65,7 @@ class BackgroundJobStore(StateFile):
         super().__init__(path)
         self._settings = settings or Settings()
         self._ttl_us = int(self._settings.results_ttl_s * SECOND_US)
-        with self._turns.mine():
+        with self._lock.held():
             self._leases = Leases(path)
 
     @classmethod

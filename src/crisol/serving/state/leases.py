@@ -16,7 +16,7 @@ class Leases:
 
     Args:
         path: beside which the files lie. Callers make and look at them one at a time (see
-            :class:`~crisol.serving.state.turns.Turns`), so that no file is seen before it is
+            :class:`~crisol.serving.state.fair_lock.FairLock`), so that no file is seen before it is
             locked.
 
     Raises:

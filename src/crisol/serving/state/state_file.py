@@ -21,7 +21,7 @@ from typing import ClassVar, Self
 from crisol.serving.bento_home import bento_home
 from crisol.serving.http.config import STATE_FOLDER, ConfigurationError, Settings
 from crisol.serving.http.errors import ApiError
-from crisol.serving.state.turns import Turns
+from crisol.serving.state.fair_lock import FairLock
 
 _log = logging.getLogger("crisol.serving")
 _BUSY_S = 1.0
@@ -59,8 +59,8 @@ class StateFile:
         self._reading, self._writing = Lock(), Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._turns = Turns(path)
-            with self._turns.mine():
+            self._lock = FairLock(path)
+            with self._lock.held():
                 self._writer = _connect(path)
                 self._check(self._writer)
                 self._reader = _connect(path)
@@ -94,7 +94,7 @@ class StateFile:
         """
         try:
             self._check_there()
-            with self._writing, self._turns.mine(), self._writer:
+            with self._writing, self._lock.held(), self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 yield self._writer
         except (sqlite3.Error, OSError) as error:
@@ -118,7 +118,7 @@ class StateFile:
         """Close the file."""
         self._reader.close()
         self._writer.close()
-        self._turns.close()
+        self._lock.close()
 
     def _check_there(self) -> None:
         """SQLite would go on with a file that was removed, and lose what it writes at the end."""

@@ -1,4 +1,4 @@
-"""A table at a glance, as JSON: what is in each column and how it goes with the target."""
+"""A profile of a table as JSON: the content of each column, and its relation to the target."""
 
 import math
 from collections import Counter

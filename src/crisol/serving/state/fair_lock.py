@@ -1,4 +1,4 @@
-"""Processes that take turns, so that none that is busy keeps the others out."""
+"""A fair lock between processes: a busy process does not keep the others out."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,12 +7,13 @@ from pathlib import Path
 from crisol.core.locks import FileLock
 
 
-class Turns:
-    """A lock between processes that is handed on.
+class FairLock:
+    """A lock between processes that the next waiting process gets.
 
-    With one lock, a process that lets go and asks again at once usually has it again before those
-    that wait are awake. Here whoever waits next holds the gate, behind which the one that let go
-    has to queue. Both locks are files, free as soon as the process that holds them is gone.
+    With one file lock, a process that releases it and waits again at once usually gets it back
+    before the waiting processes are awake. Here the next waiting process holds a second lock, the
+    gate, and the releasing process has to wait for the gate first. Both locks are files, and are
+    free as soon as the process that holds them is gone.
 
     Args:
         path: beside which the two lock files lie.
@@ -27,8 +28,8 @@ class Turns:
         )
 
     @contextmanager
-    def mine(self) -> Iterator[None]:
-        """Wait for the turn, have it for the block. One thread of a process at a time."""
+    def held(self) -> Iterator[None]:
+        """Wait for the lock and hold it for the block; one thread of a process at a time."""
         self._gate.wait()
         try:
             self._turn.wait()
@@ -40,6 +41,6 @@ class Turns:
             self._turn.release()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the lock files."""
         self._gate.close()
         self._turn.close()
