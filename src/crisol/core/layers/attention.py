@@ -49,7 +49,7 @@ class Rotation:
         """Rotate queries or keys [B, T, …, K]; a pair of dimensions is one complex number."""
         middle = (1,) * (x_BT_K.ndim - 3)
         factors = self.factors_TF.view(len(self.factors_TF), *middle, -1)
-        pairs = torch.view_as_complex(x_BT_K.float().unflatten(-1, (-1, 2)))
+        pairs = torch.view_as_complex(torch.unflatten(x_BT_K.float(), -1, (-1, 2)))
         return torch.view_as_real(pairs * factors).flatten(-2).to(x_BT_K.dtype)
 
 

@@ -21,4 +21,4 @@ class WeightAverage(AveragedModel):
     def _follow(self, averages: PARAM_LIST, currents: PARAM_LIST, _: Tensor | int) -> None:
         step = int(self.n_averaged)
         decay = min(self._decay, (1 + step) / (10 + step))
-        get_ema_multi_avg_fn(decay)(averages, currents, step)
+        get_ema_multi_avg_fn(decay)(averages, currents, step)  # type: ignore[no-untyped-call]

@@ -246,5 +246,5 @@ class StudyTraining:
         ensemble = Ensemble(networks, temperature, offset).eval()
         x = torch.from_numpy(self.data.windows[rows])
         with torch.inference_mode():
-            parts = [ensemble(part) for part in x.split(2048)]
+            parts = [ensemble(part) for part in torch.split(x, 2048)]
         return np.asarray(torch.cat(parts).double())

@@ -123,7 +123,7 @@ def how_held_out(rows: pd.DataFrame, schema: Schema, data: DataParams) -> str:
     kind = data.split.kind
     if kind == "auto":
         given = set(rows[PART].dropna()) >= {TRAIN, TEST}
-        by = [role for role in ("time", "group") if schema.named(role)]  # type: ignore[arg-type]
+        by = [role for role in ("time", "group") if schema.named(role)]
         kind = "given" if given else by[0] if by else "random"  # type: ignore[assignment]
     return {
         "given": "the source's own test part",

@@ -19,7 +19,7 @@ class BundleArguments(BaseModel):
     """Tag of the predictor in BentoML's model store; empty: the newest of the family."""
 
 
-class FrontedService(bentoml.Service[Any]):
+class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]
     """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
@@ -53,12 +53,12 @@ def bento_service(application: ServiceApp, module: str) -> FrontedService:
         def __init__(self) -> None:
             self.app.open(self.model.path, self.model.info.metadata)
 
-        @bentoml.on_startup
+        @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
             """Start the threads."""
             await self.app.start()
 
-        @bentoml.on_shutdown
+        @bentoml.on_shutdown  # type: ignore[untyped-decorator]
         async def stop(self) -> None:
             """Finish what is queued."""
             await self.app.stop()

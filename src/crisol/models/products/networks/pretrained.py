@@ -197,4 +197,5 @@ def empty_encoder(directory: Path) -> tuple[Any, dict[str, Any]]:
 
     path = directory / _PREPROCESSING
     preprocessing = json.loads(path.read_text()) if path.is_file() else {}
-    return AutoModel.from_config(AutoConfig.from_pretrained(directory)), preprocessing
+    config = AutoConfig.from_pretrained(directory)
+    return AutoModel.from_config(config), preprocessing  # type: ignore[no-untyped-call]

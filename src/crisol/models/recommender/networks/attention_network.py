@@ -39,7 +39,7 @@ def attend(
         extra: [E, H] added to an edge's logits.
         edges: the direction.
     """
-    return _Attend.apply(values, source_logits, target_logits, extra, edges)  # type: ignore[no-any-return]
+    return _Attend.apply(values, source_logits, target_logits, extra, edges)  # type: ignore[no-any-return,no-untyped-call]
 
 
 def segment_sum(values: Tensor, starts: Tensor) -> Tensor:
@@ -106,7 +106,7 @@ def head_dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor, heads:
     """[E, H] dot products, head by head, of ``left[rows]`` and ``right[columns]``."""
     parts = [
         _by_head(left.index_select(0, r).mul_(right.index_select(0, c)), heads)
-        for r, c in zip(rows.split(PIECE), columns.split(PIECE), strict=True)
+        for r, c in zip(torch.split(rows, PIECE), torch.split(columns, PIECE), strict=True)
     ]
     return torch.cat(parts) if parts else left.new_zeros((0, heads))
 

@@ -83,7 +83,7 @@ class Propagation(nn.Module):
         ``A`` is symmetric, so the gradient with regard to ``x`` is the same function of the
         output's gradient: backward costs as much as forward and keeps no layer in memory.
         """
-        return _MeanOfLayers.apply(x, self, layers)  # type: ignore[no-any-return]
+        return _MeanOfLayers.apply(x, self, layers)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _MeanOfLayers(torch.autograd.Function):
@@ -115,7 +115,7 @@ def pair_scores(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> T
         rows: [P] int64, ascending.
         columns: [P] int64.
     """
-    return _PairScores.apply(left, right, rows, columns)  # type: ignore[no-any-return]
+    return _PairScores.apply(left, right, rows, columns)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _PairScores(torch.autograd.Function):
@@ -140,7 +140,7 @@ def dots(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     return torch.cat(
         [
             (left.index_select(0, r) * right.index_select(0, c)).sum(1)
-            for r, c in zip(rows.split(PIECE), columns.split(PIECE), strict=True)
+            for r, c in zip(torch.split(rows, PIECE), torch.split(columns, PIECE), strict=True)
         ]
     )
 

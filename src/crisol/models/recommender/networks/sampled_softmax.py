@@ -51,7 +51,7 @@ def log_sum_exp(left: Tensor, right: Tensor, rows: Tensor, columns: Tensor) -> T
     Computed in pieces that stay in the processor's cache, twice: the [B, S] products are never
     kept. A row without any j is as low as floats go.
     """
-    return _LogSumExp.apply(left, right, rows, columns)  # type: ignore[no-any-return]
+    return _LogSumExp.apply(left, right, rows, columns)  # type: ignore[no-any-return,no-untyped-call]
 
 
 class _LogSumExp(torch.autograd.Function):

@@ -65,13 +65,13 @@ def _kind(rows: "pd.DataFrame", schema: Schema, params: SplitParams) -> str:
     if params.kind == "auto":
         if given:
             return "given"
-        return next((k for k in ("time", "group") if schema.named(k)), "random")  # type: ignore[arg-type]
+        return next((k for k in ("time", "group") if schema.named(k)), "random")
     if params.kind == "given" and not given:
         raise MendableError(
             "data.split.kind: the source has no train and test files; choose auto, random, time "
             "or group"
         )
-    if params.kind in ("time", "group") and not schema.named(params.kind):  # type: ignore[arg-type]
+    if params.kind in ("time", "group") and not schema.named(params.kind):
         raise MendableError(f"data.split.kind: needs data.{params.kind}, the column to split by")
     return params.kind
 

@@ -54,7 +54,7 @@ class TextEncoder(nn.Module):
         """Answers [1, B, O]."""
         tokens_BT = batch["tokens"]
         order_B = (tokens_BT != PADDING).sum(1).argsort(stable=True)
-        parts = [self._read(tokens_BT[rows]) for rows in order_B.split(SIMILAR)]
+        parts = [self._read(tokens_BT[rows]) for rows in torch.split(order_B, SIMILAR)]
         answer: Tensor = self.head(torch.cat(parts)[order_B.argsort()], batch)
         return answer
 
