@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import ROOT, clean_environment, copy_project
 from tests.platform.conftest import until
+from tests.platform.service import free_port
 
 KEY = "a-key-for-the-walkthrough"
 ADULT = ROOT / "data" / "01_raw" / "tabular" / "adult"
@@ -45,12 +46,6 @@ def made_up(i: int, end: str) -> str:
         f"Unmarried, White, {('Male', 'Female')[i % 2]}, {gain}, 0, {hours}, "
         f"{('?', 'Cuba', 'India')[i % 3]}, {'>50K' if rich else '<=50K'}{end}"
     )
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.slow

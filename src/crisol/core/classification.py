@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from crisol.core.metrics import Floats, aligned
+from crisol.core.arrays import Floats
+from crisol.core.metrics import aligned
 
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, labels: ArrayLike) -> NDArray[Any]:

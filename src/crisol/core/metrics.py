@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from crisol.core.arrays import Floats
 
 _CHUNK_CELLS = 4_000_000
 """Group counts of the bootstrap held at once (32 MB)."""

@@ -32,11 +32,6 @@ def requirements(family: str) -> list[str]:
     return sorted(f"{name}=={version(name).partition('+')[0]}" for name in names)
 
 
-def source_files(family: str) -> dict[str, Path]:
-    """The files of Crisol's modules that a predictor imports, by dotted name."""
-    return _reachable(f"{_PACKAGE}.models.{family}.predictor")
-
-
 def _third_party(start: str) -> set[str]:
     found = {
         name.partition(".")[0] for path in _reachable(start).values() for name in _imports(path, "")

@@ -321,11 +321,6 @@ def scores(store: Store, version: Version) -> pd.DataFrame:
         return pd.read_parquet(path)
 
 
-def run_metrics(store: Store, run_id: str) -> dict[str, float]:
-    """The last value of every metric of a run."""
-    return dict(store.client().get_run(run_id).data.metrics)
-
-
 def run_json(store: Store, run_id: str, file: str) -> Any:
     """A JSON artefact of a run."""
     with scratch.folder() as aside:
