@@ -1,10 +1,12 @@
 """The operator's settings in the environment, read once when a worker starts."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -15,6 +17,14 @@ from pydantic_settings import (
 STATE_FOLDER = "crisol-state"
 """The default folder of a service's state in BentoML's home (``CRISOL_STATE_DIR``): a bundle's
 own folder is replaced by the next build."""
+_KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
+_DAY_S = 86_400.0
+_TEN_YEARS_S = 3653 * _DAY_S
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
+)
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
 MIN_KEY_CHARACTERS = 16
 MIN_SECRET_BYTES = 32
 
@@ -63,7 +73,7 @@ class EnvironmentSettings(BaseSettings):
         except ValidationError as error:
             prefix = cls.model_config["env_prefix"]
             problems = "; ".join(
-                f"{prefix}{str(e['loc'][0]).upper()}: {e['msg']}"
+                f"{prefix}{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
                 for e in error.errors(include_input=False, include_url=False)
             )
             raise ConfigurationError(problems) from None
@@ -95,33 +105,47 @@ class Settings(EnvironmentSettings):
     jwt_issuer: str | None = None
     jwt_scope: str | None = None
     """When set, a token without this word in its ``scope`` claim gets 403."""
-    max_body_bytes: int = Field(default=4 * 1024 * 1024, ge=1024)
-    max_upload_bytes: int = Field(default=16 * 1024 * 1024, ge=1024)
+    max_header_bytes: int = Field(default=32 * _KIB, ge=4 * _KIB, le=_MIB)
+    """The request line and the headers together; more get 431."""
+    header_timeout_s: float = Field(default=10.0, gt=0, le=3600)
+    """How long they may take to arrive, from the opening of the connection or its first byte."""
+    keep_alive_s: float = Field(default=75.0, gt=0, le=_DAY_S)
+    """How long a connection may stay silent between two requests."""
+    max_connections: int = Field(default=900, ge=1, le=1_000_000)
+    """Connections that are open at once; below the usual limit of 1024 open files a process."""
+    max_body_bytes: int = Field(default=4 * _MIB, ge=1024, le=_GIB)
+    max_upload_bytes: int = Field(default=16 * _MIB, ge=1024, le=_GIB)
     """As ``max_body_bytes``, of a route that takes a picture."""
-    max_bulk_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    max_bulk_bytes: int = Field(default=64 * _MIB, ge=1024, le=_GIB)
     """As ``max_body_bytes``, of a route that starts a background job."""
-    upload_timeout_s: float = Field(default=30.0, gt=0)
+    upload_timeout_s: float = Field(default=30.0, gt=0, le=_DAY_S)
     """How long the bytes of a picture or of a background job may take to arrive; also how long a
     job may take to be stored."""
-    rate_per_s: float = Field(default=200.0, ge=0)
+    rate_per_s: float = Field(default=200.0, ge=0, le=1_000_000)
     """Requests a second a key may keep up; 0 takes the limit away."""
-    rate_burst: int = Field(default=400, ge=1)
+    rate_burst: int = Field(default=400, ge=1, le=1_000_000)
     """Requests a key may send at once before the rate holds it back."""
-    timeout_s: float = Field(default=2.0, gt=0)
+    redis_url: str = Field(default="", repr=False)
+    """The Redis in which several workers and replicas count these requests together, such as
+    ``rediss://user:password@host:6379/0``; unset: each worker counts its own."""
+    cors_origins: str = ""
+    """Origins separated by commas, such as ``https://shop.example.com``, whose pages a browser may
+    let read the answers; unset: none. :attr:`origins` has them apart."""
+    timeout_s: float = Field(default=2.0, gt=0, le=_DAY_S)
     """How long a request may take, from its last byte to its answer; also how long its bytes may
     take to arrive."""
-    max_batch: int = Field(default=64, ge=1)
+    max_batch: int = Field(default=64, ge=1, le=65_536)
     """Rows that go through the network in one forward pass."""
-    max_queue: int = Field(default=1024, ge=1)
+    max_queue: int = Field(default=1024, ge=1, le=1_000_000)
     """Rows that may wait; beyond it a request gets 503."""
     audit_file: Path | None = None
     """The file of the audit log; unset: standard output, among the other lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    results_ttl_s: float = Field(default=86_400.0, gt=0)
+    results_ttl_s: float = Field(default=_DAY_S, gt=0, le=_TEN_YEARS_S)
     """How long the results of a finished background job are kept."""
-    max_jobs: int = Field(default=20, ge=1)
+    max_jobs: int = Field(default=20, ge=1, le=1_000_000)
     """Unfinished background jobs of one caller; beyond it a further one gets 429."""
-    max_jobs_bytes: int = Field(default=2 * 1024**3, ge=1024)
+    max_jobs_bytes: int = Field(default=2 * _GIB, ge=1024, le=2**63 - 1)
     """Input of all unfinished background jobs together; beyond it a further one gets 503."""
     state_dir: Path | None = None
     """Folder of what a service keeps over restarts, such as events, shared by its workers; unset:
@@ -131,6 +155,46 @@ class Settings(EnvironmentSettings):
     runtime: str | None = None
     """How to run the network, such as ``torch`` or ``onnx``; unset: as the predictor was saved."""
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _cors_origins_are_exact(cls, value: str) -> str:
+        for number, origin in enumerate(_parts(value), 1):
+            if "*" in origin:
+                raise ValueError(
+                    "* would let every page on the internet use a key that its browser holds: "
+                    "write each origin, such as https://shop.example.com"
+                )
+            match = _ORIGIN.fullmatch(origin)
+            if match is None or int(match["port"] or 0) > 65_535:
+                raise ValueError(
+                    f"entry {number} is not an origin as a browser sends it: scheme://host or "
+                    "scheme://host:port in lower case, without path and without / at the end"
+                )
+            if match["port"] and match["port"] == _DEFAULT_PORTS.get(match["scheme"]):
+                raise ValueError(f"entry {number}: leave out :{match['port']}, as browsers do")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _redis_url_names_a_redis(cls, value: str) -> str:
+        try:
+            url = urlsplit(value)
+            place = url.path if url.scheme == "unix" else url.hostname
+            known = url.scheme in {"redis", "rediss", "unix"} and place and url.port != 0
+        except ValueError:  # from the port or from brackets; its text may quote the password
+            known = False
+        if value and not known:
+            raise ValueError(
+                "give redis://host:port/0, rediss://host:port/0 or unix:///path/of/the/socket; "
+                "special characters of a password are written as %XX"
+            )
+        return value
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The origins of ``cors_origins``."""
+        return tuple(_parts(self.cors_origins))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
         """Read the settings; an empty variable counts as unset.
@@ -139,6 +203,10 @@ class Settings(EnvironmentSettings):
             ConfigurationError: a value that does not fit, named by its variable, never quoted.
         """
         return cls.validated(cls.given(environment))
+
+
+def _parts(value: str) -> list[str]:
+    return [part.strip() for part in value.split(",") if part.strip()]
 
 
 def read_secret_file(path: Path, variable: str) -> str:
