@@ -46,7 +46,7 @@ def test_training_can_start_from_the_champion(family: Family) -> None:
 
 @each_family
 def test_the_service_keeps_state_and_takes_the_contract_of_its_model(family: Family) -> None:
-    app = import_module(f"crisol.serving.families.{family.name}").app
-    assert app.keeps_state is family.capabilities.keeps_state
-    taken = any(endpoint.takes_contract for endpoint in app.endpoints)
+    service = import_module(f"crisol.serving.families.{family.name}").service
+    assert service.keeps_state is family.capabilities.keeps_state
+    taken = any(getattr(route, "takes_contract", False) for route in service.routes)
     assert taken is family.capabilities.several_lines

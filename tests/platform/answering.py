@@ -62,7 +62,7 @@ def served(
     platform = Platform(folder, None, store, limits)
     platform.open({**(environment or {"CRISOL_API_KEYS": WRITTEN}), "CRISOL_LOG_LEVEL": "ERROR"})
     config = uvicorn.Config(
-        platform, port=0, log_config=None, access_log=False, lifespan="on",
+        platform.app, port=0, log_config=None, access_log=False, lifespan="on",
         timeout_graceful_shutdown=5,
     )  # fmt: skip
     server = Server(platform, config)

@@ -163,12 +163,12 @@ def example() -> dict[str, Any]:
 
 @pytest.fixture
 def app() -> Any:
-    """A fresh application of `signals`, not opened yet."""
+    """A fresh service of `signals`, not opened yet."""
     from crisol.serving.families import signals
-    from crisol.serving.service.app import ServiceApp
+    from crisol.serving.service.model_service import ModelService
 
-    return ServiceApp(
-        "signals", title="Crisol signals", description="test", endpoints=signals.app.endpoints
+    return ModelService(
+        "signals", title="Crisol signals", description="test", routes=signals.service.routes
     )
 
 
@@ -183,10 +183,7 @@ async def _running(
     app: Any, directory: Path, environment: dict[str, str] | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
     app.open(directory, STAMP, {"CRISOL_API_KEYS": KEY} if environment is None else environment)
-    await app.start()
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-    try:
+    async with app.app.router.lifespan_context(app.app):
+        transport = httpx.ASGITransport(app=app.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             yield client
-    finally:
-        await app.stop()

@@ -7,7 +7,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,11 @@ from crisol.platform.jobs.job_service import JobService
 from crisol.platform.settings import PlatformSettings
 from crisol.registry import recovery
 from crisol.registry.store import Store
-from crisol.serving.http.application import Application
-from crisol.serving.http.asgi import Request
+from crisol.serving.http.application import create_app
 from crisol.serving.http.config import ConfigurationError
 from crisol.serving.http.errors import ApiError
+from crisol.serving.http.exchange import Exchange
+from crisol.serving.http.host import Host
 
 _log = logging.getLogger("crisol.serving.platform")
 _TIDY_S = 600.0
@@ -43,8 +44,8 @@ decides what is served.
 """
 
 
-class Platform(Application):
-    """The application, with what its endpoints work on.
+class Platform(Host):
+    """The platform, with everything its routes work on.
 
     Args:
         project: the project's folder.
@@ -56,21 +57,7 @@ class Platform(Application):
     def __init__(
         self, project: Path, env: str | None, store: Store, settings: PlatformSettings
     ) -> None:
-        super().__init__(
-            "platform",
-            title="Crisol platform",
-            description=DESCRIPTION,
-            endpoints=(
-                *dataset_api.ENDPOINTS,
-                *upload_api.ENDPOINTS,
-                *jobs_api.ENDPOINTS,
-                *models_api.ENDPOINTS,
-                *health.ENDPOINTS,
-            ),
-            pages=web_pages(),
-            threads=THREADS,
-            translate=refusal,
-        )
+        super().__init__("platform", threads=THREADS)
         self.project, self.env, self.store = project, env, store
         self.platform_settings = settings
         self.datasets = DatasetStore(store, settings)
@@ -81,16 +68,29 @@ class Platform(Application):
         self.profiler: Profiler
         self.jobs = JobService(store, self.datasets, settings, project, env)
         self._tidying: asyncio.Task[None] | None = None
+        routers = (dataset_api, upload_api, jobs_api, models_api, health)
+        routes = [route for module in routers for route in module.router.routes]
+        self.app = create_app(
+            self,
+            title="Crisol platform",
+            description=DESCRIPTION,
+            routes=[*routes, *web_pages()],
+        )
 
-    def admit(self, call: Request) -> None:
-        """Admit a call as every application does; a token must also name its subject.
+    async def admit(self, exchange: Exchange, scopes: Iterable[str] = ()) -> None:
+        """Admit a caller as every application does; a token must also name its subject.
 
         Raises:
             ApiError: 403 for a token that names nobody, beside what every application refuses.
         """
-        super().admit(call)
-        if call.caller.startswith("jwt:") and not call.identity.subject:
+        await super().admit(exchange, scopes)
+        identity = exchange.identity
+        if identity.name.startswith("jwt:") and not identity.subject:
             raise ApiError(403, "A token for the platform must say whose it is (the claim sub).")
+
+    def translate(self, error: Exception) -> ApiError | None:
+        """An error of the registry or the stores as an answer."""
+        return refusal(error)
 
     async def start(self) -> None:
         """Settle what a killed service left, and start."""
@@ -252,7 +252,7 @@ def serve(
     said = [f"Crisol platform on http://{host}:{port}/ (API page: /docs)"]
     said += [f"API key for this start: {key}"] if dev else []
     config = uvicorn.Config(
-        platform,
+        platform.app,
         host=host,
         port=port,
         log_config=None,

@@ -71,8 +71,8 @@ def test_serving_imports_nothing_of_training(
     code = (
         "import sys, os; os.environ['CRISOL_AUTH'] = 'disabled'\n"
         "from crisol.serving.families import signals\n"
-        f"signals.app.open({str(directory)!r}, {{}})\n"
-        "assert signals.app.ready, signals.app.reasons\n"
+        f"signals.service.open({str(directory)!r}, {{}})\n"
+        "assert signals.service.ready, signals.service.reasons\n"
         "print(*sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

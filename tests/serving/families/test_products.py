@@ -27,7 +27,7 @@ from crisol.core.predictor import compare_answers
 from crisol.models.products import contract
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.serving.families import products
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.model_service import ModelService
 
 KEY = "a-key-that-only-the-tests-know"
 OTHER = "another-key-of-the-tests"
@@ -76,11 +76,11 @@ def serve(market_dir: Path, tmp_path: Path, running: Callable[..., Any]) -> Serv
 
     @asynccontextmanager
     async def worker(**environment: str) -> AsyncIterator[httpx.AsyncClient]:
-        app = ServiceApp(
+        app = ModelService(
             "products",
             title="test",
             description="test",
-            endpoints=products.app.endpoints,
+            routes=products.service.routes,
             resources={"jobs": products.BackgroundJobStore.of_family},
             prepare=products.with_index,
             workers={products.KIND: products.start_embedding},
@@ -450,19 +450,23 @@ def test_the_api_page_tells_of_every_route_and_its_examples_are_answered(serve: 
         async with serve() as client:
             page = (await client.get("/openapi.json")).json()
             model = (await client.get("/model")).json()
-            for endpoint in products.app.endpoints:
-                operation = page["paths"][endpoint.path][endpoint.method.lower()]
-                assert str(endpoint.status) in operation["responses"]
-                assert endpoint.name in model["contract"]
-                if endpoint.request is None:
+            for route in products.service.routes:
+                [method] = route.methods or ()
+                status = route.status_code or 200
+                operation = page["paths"][route.path][method.lower()]
+                assert str(status) in operation["responses"]
+                assert (route.path if method == "POST" else f"{method} {route.path}") in model[
+                    "contract"
+                ]
+                if method != "POST":
                     assert {"404", "503"} <= operation["responses"].keys()
                     continue
-                example = operation["requestBody"]["content"]["application/json"]["example"]
-                schema = operation["requestBody"]["content"]["application/json"]["schema"]
-                whole = {**schema, "components": page["components"]}
+                body = operation["requestBody"]["content"]["application/json"]
+                example = body["examples"]["example"]["value"]
+                whole = {**body["schema"], "components": page["components"]}
                 Draft202012Validator(whole).validate(example)
-                answer = await client.post(endpoint.path, json=example)
-                assert answer.status_code == endpoint.status, answer.text
+                answer = await client.post(route.path, json=example)
+                assert answer.status_code == status, answer.text
         results = page["paths"]["/embeddings/batch/{job_id}/results"]["get"]
         places = {p["name"]: p["in"] for p in results["parameters"]}
         assert places["job_id"] == "path"
@@ -488,21 +492,8 @@ SERVER = """
     import uvicorn
     from crisol.serving.families import products
 
-    async def service(scope, receive, send):
-        if scope["type"] == "http":
-            return await products.app(scope, receive, send)
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                products.app.open(sys.argv[1], {"model_version": "7"})
-                await products.app.start()
-            else:
-                await products.app.stop()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
-
-    uvicorn.run(service, fd=int(sys.argv[2]), log_level="warning", lifespan="on")
+    products.service.open(sys.argv[1], {"model_version": "7"})
+    uvicorn.run(products.service.app, fd=int(sys.argv[2]), log_level="warning", lifespan="on")
 """
 
 

@@ -16,7 +16,7 @@ import pytest
 from crisol.models.recommender import contract
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.serving.families import recommender
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.model_service import ModelService
 
 KEY = "a-key-that-only-the-tests-know"
 HALF = 20
@@ -34,11 +34,11 @@ def serve(shop_dir: Path, tmp_path: Path, running: Callable[..., Any]) -> Servin
 
     @asynccontextmanager
     async def worker(**environment: str) -> AsyncIterator[httpx.AsyncClient]:
-        app = ServiceApp(
+        app = ModelService(
             "recommender",
             title="test",
             description="test",
-            endpoints=recommender.app.endpoints,
+            routes=recommender.service.routes,
             resources={"events": recommender.EventStore.of_family},
         )
         settings = {"CRISOL_API_KEYS": KEY, "CRISOL_STATE_DIR": str(tmp_path / "state")}
@@ -409,7 +409,7 @@ def test_the_api_page_tells_of_all_four_routes(serve: Serving) -> None:
             operation = page["paths"][path]["post"]
             request = operation["requestBody"]["content"]["application/json"]
             schema = {**request["schema"], "components": page["components"]}
-            Draft202012Validator(schema).validate(request["example"])
+            Draft202012Validator(schema).validate(request["examples"]["example"]["value"])
             assert path in model["contract"]
 
     asyncio.run(body())
@@ -418,8 +418,11 @@ def test_the_api_page_tells_of_all_four_routes(serve: Serving) -> None:
 def test_the_examples_of_the_api_page_are_answered(serve: Serving) -> None:
     async def body() -> None:
         async with serve() as client:
-            for endpoint in recommender.app.endpoints:
-                await ask(client, endpoint.path, **endpoint.example().model_dump(mode="json"))
+            page = (await client.get("/openapi.json")).json()
+            for route in recommender.service.routes:
+                body = page["paths"][route.path]["post"]["requestBody"]["content"]
+                example = body["application/json"]["examples"]["example"]["value"]
+                await ask(client, route.path, **example)
 
     asyncio.run(body())
 
@@ -437,10 +440,10 @@ def test_the_service_needs_neither_torch_nor_pandas(shop_dir: Path, tmp_path: Pa
 
         sys.meta_path.insert(0, Refuse())
         from crisol.serving.families import recommender
-        recommender.app.open({str(shop_dir)!r}, {{"model_version": "7"}},
+        recommender.service.open({str(shop_dir)!r}, {{"model_version": "7"}},
                              {{"CRISOL_AUTH": "disabled", "CRISOL_STATE_DIR": {str(tmp_path)!r}}})
-        assert recommender.app.ready, recommender.app.reasons
-        assert recommender.app.predictor.packages("numpy") == ("scipy",)
+        assert recommender.service.ready, recommender.service.reasons
+        assert recommender.service.predictor.packages("numpy") == ("scipy",)
         """
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from tests.models.tabular import served
 
 from crisol.models import load_predictor
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.model_service import ModelService
 
 Running = Callable[..., Any]
 HEADERS = {"x-api-key": "a-key-that-only-the-tests-know"}
@@ -30,11 +30,11 @@ def ask(table_dir: Path, running: Running) -> Callable[..., None]:
     from crisol.serving.families import tabular
 
     def run(
-        body: Callable[[httpx.AsyncClient, ServiceApp], Any],
+        body: Callable[[httpx.AsyncClient, ModelService], Any],
         environment: dict[str, str] | None = None,
     ) -> None:
-        app = ServiceApp(
-            "tabular", title="Crisol tabular", description="", endpoints=tabular.app.endpoints
+        app = ModelService(
+            "tabular", title="Crisol tabular", description="", routes=tabular.service.routes
         )
 
         async def converse() -> None:
@@ -53,7 +53,7 @@ def test_the_service_answers_as_the_predictor(ask: Callable[..., None], table_di
     bodies = [{"rows": rows[at : at + 7], "explain": at == 7} for at in range(0, 35, 7)]
     bodies.append({"rows": rows * 2})
 
-    async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
         answers = await asyncio.gather(*(client.post("/predict", json=b) for b in bodies))
         requests = [predictor.request_type.model_validate(b) for b in bodies]
         for request, answer in zip(requests, answers, strict=True):
@@ -70,15 +70,15 @@ def test_the_contract_is_that_of_the_loaded_model(
 ) -> None:
     from crisol.serving.families import tabular
 
-    async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
         page = (await client.get("/openapi.json")).json()
         operation = page["paths"]["/predict"]["post"]
         request = operation["requestBody"]["content"]["application/json"]
         assert set(page["components"]["schemas"]["Row"]["properties"]) == set(served.ROW)
         Draft202012Validator({**request["schema"], "components": page["components"]}).validate(
-            request["example"]
+            request["examples"]["example"]["value"]
         )
-        again = await client.post("/predict", json=request["example"])
+        again = await client.post("/predict", json=request["examples"]["example"]["value"])
         assert again.status_code == 200
         answer = operation["responses"]["200"]["content"]["application/json"]
         Draft202012Validator({**answer["schema"], "components": page["components"]}).validate(
@@ -89,9 +89,10 @@ def test_the_contract_is_that_of_the_loaded_model(
         assert shown["columns"][0]["low"] == 1
         assert shown["columns"][2]["words"][0] == "red"
         assert (shown["target"], shown["classes"]) == ("label", ["<=middle", "high", "low"])
-        described = tabular.app.document_with(table_dir)["components"]["schemas"]
+        described = tabular.service.document_with(table_dir)["components"]["schemas"]
         assert described["Row"] == page["components"]["schemas"]["Row"]
-        assert "Row" not in tabular.app.document["components"]["schemas"], "no app changes another"
+        own = tabular.service.app.openapi()["components"]["schemas"]
+        assert "Row" not in own, "no service changes another"
 
     ask(body)
 
@@ -115,7 +116,7 @@ def test_the_contract_is_that_of_the_loaded_model(
 def test_what_is_wrong_is_named(
     ask: Callable[..., None], content: str, status: int, field: str
 ) -> None:
-    async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
         answer = await client.post(
             "/predict", content=content, headers={"content-type": "application/json"}
         )
@@ -126,7 +127,7 @@ def test_what_is_wrong_is_named(
 
 
 def test_odd_rows_are_answered_with_a_warning(ask: Callable[..., None]) -> None:
-    async def body(client: httpx.AsyncClient, _: ServiceApp) -> None:
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
         rows = [{**served.ROW, "class": "violet", "education-num": 99}, dict.fromkeys(served.ROW)]
         answer = await client.post("/predict", json={"rows": rows})
         assert answer.status_code == 200
@@ -138,7 +139,7 @@ def test_odd_rows_are_answered_with_a_warning(ask: Callable[..., None]) -> None:
 
 
 def test_reasons_hold_up_no_plain_question(ask: Callable[..., None]) -> None:
-    async def body(client: httpx.AsyncClient, app: ServiceApp) -> None:
+    async def body(client: httpx.AsyncClient, app: ModelService) -> None:
         explained = asyncio.create_task(
             client.post("/predict", json={"rows": [served.ROW] * 20, "explain": True})
         )

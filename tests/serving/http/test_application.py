@@ -15,16 +15,16 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from crisol.serving.http.asgi import Request, StreamReply, file_reply
+from crisol.serving.http.endpoints import Endpoint, Notes, Question
+from crisol.serving.http.handlers import Answer, Converse, Handle
+from crisol.serving.http.sse import MEDIA_TYPE, Event, events_reply
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.core.errors import MendableError
 from crisol.serving.http.application import Application
-from crisol.serving.http.asgi import Request, StreamReply, file_reply
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.handlers import Answer, Converse, Handle
-from crisol.serving.http.sse import MEDIA_TYPE, Event, events_reply
 
 KEYS = {
     "viewer": "key-of-a-viewer-aaaa",

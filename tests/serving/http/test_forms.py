@@ -1,5 +1,6 @@
 """Forms with files: the JSON they stand for, and what is no form."""
 
+import asyncio
 import base64
 import json
 from typing import Any
@@ -37,7 +38,7 @@ def form(
 def read(
     files: dict[str, Any] | list[tuple[str, Any]], data: dict[str, Any] | None = None
 ) -> tuple[dict[str, Any], bool]:
-    body, typed = UPLOAD.as_json(*form(files, data))
+    body, typed = asyncio.run(UPLOAD.as_json(*form(files, data)))
     return json.loads(body), typed
 
 
@@ -101,5 +102,5 @@ def test_what_is_no_form_is_refused() -> None:
         many,
     ):
         with pytest.raises(ApiError) as caught:
-            UPLOAD.as_json(kind, content)
+            asyncio.run(UPLOAD.as_json(kind, content))
         assert (caught.value.status, caught.value.code) == (400, "malformed_form")

@@ -12,7 +12,7 @@ import pytest
 
 from crisol.core.predictor import Predictor
 from crisol.serving.http import logs
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.service.model_service import ModelService
 
 KEY = "a-key-that-only-the-tests-know"
 Running = Callable[..., Any]
@@ -20,7 +20,7 @@ HEADERS = {"x-api-key": KEY}
 
 
 def test_the_example_gets_the_answer_of_the_predictor(
-    app: ServiceApp,
+    app: ModelService,
     predictor_dir: Path,
     example: dict[str, Any],
     running: Running,
@@ -51,7 +51,7 @@ def test_the_example_gets_the_answer_of_the_predictor(
 
 
 def test_concurrent_requests_each_get_their_own_answer(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir) as client:
@@ -73,7 +73,7 @@ def test_concurrent_requests_each_get_their_own_answer(
 
 
 def test_request_ids_are_echoed_when_sane(
-    app: ServiceApp, predictor_dir: Path, running: Running
+    app: ModelService, predictor_dir: Path, running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir) as client:
@@ -105,7 +105,7 @@ def test_request_ids_are_echoed_when_sane(
     ],
 )
 def test_every_refusal_has_the_one_shape(
-    app: ServiceApp,
+    app: ModelService,
     predictor_dir: Path,
     method: str,
     path: str,
@@ -134,10 +134,10 @@ def test_every_refusal_has_the_one_shape(
 
 
 def test_details_name_the_field_and_nothing_sent_reaches_the_log(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     stream = io.StringIO()
-    app._access = logs.AccessLog(stream)
+    app.access = logs.AccessLog(stream)
     bad = copy.deepcopy(example)
     bad["sequence"][12]["close"] = -4711.25
     bad["my-password-hunter2"] = 1
@@ -158,7 +158,7 @@ def test_details_name_the_field_and_nothing_sent_reaches_the_log(
 
 
 def test_a_body_of_another_route_is_told_where_it_belongs(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir) as client:
@@ -177,7 +177,7 @@ def test_a_body_of_another_route_is_told_where_it_belongs(
 
 
 def test_strict_json_refuses_numbers_in_quotes_and_nan(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     text = json.dumps(example)
     first = f'"volume": {example["sequence"][0]["volume"]}'
@@ -197,7 +197,7 @@ def test_strict_json_refuses_numbers_in_quotes_and_nan(
 
 
 def test_a_key_that_asks_too_often_is_held_back(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     other = "another-key-of-the-tests"
     environment = {
@@ -217,7 +217,7 @@ def test_a_key_that_asks_too_often_is_held_back(
 
 
 def test_a_predictor_that_answers_otherwise_is_not_ready(
-    app: ServiceApp,
+    app: ModelService,
     tmp_path: Path,
     example: dict[str, Any],
     running: Running,
@@ -240,7 +240,7 @@ def test_a_predictor_that_answers_otherwise_is_not_ready(
 
 
 def test_without_a_key_the_service_is_not_ready_and_says_why(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir, {}) as client:
@@ -254,7 +254,7 @@ def test_without_a_key_the_service_is_not_ready_and_says_why(
 
 
 def test_switched_off_authentication_answers_everybody(
-    app: ServiceApp, predictor_dir: Path, example: dict[str, Any], running: Running
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir, {"CRISOL_AUTH": "disabled"}) as client:
@@ -267,7 +267,7 @@ def test_switched_off_authentication_answers_everybody(
 
 
 def test_a_failure_inside_is_500_without_its_message(
-    app: ServiceApp,
+    app: ModelService,
     predictor_dir: Path,
     example: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -294,7 +294,7 @@ def test_a_failure_inside_is_500_without_its_message(
 
 
 def test_a_network_that_takes_too_long_is_504(
-    app: ServiceApp,
+    app: ModelService,
     predictor_dir: Path,
     example: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
@@ -313,12 +313,14 @@ def test_a_network_that_takes_too_long_is_504(
 
     # the golden replay needs the real network: only the service's calls are slow
     monkeypatch.setattr(Predictor, "replay_golden", lambda self, tolerance=1e-4: [])
-    monkeypatch.setattr(ServiceApp, "_build_document", lambda self: {})
+    monkeypatch.setattr(
+        "crisol.serving.service.model_service._golden_answer", lambda predictor: None
+    )
     asyncio.run(body())
 
 
 def test_model_page_tells_the_lineage(
-    app: ServiceApp, predictor_dir: Path, running: Running, stamp: dict[str, str]
+    app: ModelService, predictor_dir: Path, running: Running, stamp: dict[str, str]
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir) as client:
@@ -334,7 +336,7 @@ def test_model_page_tells_the_lineage(
 
 
 def test_metrics_count_what_happened(
-    app: ServiceApp,
+    app: ModelService,
     predictor_dir: Path,
     example: dict[str, Any],
     running: Running,
@@ -358,7 +360,7 @@ def test_metrics_count_what_happened(
 
 
 def test_docs_page_takes_nothing_from_another_host(
-    app: ServiceApp, predictor_dir: Path, running: Running
+    app: ModelService, predictor_dir: Path, running: Running
 ) -> None:
     async def body() -> None:
         async with running(app, predictor_dir) as client:
@@ -376,7 +378,7 @@ def test_docs_page_takes_nothing_from_another_host(
     asyncio.run(body())
 
 
-def test_the_api_page_is_whole(app: ServiceApp, predictor_dir: Path, running: Running) -> None:
+def test_the_api_page_is_whole(app: ModelService, predictor_dir: Path, running: Running) -> None:
     from jsonschema import Draft202012Validator
 
     async def body() -> None:
@@ -396,7 +398,7 @@ def test_the_api_page_is_whole(app: ServiceApp, predictor_dir: Path, running: Ru
         assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}]
         request = operation["requestBody"]["content"]["application/json"]
         schema = {**request["schema"], "components": page["components"]}
-        Draft202012Validator(schema).validate(request["example"])
+        Draft202012Validator(schema).validate(request["examples"]["example"]["value"])
         answer = operation["responses"]["200"]["content"]["application/json"]
         schema = {**answer["schema"], "components": page["components"]}
         Draft202012Validator(schema).validate(answer["example"])

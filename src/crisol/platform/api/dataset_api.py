@@ -4,15 +4,17 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.core.data.profile import Task
-from crisol.platform.api.idempotency import Once
+from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
 from crisol.platform.datasets.dataset import Dataset, NewDataset, State
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.handlers import Answer, Handle
+from crisol.serving.http.exchange import Caller
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
 
 _ORDERS = {
     "created": "attributes.start_time ASC",
@@ -135,44 +137,91 @@ def _detail(app: Any, dataset: Dataset, caller: str) -> DatasetDetail:
     return DatasetDetail(**_shown(dataset, caller), options=options, schema=schema)
 
 
-def _create(app: Any, question: Question, mark: str | None) -> Answer:
-    dataset = app.datasets.create(question.body, question.caller, mark)
-    if dataset.state == "profiling":
-        app.profiler.submit(dataset)
-    headers = {"location": f"/v1/datasets/{dataset.id}"}
-    return Answer(_detail(app, dataset, question.caller), 201, headers, about=dataset.id)
+_EXAMPLE = {
+    "name": "customers",
+    "description": "Who left, 2026",
+    "options": {"target": "churned"},
+}
+router = APIRouter(prefix="/v1/datasets", tags=["platform"], route_class=AuditedRoute)
 
 
-def _list(app: Any, question: Question) -> DatasetPage:
-    query: DatasetQuery = question.query
+@router.post(
+    "",
+    name="dataset.create",
+    summary="Make a dataset version; its files come next, or are another version's.",
+    status_code=201,
+    response_model=DatasetDetail,
+    dependencies=[needs("trainer")],
+    responses={**LOCATION, **errors(*BODY_ERRORS, *ONCE_ERRORS, 404)},
+)
+def create(
+    new: Annotated[NewDataset, Body(openapi_examples={"example": {"value": _EXAMPLE}})],
+    once: OnceOf,
+    caller: Caller,
+    platform: HostOf,
+) -> Response:
+    """Make a version."""
+
+    def make(mark: str | None) -> Made:
+        dataset = platform.datasets.create(new, caller.name, mark)
+        if dataset.state == "profiling":
+            platform.profiler.submit(dataset)
+        detail = _detail(platform, dataset, caller.name)
+        return Made(detail, f"/v1/datasets/{dataset.id}", dataset.id)
+
+    return once.answer(new, make)
+
+
+@router.get(
+    "",
+    summary="List datasets: those that are ready, and the caller's own.",
+    dependencies=[needs("viewer")],
+)
+def listing(
+    query: Annotated[DatasetQuery, Query()], caller: Caller, platform: HostOf
+) -> DatasetPage:
+    """A page of datasets."""
     filters = {
         name: value
         for name in ("name", "owner", "state", "task")
         if (value := getattr(query, name)) is not None
     }
     if filters.get("owner") == "me":
-        filters["owner"] = question.caller
+        filters["owner"] = caller.name
     until_ms, begin = decode_token(query, Position) or (int(1000 * time.time()), None)
-    found, follows = app.datasets.search(
-        filters, _ORDERS[query.sort], begin, query.limit, question.caller, until_ms
+    found, follows = platform.datasets.search(
+        filters, _ORDERS[query.sort], begin, query.limit, caller.name, until_ms
     )
     token = None if follows is None else encode_token(query, [until_ms, follows])
-    return DatasetPage(items=[view(d, question.caller) for d in found], next_page_token=token)
+    return DatasetPage(items=[view(d, caller.name) for d in found], next_page_token=token)
 
 
-def _get(app: Any, question: Question) -> DatasetDetail:
-    dataset = app.datasets.get_for(question.parameters["dataset_id"], question.caller)
-    return _detail(app, dataset, question.caller)
+@router.get(
+    "/{dataset_id}",
+    summary="One dataset: state, options, schema with reasons and warnings.",
+    dependencies=[needs("viewer")],
+)
+def one(dataset_id: str, caller: Caller, platform: HostOf) -> DatasetDetail:
+    """One version."""
+    dataset = platform.datasets.get_for(dataset_id, caller.name)
+    return _detail(platform, dataset, caller.name)
 
 
-def _profile(app: Any, question: Question) -> ProfileView:
-    dataset = app.datasets.get_for(question.parameters["dataset_id"], question.caller)
+@router.get(
+    "/{dataset_id}/profile",
+    summary="What its columns look like: missing, distinct, distribution, examples.",
+    dependencies=[needs("viewer")],
+    responses=errors(409),
+)
+def profile(dataset_id: str, caller: Caller, platform: HostOf) -> ProfileView:
+    """The profile of a version that is ready."""
+    dataset = platform.datasets.get_for(dataset_id, caller.name)
     if dataset.state != "ready":
         raise _no_profile(dataset)
     return ProfileView(
         id=dataset.id,
-        schema=app.datasets.json(dataset, "schema.json"),
-        profile=app.datasets.json(dataset, "profile.json"),
+        schema=platform.datasets.json(dataset, "schema.json"),
+        profile=platform.datasets.json(dataset, "profile.json"),
     )
 
 
@@ -189,51 +238,3 @@ def _no_profile(dataset: Dataset) -> ApiError:
         code="not_profiled",
         headers=again,
     )
-
-
-def _example() -> NewDataset:
-    return NewDataset.model_validate_json(
-        b'{"name": "customers", "description": "Who left, 2026", "options": {"target": "churned"}}'
-    )
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Once(
-        "/v1/datasets",
-        handle=_create,
-        summary="Make a dataset version; its files come next, or are another version's.",
-        request=NewDataset,
-        response=DatasetDetail,
-        example=_example,
-        status=201,
-        scope="trainer",
-        audit="dataset.create",
-        notes=Notes(errors=(404, 429), response_headers={"Location": "Where it is."}),
-    ),
-    Handle(
-        "/v1/datasets",
-        handle=_list,
-        method="GET",
-        summary="List datasets: those that are ready, and the caller's own.",
-        response=DatasetPage,
-        query=DatasetQuery,
-        scope="viewer",
-    ),
-    Handle(
-        "/v1/datasets/{dataset_id}",
-        handle=_get,
-        method="GET",
-        summary="One dataset: state, options, schema with reasons and warnings.",
-        response=DatasetDetail,
-        scope="viewer",
-    ),
-    Handle(
-        "/v1/datasets/{dataset_id}/profile",
-        handle=_profile,
-        method="GET",
-        summary="What its columns look like: missing, distinct, distribution, examples.",
-        response=ProfileView,
-        scope="viewer",
-        notes=Notes(errors=(409,)),
-    ),
-)

@@ -4,12 +4,13 @@ import threading
 import time
 from typing import Any, Literal
 
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from crisol import __version__
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError, ErrorDetail
-from crisol.serving.http.handlers import Handle
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.routes import Route, errors
 
 _FRESH_S = 2.0
 """The store is checked no more often than this."""
@@ -81,19 +82,15 @@ def _look(app: Any) -> tuple[HealthView | None, list[str]]:
     return view, problems
 
 
-def _health(app: Any, question: Question) -> HealthView:  # noqa: ARG001 - the same for everybody
-    view: HealthView = app.health.look(app)
-    return view
+router = APIRouter(tags=["platform"], route_class=Route)
 
 
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Handle(
-        "/v1/health",
-        handle=_health,
-        method="GET",
-        summary="Whether the store, the disk, the queue and the executor work.",
-        response=HealthView,
-        public=True,
-        notes=Notes(errors=(503,)),
-    ),
+@router.get(
+    "/v1/health",
+    summary="Whether the store, the disk, the queue and the executor work.",
+    responses=errors(503),
 )
+def health(platform: HostOf) -> HealthView:
+    """The health of the platform, for everybody."""
+    view: HealthView = platform.health.look(platform)
+    return view

@@ -10,15 +10,17 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import psutil
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
 from pydantic_core import to_json
 
-from crisol.serving.http.asgi import Reply
-from crisol.serving.http.endpoints import Notes, Question
+from crisol.serving.http.bodies import JSON
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.handlers import Answer, Handle
+from crisol.serving.http.exchange import ExchangeOf
+from crisol.serving.http.host import HostOf
 from crisol.serving.state.state_file import StateFile
 
 HEADER = "Idempotency-Key"
@@ -137,53 +139,80 @@ def _gone(process: str) -> bool:
         return True
 
 
-class Once(Handle):
+@dataclass(frozen=True)
+class Made:
+    """An object that a request made.
+
+    Attributes:
+        view: the answer.
+        location: where the object is.
+        about: its id, for the audit log.
+    """
+
+    view: BaseModel
+    location: str
+    about: str
+
+
+class Once:
     """A ``POST`` that makes something: with an ``Idempotency-Key`` it makes it once.
 
-    A request that was refused or failed made nothing, and may be sent again with its key.
-
-    Args:
-        path: where.
-        handle: takes the application, the question and the mark of its key (``None``: no key). It
-            stores the mark with what it makes, and looks for it before: after a crash between
-            making and answering, the same request finds what was made.
-        named: see :class:`crisol.serving.http.handlers.Handle`.
+    A request that was refused or failed made nothing, and may be sent again with its key. It is a
+    dependency of the route.
     """
 
     def __init__(
         self,
-        path: str,
-        *,
-        handle: Callable[[Any, Question, str | None], Answer],
-        notes: Notes | None = None,
-        **named: Any,
+        request: Request,
+        platform: HostOf,
+        exchange: ExchangeOf,
+        key: Annotated[
+            str | None,
+            Header(alias=HEADER, description="Sent again with it, a request changes nothing."),
+        ] = None,
     ) -> None:
-        said = notes or Notes()
-        told = {**said.request_headers, HEADER: "Sent again with it, a request changes nothing."}
-        notes = Notes(
-            errors=tuple({*said.errors, 400, 409, 422}),
-            request_headers=told,
-            response_headers=said.response_headers,
-        )
-        super().__init__(path, handle=self._once, notes=notes, **named)
-        self._make = handle
+        self._route = request.scope["route"].path
+        self._platform, self._exchange, self._key = platform, exchange, key
 
-    def _once(self, app: Any, question: Question) -> Answer | Reply:
-        key = question.headers.get(HEADER.lower().encode())
-        if key is None:
-            return self._make(app, question, None)
-        mark = mark_of(question.caller, self.path, key.decode("ascii", "replace"))
-        said = to_json([dict(question.parameters), question.query, question.body])
-        answers, keep_s = app.answers, app.platform_settings.idempotency_s
-        kept = answers.begin(mark, hashlib.sha256(said).hexdigest(), keep_s)
-        if kept is None:
-            try:
-                made = self._make(app, question, mark)
-            except BaseException:
-                answers.end(mark, None)
-                raise
-            body = b"" if made.body is None else to_json(made.body)
-            kept = KeptAnswer(made.status or self.status, body, made.headers)
-            answers.end(mark, kept)
-            return made
-        return Reply(kept.status, kept.body, headers=kept.headers)
+    def answer(self, body: BaseModel, make: Callable[[str | None], Made]) -> Response:
+        """The answer to a request.
+
+        Args:
+            body: of the request.
+            make: takes the mark of the key (``None``: no key) and stores it with what it makes, and
+                looks for it before: after a crash between making and answering, the same request
+                finds what was made.
+
+        Raises:
+            ApiError: 400, 409 or 422: see :func:`mark_of` and :meth:`Answers.begin`.
+        """
+        if self._key is None:
+            return self._tell(make(None))
+        mark = mark_of(self._exchange.identity.name, self._route, self._key)
+        # The form in which earlier versions stored it: parameters, query, body.
+        said = hashlib.sha256(to_json([{}, None, body])).hexdigest()
+        answers: Answers = self._platform.answers
+        kept = answers.begin(mark, said, self._platform.platform_settings.idempotency_s)
+        if kept is not None:
+            return Response(kept.body, kept.status, dict(kept.headers), JSON)
+        try:
+            answer = self._tell(make(mark))
+        except BaseException:
+            answers.end(mark, None)
+            raise
+        headers = {"location": answer.headers["location"]}
+        answers.end(mark, KeptAnswer(answer.status_code, bytes(answer.body), headers))
+        return answer
+
+    def _tell(self, made: Made) -> Response:
+        self._exchange.about = made.about
+        return Response(to_json(made.view), 201, {"location": made.location}, JSON)
+
+
+OnceOf = Annotated[Once, Depends()]
+"""A parameter of a route."""
+ONCE_ERRORS = (400, 409, 422)
+LOCATION: dict[int | str, dict[str, Any]] = {
+    201: {"headers": {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}}
+}
+"""For the API page."""

@@ -4,11 +4,14 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Body, Header, Query, Response
 from pydantic import AfterValidator, Field, model_validator
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 
 from crisol import models
 from crisol.core.contract import Contract
-from crisol.platform.api.idempotency import Once
+from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
 from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.events import follow
 from crisol.platform.jobs.job import Job, JobDetails, JobRequest, Status
@@ -17,13 +20,14 @@ from crisol.platform.jobs.logs import LogPart
 from crisol.platform.jobs.progress import Progress, Snapshot
 from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
 from crisol.registry.tracking.runs import MODEL_TAG
-from crisol.serving.http.asgi import Reply, Request, StreamReply
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
-from crisol.serving.http.handlers import Answer, Converse, Handle
-from crisol.serving.http.sse import MEDIA_TYPE, events_reply
+from crisol.serving.http.bodies import JSON
+from crisol.serving.http.exchange import Caller
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
 
 _MAX_LOG_BYTES = 1024 * 1024
 _HEARTBEAT_S = 10.0
+MEDIA_TYPE = "text/event-stream"
 Milliseconds = Annotated[int, Field(ge=0, le=10**14)]
 
 
@@ -85,21 +89,49 @@ class LogView(Contract):
     text: str
 
 
-def _create(app: Any, question: Question, mark: str | None) -> Answer:
-    made = app.jobs.create(question.body, question.identity, mark)
-    return Answer(made, 201, {"location": f"/v1/jobs/{made.id}"}, about=made.id)
+def _now_ms() -> int:
+    return int(1000 * time.time())
 
 
-def _list(app: Any, question: Question) -> JobPage:
-    query: JobQuery = question.query
+router = APIRouter(prefix="/v1/jobs", tags=["platform"], route_class=AuditedRoute)
+_EXAMPLE = {"family": models.family_names()[0], "environment": "ci", "name": "a first try"}
+
+
+@router.post(
+    "",
+    name="job.create",
+    summary="Make a job: a training of any family, begun when there is room.",
+    status_code=201,
+    response_model=Job,
+    dependencies=[needs("trainer")],
+    responses={**LOCATION, **errors(*BODY_ERRORS, *ONCE_ERRORS)},
+)
+def create(
+    new: Annotated[JobRequest, Body(openapi_examples={"example": {"value": _EXAMPLE}})],
+    once: OnceOf,
+    caller: Caller,
+    platform: HostOf,
+) -> Response:
+    """Make a job."""
+
+    def make(mark: str | None) -> Made:
+        made = platform.jobs.create(new, caller, mark)
+        return Made(made, f"/v1/jobs/{made.id}", made.id)
+
+    return once.answer(new, make)
+
+
+@router.get("", summary="Jobs, the newest first.", dependencies=[needs("viewer")])
+def listing(query: Annotated[JobQuery, Query()], caller: Caller, platform: HostOf) -> JobPage:
+    """A page of jobs."""
     wanted = {
         MODEL_TAG: query.model,
-        job_tags.OWNER: question.caller if query.owner == "me" else query.owner,
+        job_tags.OWNER: caller.name if query.owner == "me" else query.owner,
         job_tags.DATASET: query.dataset,
     }
     # Jobs made since the first page was asked for would move the others to the next page again.
     until_ms, token = decode_token(query, tuple[Milliseconds, str]) or (_now_ms(), None)
-    found, follows = app.jobs.list(
+    found, follows = platform.jobs.list(
         statuses=[] if query.status is None else [query.status],
         tags={tag: value for tag, value in wanted.items() if value},
         family=query.family,
@@ -113,153 +145,111 @@ def _list(app: Any, question: Question) -> JobPage:
     return JobPage(items=found, next_page_token=next_token)
 
 
-def _now_ms() -> int:
-    return int(1000 * time.time())
-
-
-def _get(app: Any, question: Question) -> JobDetails:
-    job = app.jobs.get(question.parameters["job_id"])
-    _, run = app.jobs.asked(job.id)
+@router.get(
+    "/{job_id}",
+    summary="How a job stands, and what it was asked to do.",
+    dependencies=[needs("viewer")],
+)
+def one(job_id: str, platform: HostOf) -> JobDetails:
+    """One job."""
+    job = platform.jobs.get(job_id)
+    _, run = platform.jobs.asked(job.id)
     parameters = visible(run.family, run.parameters)
     return JobDetails(**job.model_dump(), parameters={run.family: parameters})
 
 
-def _start(app: Any, question: Question) -> Job:
-    job: Job = app.jobs.release(question.parameters["job_id"], question.identity)
+@router.post(
+    "/{job_id}/start",
+    name="job.start",
+    summary="Start a job that was made to wait.",
+    dependencies=[needs("viewer")],
+    responses=errors(409),
+)
+def start(job_id: str, caller: Caller, platform: HostOf) -> Job:
+    """Start a held job."""
+    job: Job = platform.jobs.release(job_id, caller)
     return job
 
 
-def _cancel(app: Any, question: Question) -> Job:
-    job: Job = app.jobs.cancel(question.parameters["job_id"], question.identity)
+@router.post(
+    "/{job_id}/cancel",
+    name="job.cancel",
+    summary="End a job: it is asked to, then killed with every process it started. "
+    "Owners need the scope trainer, others promoter.",
+    status_code=202,
+    dependencies=[needs("viewer")],
+    responses=errors(409),
+)
+def cancel(job_id: str, caller: Caller, platform: HostOf) -> Job:
+    """Cancel a job."""
+    job: Job = platform.jobs.cancel(job_id, caller)
     return job
 
 
-def _progress(app: Any, question: Question) -> Progress | Reply:
-    snapshot: Snapshot = app.jobs.snapshot(question.parameters["job_id"])
-    if question.query.since_step < 0:
-        return Reply(200, snapshot.body)
-    return snapshot.progress.since(question.query.since_step)
+@router.get(
+    "/{job_id}/progress",
+    summary="How far a job is, how fast it goes, and its curves.",
+    response_model=Progress,
+    dependencies=[needs("viewer")],
+)
+def progress(
+    job_id: str, query: Annotated[ProgressQuery, Query()], platform: HostOf
+) -> Response | Progress:
+    """The progress of a job; its body was made when the job was last looked at."""
+    snapshot: Snapshot = platform.jobs.snapshot(job_id)
+    if query.since_step < 0:
+        return Response(snapshot.body, media_type=JSON)
+    return snapshot.progress.since(query.since_step)
 
 
-def _log(app: Any, question: Question) -> LogView:
-    query: LogQuery = question.query
-    job = app.jobs.get(question.parameters["job_id"])
+@router.get("/{job_id}/logs", summary="What a job printed.", dependencies=[needs("viewer")])
+def log(job_id: str, query: Annotated[LogQuery, Query()], platform: HostOf) -> LogView:
+    """A part of a job's log."""
+    job = platform.jobs.get(job_id)
     offset, limit = (query.offset or 0, query.limit)
     if query.tail is not None:
         offset, limit = -query.tail, query.tail
-    part: LogPart = app.jobs.log(job, offset, limit)
+    part: LogPart = platform.jobs.log(job, offset, limit)
     ended = job.over and part.next_offset >= part.size
     return LogView(**part._asdict(), ended=ended)
 
 
 class _Threads:
-    """Reads for a stream of events in the application's threads."""
+    """Reads for a stream of events in threads."""
 
-    def __init__(self, app: Any) -> None:
-        self._app = app
+    def __init__(self, platform: Any) -> None:
+        self._jobs = platform.jobs
 
     async def snapshot(self, job_id: str) -> Snapshot:
-        found: Snapshot = await self._app.in_thread(self._app.jobs.snapshot, job_id)
+        found: Snapshot = await run_in_threadpool(self._jobs.snapshot, job_id)
         return found
 
     async def log(self, job: Job, offset: int, limit: int) -> LogPart:
-        part: LogPart = await self._app.in_thread(self._app.jobs.log, job, offset, limit)
+        part: LogPart = await run_in_threadpool(self._jobs.log, job, offset, limit)
         return part
 
 
-async def _events(app: Any, question: Question, call: Request) -> StreamReply:
-    job_id = question.parameters["job_id"]
-    source = _Threads(app)
-    await source.snapshot(job_id)  # 404 before the stream begins
-    last = call.headers.get(b"last-event-id", b"").decode("ascii", "replace")
-    events = follow(source, job_id, last, app.stopping)
-    app.streams.add(events)
-    return events_reply(events, _HEARTBEAT_S)
-
-
-def _example() -> JobRequest:
-    return JobRequest(family=models.family_names()[0], environment="ci", name="a first try")
-
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Once(
-        "/v1/jobs",
-        handle=_create,
-        summary="Make a job: a training of any family, begun when there is room.",
-        request=JobRequest,
-        response=Job,
-        example=_example,
-        status=201,
-        scope="trainer",
-        audit="job.create",
-        notes=Notes(errors=(429,), response_headers={"Location": "Of the job."}),
-    ),
-    Handle(
-        "/v1/jobs",
-        handle=_list,
-        method="GET",
-        summary="Jobs, the newest first.",
-        query=JobQuery,
-        response=JobPage,
-        scope="viewer",
-    ),
-    Handle(
-        "/v1/jobs/{job_id}",
-        handle=_get,
-        method="GET",
-        summary="How a job stands, and what it was asked to do.",
-        response=JobDetails,
-        scope="viewer",
-        notes=Notes(errors=(404,)),
-    ),
-    Handle(
-        "/v1/jobs/{job_id}/start",
-        handle=_start,
-        summary="Start a job that was made to wait.",
-        response=Job,
-        scope="viewer",
-        audit="job.start",
-        notes=Notes(errors=(404, 409)),
-    ),
-    Handle(
-        "/v1/jobs/{job_id}/cancel",
-        handle=_cancel,
-        summary="End a job: it is asked to, then killed with every process it started. "
-        "Owners need the scope trainer, others promoter.",
-        response=Job,
-        status=202,
-        scope="viewer",
-        audit="job.cancel",
-        notes=Notes(errors=(404, 409)),
-    ),
-    Handle(
-        "/v1/jobs/{job_id}/progress",
-        handle=_progress,
-        method="GET",
-        summary="How far a job is, how fast it goes, and its curves.",
-        query=ProgressQuery,
-        response=Progress,
-        scope="viewer",
-        notes=Notes(errors=(404,)),
-    ),
-    Converse(
-        "/v1/jobs/{job_id}/events",
-        converse=_events,
-        method="GET",
-        summary="A job as server-sent events: state, trial, progress, log, and end when it is "
-        "over. Last-Event-ID goes on from there.",
-        response=Job,
-        scope="viewer",
-        notes=Notes(errors=(404, 503), answers=MEDIA_TYPE),
-    ),
-    Handle(
-        "/v1/jobs/{job_id}/logs",
-        handle=_log,
-        method="GET",
-        summary="What a job printed.",
-        query=LogQuery,
-        response=LogView,
-        scope="viewer",
-        notes=Notes(errors=(404,)),
-    ),
+@router.get(
+    "/{job_id}/events",
+    summary="A job as server-sent events: state, trial, progress, log, and end when it is "
+    "over. Last-Event-ID goes on from there.",
+    response_class=EventSourceResponse,
+    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    dependencies=[needs("viewer")],
 )
+async def events(
+    job_id: str,
+    platform: HostOf,
+    last_event_id: Annotated[str, Header(description="The last event that arrived.")] = "",
+) -> EventSourceResponse:
+    """The events of a job, with a comment where there is nothing to tell for a while."""
+    source = _Threads(platform)
+    await source.snapshot(job_id)  # 404 before the stream begins
+    followed = follow(source, job_id, last_event_id, platform.stopping)
+    platform.streams.add(followed)
+    return EventSourceResponse(followed, ping=_HEARTBEAT_S, ping_message_factory=_comment, sep="\n")
+
+
+def _comment() -> ServerSentEvent:
+    """Keeps proxies from closing the connection, and tells when nobody listens any more."""
+    return ServerSentEvent(comment="", sep="\n")

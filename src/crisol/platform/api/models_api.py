@@ -5,10 +5,10 @@ same journal and the same record as the commands.
 """
 
 import re
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
+from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crisol.core.errors import FieldError
@@ -17,9 +17,10 @@ from crisol.registry.release import archiving, promotion, versions
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.release.versions import CANDIDATE, CHAMPION, PREVIOUS, Reference, Version
 from crisol.registry.store import StoreError
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError, ErrorDetail
-from crisol.serving.http.handlers import Answer, Handle
+from crisol.serving.http.exchange import Caller, ExchangeOf
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
 
 PROMOTION_S = 120.0
 """The time of a promotion: the gate compares again, by a bootstrap over the held-out rows."""
@@ -125,14 +126,79 @@ class VersionChange(BaseModel):
         return self
 
 
-def _models(app: Any, question: Question) -> ModelPage:
-    query: ModelQuery = question.query
+router = APIRouter(prefix="/v1/models", tags=["platform"], route_class=AuditedRoute)
+_VERSION = "/{model_id}/versions/{version}"
+_EXAMPLE = {"action": "promote", "reason": "better on this month's customers"}
+
+
+@router.get(
+    "",
+    summary="List the registered models, with who is champion and candidate.",
+    dependencies=[needs("viewer")],
+)
+def listing(query: Annotated[ModelQuery, Query()], platform: HostOf) -> ModelPage:
+    """A page of models."""
     if query.family is not None:
         _known_family(query.family)
-    found = versions.registered_models(app.store, query.family)
+    found = versions.registered_models(platform.store, query.family)
     found.sort(key=lambda m: m.name, reverse=query.sort == "-name")
     rest, token = _page(found, query)
-    return ModelPage(items=[_line(app, m) for m in rest], next_page_token=token)
+    return ModelPage(items=[_line(platform, m) for m in rest], next_page_token=token)
+
+
+@router.get(
+    "/{model_id}/versions",
+    summary="List a model's versions, newest first.",
+    dependencies=[needs("viewer")],
+)
+def list_versions(
+    model_id: str, query: Annotated[VersionQuery, Query()], platform: HostOf
+) -> VersionPage:
+    """A page of versions."""
+    found = versions.all_versions(platform.store, _model(platform, model_id))
+    if query.sort == "-created":
+        found.reverse()
+    if query.status is not None:
+        found = [v for v in found if versions.status(v) == query.status]
+    rest, token = _page(found, query)
+    return VersionPage(items=[version_view(v) for v in rest], next_page_token=token)
+
+
+@router.get(
+    _VERSION,
+    summary="One version, by its number or semantic version.",
+    dependencies=[needs("viewer")],
+)
+def one(model_id: str, version: str, platform: HostOf) -> VersionView:
+    """One version."""
+    return version_view(_find(platform, model_id, version))
+
+
+@router.patch(
+    _VERSION,
+    name="version.change",
+    summary="Promote, archive, take back from the archive, or roll back to a version.",
+    dependencies=[needs("promoter")],
+    responses=errors(*BODY_ERRORS, 409),
+    openapi_extra={"x-timeout-s": PROMOTION_S},
+)
+def change(
+    model_id: str,
+    version: str,
+    wanted: Annotated[VersionChange, Body(openapi_examples={"example": {"value": _EXAMPLE}})],
+    caller: Caller,
+    exchange: ExchangeOf,
+    platform: HostOf,
+) -> MoveView:
+    """Promote, archive, take back from the archive, or roll back."""
+    found = _find(platform, model_id, version)
+    exchange.about = f"{found} {wanted.action}"
+    changed = _ACTIONS[wanted.action](platform, found, wanted, caller.name)
+    again = _find(platform, model_id, found.number)
+    champion = versions.aliases(platform.store, found.model).get(CHAMPION)
+    return MoveView(
+        action=wanted.action, changed=changed, version=version_view(again), champion=champion
+    )
 
 
 def _page(found: list[Any], query: PageQuery) -> tuple[list[Any], str | None]:
@@ -154,36 +220,6 @@ def _line(app: Any, registered: Any) -> ModelView:
         previous=named.get(PREVIOUS),
         updated=_time(there[-1].created_ms) if there else None,
     )
-
-
-def _versions(app: Any, question: Question) -> VersionPage:
-    query: VersionQuery = question.query
-    model = _model(app, question.parameters["model_id"])
-    found = versions.all_versions(app.store, model)
-    if query.sort == "-created":
-        found.reverse()
-    if query.status is not None:
-        found = [v for v in found if versions.status(v) == query.status]
-    rest, token = _page(found, query)
-    return VersionPage(items=[version_view(v) for v in rest], next_page_token=token)
-
-
-def _version(app: Any, question: Question) -> VersionView:
-    return version_view(_find(app, question.parameters))
-
-
-def _change(app: Any, question: Question) -> Answer:
-    """Promote, archive, take back from the archive, or roll back."""
-    change: VersionChange = question.body
-    version = _find(app, question.parameters)
-    about = f"{version} {change.action}"
-    changed = _ACTIONS[change.action](app, version, change, question.caller)
-    again = _find(app, {**question.parameters, "version": version.number})
-    champion = versions.aliases(app.store, version.model).get(CHAMPION)
-    body = MoveView(
-        action=change.action, changed=changed, version=version_view(again), champion=champion
-    )
-    return Answer(body, about=about)
 
 
 def _promote(app: Any, version: Version, change: VersionChange, caller: str) -> bool:
@@ -293,13 +329,13 @@ def _no_model(name: str) -> ApiError:
     return ApiError(404, f"There is no model {name!r}.", code="model_unknown")
 
 
-def _find(app: Any, parameters: Mapping[str, str]) -> Version:
+def _find(app: Any, model_id: str, named: str) -> Version:
     """The version of a path: by the registry's number, or by its semantic version.
 
     Raises:
         ApiError: 404.
     """
-    model, named = _model(app, parameters["model_id"]), parameters["version"]
+    model = _model(app, model_id)
     for version in reversed(versions.all_versions(app.store, model)):
         if named in (version.number, version.tags.get(versions.SEMVER_TAG)):
             return version
@@ -317,52 +353,3 @@ def _known_family(name: str) -> None:
 def _time(milliseconds: int) -> str:
     moment = datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
     return moment.isoformat(timespec="milliseconds")
-
-
-def _example() -> VersionChange:
-    return VersionChange(action="promote", reason="better on this month's customers")
-
-
-_VERSION = "/v1/models/{model_id}/versions/{version}"
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Handle(
-        "/v1/models",
-        handle=_models,
-        method="GET",
-        summary="List the registered models, with who is champion and candidate.",
-        response=ModelPage,
-        query=ModelQuery,
-        scope="viewer",
-    ),
-    Handle(
-        "/v1/models/{model_id}/versions",
-        handle=_versions,
-        method="GET",
-        summary="List a model's versions, newest first.",
-        response=VersionPage,
-        query=VersionQuery,
-        scope="viewer",
-    ),
-    Handle(
-        _VERSION,
-        handle=_version,
-        method="GET",
-        summary="One version, by its number or semantic version.",
-        response=VersionView,
-        scope="viewer",
-    ),
-    Handle(
-        _VERSION,
-        handle=_change,
-        method="PATCH",
-        summary="Promote, archive, take back from the archive, or roll back to a version.",
-        request=VersionChange,
-        response=MoveView,
-        example=_example,
-        scope="promoter",
-        audit="version.change",
-        timeout_s=PROMOTION_S,
-        notes=Notes(errors=(404, 409)),
-    ),
-)

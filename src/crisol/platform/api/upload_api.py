@@ -6,17 +6,21 @@ begin (``Upload-Offset``, 0 if it is not said) and whether the file ends with th
 disk in constant memory; an upload is its owner's alone, and does not exist for anybody else.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, State
 from crisol.platform.datasets.receiving import Terms, drain, receive
-from crisol.serving.http.asgi import Request
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
+from crisol.serving.http.auth import Identity
+from crisol.serving.http.bodies import JSON, Incoming
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.handlers import Answer, Converse, Handle
+from crisol.serving.http.exchange import Caller, Exchange, ExchangeOf
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.routes import AuditedRoute, errors, needs
 
 PartName = Literal["all", "train", "test"]
 
@@ -62,25 +66,64 @@ class ArrivalsView(BaseModel):
     files: list[ArrivalView]
 
 
-def _own(app: Any, question: Question) -> Dataset:
+_SAID = {
+    "Upload-Offset": "Where the bytes of this request begin in the file; 0 if it is not said.",
+    "Upload-Complete": "?0: more is to come; ?1 (or nothing): the file ends with this request.",
+    "Upload-Length": "How long the whole file is.",
+    "Repr-Digest": "Of the whole file: sha-256=:<base64>:; a file that differs is refused.",
+}
+_TOLD = {
+    "Upload-Offset": "How much has arrived.",
+    "Upload-Complete": "?1: all of it.",
+    "Upload-Limit": "How large a file may be.",
+}
+_TEXT = {"type": "string"}
+_TOLD_HEADERS = {name: {"description": told, "schema": _TEXT} for name, told in _TOLD.items()}
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_TAKEN = ("application/octet-stream", "text/csv", "application/partial-upload")
+_UPLOAD: dict[str, Any] = {
+    "name": "dataset.upload",
+    "status_code": 201,
+    "response_model": ArrivalView,
+    "dependencies": [needs("trainer")],
+    "responses": {
+        201: {"headers": _TOLD_HEADERS},
+        200: {"model": ArrivalView, "description": "More is to come.", "headers": _TOLD_HEADERS},
+        **errors(400, 408, 409, 413, 507),
+    },
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": dict.fromkeys(_TAKEN, _BINARY)},
+        "parameters": [
+            {"name": name, "in": "header", "required": False, "description": told, "schema": _TEXT}
+            for name, told in _SAID.items()
+        ],
+    },
+}
+router = APIRouter(
+    prefix="/v1/datasets/{dataset_id}/files", tags=["platform"], route_class=AuditedRoute
+)
+Part = Annotated[FileQuery, Query()]
+
+
+def _own(platform: Any, dataset_id: str, caller: Identity) -> Dataset:
     """The dataset, for its owner; for anybody else there is none here."""
-    dataset: Dataset = app.datasets.get_for(question.parameters["dataset_id"], question.caller)
-    if dataset.owner != question.caller:
+    dataset: Dataset = platform.datasets.get_for(dataset_id, caller.name)
+    if dataset.owner != caller.name:
         raise ApiError(404, "There is no such upload of yours.", code="dataset_unknown")
     return dataset
 
 
-def _awaiting(app: Any, question: Question) -> Dataset:
+def _awaiting(platform: Any, dataset_id: str, part: PartName, caller: Identity) -> Dataset:
     """The dataset, when it still takes this file."""
-    dataset = _own(app, question)
+    dataset = _own(platform, dataset_id, caller)
     if dataset.state != "open":
         raise ApiError(
             409,
             f"The dataset is {dataset.state} and takes no more files: make a new version.",
             code="dataset_closed",
         )
-    part, there = question.query.part, {file.part for file in dataset.files}
-    begun = {p for d, p in app.uploads.begun() if d == dataset.id}
+    there = {file.part for file in dataset.files}
+    begun = {p for d, p in platform.uploads.begun() if d == dataset.id}
     if part in there:
         raise ApiError(409, f"The file {part!r} is there already.", code="file_there")
     if (part == "all") != ("all" in (there | begun)) and there | begun:
@@ -93,26 +136,77 @@ def _awaiting(app: Any, question: Question) -> Dataset:
     return dataset
 
 
-async def _upload(app: Any, question: Question, call: Request) -> Answer:
+@router.post("", summary="Upload a file of a dataset, whole or its first bytes.", **_UPLOAD)
+@router.patch(
+    "", summary="Go on with a file where the last request ended (Upload-Offset).", **_UPLOAD
+)
+async def upload(
+    dataset_id: str, query: Part, request: Request, caller: Caller, platform: HostOf
+) -> Response:
     """Write what comes; keep the file when it is whole."""
+    exchange = Exchange.of(request.scope)
+    body = Incoming(exchange, request.receive)
     try:
-        terms = Terms.of(question.headers)
-        dataset = await app.in_thread(_awaiting, app, question)
+        terms = Terms.of(exchange.headers)
+        dataset = await run_in_threadpool(_awaiting, platform, dataset_id, query.part, caller)
     except (ApiError, FieldError):
-        await drain(call)
+        await drain(body)
         raise
-    call.about = dataset.id
-    await receive(app, call, dataset, question.query.part, question.query.name, terms)
-    answer: Answer = await app.in_thread(_answer, app, question)
-    return answer
+    exchange.about = dataset.id
+    await receive(platform, body, dataset, query.part, query.name, terms)
+    return await run_in_threadpool(_answer, platform, dataset_id, query.part)
 
 
-def _answer(app: Any, question: Question) -> Answer:
-    dataset = app.datasets.get(question.parameters["dataset_id"])
-    part = question.query.part
-    file = next(f for f in _arrivals(app, dataset) if f.part == part)
+def _answer(platform: Any, dataset_id: str, part: PartName) -> Response:
+    dataset = platform.datasets.get(dataset_id)
+    file = next(f for f in _arrivals(platform, dataset) if f.part == part)
     place = f"/v1/datasets/{dataset.id}/files?part={part}"
-    return Answer(file, 201 if file.complete else 200, {**_headers(app, file), "location": place})
+    headers = {**_headers(platform, file), "location": place}
+    return Response(file.model_dump_json(), 201 if file.complete else 200, headers, JSON)
+
+
+@router.get(
+    "",
+    summary="How much of each file has arrived; HEAD with ?part= tells it in headers.",
+    response_model=ArrivalsView,
+    dependencies=[needs("trainer")],
+    responses={200: {"headers": _TOLD_HEADERS}},
+)
+def tell(
+    dataset_id: str,
+    query: Annotated[ArrivalsQuery, Query()],
+    response: Response,
+    caller: Caller,
+    platform: HostOf,
+) -> ArrivalsView:
+    """How much of a dataset's files has arrived."""
+    dataset = _own(platform, dataset_id, caller)
+    found = [f for f in _arrivals(platform, dataset) if query.part in (None, f.part)]
+    if query.part is not None:
+        if not found:
+            message = f"Nothing of the file {query.part!r} has arrived."
+            raise ApiError(404, message, code="upload_unknown")
+        response.headers.update(_headers(platform, found[0]))
+    return ArrivalsView(id=dataset.id, state=dataset.state, files=found)
+
+
+@router.delete(
+    "",
+    name="dataset.forget",
+    summary="Forget what has arrived of a file that is not whole.",
+    status_code=204,
+    dependencies=[needs("trainer")],
+    responses=errors(409),
+)
+def forget(
+    dataset_id: str, query: Part, exchange: ExchangeOf, caller: Caller, platform: HostOf
+) -> None:
+    """Remove what has arrived of a file."""
+    dataset = _own(platform, dataset_id, caller)
+    if platform.uploads.find(dataset.id, query.part) is None:
+        raise ApiError(404, "Nothing of this file is on its way.", code="upload_unknown")
+    platform.uploads.forget(dataset.id, query.part)
+    exchange.about = dataset.id
 
 
 def _arrivals(app: Any, dataset: Dataset) -> list[ArrivalView]:
@@ -142,88 +236,3 @@ def _headers(app: Any, file: ArrivalView) -> dict[str, str]:
         **({} if file.length is None else {"upload-length": str(file.length)}),
         "cache-control": "no-store",
     }
-
-
-def _tell(app: Any, question: Question) -> Answer:
-    dataset = _own(app, question)
-    part = question.query.part
-    found = [f for f in _arrivals(app, dataset) if part in (None, f.part)]
-    if part is not None and not found:
-        raise ApiError(404, f"Nothing of the file {part!r} has arrived.", code="upload_unknown")
-    headers = {} if part is None else _headers(app, found[0])
-    return Answer(ArrivalsView(id=dataset.id, state=dataset.state, files=found), headers=headers)
-
-
-def _forget(app: Any, question: Question) -> Answer:
-    dataset = _own(app, question)
-    if app.uploads.find(dataset.id, question.query.part) is None:
-        raise ApiError(404, "Nothing of this file is on its way.", code="upload_unknown")
-    app.uploads.forget(dataset.id, question.query.part)
-    return Answer(None, 204, about=dataset.id)
-
-
-_PATH = "/v1/datasets/{dataset_id}/files"
-_SAID = {
-    "Upload-Offset": "Where the bytes of this request begin in the file; 0 if it is not said.",
-    "Upload-Complete": "?0: more is to come; ?1 (or nothing): the file ends with this request.",
-    "Upload-Length": "How long the whole file is.",
-    "Repr-Digest": "Of the whole file: sha-256=:<base64>:; a file that differs is refused.",
-}
-_TOLD = {
-    "Upload-Offset": "How much has arrived.",
-    "Upload-Complete": "?1: all of it.",
-    "Upload-Limit": "How large a file may be.",
-}
-_NOTES = Notes(
-    errors=(400, 404, 408, 409, 413, 422, 507),
-    request_headers=_SAID,
-    response_headers=_TOLD,
-    takes=("application/octet-stream", "text/csv", "application/partial-upload"),
-)
-
-ENDPOINTS: tuple[Endpoint, ...] = (
-    Converse(
-        _PATH,
-        converse=_upload,
-        summary="Upload a file of a dataset, whole or its first bytes.",
-        response=ArrivalView,
-        query=FileQuery,
-        status=201,
-        scope="trainer",
-        audit="dataset.upload",
-        notes=_NOTES,
-    ),
-    Converse(
-        _PATH,
-        converse=_upload,
-        method="PATCH",
-        summary="Go on with a file where the last request ended (Upload-Offset).",
-        response=ArrivalView,
-        query=FileQuery,
-        status=201,
-        scope="trainer",
-        audit="dataset.upload",
-        notes=_NOTES,
-    ),
-    Handle(
-        _PATH,
-        handle=_tell,
-        method="GET",
-        summary="How much of each file has arrived; HEAD with ?part= tells it in headers.",
-        response=ArrivalsView,
-        query=ArrivalsQuery,
-        scope="trainer",
-        notes=Notes(errors=(404,), response_headers=_TOLD),
-    ),
-    Handle(
-        _PATH,
-        handle=_forget,
-        method="DELETE",
-        summary="Forget what has arrived of a file that is not whole.",
-        query=FileQuery,
-        status=204,
-        scope="trainer",
-        audit="dataset.forget",
-        notes=Notes(errors=(404, 409)),
-    ),
-)

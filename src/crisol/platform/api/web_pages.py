@@ -5,9 +5,10 @@
 
 from importlib.resources import files
 
+from fastapi import Response
+
 from crisol.platform.datasets.families import default_family
-from crisol.serving.http.asgi import Reply, Request
-from crisol.serving.http.pages import Page
+from crisol.serving.http.routes import Route
 
 _MODULES = ("platform", "api", "elements", "message", "datasets", "jobs", "models")
 _FILES = {
@@ -26,16 +27,16 @@ _HEADERS = {
 }
 
 
-def web_pages() -> dict[str, Page]:
-    """Path to what ``GET`` answers there."""
-    return {path: _page(*named) for path, named in _FILES.items()}
+def web_pages() -> list[Route]:
+    """The routes of the page and its files."""
+    return [_page(path, *named) for path, named in _FILES.items()]
 
 
-def _page(name: str, kind: str) -> Page:
+def _page(path: str, name: str, kind: str) -> Route:
     body = files("crisol.platform").joinpath("web", name).read_bytes()
     body = body.replace(b"{dataset_family}", (default_family() or "").encode())
 
-    def page(_: Request) -> Reply:
-        return Reply(200, body, f"{kind}; charset=utf-8", _HEADERS)
+    async def page() -> Response:
+        return Response(body, headers=_HEADERS, media_type=f"{kind}; charset=utf-8")
 
-    return page
+    return Route(path, page, methods=["GET"], include_in_schema=False, response_model=None)

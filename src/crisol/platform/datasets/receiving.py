@@ -12,15 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from starlette.requests import ClientDisconnect
+
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, Part
 from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
 from crisol.platform.datasets.uploads import OffsetError, UploadError, Uploads, Writer
 from crisol.platform.settings import PlatformSettings
-from crisol.serving.http.asgi import Request
+from crisol.serving.http.bodies import Incoming
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.limits import ClientDisconnected
 
 _BUFFER = 1 << 20
 _DRAINED = 16 << 20
@@ -101,13 +102,13 @@ class Receiver(Protocol):
 
 
 async def receive(
-    app: Receiver, call: Request, dataset: Dataset, part: Part, name: str, terms: Terms
+    app: Receiver, call: Incoming, dataset: Dataset, part: Part, name: str, terms: Terms
 ) -> None:
     """Write a body to the disk; a file that ends with it is attached to the dataset.
 
     Raises:
         ApiError: 408 or 413; what had arrived stays.
-        ClientDisconnected: the same.
+        ClientDisconnect: the same.
         UploadError: the file is not taken; when its content is to blame, what arrived is removed.
     """
     writing = app.uploads.writing(dataset.id, part, name, terms.offset, terms.length)
@@ -133,7 +134,7 @@ async def receive(
             await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Receiver, call: Request, writer: Writer, terms: Terms) -> None:
+async def _write(app: Receiver, call: Incoming, writer: Writer, terms: Terms) -> None:
     """Write the chunks, including those that had arrived when the client disconnected."""
     settings = app.platform_settings
     buffer = bytearray()
@@ -168,9 +169,9 @@ def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> 
         app.profiler.submit(dataset)
 
 
-async def drain(call: Request) -> None:
+async def drain(call: Incoming) -> None:
     """Read the rest of a refused body, up to a size and a time."""
-    with suppress(ApiError, ClientDisconnected, TimeoutError):
+    with suppress(ApiError, ClientDisconnect, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             async for _ in call.stream(_DRAINED, _DRAIN_S):
                 pass

@@ -10,11 +10,13 @@ from collections.abc import AsyncGenerator
 from typing import Any, Protocol
 from weakref import WeakSet
 
+import orjson
+from sse_starlette import ServerSentEvent
+
 from crisol.platform.jobs.job import Job
 from crisol.platform.jobs.logs import LogPart
 from crisol.platform.jobs.progress import FRESH_S, Snapshot
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.sse import Event
 
 _CURSOR = re.compile(r"t(\d{1,9})-l(\d{1,15})")
 _LOG_BYTES = 64 * 1024
@@ -40,9 +42,9 @@ class Streams:
     def __init__(self, most: int) -> None:
         self._most = most
         # A stream whose client goes before its first event is dropped without being run to an end.
-        self._streams: WeakSet[AsyncGenerator[Event, None]] = WeakSet()
+        self._streams: WeakSet[AsyncGenerator[ServerSentEvent, None]] = WeakSet()
 
-    def add(self, stream: AsyncGenerator[Event, None]) -> None:
+    def add(self, stream: AsyncGenerator[ServerSentEvent, None]) -> None:
         """Count a stream until it ends or its client is gone.
 
         Raises:
@@ -67,7 +69,7 @@ def cursor(last_event_id: str) -> tuple[int, int | None]:
 
 async def follow(
     source: Source, job_id: str, last_event_id: str, stopping: asyncio.Event
-) -> AsyncGenerator[Event, None]:
+) -> AsyncGenerator[ServerSentEvent, None]:
     """The events of a job until it is over, or until the service stops.
 
     The first of each kind says how things are; later ones come when something has changed. A client
@@ -106,11 +108,12 @@ async def follow(
             await _pause(stopping)
 
 
-def _event(kind: str, data: Any, trials: int, offset: int) -> Event:
-    return Event(data, kind, f"t{trials}-l{offset}")
+def _event(kind: str, data: Any, trials: int, offset: int) -> ServerSentEvent:
+    text = orjson.dumps(data).decode()
+    return ServerSentEvent(text, event=kind, id=f"t{trials}-l{offset}", sep="\n")
 
 
-def _is_over(stream: AsyncGenerator[Event, None]) -> bool:
+def _is_over(stream: AsyncGenerator[ServerSentEvent, None]) -> bool:
     """Whether a stream has ended or was closed; a generator without a frame has."""
     return getattr(stream, "ag_frame", None) is None
 

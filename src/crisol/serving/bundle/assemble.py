@@ -20,6 +20,7 @@ from crisol.models import family
 from crisol.serving.bundle.requirements import BASE, pinned
 from crisol.serving.http.config import STATE_FOLDER
 from crisol.serving.service.bento import FrontedService
+from crisol.serving.service.model_service import ModelService
 
 
 def assemble(job: dict[str, Any]) -> None:
@@ -36,9 +37,10 @@ def assemble(job: dict[str, Any]) -> None:
     set_arguments(arguments)
     context = Path(job["context"])
     predictor = family(job["family"]).Predictor
-    service = import_module(f"crisol.serving.families.{job['family']}")
+    module = import_module(f"crisol.serving.families.{job['family']}")
+    service: ModelService = module.service
     bento = bentoml.build(
-        service=_import_string(service),
+        service=_import_string(module),
         name=job["name"],
         version=job["version"],
         labels={**job["labels"], **short},
@@ -56,16 +58,16 @@ def assemble(job: dict[str, Any]) -> None:
     )
     # BentoML lists only its own endpoints; ours answer, so ours are described.
     with Path(bento.path_of("apis/openapi.yaml")).open("w", encoding="utf-8") as stream:
-        document = service.app.document_with(job["predictor_dir"])
+        document = service.document_with(job["predictor_dir"])
         yaml.safe_dump(document, stream, sort_keys=False)
 
 
-def _state_setup(service: Any, context: Path) -> dict[str, str]:
+def _state_setup(service: ModelService, context: Path) -> dict[str, str]:
     """In an image, the folder of a service that keeps a state, so that a volume on it is writable.
 
     A new named volume takes the owner of the folder it is mounted on; without one it is root's.
     """
-    if not service.app.keeps_state:
+    if not service.keeps_state:
         return {}
     script = context / "make_state_folder.sh"
     folder = f"/home/bentoml/{STATE_FOLDER}"

@@ -5,21 +5,21 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import numpy as np
-from pydantic import BaseModel
+from fastapi import APIRouter, Body, Query
 
 from crisol.core.errors import FieldError
 from crisol.core.predictor import PredictorError
 from crisol.models.products import contract
 from crisol.serving.http.config import ConfigurationError, Settings
-from crisol.serving.http.endpoints import Question
+from crisol.serving.http.exchange import Caller
 from crisol.serving.http.forms import Upload
-from crisol.serving.service.answering import Act, Ask
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.http.routes import BODY_ERRORS, Route, errors, needs
+from crisol.serving.service.answering import Ask
 from crisol.serving.service.bento import bento_service
-from crisol.serving.service.protocols import ModelService
+from crisol.serving.service.model_service import ModelService, ServiceOf
 from crisol.serving.state.job_runner import JobRunner
 from crisol.serving.state.jobs import BackgroundJobStore, ItemRow, JobRow, ResultsQuery
 
@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     from crisol.models.products.predictor import ProductsPredictor
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_JOBS = "/embeddings/batch"
 KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
 
 
-def _predictor(app: ModelService) -> "ProductsPredictor":
-    return cast("ProductsPredictor", app.predictor)
+def _predictor(service: ModelService) -> "ProductsPredictor":
+    return cast("ProductsPredictor", service.predictor)
 
 
 def with_index(predictor: "ProductsPredictor", settings: Settings) -> "ProductsPredictor":
@@ -56,9 +55,9 @@ def with_index(predictor: "ProductsPredictor", settings: Settings) -> "ProductsP
 # -- one product -----------------------------------------------------------------------------------
 
 
-def analyze(app: ModelService, products: Sequence[contract.Product]) -> list[contract.Analysis]:
+def analyze(service: ModelService, products: Sequence[contract.Product]) -> list[contract.Analysis]:
     """The predictor's answers."""
-    return app.predictor.predict(products)
+    return service.predictor.predict(products)
 
 
 def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.Product]:
@@ -74,27 +73,48 @@ def for_task(task: contract.Task, product: contract.Product) -> tuple[contract.P
 
 
 def search(
-    app: ModelService, requests: Sequence[contract.SearchRequest]
+    service: ModelService, requests: Sequence[contract.SearchRequest]
 ) -> list[contract.SearchResponse]:
     """The nearest products of the index to each request."""
-    return _predictor(app).search(requests)
+    return _predictor(service).search(requests)
 
 
 # -- many products, in the background --------------------------------------------------------------
 
 
-def create_job(app: ModelService, question: Question) -> contract.Job:
-    """Store the products; they are embedded in the background."""
-    request: contract.EmbeddingsRequest = question.body
-    predictor = _predictor(app)
-    row = app.resources["jobs"].create(
-        KIND,
-        question.caller,
-        list(map(_payload, request.products)),
-        version=predictor.embedding_id,
-        made_by=app.model_version,
+def _example_batch() -> Any:
+    products = (contract.example_request(), contract.Product(title="Ceramic Coffee Mug"))
+    body = contract.EmbeddingsRequest(
+        products=tuple(p.model_dump(mode="json", exclude_none=True) for p in products)
     )
-    app.workers[KIND].wake()
+    return {"example": {"value": body.model_dump(mode="json")}}
+
+
+jobs = APIRouter(prefix="/embeddings/batch", tags=["products"], route_class=Route)
+
+
+@jobs.post(
+    "",
+    summary="Embed up to 1000 products in the background; a bad one fails alone.",
+    status_code=202,
+    dependencies=[needs()],
+    responses=errors(*BODY_ERRORS),
+    openapi_extra={"x-body": "bulk"},
+)
+def create_job(
+    request: Annotated[contract.EmbeddingsRequest, Body(openapi_examples=_example_batch())],
+    caller: Caller,
+    service: ServiceOf,
+) -> contract.Job:
+    """Store the products; they are embedded in the background."""
+    row = service.resources["jobs"].create(
+        KIND,
+        caller.name,
+        list(map(_payload, request.products)),
+        version=_predictor(service).embedding_id,
+        made_by=service.model_version,
+    )
+    service.workers[KIND].wake()
     return _job(row)
 
 
@@ -106,21 +126,32 @@ def _payload(product: Mapping[str, Any]) -> bytes:
     return json.dumps({name: product[name] for name in sorted(product)}).encode()
 
 
-def look_at_job(app: ModelService, question: Question) -> contract.Job:
+@jobs.get("/{job_id}", summary="How far a job is.", dependencies=[needs()])
+def look_at_job(job_id: str, caller: Caller, service: ServiceOf) -> contract.Job:
     """The progress of a job."""
-    return _job(app.resources["jobs"].get(question.parameters["job_id"], question.caller))
+    return _job(service.resources["jobs"].get(job_id, caller.name))
 
 
-def cancel_job(app: ModelService, question: Question) -> contract.Job:
+@jobs.delete(
+    "/{job_id}",
+    summary="Leave the rest of a job undone; a finished one stays as it is.",
+    dependencies=[needs()],
+)
+def cancel_job(job_id: str, caller: Caller, service: ServiceOf) -> contract.Job:
     """Cancel the rest of a job."""
-    return _job(app.resources["jobs"].cancel(question.parameters["job_id"], question.caller))
+    return _job(service.resources["jobs"].cancel(job_id, caller.name))
 
 
-def job_results(app: ModelService, question: Question) -> contract.JobResults:
+@jobs.get(
+    "/{job_id}/results",
+    summary="What came of a job so far, in the order of its products.",
+    dependencies=[needs()],
+)
+def job_results(
+    job_id: str, query: Annotated[ResultsQuery, Query()], caller: Caller, service: ServiceOf
+) -> contract.JobResults:
     """A page of the results of a job."""
-    row, items, position = app.resources["jobs"].results(
-        question.parameters["job_id"], question.caller, question.query
-    )
+    row, items, position = service.resources["jobs"].results(job_id, caller.name, query)
     return contract.JobResults(
         job=_job(row),
         results=tuple(map(_result, items)),
@@ -183,25 +214,18 @@ class EmbeddingWork:
         return [row.tobytes() for row in self._predictor.embed_encoded(prepared).astype("<f4")]
 
 
-def start_embedding(app: ModelService) -> JobRunner:
+def start_embedding(service: ModelService) -> JobRunner:
     """The runner that embeds in the background; a waiting request goes first."""
-    predictor = _predictor(app)
+    predictor = _predictor(service)
     return JobRunner(
-        app.resources["jobs"],
-        EmbeddingWork(predictor, app.model_version),
-        busy=lambda: app.pending_rows > 0,
-        observe=partial(app.metrics.endpoint_batch, f"{_JOBS} in the background"),
+        service.resources["jobs"],
+        EmbeddingWork(predictor, service.model_version),
+        busy=lambda: service.pending_rows > 0,
+        observe=partial(service.metrics.endpoint_batch, f"{jobs.prefix} in the background"),
     )
 
 
 # -- what can be asked -----------------------------------------------------------------------------
-
-
-def _example_batch() -> contract.EmbeddingsRequest:
-    products = (contract.example_request(), contract.Product(title="Ceramic Coffee Mug"))
-    return contract.EmbeddingsRequest(
-        products=tuple(p.model_dump(mode="json", exclude_none=True) for p in products)
-    )
 
 
 def _example_search() -> contract.SearchRequest:
@@ -227,11 +251,7 @@ def _ask(path: str, summary: str, task: contract.Task | None = None) -> Ask:
     )
 
 
-def _act(path: str, act: Any, response: type[BaseModel], summary: str, **more: Any) -> Act:
-    return Act(path, act=act, response=response, summary=summary, **more)
-
-
-app = ServiceApp(
+service = ModelService(
     "products",
     title="Crisol products",
     description=(
@@ -240,7 +260,7 @@ app = ServiceApp(
         "title may be missing. A picture comes in base64, or as a file of a form; nothing is ever "
         "fetched."
     ),
-    endpoints=[
+    routes=[
         _ask("/analyze", "Everything about one product, or what its `task` names."),
         _ask("/classify", "The category, how certain it is, and what drove it.", "classify"),
         _ask("/quality", "A score of the entry, with reasons and improvements.", "quality"),
@@ -255,35 +275,10 @@ app = ServiceApp(
             body="upload",
             upload=_SEARCH_FORM,
         ),
-        _act(
-            _JOBS,
-            create_job,
-            contract.Job,
-            "Embed up to 1000 products in the background; a bad one fails alone.",
-            request=contract.EmbeddingsRequest,
-            example=_example_batch,
-            status=202,
-            body="bulk",
-        ),
-        _act(f"{_JOBS}/{{job_id}}", look_at_job, contract.Job, "How far a job is.", method="GET"),
-        _act(
-            f"{_JOBS}/{{job_id}}",
-            cancel_job,
-            contract.Job,
-            "Leave the rest of a job undone; a finished one stays as it is.",
-            method="DELETE",
-        ),
-        _act(
-            f"{_JOBS}/{{job_id}}/results",
-            job_results,
-            contract.JobResults,
-            "What came of a job so far, in the order of its products.",
-            method="GET",
-            query=ResultsQuery,
-        ),
+        *jobs.routes,
     ],
     resources={"jobs": BackgroundJobStore.of_family},
     prepare=with_index,
     workers={KIND: start_embedding},
 )
-Products = bento_service(app, __name__)
+Products = bento_service(service, __name__)

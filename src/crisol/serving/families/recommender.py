@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, cast
 
 from crisol.models.recommender import contract
 from crisol.serving.service.answering import Ask
-from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
-from crisol.serving.service.protocols import ModelService
+from crisol.serving.service.model_service import ModelService
 from crisol.serving.state.events import EventStore, NewEvent
 
 if TYPE_CHECKING:
@@ -17,19 +16,19 @@ if TYPE_CHECKING:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _predictor(app: ModelService) -> "RecommenderPredictor":
-    return cast("RecommenderPredictor", app.predictor)
+def _predictor(service: ModelService) -> "RecommenderPredictor":
+    return cast("RecommenderPredictor", service.predictor)
 
 
 def recommend(
-    app: ModelService, requests: Sequence[contract.RecommendationRequest]
+    service: ModelService, requests: Sequence[contract.RecommendationRequest]
 ) -> list[contract.RecommendationResponse]:
     """The predictor's answers, each from the user's events until now."""
-    return app.predictor.predict([with_events(app, request) for request in requests])
+    return service.predictor.predict([with_events(service, request) for request in requests])
 
 
 def with_events(
-    app: ModelService, request: contract.RecommendationRequest
+    service: ModelService, request: contract.RecommendationRequest
 ) -> contract.RecommendationRequest:
     """The request with the user's events since training in front of its own history.
 
@@ -39,9 +38,9 @@ def with_events(
     """
     if request.user_id is None:
         return request
-    events = app.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
+    events = service.resources["events"].newest(request.user_id, contract.MAX_HISTORY)
     given = request.history or ()
-    predictor = _predictor(app)
+    predictor = _predictor(service)
     named, known = set(given), predictor.catalogue.index
     learned = predictor.learned(
         request.user_id,
@@ -58,13 +57,13 @@ def with_events(
 
 
 def store_events(
-    app: ModelService, requests: Sequence[contract.EventsRequest]
+    service: ModelService, requests: Sequence[contract.EventsRequest]
 ) -> list[contract.EventsResponse]:
     """Store the events of every request, in one commit."""
-    counts = app.resources["events"].append(
+    counts = service.resources["events"].append(
         [[_new_event(event) for event in request.events] for request in requests]
     )
-    known = _predictor(app).catalogue.index
+    known = _predictor(service).catalogue.index
     return [
         contract.EventsResponse(
             accepted=count,
@@ -72,7 +71,7 @@ def store_events(
             unknown_items=tuple(
                 dict.fromkeys(e.item_id for e in request.events if e.item_id not in known)
             ),
-            model_version=app.model_version,
+            model_version=service.model_version,
         )
         for request, count in zip(requests, counts, strict=True)
     ]
@@ -90,10 +89,10 @@ def _new_event(event: contract.Event) -> NewEvent:
 
 
 def similar(
-    app: ModelService, requests: Sequence[contract.SimilarItemsRequest]
+    service: ModelService, requests: Sequence[contract.SimilarItemsRequest]
 ) -> list[contract.SimilarItemsResponse]:
     """The nearest items of every request's item."""
-    return [_predictor(app).similar(request) for request in requests]
+    return [_predictor(service).similar(request) for request in requests]
 
 
 def _example_batch() -> contract.BatchRequest:
@@ -110,11 +109,11 @@ def _example_events() -> contract.EventsRequest:
     return contract.EventsRequest(events=(bought,))
 
 
-app = ServiceApp(
+service = ModelService(
     "recommender",
     title="Crisol recommender",
     description="What a known user or a visitor may want next, with a reason for each item.",
-    endpoints=[
+    routes=[
         Ask(
             "/recommendations",
             request=contract.RecommendationRequest,
@@ -152,4 +151,4 @@ app = ServiceApp(
     ],
     resources={"events": EventStore.of_family},
 )
-Recommender = bento_service(app, __name__)
+Recommender = bento_service(service, __name__)

@@ -2,22 +2,22 @@
 
 from crisol.models.signals import contract
 from crisol.serving.service.answering import Predict
-from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.bento import bento_service
+from crisol.serving.service.model_service import ModelService
 
 
 def _example_batch() -> contract.BatchRequest:
     return contract.BatchRequest(requests=[contract.example_request()])
 
 
-app = ServiceApp(
+service = ModelService(
     "signals",
     title="Crisol signals",
     description=(
         "Sell, hold or buy from 60 OHLCV bars, with probabilities and a risk score. "
         "A research model: not investment advice."
     ),
-    endpoints=[
+    routes=[
         Predict(
             "/predict",
             request=contract.PredictionRequest,
@@ -36,4 +36,4 @@ app = ServiceApp(
         ),
     ],
 )
-Signals = bento_service(app, __name__)
+Signals = bento_service(service, __name__)

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from pydantic import Field
-from pydantic_core import to_json
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
 
 from crisol.core.contract import Contract
 from crisol.models.tabular import contract
-from crisol.serving.http.asgi import Reply, Request
-from crisol.serving.http.endpoints import Question
-from crisol.serving.http.handlers import Handle
-from crisol.serving.service.answering import Predict, QueuedEndpoint
-from crisol.serving.service.app import ServiceApp
+from crisol.serving.http.config import Settings
+from crisol.serving.http.exchange import Exchange
+from crisol.serving.http.routes import Route, needs
+from crisol.serving.service.answering import Predict, QueuedRoute
 from crisol.serving.service.bento import bento_service
-from crisol.serving.service.protocols import ModelService
+from crisol.serving.service.model_service import ModelService, ServiceOf
 
 if TYPE_CHECKING:
     from crisol.models.tabular.predictor import TabularPredictor
@@ -43,39 +42,47 @@ class Columns(Contract):
     model_version: str
 
 
-def _predictor(app: ModelService) -> "TabularPredictor":
-    return cast("TabularPredictor", app.predictor)
+def _predictor(service: ModelService) -> "TabularPredictor":
+    return cast("TabularPredictor", service.predictor)
 
 
-class PredictRows(Predict, QueuedEndpoint):
+class PredictRows(Predict, QueuedRoute):
     """Batches a few rows with those of other requests; longer work has a thread of its own."""
 
     at_once = 1
 
-    def answer_all(self, app: ModelService, questions: Sequence[Any]) -> list[Any]:
+    def answer_all(self, service: ModelService, questions: Sequence[Any]) -> list[Any]:
         """Answers with explanations, to many rows, or to rows whose pictures must be decoded."""
-        return app.predictor.predict(questions)
+        return service.predictor.predict(questions)
 
-    def answer_timeout_s(self, settings: Any) -> float:
+    def queue_timeout_s(self, settings: Settings) -> float:
         """As long as an upload may take."""
-        return float(settings.upload_timeout_s)
+        return settings.upload_timeout_s
 
-    async def answer(self, app: ModelService, call: Request) -> Reply:
+    async def answer(self, service: ModelService, exchange: Exchange, body: Any) -> BaseModel:
         """One prediction for each row, in order."""
-        request = await self.read(app, call)
-        predictor = _predictor(app)
-        few = len(request.rows) <= app.settings.max_batch
-        if few and not (getattr(request, "explain", None) or predictor.has_pictures):
-            reply = await self.respond(app, call, [request])
+        predictor = _predictor(service)
+        few = len(body.rows) <= service.settings.max_batch
+        answer: BaseModel
+        if few and not (getattr(body, "explain", None) or predictor.has_pictures):
+            answer = await self.predict(service, exchange, [body])
         else:
-            [response], call.inference_ms = await app.batcher_of(self).submit([request])
-            reply = Reply(self.status, to_json(response))
-        call.rows = len(request.rows)
-        return reply
+            [answer], exchange.inference_ms = await service.queue_of(self).submit([body])
+        exchange.rows = len(body.rows)
+        return answer
 
 
-def _columns(app: ModelService, _: Question) -> Columns:
-    schema = _predictor(app).schema
+router = APIRouter(tags=["tabular"], route_class=Route)
+
+
+@router.get(
+    "/schema",
+    summary="The columns the model looks at, as training saw them.",
+    dependencies=[needs()],
+)
+def columns(service: ServiceOf) -> Columns:
+    """The columns of the schema that training found."""
+    schema = _predictor(service).schema
     target = schema.target
     return Columns(
         task=schema.task,
@@ -94,18 +101,18 @@ def _columns(app: ModelService, _: Question) -> Columns:
             for c in schema.features
         ],
         training_rows=schema.rows,
-        model_version=app.model_version,
+        model_version=service.model_version,
     )
 
 
-app = ServiceApp(
+service = ModelService(
     "tabular",
     title="Crisol tabular",
     description=(
         "Predicts a column of a table from the others. What a row may hold is the model's own: "
         "`GET /schema` tells it with what training saw of each column."
     ),
-    endpoints=[
+    routes=[
         PredictRows(
             "/predict",
             request=contract.PredictionRequest,
@@ -115,13 +122,7 @@ app = ServiceApp(
             body="upload",
             summary="One prediction for each of 1 to 1,000 rows; with reasons if asked.",
         ),
-        Handle(
-            "/schema",
-            method="GET",
-            handle=_columns,
-            response=Columns,
-            summary="The columns the model looks at, as training saw them.",
-        ),
+        *router.routes,
     ],
 )
-Tabular = bento_service(app, __name__)
+Tabular = bento_service(service, __name__)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from starlette.exceptions import HTTPException
 
 from crisol.core.errors import FieldError
 
@@ -51,7 +51,7 @@ class Error(BaseModel):
     request_id: str = Field(description="Also in the X-Request-Id header and in the service log.")
 
 
-class ApiError(Exception):
+class ApiError(HTTPException):
     """Ends a request with ``status`` and the error shape."""
 
     def __init__(
@@ -64,16 +64,19 @@ class ApiError(Exception):
         code: str | None = None,
     ) -> None:
         default_code, default_message = CODES[status]
-        super().__init__(message or default_message)
+        super().__init__(status, message or default_message, headers)
         self.status = status
         self.code = code or default_code
         self.details = list(details)
-        self.headers = dict(headers or {})
+        self.headers: Mapping[str, str] = dict(headers or {})
+
+    def __str__(self) -> str:
+        return self.detail
 
     def body(self, request_id: str) -> dict[str, Any]:
         """The answer as plain JSON."""
         return Error(
-            error=str(self), code=self.code, details=self.details, request_id=request_id
+            error=self.detail, code=self.code, details=self.details, request_id=request_id
         ).model_dump()
 
 
@@ -82,7 +85,12 @@ def from_validation(error: ValidationError) -> ApiError:
 
     Messages may quote what the client sent: they go back to the client and never to the log.
     """
-    found = _causes(error.errors(include_url=False, include_input=False, include_context=False))
+    return from_errors(error.errors(include_url=False, include_input=False, include_context=False))
+
+
+def from_errors(errors: Sequence[Mapping[str, Any]]) -> ApiError:
+    """As :func:`from_validation`, of pydantic's or FastAPI's list of errors."""
+    found = _causes(errors)
     details = [
         ErrorDetail(
             field=".".join(str(part) for part in e["loc"]),
@@ -104,7 +112,7 @@ def from_field(error: FieldError) -> ApiError:
     return ApiError(422, "1 field breaks the contract; see details.", details=[detail])
 
 
-def _causes(found: list[ErrorDetails]) -> list[ErrorDetails]:
+def _causes(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Without what only follows: a list whose only element is wrong is also told as too short."""
     inside = {e["loc"][:depth] for e in found for depth in range(len(e["loc"]))}
     return [e for e in found if e["type"] != "too_short" or e["loc"] not in inside]

@@ -6,20 +6,23 @@ sent instead, so that one contract checks both.
 """
 
 from base64 import b64encode
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import from_json, to_json
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import Field, File, FormParser, parse_options_header
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import Headers
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from crisol.core.errors import FieldError
 from crisol.serving.http.errors import ApiError
 
 MEDIA_TYPE = "multipart/form-data"
 MAX_PARTS = 64
+_PLAIN = (b"binary", b"8bit", b"7bit")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Upload:
     file: str
     max_file_bytes: int
 
-    def as_json(self, content_type: bytes, body: bytes) -> tuple[bytes, bool]:
+    async def as_json(self, content_type: bytes, body: bytes) -> tuple[bytes, bool]:
         """The JSON body of a form, and whether all of its values are typed.
 
         They are where they come as JSON or as a file; those of a plain field are text.
@@ -47,7 +50,7 @@ class Upload:
             ApiError: 400, it is no form.
             FieldError: a part that is not known, there twice, too large, or not readable.
         """
-        parts = _read_form(content_type, body)
+        parts = await _read_form(content_type, body)
         content: Any = {}
         if self.part in parts:
             content = _parse(self.part, parts.pop(self.part).content)
@@ -72,6 +75,23 @@ class Upload:
                 typed = False
         return to_json(content, inf_nan_mode="constants"), typed
 
+    def request_body(self) -> dict[str, Any]:
+        """The form for the API page, beside the JSON."""
+        reference = {"$ref": f"#/components/schemas/{self.contract.__name__}"}
+        file = {"type": "string", "format": "binary", "contentMediaType": "image/*"}
+        form = {
+            "schema": {
+                "type": "object",
+                "description": (
+                    f"The JSON object in the part {self.part!r} (or its fields as parts of their "
+                    f"own) and {self.file!r} as a file."
+                ),
+                "properties": {self.part: reference, self.file: file},
+            },
+            "encoding": {self.part: {"contentType": "application/json"}},
+        }
+        return {"content": {MEDIA_TYPE: form}}
+
     @cached_property
     def _structured(self) -> frozenset[str]:
         """Fields that no text can stand for: objects and lists."""
@@ -94,46 +114,53 @@ class _Part:
     is_file: bool
 
 
-def _read_form(content_type: bytes, body: bytes) -> dict[str, _Part]:
-    parts: dict[str, _Part] = {}
-    ended: list[bool] = []
+class _Parser(MultiPartParser):
+    """Starlette's parser, which takes a form that ends too early for a whole one."""
 
-    def add(name: bytes | None, part: _Part) -> None:
-        key = (name or b"").decode("utf-8", "replace")
-        if key in parts:
-            raise FieldError(key, "is there twice", "twice")
-        if len(parts) == MAX_PARTS:
-            raise _malformed(f"it has more than {MAX_PARTS} parts")
-        parts[key] = part
+    ended = False
 
-    def add_file(file: File) -> None:
-        stream = file.file_object
-        stream.seek(0)
-        add(file.field_name, _Part(stream.read(), bool(file.file_name)))
+    def on_end(self) -> None:
+        self.ended = True
+
+    def on_headers_finished(self) -> None:
+        super().on_headers_finished()
+        for name, value in self._current_part.item_headers:
+            if name == b"content-transfer-encoding" and value.lower() not in _PLAIN:
+                raise MultiPartException("one of its parts is encoded")
+
+
+async def _read_form(content_type: bytes, body: bytes) -> dict[str, _Part]:
+    async def whole() -> AsyncGenerator[bytes, None]:
+        yield body
 
     _, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary", b"").decode("latin-1")
+    # As Latin-1 every text has its bytes: Starlette would take them for Latin-1 where they are not
+    # UTF-8, without a word.
+    headers = Headers({"content-type": f'{MEDIA_TYPE}; boundary="{boundary}"; charset=latin-1'})
+    limits = {"max_files": MAX_PARTS, "max_fields": MAX_PARTS, "max_part_size": len(body)}
+    parser = _Parser(headers, whole(), **limits)
     try:
-        parser = FormParser(
-            MEDIA_TYPE,
-            on_field=lambda field: add(field.field_name, _Part(_value(field), False)),
-            on_file=add_file,
-            on_end=lambda: ended.append(True),
-            boundary=options.get(b"boundary"),
-            config={"MAX_MEMORY_FILE_SIZE": len(body) + 1, "UPLOAD_ERROR_ON_BAD_CTE": True},
-        )
-        parser.write(body)
-        parser.finalize()
-    except (FormParserError, ValueError) as error:
-        if isinstance(error, FieldError):
-            raise
+        form = await parser.parse()
+    except (MultiPartException, ValueError) as error:
         raise _malformed("its parts cannot be told apart") from error
-    if not ended:
+    if not parser.ended:
         raise _malformed("it ends before its last boundary")
+    parts: dict[str, _Part] = {}
+    try:
+        for name, value in form.multi_items():
+            key = name.encode("latin-1").decode("utf-8", "replace")
+            if key in parts:
+                raise FieldError(key, "is there twice", "twice")
+            if len(parts) == MAX_PARTS:
+                raise _malformed(f"it has more than {MAX_PARTS} parts")
+            if isinstance(value, str):
+                parts[key] = _Part(value.encode("latin-1"), is_file=False)
+            else:
+                parts[key] = _Part(await value.read(), is_file=bool(value.filename))
+    finally:
+        await form.close()
     return parts
-
-
-def _value(field: Field) -> bytes:
-    return field.value or b""
 
 
 def _malformed(why: str) -> ApiError:

@@ -1,59 +1,15 @@
-"""How much a request may carry and how often a caller may ask."""
+"""How much a request may carry, and how long it may take to arrive."""
 
 import asyncio
-import time
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import AsyncIterator
+
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from crisol.serving.http.errors import ApiError
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-
-MAX_CALLERS = 10_000
 DISCARD = 16
 """How many times the largest body is read and thrown away before the connection is cut."""
-
-
-class ClientDisconnected(Exception):  # noqa: N818 - not an error of ours
-    """The client went away before its request was whole: there is nobody to answer."""
-
-
-class RateLimit:
-    """A token bucket per caller.
-
-    A bucket holds ``burst`` tokens, a request takes one, and ``rate_per_s`` tokens a second come
-    back. Callers not seen for longest are forgotten beyond ``MAX_CALLERS``; a forgotten caller
-    starts again with a full bucket.
-    """
-
-    def __init__(
-        self, rate_per_s: float, burst: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._rate = rate_per_s
-        self._burst = float(burst)
-        self._clock = clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def take(self, caller: str) -> None:
-        """Take one token.
-
-        Raises:
-            ApiError: 429 with ``Retry-After`` when the bucket is empty.
-        """
-        if not self._rate:
-            return
-        now = self._clock()
-        tokens, seen = self._buckets.get(caller, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - seen) * self._rate)
-        self._buckets[caller] = (tokens - 1 if tokens >= 1 else tokens, now)
-        self._buckets.move_to_end(caller)
-        if len(self._buckets) > MAX_CALLERS:
-            self._buckets.popitem(last=False)
-        if tokens < 1:
-            wait_s = max(1, -int(-(1 - tokens) / self._rate // 1))
-            raise ApiError(429, headers={"retry-after": str(wait_s)})
 
 
 async def read_body(
@@ -64,7 +20,7 @@ async def read_body(
     Raises:
         ApiError: 400 for a senseless ``Content-Length``, 408 when the bytes take longer than
             ``timeout_s``, 413 above ``max_bytes``.
-        ClientDisconnected: the client went away.
+        ClientDisconnect: the client went away.
     """
     too_large = _told_too_large(content_length, max_bytes)
     chunks: list[bytes] = []
@@ -95,7 +51,7 @@ async def stream_body(
         ApiError: 400 for a senseless ``Content-Length``, 408 when nothing arrives for ``idle_s``,
             413 as soon as it is known to be larger than ``max_bytes``; no piece that would go
             beyond is yielded.
-        ClientDisconnected: the client went away.
+        ClientDisconnect: the client went away.
     """
     if _told_too_large(content_length, max_bytes):
         raise _too_large(max_bytes)
@@ -134,7 +90,7 @@ def _too_large(max_bytes: int) -> ApiError:
 async def _receive(receive: Receive) -> tuple[bytes, bool]:
     message = await receive()
     if message["type"] == "http.disconnect":
-        raise ClientDisconnected
+        raise ClientDisconnect
     return message.get("body", b""), message.get("more_body", False)
 
 

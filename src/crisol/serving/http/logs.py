@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 import orjson
 
+from crisol.serving.http.errors import ApiError
+
 FLUSH_S = 0.1
 _logger = logging.getLogger("crisol.serving")
 
@@ -91,7 +93,8 @@ class AuditLog:
     """One line for every request that was to change something: who, what, which, what came of it.
 
     A line is written before the answer is, and never carries a payload. In a file they are appended
-    in one write each, so several processes may share it.
+    in one write each, so several processes may share it. Lines that cannot be written wait, and
+    :meth:`check` refuses further changes until they are.
 
     Args:
         path: of the file; ``None``: ``stream``.
@@ -104,18 +107,46 @@ class AuditLog:
     def __init__(self, path: Path | None = None, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stdout
         self._file = None
+        self._waiting = b""
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
 
+    def check(self) -> None:
+        """Make sure that what comes next can be told.
+
+        Raises:
+            ApiError: 503, the lines of earlier requests cannot be written.
+        """
+        try:
+            self._flush()
+        except OSError:
+            raise ApiError(
+                503,
+                "The audit log cannot be written, so nothing is changed; tell the operator.",
+                code="audit_unavailable",
+                headers={"retry-after": "30"},
+            ) from None
+
     def write(self, **fields: Any) -> None:
-        """Log what one request was to change."""
-        line = orjson.dumps({"time": datetime.now(tz=UTC), "event": "audit", **fields})
-        if self._file is not None:
-            self._file.write(line + b"\n")
-        else:
-            self._stream.write(line.decode() + "\n")
+        """Log the outcome of one request; a line that cannot be written raises an alarm instead."""
+        line = orjson.dumps({"time": datetime.now(tz=UTC), "event": "audit", **fields}) + b"\n"
+        if self._file is None:
+            self._stream.write(line.decode())
             self._stream.flush()
+            return
+        self._waiting += line
+        try:
+            self._flush()
+        except OSError as error:
+            _logger.critical(
+                "the audit log cannot be written; changes are refused until it can",
+                extra={"fields": {"cause": error.strerror, "audit": fields}},
+            )
+
+    def _flush(self) -> None:
+        while self._waiting and self._file is not None:
+            self._waiting = self._waiting[self._file.write(self._waiting) :]
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,89 +1,75 @@
-"""The pages beside the endpoints: health, metrics, documentation."""
+"""The pages beside the routes: health, metrics, documentation."""
 
-import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from crisol.serving.http import openapi
-from crisol.serving.http.asgi import Reply, Request
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+
+from crisol.serving.http.documentation import (
+    ASSETS,
+    content_security_policy,
+    docs_page,
+)
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.metrics import CONTENT_TYPE, Metrics
+from crisol.serving.http.host import HostOf
+from crisol.serving.http.metrics import CONTENT_TYPE
+from crisol.serving.http.routes import Route, errors
 
-Page = Callable[[Request], Reply]
-
-
-class PageHost(Protocol):
-    """The parts of an application that its pages show."""
-
-    @property
-    def title(self) -> str:
-        """Title of the API page."""
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """The OpenAPI document."""
-
-    @property
-    def metrics(self) -> Metrics:
-        """The counters for Prometheus."""
-
-    @property
-    def began(self) -> float:
-        """When the process began, in seconds since 1970."""
-
-    @property
-    def pending(self) -> int:
-        """How much is waiting or being worked on now."""
-
-    @property
-    def ready(self) -> bool:
-        """Whether it can answer."""
-
-    def not_ready(self) -> ApiError:
-        """503, with every reason."""
+_DAY = {"cache-control": "public, max-age=86400"}
 
 
-def common_pages(app: PageHost) -> dict[str, Page]:
-    """Path to what ``GET`` answers there, in every application."""
-    script = Reply(200, openapi.START_SCRIPT.encode(), "text/javascript; charset=utf-8")
-    pages: dict[str, Page] = {
-        "/livez": lambda _: Reply.json({"status": "alive"}),
-        "/healthz": lambda _: Reply.json({"status": "alive"}),
-        "/readyz": lambda _: _readyz(app),
-        "/health": lambda _: _health(app),
-        "/metrics": lambda _: Reply(200, app.metrics.render(app.pending), CONTENT_TYPE),
-        "/openapi.json": lambda _: Reply.json(app.document),
-        "/docs.json": lambda _: Reply.json(app.document),
-        "/docs": lambda _: _docs(app),
-        "/docs/start.js": lambda _: script,
-        "/": lambda _: Reply(307, b"", "text/plain", {"location": "/docs"}),
-    }
-    for name, kind in openapi.ASSETS.items():
-        pages[f"/docs/{name}"] = _asset(name, kind)
-    return pages
+def common_pages() -> APIRouter:
+    """The pages of every application, for everybody."""
+    router = APIRouter(route_class=Route, tags=["service"])
+    hidden: dict[str, Any] = {"include_in_schema": False}
 
+    @router.get("/livez", summary="Is the process alive?")
+    async def livez() -> dict[str, Any]:
+        return {"status": "alive"}
 
-def _readyz(app: PageHost) -> Reply:
-    if not app.ready:
-        raise app.not_ready()
-    return Reply.json({"status": "ready"})
+    router.add_api_route("/healthz", livez, **hidden)
 
+    @router.get("/readyz", summary="Can it answer?", responses=errors(503))
+    async def readyz(host: HostOf) -> dict[str, Any]:
+        if not host.ready:
+            raise host.not_ready()
+        return dict(host.ready_facts())
 
-def _health(app: PageHost) -> Reply:
-    if not app.ready:
-        raise app.not_ready()
-    uptime_s = round(time.time() - app.began, 1)
-    return Reply.json({"status": "ready", "uptime_s": uptime_s, "pending": app.pending})
+    @router.get("/health", summary="State and uptime in one look.", responses=errors(503))
+    async def health(host: HostOf) -> dict[str, Any]:
+        if not host.ready:
+            raise host.not_ready()
+        return dict(host.health_facts())
 
+    @router.get(
+        "/metrics",
+        summary="Counters for Prometheus.",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    )
+    async def metrics(host: HostOf) -> Response:
+        return Response(host.metrics.render(host.pending), headers={"content-type": CONTENT_TYPE})
 
-def _docs(app: PageHost) -> Reply:
-    headers = {"content-security-policy": openapi.CONTENT_SECURITY_POLICY}
-    return Reply(200, openapi.docs_page(app.title), "text/html; charset=utf-8", headers)
+    @router.get("/openapi.json", summary="This document.")
+    async def openapi(request: Request) -> dict[str, Any]:
+        return dict(request.app.openapi())
 
+    router.add_api_route("/docs.json", openapi, **hidden)
 
-def _asset(name: str, kind: str) -> Page:
-    def page(_: Request) -> Reply:
-        headers = {"cache-control": "public, max-age=86400"}
-        return Reply(200, openapi.asset(name), f"{kind}; charset=utf-8", headers)
+    @router.get("/docs", **hidden)
+    async def docs(request: Request) -> HTMLResponse:
+        page = docs_page(request.app.title)
+        policy = {"content-security-policy": content_security_policy(page)}
+        return HTMLResponse(page, headers=policy)
 
-    return page
+    @router.get("/docs/{name}", **hidden)
+    async def asset(name: str) -> FileResponse:
+        if name not in ASSETS:
+            raise ApiError(404, "There is no such path.")
+        return FileResponse(ASSETS[name], headers=_DAY)
+
+    @router.get("/", **hidden)
+    async def start() -> RedirectResponse:
+        return RedirectResponse("/docs")
+
+    return router

@@ -1,13 +1,14 @@
 """The BentoML service around an application: one call for every family."""
 
 import sys
+from contextlib import AsyncExitStack
 from typing import Any
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
 
-from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.front import Front
+from crisol.serving.service.model_service import ModelService
 
 
 class BundleArguments(BaseModel):
@@ -20,11 +21,11 @@ class BundleArguments(BaseModel):
 
 
 class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]
-    """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
+    """A BentoML service whose HTTP requests all go to the application of its class."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """The application a worker serves."""
-        return Front(super().to_asgi(is_main), self.inner.app)
+        return Front(super().to_asgi(is_main), self.inner.service.app)
 
     @property
     def import_string(self) -> str:
@@ -35,11 +36,11 @@ class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]
         return f"{module}:{name}"
 
 
-def bento_service(application: ServiceApp, module: str) -> FrontedService:
+def bento_service(model_service: ModelService, module: str) -> FrontedService:
     """The BentoML service of a family, which serves the predictor of its bundle.
 
     Args:
-        application: answers every request.
+        model_service: answers every request.
         module: ``__name__`` of the module that assigns the service to a variable.
     """
     arguments = bentoml.use_arguments(BundleArguments)
@@ -47,21 +48,23 @@ def bento_service(application: ServiceApp, module: str) -> FrontedService:
     class Served:
         """Serves the predictor of the bundle through its application."""
 
-        app = application
-        model = bentoml.models.BentoModel(arguments.model or f"{application.family}:latest")
+        service = model_service
+        model = bentoml.models.BentoModel(arguments.model or f"{model_service.family}:latest")
 
         def __init__(self) -> None:
-            self.app.open(self.model.path, self.model.info.metadata)
+            self.service.open(self.model.path, self.model.info.metadata)
+            self._life = AsyncExitStack()
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
-            """Start the threads."""
-            await self.app.start()
+            """Enter the application's lifespan."""
+            app = self.service.app
+            await self._life.enter_async_context(app.router.lifespan_context(app))
 
         @bentoml.on_shutdown  # type: ignore[untyped-decorator]
         async def stop(self) -> None:
             """Finish what is queued."""
-            await self.app.stop()
+            await self._life.aclose()
 
     Served.__module__ = module
-    return FrontedService(name=application.family, inner=Served)
+    return FrontedService(name=model_service.family, inner=Served)

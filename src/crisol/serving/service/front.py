@@ -1,12 +1,8 @@
 """The ASGI application of a BentoML worker: it hands every HTTP request to ours."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from crisol.serving.http.asgi import Scope, Send
-from crisol.serving.http.limits import Receive
-
-ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Front:

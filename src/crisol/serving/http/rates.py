@@ -1,0 +1,83 @@
+"""How often a caller may ask: one moving window a caller, in memory or in Redis."""
+
+import logging
+import math
+import time
+
+from limits import RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from limits.errors import StorageError
+
+from crisol.serving.http.errors import ApiError
+
+_log = logging.getLogger("crisol.serving")
+_REDIS_S = 0.25
+_AGAIN_S = 5.0
+"""For so long after a failure Redis is not asked again."""
+
+
+class RateLimit:
+    """At most ``burst`` requests of a caller in any ``burst / rate_per_s`` seconds.
+
+    The window has whole seconds: where they do not come out even, it is the next longer one, and
+    holds as many requests as ``rate_per_s`` allows in it, if that is more than ``burst``.
+
+    Args:
+        rate_per_s: that a caller may keep up; 0: no limit.
+        burst: requests that may come at once.
+        redis_url: of the Redis that every worker and replica shares; empty: each process counts
+            alone. While Redis does not answer each process counts alone too, and the log says so.
+    """
+
+    def __init__(self, rate_per_s: float, burst: int, redis_url: str = "") -> None:
+        self._window: RateLimitItemPerSecond | None = None
+        if rate_per_s:
+            seconds = max(1, math.ceil(burst / rate_per_s))
+            amount = max(burst, math.floor(rate_per_s * seconds))
+            self._window = RateLimitItemPerSecond(amount, seconds)
+        self._alone = MovingWindowRateLimiter(MemoryStorage())
+        self._shared: MovingWindowRateLimiter | None = None
+        self._shared_again = 0.0
+        if redis_url:
+            scheme = "async+redis+unix" if redis_url.startswith("unix:") else None
+            address = redis_url.replace("unix", scheme, 1) if scheme else f"async+{redis_url}"
+            storage = RedisStorage(
+                address,
+                wrap_exceptions=True,
+                implementation="redispy",
+                key_prefix="crisol",
+                socket_timeout=_REDIS_S,
+                socket_connect_timeout=_REDIS_S,
+            )
+            self._shared = MovingWindowRateLimiter(storage)
+
+    async def take(self, caller: str) -> None:
+        """Count one request.
+
+        Raises:
+            ApiError: 429 with ``Retry-After``: the window is full.
+        """
+        if self._window is None:
+            return
+        limiter = self._limiter()
+        try:
+            taken = await limiter.hit(self._window, caller)
+            if not taken:
+                reset_s = (await limiter.get_window_stats(self._window, caller)).reset_time
+        except StorageError as error:
+            self._shared_again = time.monotonic() + _AGAIN_S
+            _log.warning(
+                "CRISOL_REDIS_URL: Redis does not answer; this process counts rates alone",
+                extra={"fields": {"cause": type(error.storage_error).__name__}},
+            )
+            await self.take(caller)
+            return
+        if not taken:
+            wait_s = max(1, math.ceil(reset_s - time.time()))
+            raise ApiError(429, headers={"retry-after": str(wait_s)})
+
+    def _limiter(self) -> MovingWindowRateLimiter:
+        if self._shared is not None and time.monotonic() >= self._shared_again:
+            return self._shared
+        return self._alone
