@@ -15,16 +15,20 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from crisol.serving.http.asgi import Request, StreamReply, file_reply
-from crisol.serving.http.endpoints import Endpoint, Notes, Question
-from crisol.serving.http.handlers import Answer, Converse, Handle
-from crisol.serving.http.sse import MEDIA_TYPE, Event, events_reply
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
 
 from crisol.core.errors import MendableError
-from crisol.serving.http.application import Application
+from crisol.serving.http.application import create_app
+from crisol.serving.http.bodies import Incoming
 from crisol.serving.http.errors import ApiError
+from crisol.serving.http.exchange import ExchangeOf
+from crisol.serving.http.host import Host, HostOf
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
 
 KEYS = {
     "viewer": "key-of-a-viewer-aaaa",
@@ -50,12 +54,18 @@ class Told(BaseModel):
     name: str
 
 
-def tell(_: Application, question: Question) -> Told:
-    return Told(name=question.parameters["name"])
+router = APIRouter(route_class=AuditedRoute)
 
 
-def make(_: Application, question: Question) -> Answer:
-    wish: Wish = question.body
+@router.post(
+    "/wishes", name="wish.make", status_code=201, response_model=Told, summary="Make.",
+    dependencies=[needs("trainer")], openapi_extra={"x-timeout-s": 0.5},
+    responses={
+        201: {"headers": {"Location": {"description": "Where.", "schema": {"type": "string"}}}},
+        **errors(*BODY_ERRORS, 409),
+    },
+)  # fmt: skip
+def make(wish: Wish, exchange: ExchangeOf, response: Response) -> Any:
     time.sleep(wish.seconds)
     if wish.name == "taken":
         raise ApiError(409, "It is there already.")
@@ -63,71 +73,77 @@ def make(_: Application, question: Question) -> Answer:
         raise MendableError("nothing is called so")
     if wish.name == "broken":
         raise RuntimeError("the secret cause")
-    headers = {"location": f"/wishes/{wish.name}"}
-    return Answer(Told(name=wish.name), 201, headers, about=f"wish:{wish.name}")
+    exchange.about = f"wish:{wish.name}"
+    response.headers["location"] = f"/wishes/{wish.name}"
+    return Told(name=wish.name)
 
 
-def forget(_: Application, __: Question) -> Answer:
-    return Answer(status=204)
+@router.get("/wishes/{name}", summary="Tell.", dependencies=[needs("viewer")])
+def tell(name: str) -> Told:
+    return Told(name=name)
 
 
-async def take(app: Application, _: Question, call: Request) -> Told:
+@router.delete(
+    "/wishes/{name}", name="wish.forget", status_code=204, summary="Forget.",
+    dependencies=[needs("promoter")],
+)  # fmt: skip
+def forget(name: str) -> None:
+    assert name
+
+
+@router.put(
+    "/files", name="file.take", summary="Take.", dependencies=[needs("trainer")],
+    openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
+async def take(request: Request, exchange: ExchangeOf) -> Told:
     digest = hashlib.sha256()
-    async for chunk in call.stream(1_000_000, 0.3):
-        await app.in_thread(digest.update, chunk)
+    async for chunk in Incoming(exchange, request.receive).stream(1_000_000, 0.3):
+        await run_in_threadpool(digest.update, chunk)
     return Told(name=digest.hexdigest())
 
 
-async def count(app: Any, _: Question, __: Request) -> StreamReply:
-    async def numbers() -> AsyncIterator[Event]:
+@router.get(
+    "/numbers", summary="Count.", dependencies=[needs("viewer")],
+    response_class=EventSourceResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)  # fmt: skip
+async def count(host: HostOf) -> EventSourceResponse:
+    async def numbers() -> AsyncIterator[ServerSentEvent]:
         try:
             for number in range(3):
-                yield Event({"n": number}, "count", str(number))
-            await asyncio.sleep(60)
+                data = json.dumps({"n": number}, separators=(",", ":"))
+                yield ServerSentEvent(data, event="count", id=str(number), sep="\n")
+            await host.stopping.wait()
         finally:
-            app.left.set()
+            host.left.set()
 
-    return events_reply(numbers(), heartbeat_s=0.05)
+    def comment() -> ServerSentEvent:
+        return ServerSentEvent(comment="", sep="\n")
+
+    return EventSourceResponse(numbers(), ping=0.05, ping_message_factory=comment, sep="\n")
 
 
-def translate(error: Exception) -> ApiError | None:
-    return ApiError(422, str(error)) if isinstance(error, MendableError) else None
+@router.get("/large", summary="Send.", response_class=FileResponse)
+async def send(host: HostOf) -> FileResponse:
+    return FileResponse(host.folder / "large", media_type="text/plain")
 
 
-def endpoints(folder: Path) -> list[Endpoint]:
-    async def send(_: Any, __: Question, ___: Request) -> StreamReply:
-        return file_reply(folder / "large", "text/plain")
+class Wishes(Host):
+    """An application without a predictor."""
 
-    return [
-        Handle("/wishes", handle=make, request=Wish, response=Told, status=201, summary="Make.",
-               scope="trainer", audit="wish.make", timeout_s=0.5,
-               notes=Notes((409,), response_headers={"Location": "Where it is."})),
-        Handle("/wishes/{name}", handle=tell, method="GET", response=Told, summary="Tell.",
-               scope="viewer"),
-        Handle("/wishes/{name}", handle=forget, method="DELETE", status=204, summary="Forget.",
-               scope="promoter", audit="wish.forget"),
-        Converse("/files", converse=take, method="PUT", response=Told, summary="Take.",
-                 scope="trainer", audit="file.take", notes=Notes(takes=("text/csv",))),
-        Converse("/numbers", converse=count, method="GET", summary="Count.", scope="viewer",
-                 notes=Notes(answers=MEDIA_TYPE)),
-        Converse("/large", converse=send, method="GET", summary="Send.", public=True,
-                 notes=Notes(answers="text/plain")),
-    ]  # fmt: skip
+    def __init__(self, folder: Path) -> None:
+        super().__init__("wishes", threads=4)
+        self.folder, self.left = folder, threading.Event()
+        self.app = create_app(self, title="Wishes", description="Test.", routes=router.routes)
+
+    def translate(self, error: Exception) -> ApiError | None:
+        return ApiError(422, str(error)) if isinstance(error, MendableError) else None
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Application:
+def app(tmp_path: Path) -> Wishes:
     (tmp_path / "large").write_bytes(b"0123456789" * 30_000)
-    application: Any = Application(
-        "wishes",
-        title="Wishes",
-        description="Test.",
-        endpoints=endpoints(tmp_path),
-        threads=4,
-        translate=translate,
-    )
-    application.left = threading.Event()
-    return application
+    return Wishes(tmp_path)
 
 
 def environment(tmp_path: Path, **more: str) -> dict[str, str]:
@@ -141,18 +157,15 @@ def environment(tmp_path: Path, **more: str) -> dict[str, str]:
     }
 
 
-def ask(
-    app: Application, tmp_path: Path, body: Callable[[httpx.AsyncClient], Awaitable[None]]
-) -> None:
+def ask(app: Wishes, tmp_path: Path, body: Callable[[httpx.AsyncClient], Awaitable[None]]) -> None:
     """Open, start, ask in process, stop."""
 
     async def run() -> None:
         app.open(environment(tmp_path))
-        await app.start()
-        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://wishes") as client:
-            await body(client)
-        await app.stop()
+        async with app.app.router.lifespan_context(app.app):
+            transport = httpx.ASGITransport(app=app.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://wishes") as client:
+                await body(client)
 
     asyncio.run(run())
 
@@ -162,12 +175,12 @@ def key(who: str) -> dict[str, str]:
 
 
 @contextmanager
-def served(app: Application, tmp_path: Path) -> Iterator[httpx.Client]:
+def served(app: Wishes, tmp_path: Path) -> Iterator[httpx.Client]:
     """Behind a real server, in a thread."""
     app.open(environment(tmp_path))
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5)
+        config = uvicorn.Config(app.app, log_config=None, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
@@ -191,7 +204,7 @@ def served(app: Application, tmp_path: Path) -> Iterator[httpx.Client]:
     ],
 )
 def test_each_scope_opens_its_endpoints(
-    app: Application, tmp_path: Path, who: str, statuses: tuple[int, ...]
+    app: Wishes, tmp_path: Path, who: str, statuses: tuple[int, ...]
 ) -> None:
     async def body(client: httpx.AsyncClient) -> None:
         answers = [
@@ -211,7 +224,7 @@ def test_each_scope_opens_its_endpoints(
     ask(app, tmp_path, body)
 
 
-def test_an_answer_has_its_own_status_headers_and_body(app: Application, tmp_path: Path) -> None:
+def test_an_answer_has_its_own_status_headers_and_body(app: Wishes, tmp_path: Path) -> None:
     async def body(client: httpx.AsyncClient) -> None:
         made = await client.post("/wishes", json={"name": "peace"}, headers=key("all"))
         gone = await client.delete("/wishes/peace", headers=key("all"))
@@ -230,7 +243,7 @@ def test_an_answer_has_its_own_status_headers_and_body(app: Application, tmp_pat
     ask(app, tmp_path, body)
 
 
-def test_what_waits_in_threads_holds_nobody_up(app: Application, tmp_path: Path) -> None:
+def test_what_waits_in_threads_holds_nobody_up(app: Wishes, tmp_path: Path) -> None:
     async def body(client: httpx.AsyncClient) -> None:
         slow = [
             asyncio.create_task(
@@ -251,7 +264,7 @@ def test_what_waits_in_threads_holds_nobody_up(app: Application, tmp_path: Path)
     ask(app, tmp_path, body)
 
 
-def test_every_change_is_told_in_the_audit_log(app: Application, tmp_path: Path) -> None:
+def test_every_change_is_told_in_the_audit_log(app: Wishes, tmp_path: Path) -> None:
     async def body(client: httpx.AsyncClient) -> None:
         identified = {**key("trainer"), "x-request-id": "mine"}
         await client.post("/wishes", json={"name": "peace"}, headers=identified)
@@ -277,7 +290,7 @@ def test_every_change_is_told_in_the_audit_log(app: Application, tmp_path: Path)
     assert not any(secret in text for secret in KEYS.values())
 
 
-def test_a_body_is_taken_piece_by_piece(app: Application, tmp_path: Path) -> None:
+def test_a_body_is_taken_piece_by_piece(app: Wishes, tmp_path: Path) -> None:
     content = os.urandom(700_000)
 
     async def pieces() -> AsyncIterator[bytes]:
@@ -301,11 +314,11 @@ def test_a_body_is_taken_piece_by_piece(app: Application, tmp_path: Path) -> Non
 def test_streams_behind_a_real_server(app: Any, tmp_path: Path) -> None:
     with served(app, tmp_path) as client:
         with client.stream("GET", "/numbers", headers=key("viewer")) as reply:
-            assert reply.headers["content-type"].startswith(MEDIA_TYPE)
+            assert reply.headers["content-type"].startswith("text/event-stream")
             read = b""
             for chunk in reply.iter_raw():
                 read += chunk
-                if read.count(b"data") == 3 and read.endswith(b":\n\n"):
+                if read.count(b"data") == 3 and read.endswith(b": \n\n"):
                     break
         assert b'id: 2\nevent: count\ndata: {"n":2}\n\n' in read
         assert app.left.wait(3), "the stream ends with its client"
@@ -338,9 +351,9 @@ def test_open_streams_end_with_the_service(app: Any, tmp_path: Path) -> None:
         assert app.left.wait(3)
 
 
-def test_the_api_page_tells_scopes_streams_and_statuses(app: Application, tmp_path: Path) -> None:
+def test_the_api_page_tells_scopes_streams_and_statuses(app: Wishes, tmp_path: Path) -> None:
     app.open(environment(tmp_path))
-    page = app.document
+    page = app.app.openapi()
     make, get = page["paths"]["/wishes"]["post"], page["paths"]["/wishes/{name}"]["get"]
     assert "`trainer`" in make["description"]
     assert {"201", "401", "403", "409", "422", "429"} <= set(make["responses"])
@@ -348,7 +361,7 @@ def test_the_api_page_tells_scopes_streams_and_statuses(app: Application, tmp_pa
     assert "404" in get["responses"]
     assert set(page["paths"]["/files"]["put"]["requestBody"]["content"]) == {"text/csv"}
     numbers = page["paths"]["/numbers"]["get"]["responses"]["200"]
-    assert set(numbers["content"]) == {MEDIA_TYPE}
+    assert set(numbers["content"]) == {"text/event-stream"}
     assert page["paths"]["/large"]["get"]["security"] == []
     assert "/model" not in page["paths"]
     assert "X-Model-Version" not in page["components"]["headers"]
@@ -357,9 +370,7 @@ def test_the_api_page_tells_scopes_streams_and_statuses(app: Application, tmp_pa
     Draft202012Validator(schema).validate({"name": "peace"})
 
 
-def test_without_keys_it_is_not_ready_and_public_pages_answer(
-    app: Application, tmp_path: Path
-) -> None:
+def test_without_keys_it_is_not_ready_and_public_pages_answer(app: Wishes, tmp_path: Path) -> None:
     async def body(client: httpx.AsyncClient) -> None:
         app.open({})
         assert (await client.get("/large")).status_code == 200
@@ -374,4 +385,4 @@ def test_without_keys_it_is_not_ready_and_public_pages_answer(
 
 def test_a_scope_that_nobody_can_carry_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="owner"):
-        Handle("/x", handle=tell, summary="x", scope="owner")
+        needs("owner")

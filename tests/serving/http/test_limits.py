@@ -1,42 +1,123 @@
 import asyncio
+import logging
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
 
 import pytest
+from starlette.requests import ClientDisconnect
 
 from crisol.serving.http.config import ConfigurationError, Settings
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.limits import MAX_CALLERS, ClientDisconnected, RateLimit, read_body
+from crisol.serving.http.limits import read_body
+from crisol.serving.http.rates import UNSHARED, RateLimit
 
 
-def test_a_bucket_empties_refills_and_belongs_to_one_caller() -> None:
-    now = [0.0]
-    limit = RateLimit(rate_per_s=0.5, burst=2, clock=lambda: now[0])
-    limit.take("a")
-    limit.take("a")
-    with pytest.raises(ApiError) as refused:
-        limit.take("a")
-    assert refused.value.status == 429
-    assert refused.value.headers["retry-after"] == "2"
-    limit.take("b")
-    now[0] = 1.9
-    with pytest.raises(ApiError):
-        limit.take("a")
-    now[0] = 2.0
-    limit.take("a")
-    now[0] = 1000.0
-    limit.take("a")
-    limit.take("a")
-    with pytest.raises(ApiError):
-        limit.take("a")
+@pytest.fixture(scope="module")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis of these tests alone."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("there is no redis-server")
+    path = tmp_path_factory.mktemp("redis") / "s"
+    command = [
+        program,
+        "--port",
+        "0",
+        "--unixsocket",
+        str(path),
+        "--save",
+        "",
+        "--appendonly",
+        "no",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=path.parent)
+    while not path.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    yield f"unix://{path}"
+    process.terminate()
+    process.wait(10)
 
 
-def test_callers_are_forgotten_and_zero_takes_the_limit_away() -> None:
-    limit = RateLimit(1, 1, clock=lambda: 0.0)
-    for number in range(MAX_CALLERS + 5):
-        limit.take(str(number))
-    assert len(limit._buckets) == MAX_CALLERS
-    free = RateLimit(0, 1)
-    for _ in range(100):
-        free.take("a")
+def test_a_window_fills_and_belongs_to_one_caller() -> None:
+    async def body() -> None:
+        limit = RateLimit(rate_per_s=2, burst=2)
+        await limit.take("a")
+        await limit.take("a")
+        with pytest.raises(ApiError) as refused:
+            await limit.take("a")
+        assert refused.value.status == 429
+        assert refused.value.headers["retry-after"] == "1"
+        await limit.take("b")
+        await asyncio.sleep(1.05)
+        await limit.take("a")
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("rate", "burst", "window"),
+    [
+        (200, 400, (400, 2)),
+        (0.5, 2, (2, 4)),
+        (3, 4, (6, 2)),
+        (200, 1, (200, 1)),
+        (0.01, 2, (2, 200)),
+    ],
+)
+def test_the_window_keeps_the_rate_and_lets_the_burst_pass(
+    rate: float, burst: int, window: tuple[int, int]
+) -> None:
+    found = RateLimit(rate, burst)._window
+    assert found is not None
+    assert (found.amount, found.get_expiry()) == window
+
+
+def test_zero_takes_the_limit_away() -> None:
+    async def body() -> None:
+        free = RateLimit(0, 1)
+        for _ in range(100):
+            await free.take("a")
+
+    asyncio.run(body())
+
+
+def test_processes_share_a_limit_in_redis(redis_url: str) -> None:
+    async def body() -> None:
+        one, other = RateLimit(1, 3, redis_url), RateLimit(1, 3, redis_url)
+        caller = secrets.token_hex(8)
+        await one.take(caller)
+        await other.take(caller)
+        await one.take(caller)
+        with pytest.raises(ApiError) as refused:
+            await other.take(caller)
+        assert refused.value.status == 429
+        assert 1 <= int(refused.value.headers["retry-after"]) <= 3
+
+    asyncio.run(body())
+
+
+def test_while_redis_is_away_each_process_counts_and_says_so(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def body() -> None:
+        limit = RateLimit(1, 2, "redis://127.0.0.1:1/0")
+        await limit.take("a")
+        await limit.take("a")
+        with pytest.raises(ApiError) as refused:
+            await limit.take("a")
+        assert refused.value.status == 429
+
+    log = logging.getLogger("crisol.serving")
+    log.addHandler(caplog.handler)
+    try:
+        asyncio.run(body())
+    finally:
+        log.removeHandler(caplog.handler)
+    assert [r.getMessage() for r in caplog.records].count(UNSHARED) == 1
 
 
 def read(chunks: list[bytes], length: bytes | None = None, *, stall: bool = False) -> bytes:
@@ -85,7 +166,7 @@ def test_a_client_that_leaves_is_not_answered() -> None:
 
         await read_body(receive, None, 10, 1)
 
-    with pytest.raises(ClientDisconnected):
+    with pytest.raises(ClientDisconnect):
         asyncio.run(body())
 
 

@@ -12,6 +12,7 @@ from limits.errors import StorageError
 from crisol.serving.http.errors import ApiError
 
 _log = logging.getLogger("crisol.serving")
+UNSHARED = "CRISOL_REDIS_URL: Redis does not answer; this process counts rates alone"
 _REDIS_S = 0.25
 _AGAIN_S = 5.0
 """For so long after a failure Redis is not asked again."""
@@ -67,10 +68,8 @@ class RateLimit:
                 reset_s = (await limiter.get_window_stats(self._window, caller)).reset_time
         except StorageError as error:
             self._shared_again = time.monotonic() + _AGAIN_S
-            _log.warning(
-                "CRISOL_REDIS_URL: Redis does not answer; this process counts rates alone",
-                extra={"fields": {"cause": type(error.storage_error).__name__}},
-            )
+            cause = type(error.storage_error).__name__
+            _log.warning(UNSHARED, extra={"fields": {"cause": cause}})
             await self.take(caller)
             return
         if not taken:
