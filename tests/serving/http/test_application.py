@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import os
 import socket
@@ -23,6 +24,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from crisol.core.errors import MendableError
+from crisol.serving.http import logs
 from crisol.serving.http.application import create_app
 from crisol.serving.http.bodies import Incoming
 from crisol.serving.http.errors import ApiError
@@ -386,3 +388,71 @@ def test_without_keys_it_is_not_ready_and_public_pages_answer(app: Wishes, tmp_p
 def test_a_scope_that_nobody_can_carry_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="owner"):
         needs("owner")
+
+
+def preflight(origin: str) -> dict[str, str]:
+    return {
+        "origin": origin,
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "x-api-key, content-type",
+    }
+
+
+def test_pages_of_the_named_origins_may_call_it_from_a_browser(app: Wishes, tmp_path: Path) -> None:
+    mine, foreign = "https://shop.example.com", "https://evil.example.com"
+
+    async def body(client: httpx.AsyncClient) -> None:
+        app.open(environment(tmp_path, CRISOL_CORS_ORIGINS=f"{mine},https://other.example.com"))
+        asked = await client.options("/wishes", headers=preflight(mine))
+        assert asked.status_code == 200
+        assert asked.headers["access-control-allow-origin"] == mine
+        assert asked.headers["access-control-allow-credentials"] == "true"
+        assert "x-api-key" in asked.headers["access-control-allow-headers"]
+        assert "POST" in asked.headers["access-control-allow-methods"]
+        refused = await client.options("/wishes", headers=preflight(foreign))
+        assert refused.status_code == 400
+        assert "access-control-allow-origin" not in refused.headers
+        for name, status in (("peace", 201), ("taken", 409), ("broken", 500)):
+            for origin, allowed in ((mine, mine), (foreign, None)):
+                answer = await client.post(
+                    "/wishes", json={"name": name}, headers={**key("all"), "origin": origin}
+                )
+                assert answer.status_code == status
+                assert answer.headers.get("access-control-allow-origin") == allowed
+                assert "x-request-id" in answer.headers["access-control-expose-headers"].lower()
+
+    ask(app, tmp_path, body)
+
+
+def test_without_the_setting_no_origin_is_allowed(app: Wishes, tmp_path: Path) -> None:
+    async def body(client: httpx.AsyncClient) -> None:
+        origin = {"origin": "https://shop.example.com"}
+        assert (await client.options("/wishes", headers=preflight(**origin))).status_code == 405
+        answer = await client.get("/livez", headers=origin)
+        assert not any(name.startswith("access-control") for name in answer.headers)
+
+    ask(app, tmp_path, body)
+
+
+def test_an_audit_log_that_fails_alarms_and_then_refuses(app: Wishes, tmp_path: Path) -> None:
+    alarms = io.StringIO()
+
+    async def body(client: httpx.AsyncClient) -> None:
+        app.open(environment(tmp_path, CRISOL_AUDIT_FILE="/dev/full"))
+        logs.configure("INFO", alarms)
+        first = await client.post("/wishes", json={"name": "peace"}, headers=key("all"))
+        assert first.status_code == 201
+        second = await client.post("/wishes", json={"name": "more"}, headers=key("all"))
+        assert (second.status_code, second.json()["code"]) == (503, "audit_unavailable")
+        assert (await client.get("/wishes/peace", headers=key("all"))).status_code == 200
+        app.audit._file = (tmp_path / "mended").open("ab", buffering=0)
+        third = await client.post("/wishes", json={"name": "third"}, headers=key("all"))
+        assert third.status_code == 201
+
+    ask(app, tmp_path, body)
+    alarm = json.loads(alarms.getvalue().splitlines()[0])
+    assert (alarm["level"], alarm["audit"]["object"]) == ("critical", "wish:peace")
+    lines = [json.loads(line) for line in (tmp_path / "mended").read_text().splitlines()]
+    assert [(line["object"], line["status"]) for line in lines] == [
+        ("wish:peace", 201), ("", 503), ("wish:third", 201)
+    ]  # fmt: skip
