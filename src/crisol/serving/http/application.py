@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
@@ -29,6 +30,11 @@ _EXPOSED = [
 
 class Application(FastAPI):
     """FastAPI with the parts that every application of Crisol has. :func:`create_app` makes one."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """The layers around the routes: FastAPI's own answer errors and bound bodies otherwise."""
+        host: Host = self.state.host
+        return Recorder(_Cors(_Failures(AsyncExitStackMiddleware(self.router)), host), host)
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document."""
@@ -61,11 +67,6 @@ def create_app(
     )
     app.state.host = host
     app.router.routes[:] = [*routes, *common_pages().routes]
-    app.add_exception_handler(HTTPException, _answer_error)
-    app.add_exception_handler(RequestValidationError, _answer_error)
-    app.add_middleware(_Failures)
-    app.add_middleware(_Cors, host=host)
-    app.add_middleware(Recorder, host=host)
     return app
 
 
@@ -107,7 +108,7 @@ def _of_router(request: Request, error: HTTPException) -> ApiError:
 
 
 class _Failures:
-    """Answers what Starlette would pass to the server: errors of the application's own."""
+    """Answers every error in one shape, before the headers of CORS are added."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
