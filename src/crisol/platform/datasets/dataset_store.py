@@ -37,7 +37,6 @@ EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
 OPTIONS = "options.json"
 CUT_SHORT = "making it was cut short; make it again"
-_MAX_TAG = 5000
 NEWEST_FIRST = "attributes.start_time DESC"
 _PAGE = 200
 _EVERYTHING = 1_000_000
@@ -295,7 +294,7 @@ class DatasetStore:
     def _tag(self, dataset_id: str, facts: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        tags = [RunTag(TAG + name, text[:_MAX_TAG]) for name, text in facts.items()]
+        tags = [RunTag(TAG + name, text) for name, text in facts.items()]
         self._store.client().log_batch(dataset_id, tags=tags)
 
     def _marked(self, idempotency: str) -> Sequence[Dataset]:

@@ -45,7 +45,8 @@ def active(family: str) -> RunLog | None:
         run_id = json.loads(os.environ.get(RUNS_VARIABLE, "{}")).get(family)
         if run_id is None:
             return None
-        _open[family] = _log(current(), get_run(current(), run_id))
+        store = current().patient()
+        _open[family] = _log(store, get_run(store, run_id))
     return _open[family]
 
 
@@ -56,6 +57,7 @@ def open_run(store: Store, model: str, tags: Mapping[str, str], name: str | None
         StoreError: it is no model's name, or there is no such family.
     """
     family = family_of(model)
+    store = store.patient()
     created = store.client().create_run(
         store.experiment_id(family),
         run_name=name,
@@ -137,6 +139,7 @@ def adopt_run(
         StoreError: there is no such run, it has ended, another process is carrying it out, or it
             was scheduled for another family or model.
     """
+    store = store.patient()
     run = get_run(store, run_id)
     _check_unfinished(run)
     known = run.data.tags
