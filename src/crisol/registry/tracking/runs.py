@@ -7,6 +7,7 @@ scheduler ends it when the process that carried it out is gone: :func:`sweep` le
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,8 @@ STARTED_TAG = "crisol.started_at"
 _KEPT_TAGS = ("mlflow.user", "mlflow.runName")
 """Tags that a job keeps: its user and its name."""
 _PROCESS_TAGS = ("crisol.host", "crisol.pid", "crisol.process_started", STARTED_TAG)
+
+_RUN_ID = re.compile(r"[\w-]{1,256}", re.ASCII)
 
 _open: dict[str, RunLog] = {}
 
@@ -174,11 +177,12 @@ def get_run(store: Store, run_id: str) -> "Run":
     from mlflow.exceptions import MlflowException
 
     try:
-        return store.client().get_run(run_id)
+        if _RUN_ID.fullmatch(run_id) is not None:  # a database refuses some texts with other errors
+            return store.client().get_run(run_id)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise StoreError(f"there is no run {run_id!r} in the store") from None
+    raise StoreError(f"there is no run {run_id!r} in the store")
 
 
 def sweep(store: Store) -> list[str]:
