@@ -96,9 +96,9 @@ class StoreClient:
         patience_s: how long a call waits for a store that is away; 0: it fails at once.
     """
 
-    _away_since: float | None = None
-    """When the store was first missed: all calls of a process wait for one outage together, so
-    that the last writes of a run that gave up do not wait again, one after the other."""
+    _outage: tuple[float, float] | None = None
+    """When the store was first and last missed. All calls of a process wait for one outage
+    together: the last writes of a run that gave up do not wait again, one after the other."""
 
     def __init__(self, uri: str, patience_s: float) -> None:
         self._client = MlflowClient(uri, uri)
@@ -123,22 +123,24 @@ class StoreClient:
             try:
                 answer = call()
             except Exception as error:
-                now = time.monotonic()
                 if not self._patience_s or not is_away(error):
                     raise
-                if StoreClient._away_since is None:
-                    StoreClient._away_since = now
-                    logger.warning(
-                        "the MLflow store does not answer; waiting up to %g s", self._patience_s
-                    )
-                left_s = StoreClient._away_since + self._patience_s - now
+                left_s = self._patience_s - self._missed()
                 if left_s <= 0:
                     raise
                 time.sleep(min(pause_s, left_s))
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             else:
-                if self._patience_s and StoreClient._away_since is not None:
-                    away_s = time.monotonic() - StoreClient._away_since
-                    StoreClient._away_since = None
-                    logger.warning("the MLflow store answers again, after %.0f s", away_s)
+                if pause_s > _FIRST_PAUSE_S:  # a first try may have needed the artefacts alone
+                    logger.warning("the MLflow store answers again")
+                    StoreClient._outage = None
                 return answer
+
+    def _missed(self) -> float:
+        """How long the store has been away by now, in seconds."""
+        now, known = time.monotonic(), StoreClient._outage
+        if known is None or now - known[1] > self._patience_s:
+            known = (now, now)
+            logger.warning("the MLflow store is away; waiting up to %g s", self._patience_s)
+        StoreClient._outage = (known[0], now)
+        return now - known[0]

@@ -71,8 +71,7 @@ def job_end(status: str, tags: Mapping[str, str], outcome: Outcome | None, said:
     if outcome.exit_code < 0:
         by = f"its process was ended by signal {-outcome.exit_code}"
         return JobEnd("failed", by, lost=True)
-    how = f"kedro run ended with exit code {outcome.exit_code}"
-    return JobEnd("failed", f"{how}: {error}" if error else how)
+    return JobEnd("failed", error or f"kedro run ended with exit code {outcome.exit_code}")
 
 
 def last_error(log: Path) -> str:

@@ -43,7 +43,7 @@ def outcome(code: int = 1, by: str | None = None) -> Outcome:
             ("failed", "ValueError: x", False),
         ),
         ("RUNNING", {}, outcome(-9), ("failed", "its process was ended by signal 9", True)),
-        ("SCHEDULED", {}, outcome(1), ("failed", "kedro run ended with exit code 1: said", False)),
+        ("SCHEDULED", {}, outcome(1), ("failed", "said", False)),
     ],
 )
 def test_how_a_job_ended(status, tags, found, expected) -> None:
