@@ -170,6 +170,12 @@ def test_the_patience_with_a_database_ends(project: Project, postgres: Any) -> N
     log.finish()
 
 
+def test_a_place_for_artefacts_that_is_too_long_is_refused(project: Project) -> None:
+    long = project.store.model_copy(update={"artifact_root": "s3://" + "b" * 150})
+    with pytest.raises(StoreError, match="artifact_root is too long: s3://b"):
+        long.experiment_id("another")
+
+
 def test_a_database_without_a_place_for_artefacts_is_refused() -> None:
     with pytest.raises(StoreError, match="artifact_root is missing: postgresql keeps"):
         Store.from_config(

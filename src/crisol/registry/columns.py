@@ -18,6 +18,8 @@ MODEL_TAG = DESCRIPTION = 5000
 VERSION_TAG = 100_000
 DATASET_NAME, DATASET_SOURCE = 500, 65_535
 DATASET_SCHEMA, DATASET_PROFILE = 1_048_575, 16_777_215
+LOCATION = 157
+"""The address of an experiment's artefacts: a run adds 43 characters, and has 200."""
 _CUT = "…"
 
 

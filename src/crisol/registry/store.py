@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from pydantic import Field
 
 from crisol.core.params import Params
-from crisol.registry import outages
+from crisol.registry import columns, outages
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -131,6 +131,7 @@ class Store(Params):
         found = client.get_experiment_by_name(name)
         if found is None:
             location = f"{self.artifact_root}/{name}" if self.artifact_root else None
+            self._check_location(location or "")
             try:
                 return str(client.create_experiment(name, artifact_location=location, tags=_KIND))
             except MlflowException as error:
@@ -144,6 +145,13 @@ class Store(Params):
                 f"(mlflow experiments restore) or change `experiment` in mlflow.yml"
             )
         return str(found.experiment_id)
+
+    def _check_location(self, location: str) -> None:
+        if self.tracking_uri.startswith(_DATABASES) and len(location) > columns.LOCATION:
+            raise StoreError(
+                f"artifact_root is too long: {location} has {len(location)} characters, and the "
+                f"database takes {columns.LOCATION}; name a shorter folder or prefix"
+            )
 
 
 def current() -> Store:

@@ -180,6 +180,9 @@ class RunConfigurator:
             refuse_unknown(merged, [family])
         except StoreError as error:
             raise _unloadable(error) from None
+        except TypeError:  # OmegaConf's, which does not say where
+            said = "has a list where an object belongs, or an object where a list does"
+            raise field_error(f"parameters.{family}", said) from None
         problems = [
             problem
             for section, kind in sections.items()

@@ -61,6 +61,8 @@ def test_the_error_a_log_ends_with(tmp_path: Path) -> None:
         "one\nError: first\na second Error: x\n\x1b[31mError: data.x is\n  wrong\x1b[0m\n"
     )
     assert last_error(log) == "data.x is wrong"
+    log.write_text('Traceback:\n  File "x.py"\nKeyError: 1\n\nkedro.io.core.DatasetError: no x\n')
+    assert last_error(log) == "DatasetError: no x"
 
 
 @pytest.fixture
