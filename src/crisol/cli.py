@@ -36,9 +36,24 @@ def _one_line_errors() -> Iterator[None]:
     from crisol.registry.store import StoreError
 
     try:
-        yield
+        with _explained_outages():
+            yield
     except (StoreError, GateError, PredictorError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _explained_outages() -> Iterator[None]:
+    """Print in one line that the store does not answer, or that its database is damaged."""
+    from crisol.registry.outages import explained
+
+    try:
+        yield
+    except Exception as error:
+        said = explained(error)
+        if said is None:
+            raise
+        raise click.ClickException(said) from error
 
 
 @dataclass(frozen=True)
@@ -93,6 +108,7 @@ def _open(project: Path, env: str | None) -> Any:
     except MissingConfigException as error:
         raise click.ClickException(str(error)) from error
     store.activate()
+    store.check()
     display.say(recovery.recover(store) + building.sweep())
     return store
 
@@ -363,7 +379,8 @@ class _Run(click.Command):
         try:
             if RUN_ID in given:
                 refuse_references(given)
-            return super().invoke(ctx)
+            with _explained_outages():
+                return super().invoke(ctx)
         except ParameterValidationError as error:
             raise click.ClickException(_explain(error)) from error
         except (

@@ -1,5 +1,6 @@
 """A whole Crisol project in a temporary folder, with the tiny family `linear` in it."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -88,6 +89,12 @@ class Project:
         self.store = Store.from_config({}, folder)
         self.metadata = bootstrap_project(folder)
 
+    def move_to(self, uri: str) -> None:
+        """Keep runs and versions in another database."""
+        os.environ.pop(URI_VARIABLE, None)  # MLflow sets it whenever a store is used
+        config = {"tracking_uri": uri, "artifact_root": "mlartifacts"}
+        self.store = Store.from_config(config, self.folder)
+
     def write_rows(self, noise: float = 0.1) -> None:
         x = np.linspace(0, 10, 200)
         error = np.random.default_rng(0).normal(0, noise, len(x))
@@ -133,6 +140,15 @@ class Project:
 def environment() -> dict[str, str]:
     """The environment in which a process knows the family `linear`."""
     return clean_environment(PYTHONPATH=str(FAMILY), OMP_NUM_THREADS="1", COLUMNS="200")
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def shared(request: pytest.FixtureRequest, make_shared: Callable[[], "Project"]) -> "Project":
+    """A project that the tests of one module share, on each kind of database."""
+    project = make_shared()
+    if request.param == "postgresql":
+        project.move_to(request.getfixturevalue("new_database")())
+    return project
 
 
 @pytest.fixture(autouse=True)

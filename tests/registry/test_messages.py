@@ -70,6 +70,31 @@ def test_a_runtime_parameter_changes_one_value(project: Project) -> None:
     assert project.runs()[0].data.params["data.held_out"] == "30"
 
 
+@pytest.mark.parametrize("command", [["models"], ["run", "--pipelines", "linear"]])
+@pytest.mark.parametrize("left", [60, 8192, -4096])
+def test_a_damaged_database_is_named_with_the_remedy(
+    project: Project, command: list[str], left: int
+) -> None:
+    path = project.folder / "mlflow.db"
+    path.write_bytes(path.read_bytes()[:left])
+    result = project.command(*command)
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1].startswith(f"Error: the MLflow database {path}")
+    assert "restore it from a backup, or move the file away" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_a_database_that_is_damaged_inside_is_named(project: Project) -> None:
+    """Only reading finds it."""
+    path = project.folder / "mlflow.db"
+    content = bytearray(path.read_bytes())
+    content[4096:] = b"\xff" * (len(content) - 4096)
+    path.write_bytes(content)
+    result = project.command("models")
+    assert result.exit_code == 1
+    assert result.output.strip().splitlines()[-1].startswith("Error: the MLflow database")
+
+
 def test_broken_files_are_named(project: Project) -> None:
     project.raw.write_bytes(b"")
     result = project.command("run", *LINEAR)

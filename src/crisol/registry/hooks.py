@@ -27,6 +27,7 @@ from pydantic import BaseModel
 
 from crisol.core import progress
 from crisol.registry.naming import family_of as family_of_model
+from crisol.registry.outages import is_away
 from crisol.registry.store import Store, StoreError, current
 from crisol.registry.tracking import exclusive, parameters, provenance, runs, trials
 from crisol.registry.tracking.interruption import Interruption
@@ -35,6 +36,8 @@ from crisol.registry.tracking.run_log import RunLog
 
 # Kedro's settings import this module for every command, `kedro --help` included: modules that
 # load pandas or MLflow are imported where a run needs them.
+
+logger = logging.getLogger(__name__)
 
 INPUTS_VARIABLE = "CRISOL_INPUTS"
 """Carries the names of the run's free inputs to worker processes."""
@@ -92,7 +95,8 @@ class RunHook:
 
         if self._interruption is not None:  # a notebook's earlier run was interrupted
             self._interruption.close("interrupted")
-        store, given = current(), run_params["runtime_params"]
+        store, given = current().patient(), run_params["runtime_params"]
+        store.check()
         families = sorted({f for n in pipeline.nodes if (f := family_of(n)) is not None})
         lines = _lines(store, given, families)
         display.say(recovery.recover(store, lines.values()))
@@ -195,10 +199,16 @@ class RunHook:
         interruption, self._interruption = self._interruption, None
         for family, log in interruption.logs.items():
             outputs = {o for n in pipeline.nodes if family_of(n) == family for o in n.outputs}
-            if outputs <= self._saved:
-                log.finish()
-            else:
-                log.fail(error)
+            try:
+                if outputs <= self._saved:
+                    log.finish()
+                else:
+                    log.fail(error)
+            except Exception as failure:
+                if not is_away(failure):
+                    raise
+                # The error of the run is the one to be told, not that of the store.
+                logger.warning("run %s stays open: the MLflow store is away", log.run_id)
         interruption.settle()
 
     def _log(self, node: Node) -> RunLog | None:

@@ -8,11 +8,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from pydantic import Field
 
 from crisol.core.params import Params
+from crisol.registry import columns, outages
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -47,6 +48,10 @@ class Store(Params):
     """Name of a family's experiment."""
     measure_versions: bool = False
     """Measure the speed and memory of a new version, which takes some seconds."""
+    patience_s: float = Field(default=120.0, ge=0)
+    """Seconds that a run waits for a store that does not answer before it fails."""
+    waits: bool = False
+    """Whether calls wait for a store that does not answer; only those of a run do."""
     project: str = "."
     """The project directory."""
 
@@ -86,15 +91,36 @@ class Store(Params):
         """Make this the store of this process and of its future workers."""
         os.environ[STORE_VARIABLE] = self.model_dump_json()
 
+    def patient(self) -> Self:
+        """The same store, whose calls wait while it does not answer."""
+        return self.model_copy(update={"waits": True})
+
+    def impatient(self) -> Self:
+        """The same store, whose calls fail at once when it does not answer."""
+        return self.model_copy(update={"waits": False})
+
+    def check(self) -> None:
+        """Check that a SQLite database is whole, before MLflow tries it ten times.
+
+        Raises:
+            StoreError: it is not, with the remedy.
+        """
+        wrong = outages.damage(self.tracking_uri)
+        if wrong is not None:
+            raise StoreError(wrong)
+
     def client(self) -> "MlflowClient":
         """A client of this store (thread-safe; cheap after the first)."""
         import mlflow
+
+        from crisol.registry.client import StoreClient
 
         # pyfunc loading resolves `models:/` through the global address.
         if mlflow.get_tracking_uri() != self.tracking_uri:
             mlflow.set_tracking_uri(self.tracking_uri)
             mlflow.set_registry_uri(self.tracking_uri)
-        return mlflow.MlflowClient(self.tracking_uri, self.tracking_uri)
+        client = StoreClient(self.tracking_uri, self.patience_s if self.waits else 0)
+        return cast("MlflowClient", client)
 
     def experiment_id(self, family: str) -> str:
         """The family's experiment, created when it is not there yet."""
@@ -105,6 +131,7 @@ class Store(Params):
         found = client.get_experiment_by_name(name)
         if found is None:
             location = f"{self.artifact_root}/{name}" if self.artifact_root else None
+            self._check_location(location or "")
             try:
                 return str(client.create_experiment(name, artifact_location=location, tags=_KIND))
             except MlflowException as error:
@@ -118,6 +145,13 @@ class Store(Params):
                 f"(mlflow experiments restore) or change `experiment` in mlflow.yml"
             )
         return str(found.experiment_id)
+
+    def _check_location(self, location: str) -> None:
+        if self.tracking_uri.startswith(_DATABASES) and len(location) > columns.LOCATION:
+            raise StoreError(
+                f"artifact_root is too long: {location} has {len(location)} characters, and the "
+                f"database takes {columns.LOCATION}; name a shorter folder or prefix"
+            )
 
 
 def current() -> Store:

@@ -3,15 +3,19 @@
 import json
 from functools import reduce
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from tests.conftest import ROOT
 
+from crisol import models
+from crisol.core.params import OperatorOnly
 from crisol.models.tabular.params import AutoParams
 from crisol.platform.jobs.executors.executor import RUN, WORKER, Work
 from crisol.platform.jobs.job import JobRequest, line_of
-from crisol.platform.jobs.job_parameters import DatasetChoice, visible
+from crisol.platform.jobs.job_parameters import DatasetChoice, sections_of, visible
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.serving.http.errors import ApiError
 
@@ -33,6 +37,43 @@ def test_a_dataset_takes_the_place_of_the_sample_and_its_settings() -> None:
     assert model["auto"]["time_budget_s"] == 30
     assert (model["auto"]["folds"], model["auto"]["max_trials"]) == (defaults.folds, None)
     assert run.parameters["train"] == {}, "what nobody sets is the networks' to choose"
+
+
+def test_no_answer_says_whether_a_path_exists(tmp_path: Path) -> None:
+    """All texts that a client may set, with the path of a file that is there and then is not."""
+    path, configurator = tmp_path / "there", RunConfigurator(ROOT, "ci")
+
+    def answer(family: str, section: str, kind: type[BaseModel]) -> str:
+        values = texts_of(kind, str(path))
+        request = JobRequest(family=family, parameters={family: {section: values}})
+        try:
+            return str(configurator.configure(request, None))
+        except ApiError as error:
+            return f"{error.status} {error.details}"
+
+    asked = [
+        (family, section, kind)
+        for family in models.family_names()
+        for section, kind in sections_of(family).items()
+    ]
+    assert texts_of(sections_of("tabular")["model"], "x")["auto"]["study"] == "x"
+    path.touch()
+    there = [answer(*question) for question in asked]
+    path.unlink()
+    assert [answer(*question) for question in asked] == there
+
+
+def texts_of(kind: type[BaseModel], text: str) -> dict[str, Any]:
+    """Values of a section in which every field is the text that may be one and is not marked."""
+    values: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        kinds = [field.annotation, *get_args(field.annotation)]
+        sections = [k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)]
+        if str in kinds and not any(isinstance(m, OperatorOnly) for m in field.metadata):
+            values[name] = text
+        elif sections and (inner := texts_of(sections[0], text)):
+            values[name] = inner
+    return values
 
 
 def test_training_has_the_most_of_a_jobs_bar() -> None:
@@ -67,6 +108,11 @@ def test_without_a_dataset_the_environment_decides() -> None:
             ask(settings=reduce(lambda inner, _: {"a": inner}, range(150), 1)),
             None,
             "parameters.tabular",
+        ),
+        (
+            JobRequest(family="products", parameters={"products": {"data": {"studies": {"a": 1}}}}),
+            None,
+            "parameters.products",
         ),
         (JobRequest(family="signals"), ADULT, "dataset"),
         (ask(), DatasetChoice("1", "tabular", "a", {"colour": 1}), "dataset"),

@@ -16,12 +16,13 @@ from tests.registry.conftest import Project, environment
 
 from crisol.core.candidate import Candidate, GateRule, Report
 from crisol.core.predictor import compare_answers, predictor_digest
-from crisol.registry import recovery
+from crisol.registry import columns, recovery
 from crisol.registry.datasets import ChampionPredictor, RegisteredPredictor
 from crisol.registry.release import registration, versions
 from crisol.registry.release.requirements import requirements
 from crisol.registry.release.versions import Reference
 from crisol.registry.store import StoreError
+from crisol.registry.tracking import runs
 
 
 def candidate(slope: float = 2.0, golden: bool = True) -> Candidate:
@@ -55,11 +56,10 @@ def candidate(slope: float = 2.0, golden: bool = True) -> Candidate:
 
 
 @pytest.fixture(scope="module")
-def done(make_shared) -> Project:
-    project = make_shared()
-    project.store.activate()
+def done(shared: Project) -> Project:
+    shared.store.activate()
     RegisteredPredictor(family="linear").save(candidate())
-    return project
+    return shared
 
 
 @pytest.fixture(autouse=True)
@@ -196,9 +196,37 @@ def test_references_that_are_none(text: str) -> None:
         Reference.parse(text)
 
 
-def test_a_worker_process_finds_the_open_run(project: Project, monkeypatch) -> None:
-    from crisol.registry.tracking import runs
+def test_texts_are_cut_to_the_columns(done: Project) -> None:
+    """Nothing long or odd in a report may keep a model from being registered after its training."""
+    odd = "zero \0, half \ud83d, " + "x" * 9000
+    made = candidate()
+    report = made.report.model_copy(
+        update={
+            "headline": odd,
+            "limits": [odd],
+            "metrics": {"mae": 0.0, **{f"metric {n} of {'x' * 90}": 1.0 for n in range(2000)}},
+        }
+    )
+    tags = {"mlflow.user": odd, "note": odd}
+    log = runs.open_run(done.store, "linear.texts", tags, name=odd)
+    log.metrics({f"mae.{odd}": 0.5, "../mae": 0.5})
+    log.parameters({}, {odd: odd, "a": {"../b": 3}})
+    table = pd.DataFrame({f"{'x' * 9000} {n} \0": [1.0] for n in range(200)})
+    log.data("linear.rows_raw", done.folder / "requirements.lock", table)
+    registration.register(log, replace(made, report=report))
+    log.finish()
+    version = versions.find(done.store, Reference("linear.texts", version="1"))
+    assert version.metrics["mae"] == 0.0
+    raw = done.store.client().get_model_version("linear.texts", "1")
+    assert len(raw.description) <= columns.DESCRIPTION
+    assert raw.description.endswith("the whole card is the run's artefact `model_card.md`.")
+    run = done.store.client().get_run(version.run_id)
+    assert len(run.info.run_name) == columns.KEY
+    assert run.data.tags["note"].startswith("zero \ufffd, half ?, xxx")
+    assert "linear.texts" in versions.lines(done.store)
 
+
+def test_a_worker_process_finds_the_open_run(project: Project, monkeypatch) -> None:
     log = runs.open_run(project.store, "linear", {})
     monkeypatch.setenv(runs.RUNS_VARIABLE, json.dumps({"linear": log.run_id}))
     runs._open.clear()

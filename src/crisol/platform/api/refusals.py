@@ -16,6 +16,7 @@ from crisol.platform.datasets.uploads import (
     UploadError,
 )
 from crisol.platform.jobs.job_runs import UnknownJobError
+from crisol.registry.outages import is_away
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.store import StoreError
 from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
@@ -23,6 +24,9 @@ from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
 
 def refusal(error: Exception) -> ApiError | None:
     """The answer to an error; ``None``: it is a failure of the platform."""
+    if is_away(error):
+        said = "The MLflow store does not answer; send the request again in a moment."
+        return ApiError(503, said, code="store_away", headers={"retry-after": "5"})
     if isinstance(error, UploadError):
         return _of_upload(error)
     if isinstance(error, UnknownDatasetError):

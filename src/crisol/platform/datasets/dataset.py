@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from crisol.core.contract import StoreText
 from crisol.core.params import Params
 from crisol.platform.datasets.families import Options, dataset_family
 from crisol.registry.store import StoreError
@@ -51,10 +52,9 @@ class NewDataset(Params):
         pattern=r"^[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?$",
         description="Small letters, digits and _; the same name again makes the next version.",
     )
-    description: str = Field(default="", max_length=2000)
-    family: str | None = Field(
+    description: StoreText = Field(default="", max_length=2000)
+    family: Annotated[StoreText, Field(max_length=60)] | None = Field(
         default=None,
-        max_length=60,
         description="Which family reads it; unset: that of 'from', the only one, or the default.",
     )
     options: Options = Field(default_factory=dict)

@@ -30,14 +30,14 @@ from crisol.platform.datasets.dataset import (
 )
 from crisol.platform.datasets.families import checked_options, dataset_family
 from crisol.platform.settings import PlatformSettings
-from crisol.registry.store import Store
+from crisol.registry.store import Store, StoreError
 from crisol.registry.tracking.parameters import refuse_references
+from crisol.registry.tracking.runs import get_run
 
 EXPERIMENT = "datasets"
 IDEMPOTENCY_TAG = "crisol.idempotency"
 OPTIONS = "options.json"
 CUT_SHORT = "making it was cut short; make it again"
-_MAX_TAG = 5000
 NEWEST_FIRST = "attributes.start_time DESC"
 _PAGE = 200
 _EVERYTHING = 1_000_000
@@ -75,13 +75,9 @@ class DatasetStore:
         Raises:
             UnknownDatasetError: there is none of this id.
         """
-        from mlflow.exceptions import MlflowException
-
         try:
-            run = self._store.client().get_run(dataset_id)
-        except MlflowException as error:
-            if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                raise
+            run = get_run(self._store, dataset_id)
+        except StoreError:
             raise unknown(dataset_id) from None
         if f"{TAG}name" not in run.data.tags or run.info.lifecycle_stage != "active":
             raise unknown(dataset_id)
@@ -295,7 +291,7 @@ class DatasetStore:
     def _tag(self, dataset_id: str, facts: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
 
-        tags = [RunTag(TAG + name, text[:_MAX_TAG]) for name, text in facts.items()]
+        tags = [RunTag(TAG + name, text) for name, text in facts.items()]
         self._store.client().log_batch(dataset_id, tags=tags)
 
     def _marked(self, idempotency: str) -> Sequence[Dataset]:

@@ -22,9 +22,12 @@ from crisol.platform.datasets.dataset import Dataset
 from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling_worker import REFUSED
 from crisol.platform.settings import PlatformSettings
+from crisol.registry.outages import is_away
 
 _log = logging.getLogger("crisol.serving.platform")
 _LOOK_S = 0.1
+_AWAY_S = 2.0
+"""Seconds between two tries while the store is away."""
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
 """The environment variables that the process gets: no key and no address."""
 
@@ -71,16 +74,27 @@ class Profiler:
 
     def _work(self, dataset_id: str) -> None:
         try:
-            with self._mine(dataset_id) as mine:
-                dataset = self._datasets.get(dataset_id)
-                if mine and dataset.state == "profiling":
-                    self._profile(dataset)
+            while not self._tried(dataset_id) and not self._stopping.wait(_AWAY_S):
+                pass
         except Exception:  # noqa: BLE001 - the boundary: logged, and told with the dataset
             _log.exception("profiling failed", extra={"fields": {"dataset": dataset_id}})
             with contextlib.suppress(Exception):
                 self._datasets.refuse(
                     self._datasets.get(dataset_id), "it could not be profiled; see the service log"
                 )
+
+    def _tried(self, dataset_id: str) -> bool:
+        """Profile a dataset; ``False``: the store is away, and the dataset has to wait for it."""
+        try:
+            with self._mine(dataset_id) as mine:
+                dataset = self._datasets.get(dataset_id)
+                if mine and dataset.state == "profiling":
+                    self._profile(dataset)
+        except Exception as error:
+            if not is_away(error):
+                raise
+            return False
+        return True
 
     def _profile(self, dataset: Dataset) -> None:
         out = self._root / dataset.id

@@ -8,12 +8,13 @@ facts that MLflow has no field for; the whole request is an artefact of the run.
 import json
 import re
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import ConfigDict, Field, JsonValue
 
-from crisol.core.contract import Contract
+from crisol.core.contract import Contract, StoreText
 from crisol.platform.jobs import job_tags
+from crisol.platform.jobs.reasons import plain_reason
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.tracking.runs import FAMILY_TAG, JOB_TAG, MODEL_TAG, STARTED_TAG
 
@@ -30,7 +31,7 @@ STATUSES: dict[str, Status] = {
 }
 """The status of an MLflow run to the status of the job."""
 ENDED = ("completed", "failed", "cancelled")
-_NAME = r"[^\x00-\x1f\x7f]+"
+_NAME = r"^[^\x00-\x1f\x7f]+$"
 
 
 class Limits(Contract):
@@ -45,22 +46,19 @@ class Limits(Contract):
 class JobRequest(Contract):
     """A training to be run, with the arguments of ``kedro run``."""
 
-    family: str = Field(description="The family whose pipeline runs.")
-    dataset: str | None = Field(
+    family: StoreText = Field(description="The family whose pipeline runs.")
+    dataset: Annotated[StoreText, Field(max_length=64)] | None = Field(
         default=None,
-        max_length=64,
         description="Id of a dataset that is ready, for families that read a file.",
     )
-    model: str | None = Field(
+    model: Annotated[StoreText, Field(max_length=100)] | None = Field(
         default=None,
-        max_length=100,
         description="The name under which the version is registered: the family or a line of it, "
         "<family>.<line>; unset: the line called as the dataset, or the family.",
     )
     name: str | None = Field(default=None, max_length=100, pattern=_NAME, description="For people.")
-    environment: str | None = Field(
+    environment: Annotated[StoreText, Field(max_length=40)] | None = Field(
         default=None,
-        max_length=40,
         description="Folder of conf/ whose parameters are the defaults; unset: the platform's.",
     )
     parameters: dict[str, dict[str, JsonValue]] = Field(
@@ -148,7 +146,7 @@ def job_of(run: "Run") -> Job:
         owner=tags.get(job_tags.OWNER, ""),
         status=status,
         detail=_detail(status, info.status, tags),
-        reason=tags.get(job_tags.REASON),
+        reason=plain_reason(tags[job_tags.REASON]) if tags.get(job_tags.REASON) else None,
         priority=int(tags.get(job_tags.PRIORITY, 0)),
         retries=int(tags.get(job_tags.RETRIES, 0)),
         attempts=int(tags.get(job_tags.ATTEMPT, 0)),

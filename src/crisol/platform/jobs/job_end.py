@@ -11,6 +11,8 @@ from crisol.platform.jobs.job import STATUSES, Status
 
 _TAIL_BYTES = 20_000
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_LAST_LINE = re.compile(r"^(?:\w+\.)*(\w+(?:Error|Exception): .{1,2000})", re.MULTILINE)
+"""The last line of a traceback."""
 _LIMITS = {
     "time_limit": "it ran into its time limit",
     "memory_limit": "its processes used more memory than they may",
@@ -69,8 +71,7 @@ def job_end(status: str, tags: Mapping[str, str], outcome: Outcome | None, said:
     if outcome.exit_code < 0:
         by = f"its process was ended by signal {-outcome.exit_code}"
         return JobEnd("failed", by, lost=True)
-    how = f"kedro run ended with exit code {outcome.exit_code}"
-    return JobEnd("failed", f"{how}: {error}" if error else how)
+    return JobEnd("failed", error or f"kedro run ended with exit code {outcome.exit_code}")
 
 
 def last_error(log: Path) -> str:
@@ -82,6 +83,6 @@ def last_error(log: Path) -> str:
     except FileNotFoundError:
         return ""
     start = text.rfind("\nError: ")
-    if start < 0:
-        return ""
+    if start < 0:  # a command that was not written for the error, or a crash of its own
+        return next(iter(_LAST_LINE.findall(text)[::-1]), "")
     return " ".join(text[start:].removeprefix("\nError: ").split())[:2000]

@@ -34,9 +34,17 @@ class MissingArtefactError(StoreError):
 
 
 class JobRuns:
-    """The jobs of one MLflow store."""
+    """The jobs of one MLflow store.
+
+    Args:
+        store: where their runs are.
+
+    Raises:
+        StoreError: its database is damaged.
+    """
 
     def __init__(self, store: Store) -> None:
+        store.check()
         self.store = store
 
     def create(
@@ -209,9 +217,8 @@ class JobRuns:
         """Set tags."""
         from mlflow.entities import RunTag
 
-        self.store.client().log_batch(
-            job_id, tags=[RunTag(name, value[:5000]) for name, value in tags.items()]
-        )
+        tagged = [RunTag(name, value) for name, value in tags.items()]
+        self.store.client().log_batch(job_id, tags=tagged)
 
     def give_back(self, job_id: str, reason: str) -> None:
         """Let an attempt that was lost be followed by another."""

@@ -5,6 +5,7 @@ files of ``conf/base`` describe the committed samples: a job on a dataset takes 
 defaults in their place.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from crisol.platform.jobs.job_parameters import (
     with_dataset,
     without_sample_settings,
 )
+from crisol.platform.jobs.reasons import plain_reason
 from crisol.registry.naming import family_of
 from crisol.registry.store import StoreError
 from crisol.registry.tracking.parameters import (
@@ -90,6 +92,7 @@ class RunConfigurator:
     def __init__(self, project: Path, environment: str | None) -> None:
         configure_project("crisol")
         self._project = project
+        self._loading = threading.Lock()  # Kedro's resolver of runtime parameters is the process's
         self._environment = environment or DEFAULT_ENVIRONMENT
 
     def configure(self, request: JobRequest, dataset: DatasetChoice | None) -> RunConfiguration:
@@ -177,6 +180,9 @@ class RunConfigurator:
             refuse_unknown(merged, [family])
         except StoreError as error:
             raise _unloadable(error) from None
+        except TypeError:  # OmegaConf's, which does not say where
+            said = "has a list where an object belongs, or an object where a list does"
+            raise field_error(f"parameters.{family}", said) from None
         problems = [
             problem
             for section, kind in sections.items()
@@ -199,7 +205,8 @@ class RunConfigurator:
             **settings.CONFIG_LOADER_ARGS,
         )
         try:
-            loaded: dict[str, Any] = loader["parameters"]
+            with self._loading:
+                loaded: dict[str, Any] = loader["parameters"]
         except (OmegaConfBaseException, MissingConfigException, YAMLError) as error:
             raise _unloadable(error) from None
         return loaded
@@ -219,7 +226,7 @@ def _checked_model(request: JobRequest, dataset: DatasetChoice | None) -> str:
 
 
 def _unloadable(error: Exception) -> ApiError:
-    said = f"the configuration cannot be loaded: {str(error).splitlines()[0]}"
+    said = f"the configuration cannot be loaded: {plain_reason(str(error).splitlines()[0])}"
     return field_error("environment", said)
 
 

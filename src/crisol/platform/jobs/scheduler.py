@@ -21,6 +21,7 @@ from crisol.platform.jobs.job import Job, job_of
 from crisol.platform.jobs.job_end import JobEnd, job_end, last_error
 from crisol.platform.jobs.job_runs import JobRuns
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
+from crisol.registry.outages import is_away
 from crisol.registry.release import registration
 from crisol.registry.release.versions import SEMVER_TAG
 from crisol.registry.store import StoreError
@@ -153,8 +154,8 @@ class Scheduler:
             try:
                 pause_s = self._round()
             except Exception as error:  # noqa: BLE001 - the jobs go on; the next round tries again
-                _log.exception("the scheduler stumbled")
                 self.trouble = f"{type(error).__name__} in the scheduler; see the log"
+                _log_trouble("the scheduler stumbled", error)
                 pause_s = _IDLE_S
             self._wake.wait(pause_s)
             self._wake.clear()
@@ -260,11 +261,10 @@ class Scheduler:
                 break
             try:
                 self._begin(waiting.job_id)
-            except Exception:  # noqa: BLE001 - a store or a disk: the next round tries again
+            except Exception as error:  # noqa: BLE001 - a store or a disk: tried again next round
                 put_off += 1
                 self._waiting[waiting.job_id] = waiting
-                fields = {"fields": {"job": waiting.job_id}}
-                _log.exception("a job cannot be begun yet", extra=fields)
+                _log_trouble("a job cannot be begun yet", error, job=waiting.job_id)
         return put_off
 
     def _begin(self, job_id: str) -> None:
@@ -314,9 +314,8 @@ class Scheduler:
         """Attend to a job; trouble with one must not keep the others waiting."""
         try:
             self._attend(running, asked)
-        except Exception:  # noqa: BLE001 - the next round tries again
-            fields = {"fields": {"job": running.work.job_id}}
-            _log.exception("a job cannot be attended", extra=fields)
+        except Exception as error:  # noqa: BLE001 - the next round tries again
+            _log_trouble("a job cannot be attended", error, job=running.work.job_id)
             return False
         return True
 
@@ -383,6 +382,13 @@ class Scheduler:
 
     def _work(self, job_id: str, attempt: int) -> Work:
         return Work(job_id, attempt, self._folder / job_id)
+
+
+def _log_trouble(said: str, error: Exception, **fields: str) -> None:
+    """Log an error with its traceback; a store that is away in one line a round."""
+    if is_away(error):
+        fields["reason"] = "the MLflow store does not answer"
+    _log.error(said, exc_info="reason" not in fields, extra={"fields": fields})
 
 
 def _trouble(stumbled: int, put_off: int) -> str:

@@ -4,9 +4,12 @@ import getpass
 import json
 from datetime import UTC, datetime
 
+from crisol.registry import columns
 from crisol.registry.release import versions
 from crisol.registry.release.versions import CHAMPION, Reference, Version
 from crisol.registry.store import Store, StoreError
+
+_REASON_LENGTH = 1000
 
 
 def archive(
@@ -36,7 +39,7 @@ def archive(
         record = {
             "at": datetime.now(tz=UTC).isoformat(timespec="milliseconds"),
             "by": by or getpass.getuser(),
-            "reason": reason,
+            "reason": None if reason is None else recorded(reason),
         }
         client = store.client()
         client.set_model_version_tag(
@@ -56,6 +59,12 @@ def unarchive(store: Store, reference: Reference) -> Version:
         client = store.client()
         client.delete_model_version_tag(version.model, version.number, versions.ARCHIVED_TAG)
     return versions.find(store, Reference(version.model, version.number))
+
+
+def recorded(reason: str) -> str:
+    """A reason as it is recorded: printable, and so short that the record fits into its tag."""
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in reason)
+    return columns.cut(shown, _REASON_LENGTH)
 
 
 def refuse_archived(version: Version) -> None:

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from crisol.registry import columns
 from crisol.registry.release import gate, registration, versions
-from crisol.registry.release.archiving import refuse_archived
+from crisol.registry.release.archiving import recorded, refuse_archived
 from crisol.registry.release.gate import Decision
 from crisol.registry.release.versions import CHAMPION, PREVIOUS, Reference, Version
 from crisol.registry.store import Store, StoreError
@@ -202,7 +203,7 @@ def _carry_out(store: Store, move: Move, new: str) -> None:
     _refuse_to_collide(store, move)
     client = store.client()
     entry = {"move": asdict(move), "process": provenance.process_tags()}
-    client.set_registered_model_tag(move.model, JOURNAL_TAG, json.dumps(entry))
+    client.set_registered_model_tag(move.model, JOURNAL_TAG, _json(entry))
     client.set_registered_model_alias(move.model, CHAMPION, new)
     _complete(store, move)
 
@@ -238,16 +239,28 @@ def _complete(store: Store, move: Move) -> None:
         client.delete_registered_model_alias(move.model, PREVIOUS)
     if move.new is not None:
         client.set_model_version_tag(
-            move.model, move.new, f"crisol.{move.kind}", json.dumps(asdict(move))
+            move.model, move.new, f"crisol.{move.kind}", _json(asdict(move))
         )
     moves = history(store, move.model)
     if move not in moves:
-        text = json.dumps([asdict(m) for m in [*moves, move][-_HISTORY_LENGTH:]])
-        client.set_registered_model_tag(move.model, HISTORY_TAG, text)
+        client.set_registered_model_tag(move.model, HISTORY_TAG, _newest([*moves, move]))
     client.set_registered_model_tag(move.model, KNOWN_TAG, move.new or "")
     found = versions.registered(store, move.model)
     if found is not None and JOURNAL_TAG in found.tags:
         client.delete_registered_model_tag(move.model, JOURNAL_TAG)
+
+
+def _newest(moves: list[Move]) -> str:
+    """The JSON of as many of the newest moves as fit into the column."""
+    kept = [asdict(move) for move in moves[-_HISTORY_LENGTH:]]
+    while len(text := _json(kept)) > columns.MODEL_TAG and len(kept) > 1:
+        del kept[0]
+    return text
+
+
+def _json(value: Any) -> str:
+    """JSON in which a letter with an accent takes one character, not six."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _recover(store: Store, move: Move) -> str:
@@ -308,4 +321,6 @@ def _move(
     by: str | None = None,
 ) -> Move:
     now = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
-    return Move(kind, model, old, new, now, by or getpass.getuser(), reason, forced, gate)
+    user = columns.cut(by or getpass.getuser(), columns.USER)
+    why = None if reason is None else recorded(reason)
+    return Move(kind, model, old, new, now, user, why, forced, gate)

@@ -17,6 +17,8 @@ from crisol import __file__ as package_file
 from crisol import models
 from crisol.core.candidate import Candidate
 from crisol.core.predictor import predictor_digest
+from crisol.registry import columns
+from crisol.registry.columns import fitting_json
 from crisol.registry.release import cards, facts, versions
 from crisol.registry.release.gate import Decision, decide
 from crisol.registry.release.requirements import requirements
@@ -35,7 +37,7 @@ CHAMPION_TAG = "crisol.compared_with"
 _COPIED = (
     "crisol.git_", "crisol.lock_digest", "crisol.data.", "crisol.env", PARAMETERS_TAG, CHAMPION_TAG
 )  # fmt: skip
-_DESCRIPTION_CHARACTERS = 5000
+_MORE = "\n\n… the whole card is the run's artefact `model_card.md`."
 
 
 def register(log: RunLog, candidate: Candidate) -> Version:
@@ -212,8 +214,8 @@ def _create(
             **known,
             "crisol.trained_at": datetime.now(tz=UTC).isoformat(timespec="seconds"),
             "crisol.synthetic": str(candidate.report.synthetic).lower(),
-            "crisol.headline": candidate.report.headline[:_DESCRIPTION_CHARACTERS],
-            "crisol.metrics": json.dumps(_lasting(candidate)),
+            "crisol.headline": candidate.report.headline,
+            "crisol.metrics": fitting_json(_lasting(candidate), columns.VERSION_TAG),
             "crisol.gate": decision.verdict,
             versions.GATE_TAG: json.dumps(decision.to_json()),
         },
@@ -227,7 +229,7 @@ def _lasting(candidate: Candidate) -> dict[str, float]:
 
 
 def _description(card: str) -> str:
-    if len(card) <= _DESCRIPTION_CHARACTERS:
+    """The card, or its first lines and where the whole of it is."""
+    if len(card) <= columns.DESCRIPTION:
         return card
-    cut = card[:_DESCRIPTION_CHARACTERS].rpartition("\n")[0]
-    return f"{cut}\n\n… the whole card is the run's artefact `model_card.md`."
+    return card[: columns.DESCRIPTION - len(_MORE)].rpartition("\n")[0] + _MORE

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import posixpath
 import re
 import threading
 import time
@@ -12,15 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from crisol.registry import columns
+from crisol.registry.outages import is_away
 from crisol.registry.store import Store, StoreError
 from crisol.registry.tracking import provenance
 
-MAX_VALUE = 6000
-"""Longest parameter value MLflow stores."""
 PARAMETERS_TAG = "crisol.parameters_digest"
 """SHA-256 of the resolved parameters without their seeds."""
 _SEED = re.compile(r"(.*_)?seeds?")
-_TAG_CHARACTERS = 5000
 _BATCH = 500
 _INTERVAL_S = 3.0
 _PROGRESS_INTERVAL_S = 1.0
@@ -57,12 +57,20 @@ def parameters_digest(resolved: Mapping[str, Any]) -> str:
 
 
 def metric_name(name: str) -> str:
-    """A name that MLflow accepts: other characters become underscores.
+    """A name that MLflow accepts: other characters become underscores, a long end a digest.
 
-    >>> metric_name("btc[1h].macro_f1")
-    'btc_1h_.macro_f1'
+    A name may look like a path, as long as it leads nowhere else.
+
+    >>> metric_name("btc[1h].macro_f1"), metric_name("a/../b")
+    ('btc_1h_.macro_f1', 'a_.._b')
     """
-    return re.sub(r"[^\w\-. /]", "_", name)
+    known = re.sub(r"[^\w\-. /]", "_", name)
+    if posixpath.normpath(known) != known or known.startswith((".", "/")):
+        known = re.sub(r"^\.|^$|/", "_", known)
+    if len(known) <= columns.KEY:
+        return known
+    digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:12]
+    return f"{known[: columns.KEY - 13]}_{digest}"
 
 
 @dataclass
@@ -108,7 +116,7 @@ class RunLog:
             due = len(self._pending) >= _BATCH
             due = due or time.monotonic() - self._flushed_at > _INTERVAL_S
         if due:
-            self.flush()
+            self._write_metrics(self.store.impatient())
 
     def progress(self, values: Mapping[str, float]) -> None:
         """Log progress: the newest value of each name, in at most one write a second."""
@@ -129,11 +137,12 @@ class RunLog:
         of_node = [k for k in names if k.endswith("seconds_left") or k == "progress.fraction"]
         self.progress(dict.fromkeys(of_node, 0.0))
 
-    def _write_progress(self) -> None:
-        """Write changed values; while the store is busy they wait, and the training goes on."""
+    def _write_progress(self, store: Store | None = None) -> None:
+        """Write changed values; while the store is away they wait, and the training goes on."""
         from mlflow.entities import Metric
         from mlflow.exceptions import MlflowException
 
+        store = store or self.store.impatient()
         with self._lock:
             if self._timer is not None:
                 self._timer.cancel()
@@ -152,31 +161,42 @@ class RunLog:
         step = max(now - self.began_ms, 0)
         metrics = [Metric(metric_name(k), float(v), now, step) for k, v in changed.items()]
         try:
-            self.store.client().log_batch(self.run_id, metrics=metrics)
+            store.client().log_batch(self.run_id, metrics=metrics)
         except MlflowException as error:
-            logger.warning("progress of run %s could not be written: %s", self.run_id, error)
+            why = "the MLflow store is away" if is_away(error) else error
+            logger.warning("progress of run %s could not be written: %s", self.run_id, why)
             with self._lock:
                 self._progress_pending = {**changed, **self._progress_pending}
                 for name in changed:
                     self._progress_written.pop(name, None)
 
     def flush(self) -> None:
-        """Write everything that is pending."""
-        self._write_progress()
+        """Write everything that is pending; waits for a store that is away."""
+        self._write_progress(self.store)
+        self._write_metrics(self.store)
+
+    def _write_metrics(self, store: Store) -> None:
+        """Write the pending metrics; with an impatient store they may have to stay pending."""
         with self._lock:
             pending, self._pending = self._pending, []
             self._flushed_at = time.monotonic()
-        client = self.store.client()
-        for start in range(0, len(pending), 1000):
-            client.log_batch(self.run_id, metrics=pending[start : start + 1000])
+        try:
+            while pending:
+                store.client().log_batch(self.run_id, metrics=pending[:1000])
+                pending = pending[1000:]
+        except Exception as error:
+            if store.waits or not is_away(error):
+                raise
+            logger.warning("metrics of run %s wait: the MLflow store is away", self.run_id)
+            with self._lock:
+                self._pending = pending + self._pending
 
     def tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run; long values are cut (the full text belongs in an artefact)."""
         from mlflow.entities import RunTag
 
-        self.store.client().log_batch(
-            self.run_id, tags=[RunTag(k, v[:_TAG_CHARACTERS]) for k, v in tags.items()]
-        )
+        tagged = [RunTag(name, value) for name, value in tags.items()]
+        self.store.client().log_batch(self.run_id, tags=tagged)
 
     def parameters(self, given: Mapping[str, Any], resolved: Mapping[str, Any]) -> None:
         """Log parameters: as dotted leaves (with defaults), and both forms whole as JSON."""
@@ -186,7 +206,7 @@ class RunLog:
         params: list[Param] = []
         for name, value in dotted(resolved):
             text = value
-            if len(value) > MAX_VALUE:
+            if len(value) > columns.PARAMETER:
                 file = f"parameters/{metric_name(name)}.json"
                 client.log_text(self.run_id, value, file)
                 text = f"see artefact {file}"

@@ -7,6 +7,7 @@ scheduler ends it when the process that carried it out is gone: :func:`sweep` le
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +30,8 @@ _KEPT_TAGS = ("mlflow.user", "mlflow.runName")
 """Tags that a job keeps: its user and its name."""
 _PROCESS_TAGS = ("crisol.host", "crisol.pid", "crisol.process_started", STARTED_TAG)
 
+_RUN_ID = re.compile(r"[\w-]{1,256}", re.ASCII)
+
 _open: dict[str, RunLog] = {}
 
 
@@ -45,7 +48,8 @@ def active(family: str) -> RunLog | None:
         run_id = json.loads(os.environ.get(RUNS_VARIABLE, "{}")).get(family)
         if run_id is None:
             return None
-        _open[family] = _log(current(), get_run(current(), run_id))
+        store = current().patient()
+        _open[family] = _log(store, get_run(store, run_id))
     return _open[family]
 
 
@@ -56,6 +60,7 @@ def open_run(store: Store, model: str, tags: Mapping[str, str], name: str | None
         StoreError: it is no model's name, or there is no such family.
     """
     family = family_of(model)
+    store = store.patient()
     created = store.client().create_run(
         store.experiment_id(family),
         run_name=name,
@@ -137,6 +142,7 @@ def adopt_run(
         StoreError: there is no such run, it has ended, another process is carrying it out, or it
             was scheduled for another family or model.
     """
+    store = store.patient()
     run = get_run(store, run_id)
     _check_unfinished(run)
     known = run.data.tags
@@ -171,11 +177,12 @@ def get_run(store: Store, run_id: str) -> "Run":
     from mlflow.exceptions import MlflowException
 
     try:
-        return store.client().get_run(run_id)
+        if _RUN_ID.fullmatch(run_id) is not None:  # a database refuses some texts with other errors
+            return store.client().get_run(run_id)
     except MlflowException as error:
         if error.error_code not in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             raise
-        raise StoreError(f"there is no run {run_id!r} in the store") from None
+    raise StoreError(f"there is no run {run_id!r} in the store")
 
 
 def sweep(store: Store) -> list[str]:

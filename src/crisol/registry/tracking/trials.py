@@ -6,7 +6,7 @@ from typing import Any
 
 from crisol.core.progress import TrialResult
 from crisol.registry.tracking import provenance
-from crisol.registry.tracking.run_log import MAX_VALUE, RunLog, dotted, metric_name
+from crisol.registry.tracking.run_log import RunLog, dotted, metric_name
 
 _STATUS = {"complete": "FINISHED", "pruned": "FINISHED", "failed": "FAILED", "timeout": "KILLED"}
 _BATCH = 100
@@ -60,4 +60,4 @@ def log_trial(log: RunLog, trial: TrialResult) -> str:
 
 def _parameters(trial: TrialResult) -> Mapping[str, str]:
     settings: dict[str, Any] = {"algorithm": trial.algorithm, **trial.settings}
-    return {metric_name(name): value[:MAX_VALUE] for name, value in dotted(settings)}
+    return {metric_name(name): value for name, value in dotted(settings)}

@@ -43,7 +43,7 @@ def outcome(code: int = 1, by: str | None = None) -> Outcome:
             ("failed", "ValueError: x", False),
         ),
         ("RUNNING", {}, outcome(-9), ("failed", "its process was ended by signal 9", True)),
-        ("SCHEDULED", {}, outcome(1), ("failed", "kedro run ended with exit code 1: said", False)),
+        ("SCHEDULED", {}, outcome(1), ("failed", "said", False)),
     ],
 )
 def test_how_a_job_ended(status, tags, found, expected) -> None:
@@ -61,6 +61,8 @@ def test_the_error_a_log_ends_with(tmp_path: Path) -> None:
         "one\nError: first\na second Error: x\n\x1b[31mError: data.x is\n  wrong\x1b[0m\n"
     )
     assert last_error(log) == "data.x is wrong"
+    log.write_text('Traceback:\n  File "x.py"\nKeyError: 1\n\nkedro.io.core.DatasetError: no x\n')
+    assert last_error(log) == "DatasetError: no x"
 
 
 @pytest.fixture
