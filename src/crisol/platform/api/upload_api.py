@@ -6,6 +6,7 @@ begin (``Upload-Offset``, 0 if it is not said) and whether the file ends with th
 disk in constant memory; an upload is its owner's alone, and does not exist for anybody else.
 """
 
+from dataclasses import asdict
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, State
 from crisol.platform.datasets.receiving import Terms, drain, receive
+from crisol.platform.datasets.uploads import FileProgress
 from crisol.serving.http.asgi import Request
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
 from crisol.serving.http.errors import ApiError
@@ -70,71 +72,25 @@ def _own(app: Any, question: Question) -> Dataset:
     return dataset
 
 
-def _awaiting(app: Any, question: Question) -> Dataset:
-    """The dataset, when it still takes this file."""
-    dataset = _own(app, question)
-    if dataset.state != "open":
-        raise ApiError(
-            409,
-            f"The dataset is {dataset.state} and takes no more files: make a new version.",
-            code="dataset_closed",
-        )
-    part, there = question.query.part, {file.part for file in dataset.files}
-    begun = {p for d, p in app.uploads.begun() if d == dataset.id}
-    if part in there:
-        raise ApiError(409, f"The file {part!r} is there already.", code="file_there")
-    if (part == "all") != ("all" in (there | begun)) and there | begun:
-        raise ApiError(
-            409,
-            "A dataset has one file 'all', or the files 'train' and 'test'; this one has "
-            f"{', '.join(sorted(there | begun))}.",
-            code="parts_mixed",
-        )
-    return dataset
-
-
 async def _upload(app: Any, question: Question, call: Request) -> Answer:
     """Write what comes; keep the file when it is whole."""
     try:
         terms = Terms.of(question.headers)
-        dataset = await app.in_thread(_awaiting, app, question)
+        dataset = await app.in_thread(_own, app, question)
     except (ApiError, FieldError):
         await drain(call)
         raise
     call.about = dataset.id
-    await receive(app, call, dataset, question.query.part, question.query.name, terms)
-    answer: Answer = await app.in_thread(_answer, app, question)
-    return answer
+    file = await receive(app, call, dataset, question.query.part, question.query.name, terms)
+    place = f"/v1/datasets/{dataset.id}/files?part={file.part}"
+    return Answer(
+        ArrivalView(**asdict(file)),
+        201 if file.complete else 200,
+        {**_headers(app, file), "location": place},
+    )
 
 
-def _answer(app: Any, question: Question) -> Answer:
-    dataset = app.datasets.get(question.parameters["dataset_id"])
-    part = question.query.part
-    file = next(f for f in _arrivals(app, dataset) if f.part == part)
-    place = f"/v1/datasets/{dataset.id}/files?part={part}"
-    return Answer(file, 201 if file.complete else 200, {**_headers(app, file), "location": place})
-
-
-def _arrivals(app: Any, dataset: Dataset) -> list[ArrivalView]:
-    """The arrived bytes of every file of a dataset."""
-    found = [
-        ArrivalView(part=f.part, name=f.name, offset=f.bytes, length=f.bytes, complete=True,
-                    sha256=f.sha256)
-        for f in dataset.files
-    ]  # fmt: skip
-    there = {file.part for file in dataset.files}
-    for part in ("all", "train", "test"):
-        begun = app.uploads.find(dataset.id, part) if part not in there else None
-        if begun is not None:
-            known, size = begun
-            found.append(
-                ArrivalView(part=part, name=known.name, offset=size, length=known.length,
-                            complete=False, sha256="")
-            )  # fmt: skip
-    return found
-
-
-def _headers(app: Any, file: ArrivalView) -> dict[str, str]:
+def _headers(app: Any, file: FileProgress) -> dict[str, str]:
     return {
         "upload-offset": str(file.offset),
         "upload-complete": "?1" if file.complete else "?0",
@@ -147,18 +103,18 @@ def _headers(app: Any, file: ArrivalView) -> dict[str, str]:
 def _tell(app: Any, question: Question) -> Answer:
     dataset = _own(app, question)
     part = question.query.part
-    found = [f for f in _arrivals(app, dataset) if part in (None, f.part)]
+    found = [f for f in app.uploads.progress(dataset) if part in (None, f.part)]
     if part is not None and not found:
         raise ApiError(404, f"Nothing of the file {part!r} has arrived.", code="upload_unknown")
     headers = {} if part is None else _headers(app, found[0])
-    return Answer(ArrivalsView(id=dataset.id, state=dataset.state, files=found), headers=headers)
+    files = [ArrivalView(**asdict(file)) for file in found]
+    return Answer(ArrivalsView(id=dataset.id, state=dataset.state, files=files), headers=headers)
 
 
 def _forget(app: Any, question: Question) -> Answer:
     dataset = _own(app, question)
-    if app.uploads.find(dataset.id, question.query.part) is None:
+    if not app.uploads.forget(dataset.id, question.query.part):
         raise ApiError(404, "Nothing of this file is on its way.", code="upload_unknown")
-    app.uploads.forget(dataset.id, question.query.part)
     return Answer(None, 204, about=dataset.id)
 
 
