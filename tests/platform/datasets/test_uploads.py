@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -283,6 +284,32 @@ def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path, template_data
             "refused",
             "its files were not uploaded in time",
         )
+
+
+def test_a_full_disk_ends_a_request_and_not_the_upload(
+    tmp_path: Path, template_database: Path
+) -> None:
+    """The limit of the process on the size of a file stands for the disk's end."""
+    store = bare_store(tmp_path / "project", template_database)
+    content = b"a,b\n" + b"1,2\n" * 1_500_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with served(store) as service, service.client("trainer") as mine:
+        dataset = new_dataset(mine, "no_room")
+        place = files_of(dataset)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, hard))
+        try:
+            answer = mine.post(f"{place}?name=a.csv", content=content)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert error(answer) == (507, "insufficient_storage")
+        offset = int(mine.head(f"{place}?part=all").headers["upload-offset"])
+        assert offset == 4_000_000
+        done = mine.patch(
+            place,
+            content=content[offset:],
+            headers={"Upload-Offset": str(offset), **digest_header(content)},
+        )
+        assert done.status_code == 201, done.text
 
 
 def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering) -> None:
