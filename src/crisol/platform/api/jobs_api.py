@@ -15,7 +15,14 @@ from crisol.platform.jobs.job import Job, JobDetails, JobRequest, Status
 from crisol.platform.jobs.job_parameters import visible
 from crisol.platform.jobs.logs import LogPart
 from crisol.platform.jobs.progress import Progress, Snapshot
-from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
+from crisol.platform.listing import (
+    Count,
+    Page,
+    PageQuery,
+    StoreToken,
+    decode_token,
+    encode_token,
+)
 from crisol.registry.tracking.runs import MODEL_TAG
 from crisol.serving.http.asgi import Reply, Request, StreamReply
 from crisol.serving.http.endpoints import Endpoint, Notes, Question
@@ -24,7 +31,6 @@ from crisol.serving.http.sse import MEDIA_TYPE, events_reply
 
 _MAX_LOG_BYTES = 1024 * 1024
 _HEARTBEAT_S = 10.0
-Milliseconds = Annotated[int, Field(ge=0, le=10**14)]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -98,7 +104,7 @@ def _list(app: Any, question: Question) -> JobPage:
         job_tags.DATASET: query.dataset,
     }
     # Jobs made since the first page was asked for would move the others to the next page again.
-    until_ms, token = decode_token(query, tuple[Milliseconds, str]) or (_now_ms(), None)
+    until_ms, token = decode_token(query, tuple[Count, StoreToken]) or (_now_ms(), None)
     found, follows = app.jobs.list(
         statuses=[] if query.status is None else [query.status],
         tags={tag: value for tag, value in wanted.items() if value},
