@@ -68,6 +68,13 @@ class FileLock:
             else:
                 return True
 
+    def is_at(self, path: Path) -> bool:
+        """Whether the path leads to the locked file still: its last holder may have removed it."""
+        try:
+            return os.path.samestat(os.fstat(self.descriptor), path.stat())
+        except FileNotFoundError:
+            return False
+
     def release(self) -> None:
         """Release the lock for every process that shares the descriptor, and keep the file open."""
         fcntl.flock(self.descriptor, fcntl.LOCK_UN)

@@ -6,7 +6,6 @@ import os
 import secrets
 import signal
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,9 @@ from crisol.platform.api import dataset_api, health, jobs_api, models_api, uploa
 from crisol.platform.api.idempotency import Answers
 from crisol.platform.api.refusals import refusal
 from crisol.platform.api.web_pages import web_pages
-from crisol.platform.datasets.dataset import UnknownDatasetError
 from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
-from crisol.platform.datasets.uploads import BusyError, Uploads
+from crisol.platform.datasets.uploads import Uploads
 from crisol.platform.jobs.events import Streams
 from crisol.platform.jobs.job_service import JobService
 from crisol.platform.settings import PlatformSettings
@@ -61,7 +59,7 @@ class Platform(Host):
         self.project, self.env, self.store = project, env, store
         self.platform_settings = settings
         self.datasets = DatasetStore(store, settings)
-        self.uploads = Uploads(settings)
+        self.uploads = Uploads(settings, self.datasets)
         self.streams = Streams(settings.max_streams)
         self.health = health.Health()
         self.answers: Answers
@@ -99,48 +97,23 @@ class Platform(Host):
         self._tidying = asyncio.create_task(self._tidy_now_and_then())
 
     def _begin(self) -> None:
-        state = self.platform_settings.state_dir
-        state.mkdir(parents=True, exist_ok=True)
         for said in recovery.recover(self.store):
             _log.warning(said)
-        self.answers = Answers(state / Answers.file)
+        self.answers = Answers(self.platform_settings.state_dir / Answers.file)
         self.profiler = Profiler(self.datasets, self.platform_settings)
-        self.settle_uploads()
+        self.uploads.settle()
         for dataset in self.datasets.settle():
             self.profiler.submit(dataset)
-        self.tidy()
+        self.uploads.expire()
         self.jobs.start()
-
-    def settle_uploads(self) -> None:
-        """Attach the files that were whole when the service ended; remove those of no dataset."""
-        for dataset_id, part in self.uploads.begun():
-            try:
-                dataset = self.datasets.get(dataset_id)
-            except UnknownDatasetError:  # deleted in the MLflow UI
-                self.uploads.forget(dataset_id)
-                continue
-            whole = self.uploads.finished(dataset_id, part)
-            if whole is not None:
-                self.datasets.attach(dataset, *whole)
-                self.uploads.forget(dataset_id, part)
 
     async def _tidy_now_and_then(self) -> None:
         while True:
             await asyncio.sleep(_TIDY_S)
             try:
-                await asyncio.to_thread(self.tidy)
+                await asyncio.to_thread(self.uploads.expire)
             except Exception:  # noqa: BLE001 - logged; the next turn may succeed
                 _log.exception("tidying failed")
-
-    def tidy(self) -> None:
-        """Refuse the datasets whose files did not arrive in time, and remove their parts."""
-        before_s = time.time() - self.platform_settings.upload_expires_s
-        for dataset in self.datasets.open_since(int(1000 * before_s)):
-            try:
-                self.uploads.forget(dataset.id)
-            except BusyError:  # it is coming after all
-                continue
-            self.datasets.refuse(dataset, "its files were not uploaded in time")
 
     async def stop(self) -> None:
         """Answer open requests and stop; running jobs continue, and the next start finds them."""

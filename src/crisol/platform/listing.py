@@ -3,14 +3,16 @@
 import base64
 import binascii
 import hashlib
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from crisol.core.errors import FieldError
 
 MAX_LIMIT = 200
+Count = Annotated[int, Field(strict=True, ge=0, le=10**14)]
+"""A number in a token, such as milliseconds since 1970."""
 ItemT = TypeVar("ItemT")
 
 
@@ -71,6 +73,22 @@ def decode_token(query: PageQuery, shape: Any = Any) -> Any:
             "page_token_foreign",
         )
     return position
+
+
+class _StorePosition(BaseModel):
+    """The content of MLflow's own page token."""
+
+    offset: Annotated[Count, Field(ge=1)]
+
+
+def _store_token(text: str) -> str:
+    """MLflow's page token as it is; MLflow does not check what its token holds."""
+    _StorePosition.model_validate_json(base64.b64decode(text, validate=True))
+    return text
+
+
+StoreToken = Annotated[str, AfterValidator(_store_token)]
+"""A page token of MLflow inside a token of ours."""
 
 
 def not_a_token() -> FieldError:

@@ -1,5 +1,6 @@
 """The settings of the platform, read from the environment once when it starts."""
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal, Self
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from crisol.serving.http.config import EnvironmentSettings
+from crisol.serving.http.config import ConfigurationError, EnvironmentSettings
 
 _MIB = 1024**2
 
@@ -67,6 +68,22 @@ class PlatformSettings(EnvironmentSettings):
     """Streams of events that are open at once; beyond it a further one gets 503."""
     max_log_bytes: int = Field(default=16 * _MIB, ge=1024)
     """The size at which the log of one job is cut off."""
+
+    def make_state_dir(self) -> None:
+        """Make the state folder, if it is missing.
+
+        Raises:
+            ConfigurationError: it cannot be made or written.
+        """
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True)
+            if not os.access(self.state_dir, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            raise ConfigurationError(
+                f"CRISOL_PLATFORM_STATE_DIR: the folder {self.state_dir} cannot be written "
+                f"({error.strerror}): make it writable, or name another folder"
+            ) from error
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], project: Path) -> Self:

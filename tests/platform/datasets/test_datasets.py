@@ -1,10 +1,12 @@
 """Datasets: versions, names, who sees what, pages, profiles, and what a restart finds."""
 
+import base64
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import httpx
 import jwt
@@ -13,6 +15,8 @@ from tests.platform.answering import bare_store, error, new_dataset, rows, serve
 from tests.platform.conftest import until
 
 from crisol.core.errors import FieldError
+from crisol.platform.api.dataset_api import DatasetQuery
+from crisol.platform.api.jobs_api import JobQuery
 from crisol.platform.datasets.dataset import (
     Dataset,
     DatasetConflictError,
@@ -355,6 +359,36 @@ def test_a_token_of_another_listing_is_refused() -> None:
         decode_token(PageQuery(page_token="e30"))
     token = encode_token(PageQuery(), 5)
     assert decode_token(PageQuery(page_token=token, limit=7)) == 5
+
+
+def test_a_forged_token_is_refused_by_every_listing(store: Store) -> None:
+    def theirs(content: Any) -> str:
+        text = content if isinstance(content, bytes) else json.dumps(content).encode()
+        return base64.b64encode(text).decode()
+
+    tokens = [
+        "", "x", "\u00e9", "e30=", theirs(b"\xff"), theirs(7), theirs([]), theirs({}),
+        *(theirs({"offset": offset}) for offset in (-1, 0, 10**30, 1.5, "7", [7], None, True)),
+        theirs(b'{"offset": 1e999}'), theirs(b'{"offset": ' + b"9" * 999 + b"}"),
+    ]  # fmt: skip
+    positions = [7, None, {}, [None], *([0, token] for token in tokens)]
+    positions += [[moment, theirs({"offset": 1})] for moment in (-1, 10**15, "0", 1e300)]
+    with served(store) as service, service.client("trainer") as mine:
+        for place, query, wrap in (
+            ("/v1/datasets", DatasetQuery(), lambda token: [token, 0]),
+            ("/v1/jobs", JobQuery(), lambda token: token),
+        ):
+            forged = [
+                encode_token(
+                    query, [p[0], wrap(p[1])] if isinstance(p, list) and len(p) == 2 else p
+                )
+                for p in positions
+            ]
+            surrogate = theirs(b'["", [0, "\\ud800"]]')
+            for token in [*forged, surrogate, "[[]]", "\u00e9", "A" * 2000]:
+                answer = mine.get(place, params={"page_token": token})
+                assert error(answer) == (422, "invalid_request"), token
+                assert answer.json()["details"][0]["type"] == "page_token_invalid", token
 
 
 def test_a_wrong_setting_is_named() -> None:

@@ -3,12 +3,14 @@
 import base64
 import hashlib
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from tests.platform.answering import (
 )
 from tests.platform.conftest import job_process_environment, job_project, until
 
-from crisol.platform.datasets.dataset import NewDataset, StoredFile
+from crisol.platform.datasets.dataset import NewDataset
 from crisol.platform.datasets.uploads import UploadError, _alone, kept_name
 
 pytestmark = pytest.mark.usefixtures("_no_store")
@@ -174,6 +176,27 @@ def test_one_writer_at_a_time(mine: httpx.Client, service: Answering) -> None:
         assert error(mine.delete(f"{files_of(dataset)}?part=all")) == (409, "upload_busy")
 
 
+def test_a_part_that_comes_too_late_is_refused_and_removed(
+    mine: httpx.Client, service: Answering
+) -> None:
+    dataset = new_dataset(mine, "late")
+    content, place = rows(), files_of(dataset)
+    with sending(
+        service.url, "trainer", f"{place}?part=train&name=a.csv", len(content)
+    ) as connection:
+        connection.sendall(content[:100])
+        until(lambda: mine.get(place).json()["files"], 5)
+        assert error(mine.post(f"{place}?name=a.csv", content=content)) == (409, "parts_mixed")
+        service.platform.datasets.refuse(service.platform.datasets.get(dataset["id"]), "too late")
+        connection.sendall(content[100:])
+        connection.settimeout(10)
+        answer = connection.recv(5000)
+    assert answer.split(b"\r\n")[0].split()[1] == b"409"
+    assert b'"dataset_closed"' in answer
+    assert mine.get(place).json()["files"] == []
+    assert not (service.platform.platform_settings.state_dir / "uploads" / dataset["id"]).exists()
+
+
 def sending(url: str, who: str, path: str, length: int) -> socket.socket:
     """A request whose body is yet to be sent."""
     host, _, port = url.removeprefix("http://").partition(":")
@@ -255,12 +278,38 @@ def test_without_room_on_the_disk_nothing_is_begun(tmp_path: Path, template_data
         assert error(httpx.get(f"{service.url}/v1/health")) == (503, "unhealthy")
         # What never comes is given up.
         object.__setattr__(service.platform.platform_settings, "upload_expires_s", 1e-6)
-        service.platform.tidy()
+        service.platform.uploads.expire()
         found = mine.get(f"/v1/datasets/{dataset['id']}").json()
         assert (found["state"], found["reason"]) == (
             "refused",
             "its files were not uploaded in time",
         )
+
+
+def test_a_full_disk_ends_a_request_and_not_the_upload(
+    tmp_path: Path, template_database: Path
+) -> None:
+    """The limit of the process on the size of a file stands for the disk's end."""
+    store = bare_store(tmp_path / "project", template_database)
+    content = b"a,b\n" + b"1,2\n" * 1_500_000
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with served(store) as service, service.client("trainer") as mine:
+        dataset = new_dataset(mine, "no_room")
+        place = files_of(dataset)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, hard))
+        try:
+            answer = mine.post(f"{place}?name=a.csv", content=content)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert error(answer) == (507, "insufficient_storage")
+        offset = int(mine.head(f"{place}?part=all").headers["upload-offset"])
+        assert offset == 4_000_000
+        done = mine.patch(
+            place,
+            content=content[offset:],
+            headers={"Upload-Offset": str(offset), **digest_header(content)},
+        )
+        assert done.status_code == 201, done.text
 
 
 def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering) -> None:
@@ -271,15 +320,14 @@ def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering
         with uploads.writing(one.id, "all", "a.csv", 0, None) as writer:
             writer.write(rows())
             writer.close()
-            uploads.finish(one.id, "all")
+            stored, path = uploads.finish(one.id, "all")
     service.platform.store.client().delete_run(deleted.id)
-    stored, path = uploads.finished(dataset.id, "all") or pytest.fail("it is gone")
-    assert isinstance(stored, StoredFile)
-    service.platform.settle_uploads()
+    uploads.settle()
     kept = datasets.get(dataset.id)
     assert (kept.state, kept.files) == ("profiling", (stored,))
     assert datasets.attach(dataset, stored, path).files == kept.files
-    assert not {dataset.id, deleted.id} & {there for there, _ in uploads.begun()}
+    assert not path.parent.parent.exists()
+    assert uploads.find(deleted.id, "all") is None
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists what a process has open")
@@ -301,6 +349,47 @@ def test_the_kept_name_says_the_part_and_the_format() -> None:
     assert kept_name("test", "Adult.test") == "test.csv"
     with pytest.raises(UploadError, match="must end as a known format"):
         kept_name("all", "noending")
+
+
+def test_requests_that_come_at_once_leave_no_dataset_open(
+    tmp_path: Path, template_database: Path
+) -> None:
+    """Whole files, first bytes and removals of all parts, of twelve datasets at once."""
+    store = bare_store(tmp_path / "project", template_database)
+    content, begun = rows(10), {"Upload-Complete": "?0"}
+    with served(store) as service, service.client("trainer") as client:
+        places = [files_of(new_dataset(client, f"at_once_{n}")) for n in range(12)]
+
+        def ask(place: str, wish: tuple[str, str]) -> tuple[int, str]:
+            part, what = wish
+            if what == "forget":
+                answer = client.delete(f"{place}?part={part}")
+            elif what == "begin":
+                answer = client.post(
+                    f"{place}?part={part}&name=a.csv", content=content[:50], headers=begun
+                )
+            else:
+                answer = client.post(f"{place}?part={part}&name=a.csv", content=content)
+            return (answer.status_code, "") if answer.is_success else error(answer)
+
+        wishes = [(p, w) for p in ("train", "test", "all") for w in ("whole", "forget", "begin")]
+        with ThreadPoolExecutor(12) as pool:
+            answers = [pool.submit(ask, place, wish) for wish in wishes for place in places]
+        assert {answer.result() for answer in answers} <= {
+            (200, ""), (201, ""), (204, ""), (404, "upload_unknown"), (409, "upload_busy"),
+            (409, "dataset_closed"), (409, "file_there"), (409, "parts_mixed"),
+            (409, "offset_mismatch"),
+        }  # fmt: skip
+        for place in places:
+            for part in ("all", "train", "test"):
+                ask(place, (part, "forget"))
+            for part in ("train", "test"):
+                ask(place, (part, "whole"))
+            found = client.get(place).json()
+            assert found["state"] != "open", found
+            assert {f["part"] for f in found["files"]} in ({"all"}, {"train", "test"})
+            assert all(f["complete"] for f in found["files"])
+        assert not list((service.platform.platform_settings.state_dir / "uploads").iterdir())
 
 
 def test_an_upload_goes_on_after_kill_9(

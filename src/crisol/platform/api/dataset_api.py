@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from crisol.core.data.profile import Task
 from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
 from crisol.platform.datasets.dataset import Dataset, NewDataset, State
-from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
+from crisol.platform.listing import (
+    Count,
+    Page,
+    PageQuery,
+    StoreToken,
+    decode_token,
+    encode_token,
+)
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.exchange import Caller
 from crisol.serving.http.host import HostOf
@@ -24,8 +31,7 @@ _ORDERS = {
 }
 
 
-_Count = Annotated[int, Field(ge=0, le=10**14)]
-Position = tuple[_Count, tuple[str | None, _Count]]
+Position = tuple[Count, tuple[StoreToken | None, Count]]
 """The time of the first page (ms), MLflow's own page token, and how many of its rows were given."""
 
 

@@ -18,7 +18,14 @@ from crisol.platform.jobs.job import Job, JobDetails, JobRequest, Status
 from crisol.platform.jobs.job_parameters import visible
 from crisol.platform.jobs.logs import LogPart
 from crisol.platform.jobs.progress import Progress, Snapshot
-from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
+from crisol.platform.listing import (
+    Count,
+    Page,
+    PageQuery,
+    StoreToken,
+    decode_token,
+    encode_token,
+)
 from crisol.registry.tracking.runs import MODEL_TAG
 from crisol.serving.http.bodies import JSON
 from crisol.serving.http.exchange import Caller
@@ -28,7 +35,6 @@ from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
 _MAX_LOG_BYTES = 1024 * 1024
 _HEARTBEAT_S = 10.0
 MEDIA_TYPE = "text/event-stream"
-Milliseconds = Annotated[int, Field(ge=0, le=10**14)]
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -130,7 +136,7 @@ def listing(query: Annotated[JobQuery, Query()], caller: Caller, platform: HostO
         job_tags.DATASET: query.dataset,
     }
     # Jobs made since the first page was asked for would move the others to the next page again.
-    until_ms, token = decode_token(query, tuple[Milliseconds, str]) or (_now_ms(), None)
+    until_ms, token = decode_token(query, tuple[Count, StoreToken]) or (_now_ms(), None)
     found, follows = platform.jobs.list(
         statuses=[] if query.status is None else [query.status],
         tags={tag: value for tag, value in wanted.items() if value},

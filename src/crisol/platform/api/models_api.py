@@ -12,7 +12,7 @@ from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crisol.core.errors import FieldError
-from crisol.platform.listing import Page, PageQuery, decode_token, encode_token
+from crisol.platform.listing import Count, Page, PageQuery, decode_token, encode_token
 from crisol.registry.release import archiving, promotion, versions
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.release.versions import CANDIDATE, CHAMPION, PREVIOUS, Reference, Version
@@ -202,7 +202,7 @@ def change(
 
 
 def _page(found: list[Any], query: PageQuery) -> tuple[list[Any], str | None]:
-    begin = decode_token(query, Annotated[int, Field(ge=0)]) or 0
+    begin = decode_token(query, Count) or 0
     end = begin + query.limit
     return found[begin:end], encode_token(query, end) if end < len(found) else None
 

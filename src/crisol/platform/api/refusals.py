@@ -13,6 +13,7 @@ from crisol.platform.datasets.uploads import (
     DiskFullError,
     OffsetError,
     TooLargeError,
+    UnwantedError,
     UploadError,
 )
 from crisol.platform.jobs.job_runs import UnknownJobError
@@ -57,6 +58,8 @@ def _of_upload(error: UploadError) -> ApiError:
     if isinstance(error, BusyError):
         again = {"retry-after": "2"}
         return ApiError(409, _sentence(error), code="upload_busy", headers=again)
+    if isinstance(error, UnwantedError):
+        return ApiError(409, _sentence(error), code=error.code)
     if isinstance(error, TooLargeError):
         return ApiError(413, _sentence(error), headers=close)
     if isinstance(error, DiskFullError):

@@ -6,6 +6,7 @@ begin (``Upload-Offset``, 0 if it is not said) and whether the file ends with th
 disk in constant memory; an upload is its owner's alone, and does not exist for anybody else.
 """
 
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -15,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, State
 from crisol.platform.datasets.receiving import Terms, drain, receive
+from crisol.platform.datasets.uploads import FileProgress
 from crisol.serving.http.auth import Identity
 from crisol.serving.http.bodies import JSON, Incoming
 from crisol.serving.http.errors import ApiError
@@ -113,29 +115,6 @@ def _own(platform: Any, dataset_id: str, caller: Identity) -> Dataset:
     return dataset
 
 
-def _awaiting(platform: Any, dataset_id: str, part: PartName, caller: Identity) -> Dataset:
-    """The dataset, when it still takes this file."""
-    dataset = _own(platform, dataset_id, caller)
-    if dataset.state != "open":
-        raise ApiError(
-            409,
-            f"The dataset is {dataset.state} and takes no more files: make a new version.",
-            code="dataset_closed",
-        )
-    there = {file.part for file in dataset.files}
-    begun = {p for d, p in platform.uploads.begun() if d == dataset.id}
-    if part in there:
-        raise ApiError(409, f"The file {part!r} is there already.", code="file_there")
-    if (part == "all") != ("all" in (there | begun)) and there | begun:
-        raise ApiError(
-            409,
-            "A dataset has one file 'all', or the files 'train' and 'test'; this one has "
-            f"{', '.join(sorted(there | begun))}.",
-            code="parts_mixed",
-        )
-    return dataset
-
-
 @router.post("", summary="Upload a file of a dataset, whole or its first bytes.", **_UPLOAD)
 @router.patch(
     "", summary="Go on with a file where the last request ended (Upload-Offset).", **_UPLOAD
@@ -148,21 +127,26 @@ async def upload(
     body = Incoming(exchange, request.receive)
     try:
         terms = Terms.of(exchange.headers)
-        dataset = await run_in_threadpool(_awaiting, platform, dataset_id, query.part, caller)
+        dataset = await run_in_threadpool(_own, platform, dataset_id, caller)
     except (ApiError, FieldError):
         await drain(body)
         raise
     exchange.about = dataset.id
-    await receive(platform, body, dataset, query.part, query.name, terms)
-    return await run_in_threadpool(_answer, platform, dataset_id, query.part)
-
-
-def _answer(platform: Any, dataset_id: str, part: PartName) -> Response:
-    dataset = platform.datasets.get(dataset_id)
-    file = next(f for f in _arrivals(platform, dataset) if f.part == part)
-    place = f"/v1/datasets/{dataset.id}/files?part={part}"
+    file = await receive(platform, body, dataset, query.part, query.name, terms)
+    place = f"/v1/datasets/{dataset.id}/files?part={file.part}"
     headers = {**_headers(platform, file), "location": place}
-    return Response(file.model_dump_json(), 201 if file.complete else 200, headers, JSON)
+    view = ArrivalView(**asdict(file)).model_dump_json()
+    return Response(view, 201 if file.complete else 200, headers, JSON)
+
+
+def _headers(app: Any, file: FileProgress) -> dict[str, str]:
+    return {
+        "upload-offset": str(file.offset),
+        "upload-complete": "?1" if file.complete else "?0",
+        "upload-limit": f"max-size={app.platform_settings.max_file_bytes}",
+        **({} if file.length is None else {"upload-length": str(file.length)}),
+        "cache-control": "no-store",
+    }
 
 
 @router.get(
@@ -181,13 +165,14 @@ def tell(
 ) -> ArrivalsView:
     """How much of a dataset's files has arrived."""
     dataset = _own(platform, dataset_id, caller)
-    found = [f for f in _arrivals(platform, dataset) if query.part in (None, f.part)]
+    found = [f for f in platform.uploads.progress(dataset) if query.part in (None, f.part)]
     if query.part is not None:
         if not found:
             message = f"Nothing of the file {query.part!r} has arrived."
             raise ApiError(404, message, code="upload_unknown")
         response.headers.update(_headers(platform, found[0]))
-    return ArrivalsView(id=dataset.id, state=dataset.state, files=found)
+    files = [ArrivalView(**asdict(file)) for file in found]
+    return ArrivalsView(id=dataset.id, state=dataset.state, files=files)
 
 
 @router.delete(
@@ -203,36 +188,6 @@ def forget(
 ) -> None:
     """Remove what has arrived of a file."""
     dataset = _own(platform, dataset_id, caller)
-    if platform.uploads.find(dataset.id, query.part) is None:
+    if not platform.uploads.forget(dataset.id, query.part):
         raise ApiError(404, "Nothing of this file is on its way.", code="upload_unknown")
-    platform.uploads.forget(dataset.id, query.part)
     exchange.about = dataset.id
-
-
-def _arrivals(app: Any, dataset: Dataset) -> list[ArrivalView]:
-    """The arrived bytes of every file of a dataset."""
-    found = [
-        ArrivalView(part=f.part, name=f.name, offset=f.bytes, length=f.bytes, complete=True,
-                    sha256=f.sha256)
-        for f in dataset.files
-    ]  # fmt: skip
-    there = {file.part for file in dataset.files}
-    for part in ("all", "train", "test"):
-        begun = app.uploads.find(dataset.id, part) if part not in there else None
-        if begun is not None:
-            known, size = begun
-            found.append(
-                ArrivalView(part=part, name=known.name, offset=size, length=known.length,
-                            complete=False, sha256="")
-            )  # fmt: skip
-    return found
-
-
-def _headers(app: Any, file: ArrivalView) -> dict[str, str]:
-    return {
-        "upload-offset": str(file.offset),
-        "upload-complete": "?1" if file.complete else "?0",
-        "upload-limit": f"max-size={app.platform_settings.max_file_bytes}",
-        **({} if file.length is None else {"upload-length": str(file.length)}),
-        "cache-control": "no-store",
-    }

@@ -25,7 +25,12 @@ def keep_file(store: Store, run_id: str, artefact_uri: str, path: Path, folder: 
             pass
         else:
             return
-    store.client().log_artifact(run_id, str(path), folder)
+    try:
+        store.client().log_artifact(run_id, str(path), folder)
+    except OSError:  # a full disk: half a copy would stay
+        if root is not None:
+            (root / folder / path.name).unlink(missing_ok=True)
+        raise
     path.unlink()
 
 

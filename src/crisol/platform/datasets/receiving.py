@@ -12,13 +12,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, Self
 
+from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, Part
-from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.datasets.profiling import Profiler
-from crisol.platform.datasets.uploads import OffsetError, UploadError, Uploads, Writer
+from crisol.platform.datasets.uploads import FileProgress, UploadError, Uploads, Writer
 from crisol.platform.settings import PlatformSettings
 from crisol.serving.http.bodies import Incoming
 from crisol.serving.http.errors import ApiError
@@ -97,46 +97,40 @@ class Receiver(Protocol):
 
     platform_settings: PlatformSettings
     uploads: Uploads
-    datasets: DatasetStore
     profiler: Profiler
 
 
 async def receive(
     app: Receiver, call: Incoming, dataset: Dataset, part: Part, name: str, terms: Terms
-) -> None:
+) -> FileProgress:
     """Write a body to the disk; a file that ends with it is attached to the dataset.
+
+    Returns:
+        How much of the file has arrived.
 
     Raises:
         ApiError: 408 or 413; what had arrived stays.
         ClientDisconnect: the same.
-        UploadError: the file is not taken; when its content is to blame, what arrived is removed.
+        UploadError: the file is not taken.
     """
-    writing = app.uploads.writing(dataset.id, part, name, terms.offset, terms.length)
+    unread = True
     try:
-        writer: Writer = await asyncio.to_thread(writing.__enter__)
+        async with contextmanager_in_threadpool(
+            app.uploads.writing(dataset.id, part, name, terms.offset, terms.length)
+        ) as writer:
+            await _write(app.platform_settings, call, writer, terms)
+            unread = False
+            if not terms.ends:
+                return writer.progress
+            return await asyncio.to_thread(_keep, app, writer, dataset.id, part, terms.digest)
     except UploadError:
-        await drain(call)
+        if unread:
+            await drain(call)
         raise
-    gone = False
-    try:
-        await _write(app, call, writer, terms)
-        if terms.ends:
-            await asyncio.to_thread(_keep, app, dataset, part, terms.digest)
-            gone = True
-    except OffsetError:
-        raise
-    except UploadError:
-        gone = True
-        raise
-    finally:
-        await asyncio.to_thread(writing.__exit__, None, None, None)
-        if gone:
-            await asyncio.to_thread(app.uploads.forget, dataset.id, part)
 
 
-async def _write(app: Receiver, call: Incoming, writer: Writer, terms: Terms) -> None:
+async def _write(settings: PlatformSettings, call: Incoming, writer: Writer, terms: Terms) -> None:
     """Write the chunks, including those that had arrived when the client disconnected."""
-    settings = app.platform_settings
     buffer = bytearray()
 
     async def write() -> None:
@@ -145,28 +139,25 @@ async def _write(app: Receiver, call: Incoming, writer: Writer, terms: Terms) ->
         if piece:
             await asyncio.to_thread(writer.write, piece)
 
+    most = max(0, settings.max_file_bytes - terms.offset)
     try:
-        most = max(0, settings.max_file_bytes - terms.offset)
         async for chunk in call.stream(most, settings.upload_idle_s):
             buffer += chunk
             if len(buffer) >= _BUFFER:
-                try:
-                    await write()
-                except UploadError:
-                    await drain(call)
-                    raise
+                await write()
     finally:
         await write()
-        await asyncio.to_thread(writer.close)
 
 
-def _keep(app: Receiver, dataset: Dataset, part: Part, digest: bytes | None) -> None:
+def _keep(
+    app: Receiver, writer: Writer, dataset_id: str, part: Part, digest: bytes | None
+) -> FileProgress:
     """Attach a whole file to the dataset; after the last one, queue it for profiling."""
-    file, path = app.uploads.finish(dataset.id, part)
-    if digest is not None and digest != bytes.fromhex(file.sha256):
-        raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
-    if app.datasets.attach(dataset, file, path).state == "profiling":
+    writer.close()
+    dataset, file = app.uploads.keep(dataset_id, part, digest)
+    if dataset.state == "profiling":
         app.profiler.submit(dataset)
+    return FileProgress.of(file)
 
 
 async def drain(call: Incoming) -> None:

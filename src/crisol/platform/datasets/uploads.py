@@ -3,22 +3,29 @@
 A part of a dataset has a folder with the bytes so far and ``upload.json`` about them. An
 interrupted upload resumes at the size of the file on the disk, so the offset is right whatever
 ended it: a cut connection, ``kill -9``, a power cut.
+
+File locks keep the requests of all processes apart. A request holds the lock of a part as long as
+it writes the part. The lock of the dataset is held for moments: when a request decides whether the
+dataset takes a part, and again when the part is attached. The lock of a part is taken under the
+lock of its dataset, and never waited for.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Self
 
 from crisol.core.files import replacing_file
 from crisol.core.locks import FileLock
-from crisol.platform.datasets.dataset import Part, StoredFile
+from crisol.platform.datasets.dataset import Dataset, Part, StoredFile, UnknownDatasetError
+from crisol.platform.datasets.dataset_store import DatasetStore
 from crisol.platform.settings import PlatformSettings
 
 FORMATS = {
@@ -30,25 +37,47 @@ _MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04"}
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins; any other text has no zero bytes."""
 _LOOKED_AT = 4096
+_PARTS: tuple[Part, ...] = ("all", "train", "test")
+_FACTS = "upload.json"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = "the disk has no room for this file: ask the operator, and go on later"
+_PATIENCE_S = 10.0
+"""How long a request waits for the lock of a dataset."""
 
 
 class UploadError(ValueError):
-    """A file that is refused; the message says why."""
+    """A file that is refused; the message says why. The bytes that had arrived are removed."""
 
 
 class TooLargeError(UploadError):
     """The file is larger than the platform takes."""
 
 
-class DiskFullError(UploadError):
+class UnwantedError(UploadError):
+    """The dataset does not take this file.
+
+    Attributes:
+        code: ``dataset_closed``, ``file_there`` or ``parts_mixed``.
+    """
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnfinishedError(UploadError):
+    """A file that cannot be written now; the bytes that had arrived stay."""
+
+
+class DiskFullError(UnfinishedError):
     """The file would not leave enough room on the disk."""
 
 
-class BusyError(UploadError):
+class BusyError(UnfinishedError):
     """Another request is writing the same file."""
 
 
-class OffsetError(UploadError):
+class OffsetError(UnfinishedError):
     """The offset of the request is not the size of the file so far.
 
     Attributes:
@@ -61,7 +90,7 @@ class OffsetError(UploadError):
 
 
 @dataclass(frozen=True)
-class Arriving:
+class Upload:
     """A file that is being uploaded.
 
     Attributes:
@@ -77,6 +106,32 @@ class Arriving:
     length: int | None
     began: float
     sha256: str = ""
+
+
+@dataclass(frozen=True)
+class FileProgress:
+    """How much of a file has arrived.
+
+    Attributes:
+        part: what it holds.
+        name: what the client called it.
+        offset: bytes that have arrived.
+        length: bytes there will be, if it is known.
+        complete: whether it is attached to its dataset.
+        sha256: of a complete file.
+    """
+
+    part: Part
+    name: str
+    offset: int
+    length: int | None
+    complete: bool = False
+    sha256: str = ""
+
+    @classmethod
+    def of(cls, file: StoredFile) -> Self:
+        """A file that is attached."""
+        return cls(file.part, file.name, file.bytes, file.bytes, True, file.sha256)
 
 
 def kept_name(part: Part, name: str) -> str:
@@ -96,28 +151,43 @@ def kept_name(part: Part, name: str) -> str:
 
 
 class Uploads:
-    """The unfinished uploads of every dataset."""
+    """The unfinished uploads of every dataset.
 
-    def __init__(self, settings: PlatformSettings) -> None:
+    Args:
+        settings: limits, and the state folder, which is made if it is missing.
+        datasets: to which the files are attached.
+
+    Raises:
+        ConfigurationError: the state folder cannot be made or written.
+    """
+
+    def __init__(self, settings: PlatformSettings, datasets: DatasetStore) -> None:
+        settings.make_state_dir()
         self._settings = settings
+        self._datasets = datasets
         self._root = settings.state_dir / "uploads"
 
-    def find(self, dataset_id: str, part: Part) -> tuple[Arriving, int] | None:
+    def find(self, dataset_id: str, part: Part) -> tuple[Upload, int] | None:
         """An upload and the bytes that have arrived; ``None``: there is no such upload."""
-        folder = self._folder(dataset_id, part)
+        folder = self._root / dataset_id / part
         try:
-            known = Arriving(**json.loads((folder / "upload.json").read_bytes()))
+            upload = Upload(**json.loads((folder / _FACTS).read_bytes()))
         except FileNotFoundError:
             return None
-        path = folder / known.file
-        return known, path.stat().st_size if path.exists() else 0
+        try:
+            return upload, (folder / upload.file).stat().st_size
+        except FileNotFoundError:  # not a byte yet, or forgotten just now
+            return upload, 0
 
-    def begun(self) -> list[tuple[str, Part]]:
-        """Every unfinished upload: the id of its dataset and its part."""
-        return [
-            (path.parent.parent.name, path.parent.name)  # type: ignore[misc]
-            for path in sorted(self._root.glob("*/*/upload.json"))
-        ]
+    def progress(self, dataset: Dataset) -> list[FileProgress]:
+        """How much of each file of a dataset has arrived."""
+        found = [FileProgress.of(file) for file in dataset.files]
+        for part in _PARTS:
+            begun = self.find(dataset.id, part)
+            if begun is not None and part not in {file.part for file in dataset.files}:
+                upload, size = begun
+                found.append(FileProgress(part, upload.name, size, upload.length))
+        return found
 
     @contextmanager
     def writing(
@@ -133,18 +203,52 @@ class Uploads:
             length: how long the whole file will be, if the client says so.
 
         Raises:
-            UploadError: the file is not taken: see its kinds.
+            UploadError: the file is not taken: see its kinds. What had arrived before stays; when
+                the block raises an error that is no :class:`UnfinishedError`, all is removed.
+            UnknownDatasetError: the dataset is gone.
         """
-        folder = self._folder(dataset_id, part)
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
-            known = self._agree(dataset_id, part, name, offset, length)
-            writer = Writer(folder / known.file, known, self._settings)
+        folder = self._root / dataset_id / part
+        with _room(), ExitStack() as stack:
+            with self._locked(dataset_id):
+                self._wanted(dataset_id, part)
+                try:
+                    stack.enter_context(_alone(folder))
+                    upload = self._agree(dataset_id, part, name, offset, length)
+                finally:
+                    if not (folder / _FACTS).exists():
+                        shutil.rmtree(folder, ignore_errors=True)
             try:
-                writer.reserve(0 if known.length is None else known.length - offset)
-                yield writer
-            finally:
-                writer.close()
+                with Writer(part, folder / upload.file, upload, self._settings) as writer:
+                    yield writer
+            except UnfinishedError:
+                raise
+            except (UploadError, UnknownDatasetError):
+                with self._locked(dataset_id):
+                    shutil.rmtree(folder)
+                raise
+
+    def keep(self, dataset_id: str, part: Part, digest: bytes | None) -> tuple[Dataset, StoredFile]:
+        """Attach a whole file to its dataset. Call it while :meth:`writing` the file.
+
+        Args:
+            dataset_id: whose.
+            part: which file.
+            digest: SHA-256 of the whole file, if the client said it.
+
+        Returns:
+            The dataset as it is then, and the file.
+
+        Raises:
+            UploadError: the file is not what the client said or what its name says, or the dataset
+                does not take it any more.
+        """
+        file, path = self.finish(dataset_id, part)
+        if digest is not None and digest != bytes.fromhex(file.sha256):
+            raise UploadError("the bytes that arrived do not have the Repr-Digest that was said")
+        with self._locked(dataset_id):
+            dataset = self._datasets.attach(self._wanted(dataset_id, part), file, path)
+            shutil.rmtree(path.parent)
+        return dataset, file
 
     def finish(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path]:
         """The whole file with its digest. Call it while :meth:`writing` the file.
@@ -155,130 +259,223 @@ class Uploads:
         found = self.find(dataset_id, part)
         if found is None:
             raise UploadError("nothing was uploaded")
-        known, size = found
-        path = self._folder(dataset_id, part) / known.file
-        if known.length is not None and size != known.length:
-            raise OffsetError(f"{size} bytes are there, Upload-Length said {known.length}", size)
+        upload, size = found
+        path = self._root / dataset_id / part / upload.file
+        if upload.length is not None and size != upload.length:
+            raise OffsetError(f"{size} bytes are there, Upload-Length said {upload.length}", size)
         if size == 0:
             raise UploadError("the file is empty")
         with path.open("rb") as file:
-            check_content(known.file, file.read(_LOOKED_AT))
+            check_content(upload.file, file.read(_LOOKED_AT))
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        done = Arriving(known.name, known.file, size, known.began, digest)
-        _write_json(path.parent / "upload.json", done)
-        return StoredFile(part, known.name, known.file, size, digest), path
+        _write_facts(path.parent, replace(upload, length=size, sha256=digest))
+        return StoredFile(part, upload.name, upload.file, size, digest), path
 
-    def finished(self, dataset_id: str, part: Part) -> tuple[StoredFile, Path] | None:
-        """A file that was whole when the service ended and is not stored yet."""
-        found = self.find(dataset_id, part)
-        if found is None or not found[0].sha256:
-            return None
-        known = found[0]
-        stored = StoredFile(part, known.name, known.file, known.length or 0, known.sha256)
-        return stored, self._folder(dataset_id, part) / known.file
-
-    def forget(self, dataset_id: str, part: Part | None = None) -> None:
-        """Remove what arrived of a file (or of every file of a dataset).
+    def forget(self, dataset_id: str, part: Part) -> bool:
+        """Remove what arrived of a file; whether there was anything.
 
         Raises:
             BusyError: somebody is writing it.
         """
-        folders = [
-            self._folder(dataset_id, p)
-            for p in (("all", "train", "test") if part is None else (part,))
-        ]
-        for folder in folders:
-            if folder.exists():
-                with _alone(folder):
+        folder = self._root / dataset_id / part
+        with self._locked(dataset_id):
+            if not folder.exists():
+                return False
+            with _alone(folder):
+                shutil.rmtree(folder)
+        return True
+
+    def settle(self) -> None:
+        """Attach the files that were whole when the service ended; remove those of no dataset."""
+        for path in sorted(self._root.glob(f"*/*/{_FACTS}")):
+            folder, dataset_id = path.parent, path.parent.parent.name
+            # A file that is busy is another process's, which is alive.
+            with suppress(BusyError), self._locked(dataset_id), _alone(folder):
+                self._settle(dataset_id, folder)
+
+    def _settle(self, dataset_id: str, folder: Path) -> None:
+        part: Part = folder.name  # type: ignore[assignment]
+        found = self.find(dataset_id, part)
+        with suppress(UnknownDatasetError):  # deleted in the MLflow UI
+            dataset = self._datasets.get(dataset_id)
+            if dataset.state == "open" and found is not None:
+                upload, _ = found
+                if not upload.sha256:
+                    return
+                file = StoredFile(part, upload.name, upload.file, upload.length or 0, upload.sha256)
+                self._datasets.attach(dataset, file, folder / upload.file)
+        shutil.rmtree(folder)
+
+    def expire(self) -> None:
+        """Refuse the datasets whose files did not arrive in time, and remove what did arrive."""
+        before_s = time.time() - self._settings.upload_expires_s
+        for dataset in self._datasets.open_since(int(1000 * before_s)):
+            # A dataset that is busy gets its files after all.
+            with (
+                suppress(BusyError, UnknownDatasetError),
+                self._locked(dataset.id),
+                ExitStack() as stack,
+            ):
+                if self._datasets.get(dataset.id).state != "open":
+                    continue
+                folders = [f for p in _PARTS if (f := self._root / dataset.id / p).exists()]
+                for folder in folders:
+                    stack.enter_context(_alone(folder))
+                for folder in folders:
                     shutil.rmtree(folder)
-        parent = self._root / dataset_id
-        if parent.exists() and not any(parent.iterdir()):
-            parent.rmdir()
+                self._datasets.refuse(dataset, "its files were not uploaded in time")
 
     def free_bytes(self) -> int:
         """Room on the disk that the next file may take."""
-        self._root.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(self._root).free - self._settings.min_free_bytes
+        return _free_bytes(self._settings)
 
-    def _folder(self, dataset_id: str, part: Part) -> Path:
-        return self._root / dataset_id / part
+    def _wanted(self, dataset_id: str, part: Part) -> Dataset:
+        """The dataset, which takes this file. Call it with the dataset locked.
+
+        Raises:
+            UnwantedError: it does not take it.
+        """
+        dataset = self._datasets.get(dataset_id)
+        if dataset.state != "open":
+            raise UnwantedError(
+                f"the dataset is {dataset.state} and takes no more files: make a new version",
+                "dataset_closed",
+            )
+        there = {file.part for file in dataset.files}
+        if part in there:
+            raise UnwantedError(f"the file {part!r} is there already", "file_there")
+        there |= {p for p in _PARTS if (self._root / dataset_id / p / _FACTS).exists()}
+        if there - {part} and "all" in there | {part}:
+            raise UnwantedError(
+                "a dataset has one file 'all', or the files 'train' and 'test'; this one has "
+                + ", ".join(sorted(there)),
+                "parts_mixed",
+            )
+        return dataset
 
     def _agree(
         self, dataset_id: str, part: Part, name: str, offset: int, length: int | None
-    ) -> Arriving:
+    ) -> Upload:
         """The upload with the facts of a request added; written to the disk."""
         found = self.find(dataset_id, part)
         if found is None:
             if offset:
                 raise OffsetError("nothing of this file has arrived: begin with offset 0", 0)
-            known = Arriving(name, kept_name(part, name), length, time.time())
+            upload = Upload(name, kept_name(part, name), length, time.time())
         else:
-            known, size = found
+            upload, size = found
             if offset != size:
                 raise OffsetError(
                     f"{size} bytes of this file have arrived: go on from there "
                     f"(Upload-Offset: {size}), or DELETE what is there and begin anew",
                     size,
                 )
-            if length is not None and known.length not in (None, length):
+            if length is not None and upload.length not in (None, length):
                 raise UploadError(
-                    f"Upload-Length was {known.length} when the upload began, and is {length} now"
+                    f"Upload-Length was {upload.length} when the upload began, and is {length} now"
                 )
-            known = Arriving(
-                known.name, known.file, known.length if length is None else length, known.began
-            )
-        if known.length is not None and known.length > self._settings.max_file_bytes:
-            raise TooLargeError(_too_large(self._settings))
-        _write_json(self._folder(dataset_id, part) / "upload.json", known)
-        return known
+            upload = replace(upload, length=upload.length if length is None else length, sha256="")
+        if upload.length is not None:
+            if upload.length > self._settings.max_file_bytes:
+                raise TooLargeError(_too_large(self._settings))
+            _reserve(upload.length - offset, self._settings)
+        _write_facts(self._root / dataset_id / part, upload)
+        return upload
+
+    @contextmanager
+    def _locked(self, dataset_id: str) -> Iterator[None]:
+        """Lock a dataset against the other requests of every process.
+
+        The last one to leave removes the folder of a dataset of which nothing is on its way.
+        """
+        folder = self._root / dataset_id
+        path = folder / "lock"
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = FileLock.on(path)
+            except (FileExistsError, FileNotFoundError):  # it was removed between two steps
+                if time.monotonic() > deadline:
+                    raise
+                continue
+            with lock:
+                if not lock.attempt(deadline - time.monotonic()):
+                    raise BusyError("another request is at work on this dataset")
+                if not lock.is_at(path):
+                    continue
+                try:
+                    yield
+                finally:
+                    if not any(entry.is_dir() for entry in folder.iterdir()):
+                        path.unlink()
+                        with suppress(OSError):  # the next request has begun in it
+                            folder.rmdir()
+                    lock.release()
+                return
 
 
 class Writer:
-    """Appends to a file."""
+    """Appends to a file; as a context manager it closes it.
 
-    def __init__(self, path: Path, known: Arriving, settings: PlatformSettings) -> None:
-        self._path, self._known, self._settings = path, known, settings
-        self._file: BinaryIO = path.open("ab")
-        self.offset = self._file.tell()
+    Attributes:
+        offset: bytes that the file has.
+    """
+
+    def __init__(self, part: Part, path: Path, upload: Upload, settings: PlatformSettings) -> None:
+        self._part, self._upload, self._settings = part, upload, settings
+        self._file = path.open("ab", buffering=0)
+        self._begin = self.offset = self._file.tell()
         self._checked = self.offset > 0
 
-    def reserve(self, wanted: int) -> None:
-        """Check that there is room for so many bytes.
-
-        Raises:
-            DiskFullError: there is not.
-        """
-        free = shutil.disk_usage(self._path.parent).free - self._settings.min_free_bytes
-        if wanted > free:
-            raise DiskFullError("the disk has no room for this file: ask the operator")
+    @property
+    def progress(self) -> FileProgress:
+        """How much has arrived."""
+        return FileProgress(self._part, self._upload.name, self.offset, self._upload.length)
 
     def write(self, chunk: bytes) -> None:
         """Add bytes.
 
         Raises:
             UploadError: the file grows too large, or is not what its name says.
+            OSError: they cannot be written.
         """
         after = self.offset + len(chunk)
         if after > self._settings.max_file_bytes:
             raise TooLargeError(_too_large(self._settings))
-        if self._known.length is not None and after > self._known.length:
-            raise UploadError(f"more bytes came than Upload-Length said ({self._known.length})")
+        if self._upload.length is not None and after > self._upload.length:
+            raise UploadError(f"more bytes came than Upload-Length said ({self._upload.length})")
         if not self._checked and len(chunk) >= 4:
-            check_content(self._known.file, chunk[:_LOOKED_AT])
+            check_content(self._upload.file, chunk[:_LOOKED_AT])
             self._checked = True
-        self.reserve(len(chunk))
-        self._file.write(chunk)
-        self._file.flush()
-        self.offset = after
+        _reserve(len(chunk), self._settings)
+        rest = memoryview(chunk)
+        while rest:
+            written = self._file.write(rest)
+            self.offset += written
+            rest = rest[written:]
 
     def close(self) -> None:
-        """Write everything to the disk; a second call does nothing."""
+        """Write everything to the disk; a second call does nothing.
+
+        Raises:
+            OSError: the disk did not take it; the bytes of this writer are removed.
+        """
         if self._file.closed:
             return
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
+        with self._file:
+            try:
+                os.fsync(self._file.fileno())
+            except OSError:
+                self._file.truncate(self._begin)
+                raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def check_content(file: str, head: bytes) -> None:
@@ -302,7 +499,8 @@ def _too_large(settings: PlatformSettings) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Lock a folder against the other requests of every process."""
+    """Lock the folder of a part, made if missing, against the other requests of every process."""
+    folder.mkdir(parents=True, exist_ok=True)
     with FileLock.on(folder / "lock") as lock:
         if not lock.attempt():
             raise BusyError("another request is uploading this file")
@@ -313,6 +511,27 @@ def _alone(folder: Path) -> Iterator[None]:
             lock.release()
 
 
-def _write_json(path: Path, known: Arriving) -> None:
-    with replacing_file(path, fsync=True) as scratch:
-        scratch.write_text(json.dumps(asdict(known)), encoding="utf-8")
+@contextmanager
+def _room() -> Iterator[None]:
+    """Tell the errors of a full disk in words."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise DiskFullError(_FULL) from error
+
+
+def _free_bytes(settings: PlatformSettings) -> int:
+    return shutil.disk_usage(settings.state_dir).free - settings.min_free_bytes
+
+
+def _reserve(wanted: int, settings: PlatformSettings) -> None:
+    """Check that there is room for so many bytes."""
+    if wanted > _free_bytes(settings):
+        raise DiskFullError(_FULL)
+
+
+def _write_facts(folder: Path, upload: Upload) -> None:
+    with replacing_file(folder / _FACTS, fsync=True) as scratch:
+        scratch.write_text(json.dumps(asdict(upload)), encoding="utf-8")
