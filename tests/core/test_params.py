@@ -1,10 +1,19 @@
-"""Parameters that only an operator may set are found at any depth."""
+"""Operators' parameters are found at any depth; numbers have bounds."""
 
 from typing import Annotated, Any
 
-from pydantic import Field, Strict
+import pytest
+from pydantic import Field, Strict, ValidationError
 
-from crisol.core.params import ChangesTo, OperatorOnly, Params, operator_only
+from crisol.core.params import (
+    ChangesTo,
+    OperatorOnly,
+    Params,
+    Seed,
+    WorkerCount,
+    cores,
+    operator_only,
+)
 
 FILE = OperatorOnly("names a file")
 
@@ -45,3 +54,18 @@ def test_marks_are_found_at_every_depth() -> None:
 def test_values_that_do_not_fit_are_passed_over() -> None:
     for values in ({"leaf": 3, "leaves": "x", "named": [1], "by_study": {"one": 2}}, 7, None):
         assert operator_only(Section, values) == {}
+
+
+class Machine(Params):
+    workers: WorkerCount = 1
+    seed: Seed = 0
+
+
+def test_more_workers_than_the_cores_can_carry_are_refused_by_number() -> None:
+    most = 4 * cores()
+    assert Machine(workers=most).workers == most
+    with pytest.raises(ValidationError, match=rf"{cores()} cores; give at most {most}"):
+        Machine(workers=most + 1)
+    for wrong in ({"workers": 0}, {"workers": 100_000}, {"seed": 2**32}, {"seed": 10**5000}):
+        with pytest.raises(ValidationError, match="1 validation error"):
+            Machine(**wrong)

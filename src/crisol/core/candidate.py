@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, Seed
 from crisol.core.predictor import Predictor
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ class GateRule(Params):
     label: str = ""
     """The name in reports, such as ``NDCG@20`` where ``mean`` compares each user's NDCG@20."""
     higher_is_better: bool = True
-    min_gain: float = 0.0
-    tolerance: float = Field(default=0.01, ge=0)
+    min_gain: Float32 = Field(default=0.0, ge=-1e6)
+    tolerance: Float32 = Field(default=0.01, ge=0)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
-    resamples: int = Field(default=1000, ge=100)
-    seed: int = 0
+    resamples: Count = Field(default=1000, ge=100)
+    seed: Seed = 0
 
     @property
     def title(self) -> str:

@@ -1,11 +1,55 @@
 """The base of every parameter section: strict, frozen, no unknown keys."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+TEN_YEARS_S = 3653 * 86_400
+_PER_CORE = 4
+
+
+def cores() -> int:
+    """Processor cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def fits_the_machine(count: int) -> int:
+    """A number of processes or threads, if this machine has the cores for it.
+
+    Raises:
+        ValueError: it is more than four for each core; the message says how many cores there are.
+    """
+    most = _PER_CORE * cores()
+    if count > most:
+        raise ValueError(f"{count} is too many for {cores()} cores; give at most {most}")
+    return count
+
+
+# The types below are the upper bounds of numbers. A field adds its own lower bound, which a bound
+# of the same kind in the type would replace without a word.
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""What numpy and scikit-learn take."""
+Count = Annotated[int, Field(le=2**31 - 1)]
+"""Rows, rounds and indices: the integers of LightGBM, XGBoost and SciPy have 32 bits."""
+Width = Annotated[int, Field(le=65_536)]
+"""One side of a layer or of a dense matrix; two such sides are 16 GiB of float32."""
+Float32 = Annotated[float, Field(le=3.4028234663852886e38)]
+"""What a float32 holds; networks calculate with those."""
+Seconds = Annotated[float, Field(le=TEN_YEARS_S)]
+Megabytes = Annotated[int, Field(le=16 * 1024**2)]
+"""16 TiB, more than any machine has."""
+Int64 = Annotated[int, Field(le=2**63 - 1)]
+"""Positions and sizes of files, and the integers of databases."""
+WorkerCount = Annotated[int, Field(ge=1, le=4096), AfterValidator(fits_the_machine)]
+"""Processes that run at once on this machine."""
+ThreadCount = WorkerCount
+"""Threads that run at once on this machine."""
 
 
 class Params(BaseModel):
@@ -13,7 +57,8 @@ class Params(BaseModel):
 
     Values are never coerced (``"3"`` is not an integer), unknown keys are refused, and a built
     section cannot be changed. A field that takes a YAML list as a tuple is annotated
-    ``Annotated[tuple[...], Strict(False)]``.
+    ``Annotated[tuple[...], Strict(False)]``. Every number has a lower and an upper bound, such as
+    :data:`Count`.
 
     >>> class TrainParams(Params):
     ...     epochs: int = 3

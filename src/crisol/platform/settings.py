@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from crisol.core.params import (
+    Count,
+    Int64,
+    Megabytes,
+    Seconds,
+    WorkerCount,
+    cores,
+    fits_the_machine,
+)
 from crisol.serving.http.config import ConfigurationError, EnvironmentSettings
 
 _MIB = 1024**2
@@ -28,46 +37,51 @@ class PlatformSettings(EnvironmentSettings):
     state_dir: Path
     """Half-arrived uploads, locks and the folders of jobs; on a local disk. Unset:
     ``data/platform`` in the project."""
-    max_file_bytes: int = Field(default=4 * 1024 * _MIB, ge=1024)
+    max_file_bytes: Int64 = Field(default=4 * 1024 * _MIB, ge=1024)
     """The size of one uploaded file at most."""
-    min_free_bytes: int = Field(default=512 * _MIB, ge=0)
+    min_free_bytes: Int64 = Field(default=512 * _MIB, ge=0)
     """The space that an upload must leave free on the disk."""
-    upload_idle_s: float = Field(default=30.0, gt=0)
+    upload_idle_s: Seconds = Field(default=30.0, gt=0)
     """A client that sends nothing for so long is cut off; what arrived stays."""
-    upload_expires_s: float = Field(default=7 * 86_400.0, gt=0)
+    upload_expires_s: Seconds = Field(default=7 * 86_400.0, gt=0)
     """A dataset whose files have not arrived by then is refused, and what arrived is removed."""
-    max_open_datasets: int = Field(default=20, ge=1)
+    max_open_datasets: Count = Field(default=20, ge=1)
     """Datasets of one caller that wait for files; beyond it a further one gets 429."""
-    max_columns: int = Field(default=5000, ge=2)
+    max_columns: Count = Field(default=5000, ge=2)
     """The columns of a dataset at most; a wider one is refused before it is profiled."""
-    profile_time_s: float = Field(default=600.0, gt=0)
+    profile_time_s: Seconds = Field(default=600.0, gt=0)
     """How long reading and profiling one dataset may take."""
-    profile_memory_mb: int = Field(default=6 * 1024, ge=256)
+    profile_memory_mb: Megabytes = Field(default=6 * 1024, ge=256)
     """How much memory that may take."""
-    profile_workers: int = Field(default=1, ge=1)
+    profile_workers: WorkerCount = 1
     """Datasets that are profiled at once."""
-    idempotency_s: float = Field(default=86_400.0, gt=0)
+    idempotency_s: Seconds = Field(default=86_400.0, gt=0)
     """How long the answer to an ``Idempotency-Key`` is kept."""
-    workers: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1)
-    """Jobs that run at once; unset: half the cores."""
     executor: Literal["local", "ray"] = "local"
     """The executor of jobs: processes of this machine, or a Ray cluster."""
+    workers: Count = Field(default_factory=lambda: max(1, cores() // 2), ge=1)
+    """Jobs that run at once; unset: half the cores."""
     ray_address: str = "http://127.0.0.1:8265"
     """The Ray cluster's job server. Its machines must see the project and the state folder."""
-    job_time_s: float | None = Field(default=None, gt=0)
+    job_time_s: Seconds | None = Field(default=None, gt=0)
     """The longest a job may take, and what one takes that names no limit; unset: no limit."""
-    job_memory_mb: int | None = Field(default=None, ge=64)
+    job_memory_mb: Megabytes | None = Field(default=None, ge=64)
     """The most memory a job may use, and what one may use that names no limit; unset: no limit."""
-    grace_s: float = Field(default=10.0, ge=0)
+    grace_s: Seconds = Field(default=10.0, ge=0)
     """How long a job that is cancelled may take to end before it is killed."""
-    job_keep_s: float = Field(default=7 * 86_400.0, ge=0)
+    job_keep_s: Seconds = Field(default=7 * 86_400.0, ge=0)
     """How long the folder of a job that failed is kept; one that went well loses it at once."""
-    max_open_jobs: int = Field(default=100, ge=1)
+    max_open_jobs: Count = Field(default=100, ge=1)
     """Jobs of one caller that have not ended; beyond it a further one gets 429."""
-    max_streams: int = Field(default=500, ge=1)
+    max_streams: Count = Field(default=500, ge=1)
     """Streams of events that are open at once; beyond it a further one gets 503."""
-    max_log_bytes: int = Field(default=16 * _MIB, ge=1024)
+    max_log_bytes: Int64 = Field(default=16 * _MIB, ge=1024)
     """The size at which the log of one job is cut off."""
+
+    @field_validator("workers")
+    @classmethod
+    def _workers_fit_the_machine(cls, value: int, info: ValidationInfo) -> int:
+        return fits_the_machine(value) if info.data.get("executor") == "local" else value
 
     def make_state_dir(self) -> None:
         """Make the state folder, if it is missing.

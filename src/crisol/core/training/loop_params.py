@@ -4,33 +4,33 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, Seed, ThreadCount
 
 
 class LoopParams(Params):
     """Settings of the loop (:mod:`crisol.core.training.loop`), extended by each family."""
 
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    epochs: Count = Field(default=10, ge=1)
+    batch_size: Count = Field(default=64, ge=1)
     """Rows of one forward pass, over all processes together."""
-    learning_rate: float = Field(default=1e-3, gt=0)
+    learning_rate: Float32 = Field(default=1e-3, gt=0)
     """The highest value of the schedule."""
-    weight_decay: float = Field(default=0.0, ge=0)
+    weight_decay: Float32 = Field(default=0.0, ge=0)
     """Applied to matrices only, not to biases and norms."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "constant"
     warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
     """Share of all steps in which the learning rate rises to its highest value."""
-    plateau_patience: int = Field(default=3, ge=0)
+    plateau_patience: Count = Field(default=3, ge=0)
     """Epochs without improvement before the ``plateau`` schedule lowers the learning rate."""
     plateau_factor: float = Field(default=0.5, gt=0, lt=1)
-    gradient_clip: float | None = Field(default=1.0, gt=0)
+    gradient_clip: Float32 | None = Field(default=1.0, gt=0)
     """Largest norm of all gradients together."""
-    gradient_accumulation: int = Field(default=1, ge=1)
+    gradient_accumulation: Count = Field(default=1, ge=1)
     """Batches per optimiser step; equals one batch so many times as large."""
     ema_decay: float | None = Field(default=None, gt=0, lt=1)
     """Average the weights over the steps; the average is evaluated and returned."""
-    early_stopping_patience: int | None = Field(default=None, ge=1)
+    early_stopping_patience: Count | None = Field(default=None, ge=1)
     """Epochs without improvement before training stops."""
     monitor: str | None = "valid_loss"
     """History column that says which epoch is best; ``None`` keeps the last epoch's weights."""
@@ -39,12 +39,12 @@ class LoopParams(Params):
     compile: bool = False
     """Run the network through ``torch.compile`` (needs a C++ compiler; pays off on long runs)."""
     device: str = "auto"
-    cpu_threads: int | None = Field(default=None, ge=1)
+    cpu_threads: ThreadCount | None = None
     """Threads of torch on the processor while training; ``None``: torch decides. Small recurrent
     networks gain nothing from two, and lose a lot where other programs want the same cores."""
-    seed: int = Field(default=0, ge=0)
-    checkpoint_every_epochs: int = Field(default=1, ge=1)
-    log_every_steps: int = Field(default=50, ge=1)
+    seed: Seed = 0
+    checkpoint_every_epochs: Count = Field(default=1, ge=1)
+    log_every_steps: Count = Field(default=50, ge=1)
     """Steps between reads of the losses from the device, to check for NaN, show and log them."""
 
     @model_validator(mode="after")

@@ -219,8 +219,8 @@ class Filters(Contract):
     categories: Annotated[tuple[Name, ...], Field(min_length=1, max_length=100)] | None = None
     """Main categories or ``main > sub``."""
     brands: Annotated[tuple[Name, ...], Field(min_length=1, max_length=1000)] | None = None
-    min_price: Annotated[float, Field(ge=0)] | None = None
-    max_price: Annotated[float, Field(ge=0)] | None = None
+    min_price: Annotated[float, Field(ge=0, le=MAX_PRICE)] | None = None
+    max_price: Annotated[float, Field(ge=0, le=MAX_PRICE)] | None = None
     with_image: bool | None = None
 
     @model_validator(mode="after")

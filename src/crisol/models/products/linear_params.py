@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, Width
 
 
 class FeatureParams(Params):
@@ -12,40 +12,40 @@ class FeatureParams(Params):
     blocks.
     """
 
-    max_features: int = Field(default=60_000, ge=100)
+    max_features: Count = Field(default=60_000, ge=100)
     """Most words and word pairs, over all texts."""
-    max_characters: int = Field(default=40_000, ge=0)
+    max_characters: Count = Field(default=40_000, ge=0)
     """Most sequences of 3 to 5 characters of the title; 0: none."""
-    min_rows: int = Field(default=2, ge=1)
+    min_rows: Count = Field(default=2, ge=1)
     """Least number of products that must have a term."""
-    names: float = Field(default=0.5, ge=0)
+    names: Float32 = Field(default=0.5, ge=0)
     """Weight of the brand, and of the title's first words, which often name it."""
-    attributes: float = Field(default=0.5, ge=0)
+    attributes: Float32 = Field(default=0.5, ge=0)
     """Weight of attribute names, and of names with values."""
-    topics: int = Field(default=0, ge=0)
+    topics: Width = Field(default=0, ge=0)
     """Latent directions of all texts; 0: none."""
-    topic_weight: float = Field(default=0.7, ge=0)
+    topic_weight: Float32 = Field(default=0.7, ge=0)
     """Weight of the topics."""
-    quantities: float = Field(default=0.2, ge=0)
+    quantities: Float32 = Field(default=0.2, ge=0)
     """Weight of the quantities named in texts: length, weight, number of pieces."""
-    category: float = Field(default=0.5, ge=0)
+    category: Float32 = Field(default=0.5, ge=0)
     """Weight of the given category, for price and rating."""
-    price: float = Field(default=0.3, ge=0)
+    price: Float32 = Field(default=0.3, ge=0)
     """Weight of the given price, for category and rating."""
-    image_components: int = Field(default=32, ge=0)
+    image_components: Width = Field(default=32, ge=0)
     """Principal components of the picture; 0: text alone."""
-    image: float = Field(default=0.5, ge=0)
+    image: Float32 = Field(default=0.5, ge=0)
     """Weight of the picture."""
 
 
 class LinearParams(FeatureParams):
     """Linear heads: logistic regressions and ridge regressions."""
 
-    inverse_regularisation: float | None = Field(default=None, gt=0)
+    inverse_regularisation: Float32 | None = Field(default=None, gt=0)
     """C of the logistic regressions. ``None``: chosen on held-out training products, because
     categories that overlap need a smaller C than categories that single words tell apart."""
-    price_ridge: float = Field(default=0.7, gt=0)
-    rating_ridge: float = Field(default=3.0, gt=0)
+    price_ridge: Float32 = Field(default=0.7, gt=0)
+    rating_ridge: Float32 = Field(default=3.0, gt=0)
 
 
 class NeighboursParams(FeatureParams):
@@ -56,15 +56,15 @@ class NeighboursParams(FeatureParams):
     themselves are one.
     """
 
-    names: float = Field(default=1.0, ge=0)
-    attributes: float = Field(default=1.0, ge=0)
-    topics: int = Field(default=128, ge=0)
-    topic_weight: float = Field(default=1.0, ge=0)
-    quantities: float = Field(default=1.0, ge=0)
-    category: float = Field(default=1.0, ge=0)
-    price: float = Field(default=1.0, ge=0)
-    image: float = Field(default=1.0, ge=0)
-    search_rows: int = Field(default=1000, ge=0)
+    names: Float32 = Field(default=1.0, ge=0)
+    attributes: Float32 = Field(default=1.0, ge=0)
+    topics: Width = Field(default=128, ge=0)
+    topic_weight: Float32 = Field(default=1.0, ge=0)
+    quantities: Float32 = Field(default=1.0, ge=0)
+    category: Float32 = Field(default=1.0, ge=0)
+    price: Float32 = Field(default=1.0, ge=0)
+    image: Float32 = Field(default=1.0, ge=0)
+    search_rows: Count = Field(default=1000, ge=0)
     """0: no search; every block keeps its starting scale."""
-    max_rows: int = Field(default=12_000, ge=10)
+    max_rows: Count = Field(default=12_000, ge=10)
     """Most training products; from a larger set, so many are drawn at random."""

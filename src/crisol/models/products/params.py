@@ -5,7 +5,16 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import NAMES_A_FILE, NAMES_AN_ENCODER, OperatorOnly, Params
+from crisol.core.params import (
+    NAMES_A_FILE,
+    NAMES_AN_ENCODER,
+    Count,
+    Float32,
+    OperatorOnly,
+    Params,
+    ThreadCount,
+    Width,
+)
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
@@ -42,23 +51,23 @@ class NetworkParams(Params):
     """The transformer; ``preset`` sets every size that is left at ``None``."""
 
     preset: Preset = "base"
-    dimensions: int | None = Field(default=None, ge=8)
-    heads: int | None = Field(default=None, ge=1)
-    own_layers: int | None = Field(default=None, ge=1)
+    dimensions: Width | None = Field(default=None, ge=8)
+    heads: Width | None = Field(default=None, ge=1)
+    own_layers: Width | None = Field(default=None, ge=1)
     """Layers in which words attend to words and patches to patches."""
-    shared_layers: int | None = Field(default=None, ge=1)
+    shared_layers: Width | None = Field(default=None, ge=1)
     """Layers above them, in which all tokens attend to words and patches."""
-    feedforward: int | None = Field(default=None, ge=8)
-    patch: int | None = Field(default=None, ge=4)
+    feedforward: Width | None = Field(default=None, ge=8)
+    patch: Width | None = Field(default=None, ge=4)
     """Pixels of each side of a patch."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    embedding: int | None = Field(default=None, ge=8)
+    embedding: Width | None = Field(default=None, ge=8)
     """Length of the product's embedding."""
-    vocabulary: int = Field(default=8000, ge=300)
-    title_tokens: int = Field(default=32, ge=4)
-    attribute_tokens: int = Field(default=48, ge=0)
-    description_tokens: int = Field(default=64, ge=0)
-    terms: int | None = Field(default=None, ge=16)
+    vocabulary: Count = Field(default=8000, ge=300)
+    title_tokens: Count = Field(default=32, ge=4)
+    attribute_tokens: Count = Field(default=48, ge=0)
+    description_tokens: Count = Field(default=64, ge=0)
+    terms: Count | None = Field(default=None, ge=16)
     """Buckets into which words, word pairs and pieces of words are hashed, for the bag of terms
     beside the tokens."""
     gradient_checkpointing: bool = False
@@ -107,14 +116,14 @@ class ModelParams(ByStudy, MembersParams):
 class NetworkLoop(LoopParams):
     """The training loop of the transformer."""
 
-    epochs: int = Field(default=12, ge=1)
-    batch_size: int = Field(default=64, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    weight_decay: float = Field(default=0.05, ge=0)
+    epochs: Count = Field(default=12, ge=1)
+    batch_size: Count = Field(default=64, ge=1)
+    learning_rate: Float32 = Field(default=1e-3, gt=0)
+    weight_decay: Float32 = Field(default=0.05, ge=0)
     schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "cosine"
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     monitor: str | None = None
-    cpu_threads: int | None = Field(default=1, ge=1)
+    cpu_threads: ThreadCount | None = 1
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
     modality_dropout: float = Field(default=0.2, ge=0, lt=1)
     """Probability of removing each part of a product in training; its last part stays."""
@@ -122,9 +131,9 @@ class NetworkLoop(LoopParams):
     word_swap: float = Field(default=0.05, ge=0, lt=1)
     image_augmentation: bool = True
     """Mirror, crop and change the brightness and contrast of pictures in training."""
-    modality_contrast: float = Field(default=1.0, ge=0)
+    modality_contrast: Float32 = Field(default=1.0, ge=0)
     """Weight of InfoNCE between a product's text and its picture."""
-    view_contrast: float = Field(default=0.5, ge=0)
+    view_contrast: Float32 = Field(default=0.5, ge=0)
     """Weight of InfoNCE between two augmented views of a product's text."""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, Strict
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Params, Seed
 from crisol.core.studies import Study
 
 
@@ -12,8 +12,8 @@ class CrossValidation(Params):
     """Cross-validation, stratified by main category: every product is tested once."""
 
     kind: Literal["cross_validation"] = "cross_validation"
-    folds: int = Field(default=5, ge=2)
-    seed: int = Field(default=0, ge=0)
+    folds: Count = Field(default=5, ge=2)
+    seed: Seed = 0
 
 
 class RandomSplit(Params):
@@ -21,7 +21,7 @@ class RandomSplit(Params):
 
     kind: Literal["random"] = "random"
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class GivenSplit(Params):
@@ -48,16 +48,16 @@ class StudyParams(Study):
     """Keep only the first of several products with the same title."""
     category_levels: Literal[1, 2] = 2
     """Levels of the category that are predicted."""
-    min_category_rows: int = Field(default=5, ge=1)
+    min_category_rows: Count = Field(default=5, ge=1)
     """Least number of training products of a leaf; with fewer, its products have no category."""
     hide_category_words: bool = False
     """Remove the words of a product's category from its title, to test on the remaining words."""
-    min_votes: int = Field(default=20, ge=1)
+    min_votes: Count = Field(default=20, ge=1)
     """Least number of votes for a rating to count."""
     refit: Names = ("linear", "neighbours", "transformer")
     """Members that are fitted again on every training product once the blend is known; the others
     stay as they were fitted, without the rows that the blend was fitted on."""
     blend_share: float = Field(default=0.15, gt=0, lt=0.5)
     """Share of the training products that is held out from the members to fit the blend."""
-    min_task_rows: int = Field(default=40, ge=10)
+    min_task_rows: Count = Field(default=40, ge=10)
     """Least number of training products with a known answer for a head to be trained."""

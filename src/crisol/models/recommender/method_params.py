@@ -4,21 +4,21 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, Seed, Width
 
 
 class FilterParams(Params):
     """Closed-form graph filters: GF-CF (arXiv:2108.07567), BSPM (arXiv:2211.09324)."""
 
-    dimensions: int = Field(default=256, ge=1)
+    dimensions: Width = Field(default=256, ge=1)
     """Singular vectors of the ideal low-pass filter."""
-    ideal: float = Field(default=0.3, ge=0)
+    ideal: Float32 = Field(default=0.3, ge=0)
     """Weight of the ideal low-pass filter beside the linear one."""
-    recency: float = Field(default=0.5, ge=0)
+    recency: Float32 = Field(default=0.5, ge=0)
     """Power by which an event fades with the number of later ones; 0: a history is a set."""
-    sharpening: float = Field(default=0.0, ge=0)
+    sharpening: Float32 = Field(default=0.0, ge=0)
     """Time for which what was smoothed is sharpened; 0 is GF-CF, more is BSPM."""
-    sharpening_steps: int = Field(default=1, ge=1)
+    sharpening_steps: Count = Field(default=1, ge=1)
     """Steps into which that time is divided."""
     sharpening_order: int = Field(default=4, ge=1, le=8)
     """Order of a step: 1 is Euler's, 4 Runge and Kutta's; each order costs two sparse products."""
@@ -27,22 +27,22 @@ class FilterParams(Params):
 class EaseParams(Params):
     """EASE^R (arXiv:1905.03375)."""
 
-    regularisation: float = Field(default=100.0, gt=0)
+    regularisation: Float32 = Field(default=100.0, gt=0)
     """Added to the diagonal of the Gram matrix, in users."""
-    neighbours: int | None = Field(default=100, ge=1)
+    neighbours: Count | None = Field(default=100, ge=1)
     """Each item is predicted from its nearest ones alone; ``null``: from all, exactly."""
-    keep: int = Field(default=200, ge=1)
+    keep: Count = Field(default=200, ge=1)
     """Weights of each item that are kept of the exact solution, the largest."""
-    largest: int = Field(default=32_000, ge=1)
+    largest: Count = Field(default=32_000, ge=1)
     """Users or items, whichever are fewer, above which the exact solution is refused."""
-    recency: float = Field(default=0.5, ge=0)
+    recency: Float32 = Field(default=0.5, ge=0)
     """Power by which an event fades with the number of later ones; 0: a history is a set."""
 
 
 class TransitionParams(Params):
     """Item-to-item transitions in time order."""
 
-    window: int = Field(default=10, ge=1)
+    window: Count = Field(default=10, ge=1)
     """Events further apart do not count as a transition."""
     decay: float = Field(default=0.85, gt=0, le=1)
     """Factor of a transition for each further event between the two."""
@@ -52,54 +52,54 @@ class TransitionParams(Params):
     """Power by which the frequency of the item in the history damps."""
     target: float = Field(default=0.15, ge=0, le=1)
     """Power by which the frequency of the item to be recommended damps."""
-    shrinkage: float = Field(default=5.0, ge=0)
+    shrinkage: Float32 = Field(default=5.0, ge=0)
     """Added to both frequencies: rare pairs say less."""
     length: float = Field(default=0.0, ge=0, le=1)
     """Power by which the length of a user's history damps its transitions."""
     recency: float = Field(default=0.6, gt=0, le=1)
     """Factor of an event's weight for each later event."""
-    neighbours: int = Field(default=200, ge=1)
+    neighbours: Count = Field(default=200, ge=1)
     """Entries kept for each item."""
 
 
 class ContentParams(Params):
     """Cosine similarity of item attributes and words."""
 
-    min_items: int = Field(default=2, ge=1)
+    min_items: Count = Field(default=2, ge=1)
     """Attributes of fewer items are left out."""
     recency: float = Field(default=0.8, gt=0, le=1)
     """Factor of an event's weight for each later event."""
-    dimensions: int = Field(default=64, ge=1)
+    dimensions: Width = Field(default=64, ge=1)
     """Length of the item vectors that similarity of items is measured with."""
 
 
 class LightGCNParams(Params):
     """LightGCN (arXiv:2002.02126)."""
 
-    dimensions: int = Field(default=64, ge=1)
-    layers: int = Field(default=3, ge=1)
+    dimensions: Width = Field(default=64, ge=1)
+    layers: Width = Field(default=3, ge=1)
     loss: Literal["softmax", "bpr"] = "softmax"
     """``softmax``: sampled softmax (arXiv:2201.02327), a row of a batch is a user with all items;
     ``bpr``: Bayesian personalised ranking, a row of a batch is one pair."""
-    negatives: int = Field(default=1024, ge=1)
+    negatives: Count = Field(default=1024, ge=1)
     """Items that the users of a batch are told from (``softmax``; ``bpr`` draws one a pair)."""
-    negative_power: float = Field(default=0.0, ge=0)
+    negative_power: Float32 = Field(default=0.0, ge=0)
     """Negatives are drawn by this power of popularity; 0 is uniform."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Float32 = Field(default=1.0, gt=0)
     """Scores are divided by it (``softmax``)."""
-    regularisation: float = Field(default=1e-4, ge=0)
+    regularisation: Float32 = Field(default=1e-4, ge=0)
     """L2 on the embeddings that a pair is made of, before propagation."""
-    initial_scale: float = Field(default=0.1, gt=0)
+    initial_scale: Float32 = Field(default=0.1, gt=0)
     """Standard deviation of the embeddings before training."""
 
 
 class AttentionParams(Params):
     """The graph attention network: multi-head attention layers on the user-item graph."""
 
-    dimensions: int = Field(default=64, ge=1)
-    layers: int = Field(default=4, ge=1)
-    heads: int = Field(default=4, ge=1)
-    ages: int = Field(default=1, ge=1)
+    dimensions: Width = Field(default=64, ge=1)
+    layers: Width = Field(default=4, ge=1)
+    heads: Width = Field(default=4, ge=1)
+    ages: Count = Field(default=1, ge=1)
     """Recency an edge's attention can tell apart: 0, 1, 2-3, 4-7 … later events; 1: none."""
     predict: Literal["any", "next"] = "any"
     """Which pairs a step takes out of the graph and predicts: a random share of all, or each user's
@@ -108,15 +108,15 @@ class AttentionParams(Params):
     """The share of the pairs that a step takes out (``any``)."""
     unknown_share: float = Field(default=0.1, ge=0, lt=1)
     """The share of users whose own embedding a step leaves out: visitors are such users."""
-    negatives: int = Field(default=1024, ge=1)
+    negatives: Count = Field(default=1024, ge=1)
     """Items that the users of a batch are told from."""
-    negative_power: float = Field(default=0.0, ge=0)
+    negative_power: Float32 = Field(default=0.0, ge=0)
     """Negatives are drawn by this power of popularity; 0 is uniform."""
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: Float32 = Field(default=1.0, gt=0)
     """Scores are divided by it."""
-    regularisation: float = Field(default=1e-4, ge=0)
+    regularisation: Float32 = Field(default=1e-4, ge=0)
     """L2 on the embeddings of a pair before the first layer."""
-    initial_scale: float = Field(default=0.1, gt=0)
+    initial_scale: Float32 = Field(default=0.1, gt=0)
     """Standard deviation of the embeddings before training."""
 
     @model_validator(mode="after")
@@ -131,15 +131,15 @@ class AttentionParams(Params):
 class HybridParams(Params):
     """Candidates of every method, re-ranked by a learned model."""
 
-    candidates: int = Field(default=200, ge=1)
+    candidates: Count = Field(default=200, ge=1)
     """How many of each method's best items are re-ranked."""
-    histories: int = Field(default=8000, ge=1)
+    histories: Count = Field(default=8000, ge=1)
     """How many validation histories the weights are learned from, drawn if there are more."""
-    regularisation: float = Field(default=0.0001, ge=0)
+    regularisation: Float32 = Field(default=0.0001, ge=0)
     """Penalty of the squared weights, against the mean loss of a history."""
-    cutoff: int = Field(default=20, ge=1)
+    cutoff: Count = Field(default=20, ge=1)
     """Length of the list whose NDCG is raised in the end."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 Method = Literal[

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.method_params import (
@@ -97,11 +97,11 @@ class ModelParams(ByStudy, MethodsParams):
 class NetworkLoop(LoopParams):
     """How a graph network is trained; ``monitor: null`` keeps the last epoch's weights."""
 
-    epochs: int = Field(default=10, ge=1)
-    batch_size: int = Field(default=4096, ge=1)
-    learning_rate: float = Field(default=1e-2, gt=0)
+    epochs: Count = Field(default=10, ge=1)
+    batch_size: Count = Field(default=4096, ge=1)
+    learning_rate: Float32 = Field(default=1e-2, gt=0)
     monitor: str | None = None
-    cpu_threads: int | None = Field(default=1, ge=1)
+    cpu_threads: ThreadCount | None = 1
 
 
 class LoopsParams(Params):

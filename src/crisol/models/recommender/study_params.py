@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, Seed
 from crisol.core.studies import Study
 
 
@@ -16,7 +16,7 @@ class OfficialSplit(Params):
     """Share of each user's training items for validation, on which parameters are chosen."""
     valid_by: Literal["random", "newest"] = "random"
     """How validation is chosen: at random, or each user's newest; take what the test is like."""
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class LeaveOneOutSplit(Params):
@@ -56,23 +56,20 @@ class StudyParams(Study):
     refit: bool = True
     """Fit the methods again on training and validation together before the test. Protocols that fit
     on all but the last two events, and only rank with the last but one, say ``false``."""
-    min_user_events: int = Field(default=0, ge=0)
+    min_user_events: Count = Field(default=0, ge=0)
     """Users with fewer training items are left out, and so on until nothing changes (k-core)."""
-    min_item_events: int = Field(default=0, ge=0)
+    min_item_events: Count = Field(default=0, ge=0)
     """Events with items of fewer training users are left out; 0 also tests on items that training
     never saw. The items stay in the catalogue."""
-    type_weights: dict[str, float] = Field(default_factory=dict)
+    type_weights: dict[str, Annotated[Float32, Field(ge=0)]] = Field(default_factory=dict)
     """Weight of each type of event, times the event's own; 0 leaves the type out. Empty: all 1."""
-    min_word_items: int = Field(default=3, ge=1)
+    min_word_items: Count = Field(default=3, ge=1)
     """A word of titles and texts becomes a tag when at least so many items have it."""
     max_word_share: float = Field(default=0.3, gt=0, le=1)
     """A word of more items than this share says nothing and becomes no tag."""
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
-        for kind, weight in self.type_weights.items():
-            if weight < 0:
-                raise ValueError(f"type_weights: {kind!r} weighs {weight}; allowed: 0 or more")
         if self.type_weights and not any(self.type_weights.values()):
             raise ValueError("type_weights: every type weighs 0")
         return self

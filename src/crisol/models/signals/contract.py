@@ -66,7 +66,7 @@ def check_symbol(symbol: str, exchange: str) -> str | None:
     return f"symbol {symbol!r} does not fit the {kind} exchange {exchange!r}; write {form}"
 
 
-Price = Annotated[float, Field(gt=0, description="Price in the quote currency, above 0.")]
+Price = Annotated[float, Field(gt=0, le=1e15, description="Price in the quote currency, above 0.")]
 
 
 @dataclass(slots=True, frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -81,7 +81,7 @@ class OHLCVPoint:
     high: Price
     low: Price
     close: Price
-    volume: Annotated[float, Field(ge=0, description="Traded amount, 0 or more.")]
+    volume: Annotated[float, Field(ge=0, le=1e21, description="Traded amount, 0 or more.")]
 
     def __post_init__(self) -> None:
         low, high = self.low, self.high

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, Strict, model_validator
 
-from crisol.core.params import Params
+from crisol.core.params import Float32, Params
 from crisol.models.signals.features import NAMES
 
 Names = Annotated[tuple[str, ...], Strict(False)]
@@ -24,7 +24,7 @@ class NetworkParams(Params):
     """Number of the newest bars of the window that the recurrence reads."""
     hidden: int = Field(default=128, ge=2, le=1024)
     dropout: float = Field(default=0.2, ge=0, lt=1)
-    input_clip: float = Field(default=4.0, gt=0)
+    input_clip: Float32 = Field(default=4.0, gt=0)
     """Normalised inputs are cut at this many standard deviations."""
     newest_bar_path: int | None = Field(default=None, ge=1, le=1024)
     """Let the heads also see the newest step directly, through a linear map that starts at zero

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Params
+from crisol.core.params import Count, Float32, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.signals.network_params import LAYERS, Layer, Names, NetworkParams, Runtime
@@ -18,16 +18,16 @@ class FixedThreshold(Params):
     """Sell below ``sell_below``, buy above ``buy_above`` (simple returns), otherwise hold."""
 
     kind: Literal["fixed"] = "fixed"
-    sell_below: float = Field(default=-0.005, lt=0)
-    buy_above: float = Field(default=0.0055, gt=0)
+    sell_below: float = Field(default=-0.005, ge=-1, lt=0)
+    buy_above: Float32 = Field(default=0.0055, gt=0)
 
 
 class VolatilityThreshold(Params):
     """Sell and buy beyond ``sigmas`` standard deviations of the newest ``bars`` log returns."""
 
     kind: Literal["volatility"] = "volatility"
-    sigmas: float = Field(default=0.5, gt=0)
-    bars: int = Field(default=168, ge=2)
+    sigmas: Float32 = Field(default=0.5, gt=0)
+    bars: Count = Field(default=168, ge=2)
 
 
 class Holdout(Params):
@@ -55,9 +55,9 @@ class WalkForward(Params):
     """
 
     kind: Literal["walk_forward"] = "walk_forward"
-    folds: int = Field(default=5, ge=1)
+    folds: Count = Field(default=5, ge=1)
     test_fraction: float = Field(default=0.5, gt=0, lt=1)
-    embargo_bars: int = Field(default=24, ge=0)
+    embargo_bars: Count = Field(default=24, ge=0)
     valid_fraction: float = Field(default=0.15, gt=0, lt=1)
     """The newest share of a fold's past, for early stopping and calibration."""
 
@@ -68,7 +68,7 @@ class StudyParams(Study):
     exchanges: Names = Field(min_length=1)
     symbols: Names | None = None
     """``None`` takes every symbol of the exchanges."""
-    horizon_bars: int = Field(default=1, ge=1)
+    horizon_bars: Count = Field(default=1, ge=1)
     label: Annotated[FixedThreshold | VolatilityThreshold, Field(discriminator="kind")] = Field(
         default_factory=VolatilityThreshold
     )
@@ -77,15 +77,15 @@ class StudyParams(Study):
     split: Annotated[Holdout | WalkForward, Field(discriminator="kind")] = Field(
         default_factory=WalkForward
     )
-    min_history_bars: int = Field(default=60, ge=2)
+    min_history_bars: Count = Field(default=60, ge=2)
     """Shorter histories are no samples; those below 60 repeat their first bar in front."""
-    seeds: int = Field(default=1, ge=1)
+    seeds: Count = Field(default=1, ge=1)
     """Number of networks that are trained per fold."""
-    ensemble: int | None = Field(default=None, ge=1)
+    ensemble: Count | None = Field(default=None, ge=1)
     """Number of them, the best on validation, that answer together; ``None``: all."""
-    cost_bps: float = Field(default=5.0, ge=0)
+    cost_bps: Float32 = Field(default=5.0, ge=0)
     """Cost of a change of position by 1, in 1/100 of a percent."""
-    bars_per_year: float = Field(default=8760.0, gt=0)
+    bars_per_year: Float32 = Field(default=8760.0, gt=0)
     """To annualise the Sharpe ratio."""
 
     @model_validator(mode="after")
@@ -135,15 +135,15 @@ class ModelParams(ByStudy, NetworkParams):
 class FitParams(LoopParams):
     """How one network is trained: the loop's settings and the family's own."""
 
-    epochs: int = Field(default=8, ge=1)
-    batch_size: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    weight_decay: float = Field(default=1e-2, ge=0)
+    epochs: Count = Field(default=8, ge=1)
+    batch_size: Count = Field(default=256, ge=1)
+    learning_rate: Float32 = Field(default=2e-3, gt=0)
+    weight_decay: Float32 = Field(default=1e-2, ge=0)
     schedule: Literal["constant", "cosine", "onecycle", "plateau"] = "cosine"
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     ema_decay: float | None = Field(default=0.99, gt=0, lt=1)
-    cpu_threads: int | None = Field(default=1, ge=1)
-    move_weight: float = Field(default=0.5, ge=0)
+    cpu_threads: ThreadCount | None = 1
+    move_weight: Float32 = Field(default=0.5, ge=0)
     """Weight of the auxiliary loss: Huber on the next return in units of volatility, cut at ±3."""
     balance: float = Field(default=0.0, ge=0, le=1)
     """Power of the training frequencies that is divided out of the probabilities: 0 leaves them as

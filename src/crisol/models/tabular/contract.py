@@ -15,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    FiniteFloat,
     create_model,
 )
 from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
@@ -34,7 +33,9 @@ SHOWN_WORDS = 50
 MANY_CLASSES = 100
 """More are not listed in the contract."""
 
-Cell = FiniteFloat | bool | str | None
+Number = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
+"""Squares of larger ones overflow, and an answer made of them would be no number."""
+Cell = Number | bool | str | None
 EXAMPLE_ROW: Mapping[str, Cell] = {
     "age": 56,
     "city": "Brimholt",
@@ -206,7 +207,7 @@ def _cell_type(column: Column) -> Any:
     told = Field(description=describe(column), json_schema_extra=_for_programs(column))
     match column.kind:
         case "number":
-            return Annotated[FiniteFloat | None, told]
+            return Annotated[Number | None, told]
         case "boolean":
             return Annotated[bool | None, told]
         case "date":

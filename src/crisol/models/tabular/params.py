@@ -7,7 +7,17 @@ from pydantic import Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.data import profile
-from crisol.core.params import NAMES_A_FILE, OperatorOnly, Params
+from crisol.core.params import (
+    NAMES_A_FILE,
+    Count,
+    Float32,
+    OperatorOnly,
+    Params,
+    Seconds,
+    Seed,
+    ThreadCount,
+    WorkerCount,
+)
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.schema import Kind, Role, Task, Words
 from crisol.models.tabular.settings import SETTINGS
@@ -42,7 +52,7 @@ class SplitParams(Params):
     """``auto``: the test file if there is one, else by time or group column, else at random (the
     same share of every class)."""
     test_share: float = Field(default=0.2, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class DatasetOptions(profile.DatasetOptions):
@@ -100,13 +110,13 @@ class DataParams(DatasetOptions):
 class AutoParams(Params):
     """The search of ``algorithm: auto``."""
 
-    time_budget_s: float = Field(default=210.0, gt=0)
+    time_budget_s: Seconds = Field(default=210.0, gt=0)
     """Seconds the search may take, ensembling included; it is stopped then, whatever it does."""
-    max_trials: int | None = Field(default=None, ge=1)
+    max_trials: Count | None = Field(default=None, ge=1)
     """With it, and time enough, two runs are the same; without, speed decides how far they get."""
-    latency_limit_ms: float | None = Field(default=None, gt=0)
+    latency_limit_ms: Float32 | None = Field(default=None, gt=0)
     """Latency limit of one row (95th percentile, one thread); members are left out to meet it."""
-    workers: int | None = Field(default=None, ge=1)
+    workers: WorkerCount | None = None
     """Processes that try at once; ``None``: one per core."""
     folds: int = Field(default=5, ge=2, le=20)
     algorithms: Words = ()
@@ -164,5 +174,5 @@ class TrainParams(LoopParams):
     """The loop of the networks. What is not set here, each network chooses by its settings."""
 
     monitor: str | None = "valid_loss"
-    cpu_threads: int | None = 1
-    seed: int = Field(default=0, ge=0)
+    cpu_threads: ThreadCount | None = 1
+    seed: Seed = 0

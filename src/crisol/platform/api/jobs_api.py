@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 
 from crisol import models
 from crisol.core.contract import Contract
+from crisol.core.params import Int64
 from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
 from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.events import follow
@@ -64,7 +65,7 @@ class JobQuery(PageQuery):
 class ProgressQuery(Contract):
     """Which part of the curves."""
 
-    since_step: int = Field(
+    since_step: Int64 = Field(
         default=-1, ge=-1, description="Points up to this step are left out of the history."
     )
 
@@ -72,7 +73,7 @@ class ProgressQuery(Contract):
 class LogQuery(Contract):
     """Which part of the log."""
 
-    offset: int | None = Field(default=None, ge=0, description="First byte; unset: 0.")
+    offset: Int64 | None = Field(default=None, ge=0, description="First byte; unset: 0.")
     limit: int = Field(default=65_536, ge=4, le=_MAX_LOG_BYTES, description="Bytes at most.")
     tail: int | None = Field(
         default=None, ge=1, le=_MAX_LOG_BYTES, description="Instead: so many bytes from the end."

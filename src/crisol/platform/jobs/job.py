@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import ConfigDict, Field, JsonValue
 
 from crisol.core.contract import Contract, StoreText
+from crisol.core.params import Megabytes, Seconds
 from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.reasons import plain_reason
 from crisol.registry.release.versions import SEMVER_TAG
@@ -37,8 +38,8 @@ _NAME = r"^[^\x00-\x1f\x7f]+$"
 class Limits(Contract):
     """The limits of a job; unset: those of the operator."""
 
-    time_s: float | None = Field(default=None, gt=0, description="Seconds from its start.")
-    memory_mb: int | None = Field(
+    time_s: Seconds | None = Field(default=None, gt=0, description="Seconds from its start.")
+    memory_mb: Megabytes | None = Field(
         default=None, ge=64, description="Resident memory of all its processes together."
     )
 

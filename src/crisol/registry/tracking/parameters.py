@@ -1,6 +1,7 @@
 """Errors of parameters: the wrong parameter and the broken rule, in one line each."""
 
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -19,6 +20,8 @@ MODEL = "model"
 """Runtime parameter: the line a run registers its version under, such as ``tabular.adult``."""
 RUN_ID = "run_id"
 """Runtime parameter: the scheduled MLflow run that this run carries out."""
+_TOLD = 50
+"""Errors of a section that are told."""
 RUNTIME = (REPRODUCE, DATA_ROOT, MODEL, RUN_ID)
 
 
@@ -107,7 +110,10 @@ def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:
     try:
         kind.model_validate(value)
     except ValidationError as error:
-        return [_sentence(key, kind, dict(detail)) for detail in error.errors(include_url=False)]
+        found = error.errors(include_url=False)
+        told = [_sentence(key, kind, dict(detail)) for detail in found[:_TOLD]]
+        more = len(found) - len(told)
+        return told + ([f"{key}: {more} more errors are not listed"] if more else [])
     return []
 
 
@@ -115,10 +121,20 @@ def _sentence(key: str, kind: type[BaseModel], detail: Mapping[str, Any]) -> str
     name = ".".join([key, *(str(part) for part in detail["loc"])])
     notes = []
     if not isinstance(detail["input"], Mapping | Sequence) or isinstance(detail["input"], str):
-        notes.append(f"given: {detail['input']!r}")
+        notes.append(f"given: {_short(detail['input'])}")
     if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
         notes.append(f"known here: {', '.join(kind.model_fields)}")
-    return f"{name}: {detail['msg']}" + (f" ({'; '.join(notes)})" if notes else "")
+    said = str(detail["msg"]).removeprefix("Value error, ")
+    return f"{name}: {said}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _short(value: Any) -> str:
+    shortened = Repr()
+    shortened.maxstring = shortened.maxother = 200
+    try:
+        return shortened.repr(value)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return "a very long integer"
 
 
 def _lookup(parameters: Mapping[str, Any], key: str) -> Any:

@@ -14,12 +14,13 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from crisol.core.params import Int64, Seconds
+
 STATE_FOLDER = "crisol-state"
 """The default folder of a service's state in BentoML's home (``CRISOL_STATE_DIR``): a bundle's
 own folder is replaced by the next build."""
 _KIB, _MIB, _GIB = 1024, 1024**2, 1024**3
 _DAY_S = 86_400.0
-_TEN_YEARS_S = 3653 * _DAY_S
 _ORIGIN = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*)://"
     r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::(?P<port>[1-9][0-9]{0,4}))?"
@@ -141,11 +142,11 @@ class Settings(EnvironmentSettings):
     audit_file: Path | None = None
     """The file of the audit log; unset: standard output, among the other lines."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    results_ttl_s: float = Field(default=_DAY_S, gt=0, le=_TEN_YEARS_S)
+    results_ttl_s: Seconds = Field(default=_DAY_S, gt=0)
     """How long the results of a finished background job are kept."""
     max_jobs: int = Field(default=20, ge=1, le=1_000_000)
     """Unfinished background jobs of one caller; beyond it a further one gets 429."""
-    max_jobs_bytes: int = Field(default=2 * _GIB, ge=1024, le=2**63 - 1)
+    max_jobs_bytes: Int64 = Field(default=2 * _GIB, ge=1024)
     """Input of all unfinished background jobs together; beyond it a further one gets 503."""
     state_dir: Path | None = None
     """Folder of what a service keeps over restarts, such as events, shared by its workers; unset:

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import threading
 import time
@@ -15,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from crisol.core.params import cores
 from crisol.models.tabular.algorithm import algorithm
 from crisol.models.tabular.auto.budget import Budget
 from crisol.models.tabular.auto.leaderboard import leaderboard
@@ -150,13 +150,6 @@ def search(
     return _result(chosen, trials, metric)
 
 
-def cores() -> int:
-    """Processor cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def in_time(entries: list[Entry], budget: Budget) -> list[Entry]:
     """Without networks where time is short: loading their library alone takes seconds."""
     quick = [entry for entry in entries if entry[0] not in NETWORKS]
@@ -195,7 +188,7 @@ def fit_one(
 ) -> SearchResult:
     """Fit one algorithm on every fold, in this process: an ensemble of one."""
     spec = FitSpec(problem.task, problem.classes, metric_of(problem.task, "auto"), train)
-    threads = train.cpu_threads or os.cpu_count() or 1
+    threads = train.cpu_threads or cores()
     fitter = Fitter(spec, problem.part, problem.folds, folder / "fits", threads)
     trial = SearchTrial(0, name, settings, problem.seed, problem.fits)
     for fold in range(trial.folds):
