@@ -1,10 +1,15 @@
 """Requests per second of the bundle beside a plain FastAPI service of the same model.
 
     python benchmarks/serving.py [--predictor DIR] [--runtime torch|onnx] [--seconds 4] [--rounds 3]
+        [--against BENTO]
 
-Both services run at the same time on this machine, each in one worker process, and are loaded by
-the same client in alternation, so that other load on the machine affects both. Without
+The services run at the same time on this machine, each in one worker process, and are loaded by
+the same client in alternation, so that other load on the machine affects all of them. Without
 ``--predictor`` an untrained network of the default size is used: speed does not depend on weights.
+
+``--against`` names the folder of a bundle of an earlier commit: ``bentos/signals/VERSION`` in the
+BentoML home it was built in, whose model store must hold its predictor. It is served by the
+``crisol`` that it carries, and the new bundle is built from the same predictor.
 """
 
 import argparse
@@ -31,6 +36,7 @@ import psutil
 HERE = Path(__file__).resolve().parent
 CONNECTIONS = (1, 16, 64)
 TARGET_RATIO, TARGET_P95_MS = 2.5, 50.0
+TARGET_AGAINST = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,20 @@ def main() -> int:
     arguments = _arguments()
     with ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        predictor = arguments.predictor or make_predictor(work / "predictor", arguments.hidden)
-        key = secrets.token_urlsafe(24)
-        bundle = stack.enter_context(bundle_service(predictor, work, key, arguments.runtime))
+        predictor = arguments.predictor
+        if arguments.against is not None:
+            predictor = predictor_of(arguments.against)
+        elif predictor is None:
+            predictor = make_predictor(work / "predictor", arguments.hidden)
+        bento = build_bundle(predictor, work / "bentoml")
         plain = stack.enter_context(plain_service(predictor, arguments.plain_style))
-        rows = measure({"plain": plain, "bundle": bundle}, arguments.seconds, arguments.rounds)
+        servers = {"plain": plain}
+        for name, folder in (("against", arguments.against), ("bundle", bento)):
+            if folder is not None:
+                log = work / f"{name}.log"
+                server = bundle_service(folder, log, arguments.runtime)
+                servers[name] = stack.enter_context(server)
+        rows = measure(servers, arguments.seconds, arguments.rounds)
     print(table(rows))
     if arguments.json:
         arguments.json.write_text(json.dumps(rows, indent=2))
@@ -66,12 +81,14 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--predictor", type=Path, help="a predictor directory of signals")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--predictor", type=Path, help="a predictor directory of signals")
+    source.add_argument("--against", type=Path, help="the folder of an earlier bundle")
     parser.add_argument("--runtime", default="", help="torch, onnx or int8; default: as saved")
     parser.add_argument("--hidden", type=int, default=128, help="of the untrained network")
     parser.add_argument("--seconds", type=float, default=4.0, help="per window")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--plain-style", choices=("def", "async"), default="def")
+    parser.add_argument("--plain-style", choices=("def", "async"), default="async")
     parser.add_argument("--json", type=Path, help="also write the rows here")
     return parser.parse_args()
 
@@ -98,27 +115,39 @@ def make_predictor(directory: Path, hidden: int) -> Path:
     return predictor.save(directory)
 
 
-@contextmanager
-def bundle_service(predictor: Path, work: Path, key: str, runtime: str) -> Iterator["Server"]:
-    """Build the bundle and serve it."""
-    home = work / "bentoml"
+def build_bundle(predictor: Path, home: Path) -> Path:
+    """Build the bundle of the working tree in a BentoML home of its own; its folder."""
     os.environ["BENTOML_HOME"] = str(home)
     from crisol.core.predictor import predictor_digest
     from crisol.serving.bundle import package
 
     stamp = dict.fromkeys(package.STAMP_KEYS, "benchmark")
     stamp["predictor_digest"] = predictor_digest(predictor)
-    bundle = package.build("signals", predictor, stamp)
-    port = _free_port()
+    return package.build("signals", predictor, stamp).path
+
+
+def predictor_of(bento: Path) -> Path:
+    """The predictor directory of a bundle, in the model store of the home it was built in."""
+    predictor = bento.resolve().parents[2] / "models" / bento.parent.name / bento.name
+    if not predictor.is_dir():
+        raise SystemExit(f"--against {bento}: its predictor is missing; expected {predictor}")
+    return predictor
+
+
+@contextmanager
+def bundle_service(bento: Path, log: Path, runtime: str) -> Iterator["Server"]:
+    """Serve a bundle with the ``crisol`` that it carries, not with the installed one."""
+    port, key = _free_port(), secrets.token_urlsafe(24)
     environment = {
-        "BENTOML_HOME": str(home),
+        "BENTOML_HOME": str(bento.resolve().parents[2]),
+        "PYTHONPATH": str(bento.resolve() / "src"),
         "CRISOL_API_KEYS": key,
         "CRISOL_RATE_PER_S": "1000000",
         "CRISOL_RATE_BURST": "1000000",
         "CRISOL_RUNTIME": runtime,
     }
-    command = ["bentoml", "serve", bundle.tag, "--host", "127.0.0.1", "--port", str(port)]
-    with _process(command, environment, port, work / "bundle.log") as pid:
+    command = ["bentoml", "serve", str(bento), "--host", "127.0.0.1", "--port", str(port)]
+    with _process(command, environment, port, log) as pid:
         yield Server(port, pid, f"X-API-Key: {key}\r\n")
 
 
@@ -221,7 +250,7 @@ def _row(name: str, connections: int, windows: list[dict[str, Any]]) -> dict[str
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The rows as Markdown, with the ratio of the bundle to the plain service."""
+    """The rows as Markdown, with the ratio of each service to the plain one."""
     plain = {r["connections"]: r["requests_per_s"] for r in rows if r["service"] == "plain"}
     lines = [
         (
@@ -243,15 +272,24 @@ def table(rows: list[dict[str, Any]]) -> str:
 def verdict(rows: list[dict[str, Any]]) -> int:
     """Say which targets are reached; 0 when all are."""
     at = {(r["service"], r["connections"]): r for r in rows}
-    bundle, plain = at["bundle", 16], at["plain", 16]
-    ratio = bundle["requests_per_s"] / plain["requests_per_s"]
+
+    def ratio(other: str, connections: int) -> float:
+        bundle, base = at["bundle", connections], at[other, connections]
+        return float(bundle["requests_per_s"] / base["requests_per_s"])
+
+    p95_ms = at["bundle", 16]["p95_ms"]
     errors = sum(r["errors"] for r in rows if r["service"] == "bundle")
     checks = {
-        f"ratio at 16 connections {ratio:.2f} (at least {TARGET_RATIO})": ratio >= TARGET_RATIO,
-        f"p95 at 16 connections {bundle['p95_ms']:.1f} ms (below {TARGET_P95_MS:.0f})":
-            bundle["p95_ms"] < TARGET_P95_MS,
+        f"ratio at 16 connections {ratio('plain', 16):.2f} (at least {TARGET_RATIO})":
+            ratio("plain", 16) >= TARGET_RATIO,
+        f"p95 at 16 connections {p95_ms:.1f} ms (below {TARGET_P95_MS:.0f})":
+            p95_ms < TARGET_P95_MS,
         f"errors {errors} (none)": errors == 0,
     }  # fmt: skip
+    for connections in CONNECTIONS if ("against", 1) in at else ():
+        found = ratio("against", connections)
+        text = f"ratio to the earlier bundle at {connections} {found:.2f} (at least"
+        checks[f"{text} {TARGET_AGAINST})"] = found >= TARGET_AGAINST
     for text, reached in checks.items():
         print(f"{'reached' if reached else 'MISSED'}: {text}")
     return 0 if all(checks.values()) else 1

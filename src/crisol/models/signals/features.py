@@ -109,7 +109,7 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     """
     operators, windows = _operators(steps), len(bars_BN5)
     newest = slice(BARS - steps, BARS)
-    opened_BN, high_BN, low_BN, close_BN = np.moveaxis(np.log(bars_BN5[..., :4]), -1, 0)
+    opened_BN, high_BN, low_BN, close_BN = np.log(bars_BN5[..., :4]).transpose(2, 0, 1)
     volume_BN = np.log1p(bars_BN5[..., 4])
     volume_BN = volume_BN - volume_BN[:, :1]
     before = np.concatenate([close_BN[:, :1], close_BN[:, :-1]], axis=1)
@@ -137,7 +137,7 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     out[:, :, 15] = from_mean / (np.sqrt(np.maximum(variance, 0)) + 0.1)
     out[:, :, 16] = volume[:, steps:]
     out[:, 0, 17] = volume_BN[:, -steps] - volume_BN[:, max(0, BARS - steps - 1)]
-    out[:, 1:, 17] = np.diff(volume_BN[:, newest], axis=1)
+    out[:, 1:, 17] = volume_BN[:, 1 - steps :] - volume_BN[:, -steps:-1]
     highest, lowest = _extremes(high_BN, low_BN, 20, steps)
     out[:, :, 18] = (close - lowest) / (highest - lowest + 1e-6) - 0.5
     out[:, :, 19] = (close_BN[:, -1:] - close_BN[:, :1]) * unit / np.sqrt(BARS)
@@ -146,7 +146,7 @@ def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) ->
     _put_lag(out[:, :, 22], moves, 23)
     hour_of_week = (seconds_BN[:, newest] // 3600 + 72) % 168  # 1970-01-01 was a Thursday
     out[:, :, 23:] = _CLOCK[hour_of_week.astype(np.intp)]
-    np.clip(out, -_LIMIT, _LIMIT, out=out)
+    out.clip(-_LIMIT, _LIMIT, out=out)
     out[:, :, 14] = np.log(scale)
     return out
 
@@ -185,14 +185,15 @@ def _extremes(
     steps: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Highest high and lowest low of the last ``width`` bars (fewer at the start), [B, T]."""
-    high, low = high_BN, low_BN
+    # The lowest low is the highest of the negated lows: one pass finds both.
+    reached = np.stack([high_BN, -low_BN])
     lacking = steps + width - 1 - BARS
     if lacking > 0:  # repeating the first bar changes no extreme
-        high, low = (np.pad(x, ((0, 0), (lacking, 0)), mode="edge") for x in (high, low))
+        reached = np.concatenate([reached[..., :1].repeat(lacking, -1), reached], axis=-1)
     reach = 1
     while reach < width:  # windows of 2, 4, 8, 16, then the width
         shift = min(reach, width - reach)
-        high = np.maximum(high[:, shift:], high[:, :-shift])
-        low = np.minimum(low[:, shift:], low[:, :-shift])
+        reached = np.maximum(reached[..., shift:], reached[..., :-shift])
         reach += shift
-    return high[:, -steps:], low[:, -steps:]
+    highest, negated_lowest = reached[..., -steps:]
+    return highest, -negated_lowest
