@@ -29,6 +29,7 @@ from crisol.registry.store import Store
 from crisol.serving.http.application import Application
 from crisol.serving.http.asgi import Request
 from crisol.serving.http.config import ConfigurationError
+from crisol.serving.http.connections import BoundedProtocol, ConnectionLimits
 from crisol.serving.http.errors import ApiError
 
 _log = logging.getLogger("crisol.serving.platform")
@@ -255,6 +256,7 @@ def serve(
         platform,
         host=host,
         port=port,
+        http=BoundedProtocol.with_limits(ConnectionLimits()),
         log_config=None,
         access_log=False,
         lifespan="on",

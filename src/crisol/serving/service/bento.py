@@ -6,6 +6,7 @@ from typing import Any
 import bentoml
 from pydantic import BaseModel, ConfigDict
 
+from crisol.serving.http.connections import ConnectionLimits, bound_uvicorn
 from crisol.serving.service.app import ServiceApp
 from crisol.serving.service.front import Front
 
@@ -23,7 +24,8 @@ class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]
     """A BentoML service whose HTTP requests all go to the ``app`` of its class."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """The application a worker serves."""
+        """The application a worker serves, just before it starts its server."""
+        bound_uvicorn(ConnectionLimits())
         return Front(super().to_asgi(is_main), self.inner.app)
 
     @property
