@@ -26,6 +26,7 @@ from crisol.registry import recovery
 from crisol.registry.store import Store
 from crisol.serving.http.application import create_app
 from crisol.serving.http.config import ConfigurationError
+from crisol.serving.http.connections import BoundedProtocol, ConnectionLimits
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.exchange import Exchange
 from crisol.serving.http.host import Host
@@ -228,6 +229,7 @@ def serve(
         platform.app,
         host=host,
         port=port,
+        http=BoundedProtocol.with_limits(ConnectionLimits.of(platform.settings)),
         log_config=None,
         access_log=False,
         lifespan="on",

@@ -233,6 +233,17 @@ def test_large_bodies_are_refused_before_they_are_parsed(client: httpx.Client) -
     assert (declared.status_code, chunked.status_code) == (413, 413)
 
 
+def test_a_worker_bounds_headers_before_the_application_sees_them(served: Served) -> None:
+    """Fails when BentoML or uvicorn no longer takes the protocol that bounds connections."""
+    url = httpx.URL(served.url)
+    with socket.create_connection((url.host, url.port), timeout=10) as connection:
+        connection.sendall(b"GET /livez HTTP/1.1\r\nX-A: " + b"a" * 40_000)
+        with connection.makefile("rb") as answer:
+            head, _, body = answer.read().partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 Request Header Fields Too Large")
+    assert json.loads(body)["code"] == "header_too_large"
+
+
 def test_the_log_of_a_worker_is_json_without_payloads(
     client: httpx.Client, served: Served, example: dict[str, Any], key: str
 ) -> None:

@@ -1,5 +1,6 @@
 """The BentoML service around an application: one call for every family."""
 
+import os
 import sys
 from contextlib import AsyncExitStack
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import bentoml
 from pydantic import BaseModel, ConfigDict
 
+from crisol.serving.http.config import ConfigurationError, Settings
+from crisol.serving.http.connections import ConnectionLimits, bound_uvicorn
 from crisol.serving.service.front import Front
 from crisol.serving.service.model_service import ModelService
 
@@ -24,7 +27,12 @@ class FrontedService(bentoml.Service[Any]):  # type: ignore[misc]
     """A BentoML service whose HTTP requests all go to the application of its class."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """The application a worker serves."""
+        """The application a worker serves, just before it starts its server."""
+        try:
+            settings = Settings.from_environment(os.environ)
+        except ConfigurationError:  # the service is not going to be ready, and says why
+            settings = Settings()
+        bound_uvicorn(ConnectionLimits.of(settings))
         return Front(super().to_asgi(is_main), self.inner.service.app)
 
     @property
