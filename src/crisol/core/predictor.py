@@ -70,6 +70,12 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
     route: ClassVar[str] = "/predict"
     """The path of the family's service that answers a request of ``request_type``."""
 
+    inline_s: ClassVar[float] = 0.0
+    """Seconds that a lone row may take in the event loop of a service, instead of its thread.
+
+    Only for a family whose rows all cost the same and never wait; 0: never.
+    """
+
     model_version: str = UNREGISTERED
     golden: tuple[Golden, ...] = ()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from crisol.serving.http.errors import ApiError
-from crisol.serving.service.batching import MicroBatcher
+from crisol.serving.service.batching import ALONE, MicroBatcher
 
 
 class Network:
@@ -187,5 +187,52 @@ def test_closing_finishes_what_is_queued_and_takes_nothing_new() -> None:
         with pytest.raises(ApiError) as refused:
             await one.submit([4])
         assert refused.value.status == 503
+
+    asyncio.run(body())
+
+
+def test_a_lone_quick_row_runs_in_the_event_loop_until_another_client_comes() -> None:
+    async def body() -> None:
+        network = Network()
+        one = batcher(network, inline_s=0.5)
+        one.start()
+        loop_thread = threading.get_ident()
+        for n in range(ALONE):
+            assert (await one.submit([n]))[0] == [2 * n]
+        assert loop_thread not in network.threads
+        outputs, milliseconds = await one.submit([50])
+        assert (outputs, milliseconds > 0) == ([100], True)
+        assert loop_thread in network.threads
+        with pytest.raises(ValueError, match="negative"):
+            await one.submit([-1])
+        for n in range(ALONE):  # one of these goes through the thread
+            await one.submit([n])
+        network.threads.clear()
+        for _ in range(2 * ALONE):  # two clients in step: the thread takes over
+            await asyncio.gather(one.submit([1]), one.submit([2]))
+        network.threads.clear()
+        await asyncio.gather(*(one.submit([n]) for n in range(8)))
+        assert loop_thread not in network.threads
+        assert one.pending_rows == 0
+        await one.close()
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(("inline_s", "pause_s"), [(0.0, 0.0), (0.001, 0.005)])
+def test_rows_that_may_wait_or_are_slow_stay_in_the_thread(inline_s: float, pause_s: float) -> None:
+    async def body() -> None:
+        network = Network()
+
+        def infer(rows: Sequence[int]) -> Sequence[int]:
+            time.sleep(pause_s)
+            return network(rows)
+
+        one = batcher(infer, inline_s=inline_s)
+        one.start()
+        for n in range(2 * ALONE):
+            await one.submit([n])
+        await one.close()
+        assert threading.get_ident() not in network.threads
 
     asyncio.run(body())

@@ -97,6 +97,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     request_type = PredictionRequest
     response_type = PredictionResponse
     volatile_fields = frozenset({"model_version", "inference_time_ms", "timestamp"})
+    inline_s = 0.002
 
     @classmethod
     def packages(cls, runtime: str) -> tuple[str, ...]:
