@@ -13,7 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from crisol.core.data.text_files import json_problem, known_encoding, unreadable
+from crisol.core.data.text_files import (
+    HALF_CHARACTER,
+    json_problem,
+    known_encoding,
+    unreadable,
+)
 from crisol.core.errors import MendableError
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
@@ -101,7 +106,10 @@ def _json_lines(path: Path, encoding: str) -> pd.DataFrame:
         if not isinstance(row, dict):
             raise MendableError(f"{path}, line {number}: is no JSON object")
         rows.append({name: _as_text(value) for name, value in row.items()})
-    table = pd.DataFrame(rows, dtype="str").fillna("")
+    try:
+        table = pd.DataFrame(rows, dtype="str").fillna("")
+    except UnicodeEncodeError as error:
+        raise MendableError(f"{path}: {HALF_CHARACTER}") from error
     _check_names(path, list(table.columns))
     return table
 

@@ -10,6 +10,7 @@ from crisol.core.errors import MendableError
 
 _NOT_OF_FILES = ("idna", "punycode", "unicode-escape", "raw-unicode-escape", "mbcs", "oem")
 """Encodings of host names and source code, and those that depend on the machine."""
+HALF_CHARACTER = "holds half a character, such as \\ud800 alone; write the whole one"
 
 
 def known_encoding(name: str) -> str:

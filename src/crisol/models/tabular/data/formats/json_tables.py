@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.text_files import json_problem, unreadable
+from crisol.core.data.text_files import HALF_CHARACTER, json_problem, unreadable
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.text_cells import as_text
 from crisol.models.tabular.params import Format, ReadParams
@@ -94,7 +94,10 @@ def _objects(
                 value = value.strip()
                 value = None if value in missing else value
             values.append(value)
-    return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
+    try:
+        return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
+    except UnicodeEncodeError as error:
+        raise MendableError(f"{shown}: {HALF_CHARACTER}") from error
 
 
 def _typed(values: list[Any]) -> "pd.Series[Any]":
