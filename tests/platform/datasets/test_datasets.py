@@ -297,6 +297,8 @@ def wrong_options(mine: httpx.Client) -> None:
     for wish, field in (
         ({"options": {"colour": 1}}, "options.colour"),
         ({"options": {"read": {"delimiter": "ab"}}}, "options.read.delimiter"),
+        ({"options": {"read": {"delimiter": "§"}}}, "options.read.delimiter"),
+        ({"options": {"read": {"encoding": "zlib_codec"}}}, "options.read.encoding"),
         ({"family": "signals"}, "family"),
     ):
         answer = mine.post("/v1/datasets", json={"name": "wrong", **wish})
