@@ -156,13 +156,20 @@ class ModelService(Host):
     async def start(self) -> None:
         """Start the inference thread and those of the routes, in the worker's event loop."""
         await super().start()
-        infer, forward = self.predictor.infer, self.metrics.forward
-        self._batcher = self._start_batcher(infer, forward, self.settings.timeout_s, None)
+        predictor = self.predictor
+        self._batcher = self._start_batcher(
+            predictor.infer,
+            self.metrics.forward,
+            self.settings.timeout_s,
+            inline_s=predictor.inline_s,
+        )
         for route in self.queued_routes:
             work = partial(route.answer_all, self)
             observe = partial(self.metrics.endpoint_batch, route.path)
             timeout_s = route.queue_timeout_s(self.settings)
-            self._queues[route.path] = self._start_batcher(work, observe, timeout_s, route.at_once)
+            self._queues[route.path] = self._start_batcher(
+                work, observe, timeout_s, at_once=route.at_once
+            )
         if self.ready:
             for name, make in self._make_workers.items():
                 self.workers[name] = make(self)
@@ -172,7 +179,13 @@ class ModelService(Host):
         gc.freeze()
 
     def _start_batcher(
-        self, infer: Infer, observe: Observe, timeout_s: float, at_once: int | None
+        self,
+        infer: Infer,
+        observe: Observe,
+        timeout_s: float,
+        *,
+        at_once: int | None = None,
+        inline_s: float = 0.0,
     ) -> MicroBatcher:
         batcher = MicroBatcher(
             infer,
@@ -180,6 +193,7 @@ class ModelService(Host):
             max_queue=self.settings.max_queue,
             timeout_s=timeout_s,
             observe=observe,
+            inline_s=inline_s,
         )
         batcher.start()
         return batcher
