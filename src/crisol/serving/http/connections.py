@@ -24,6 +24,7 @@ from crisol.serving.http.errors import Error
 
 _log = logging.getLogger("crisol.serving")
 _LINGER_S = 1.0
+_SMALL = 4096
 _FILES_KEPT = 256
 """Open files that the process keeps for other things than connections."""
 _TRAILERS: Any = deque(maxlen=0)
@@ -78,6 +79,49 @@ class _RefusedError(Exception):
         self.status, self.code = status, code
 
 
+class _Joined:
+    """A transport that hands the head and the body of an answer to the system in one call.
+
+    uvicorn writes them one after the other, and each call costs as much as parsing a request.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        """Hold a small piece until the next one comes, or the event loop's next turn."""
+        if self._held:
+            data, self._held = self._held + data, b""
+        elif len(data) < _SMALL:
+            self._held = data
+            self._loop.call_soon(self._flush)
+            return
+        self._transport.write(data)
+
+    def _flush(self) -> None:
+        held, self._held = self._held, b""
+        if held and not self._transport.is_closing():
+            self._transport.write(held)
+
+    def write_eof(self) -> None:
+        """Write what is held, then end."""
+        self._flush()
+        self._transport.write_eof()
+
+    def close(self) -> None:
+        """Write what is held, then close."""
+        self._flush()
+        self._transport.close()
+
+    def get_write_buffer_size(self) -> int:
+        """Bytes that wait."""
+        return len(self._held) + self._transport.get_write_buffer_size()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """uvicorn's protocol within :class:`ConnectionLimits`, without upgrades to other protocols.
 
@@ -111,12 +155,13 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit the connection, or answer 503 when there are too many."""
-        super().connection_made(transport)
+        joined: Any = _Joined(transport, self.loop)
+        super().connection_made(joined)
         self._since = self.loop.time()
         if len(self.connections) > self.limits.max_connections and not self._make_room():
             message = "The service has too many connections."
             self._refuse(_RefusedError(503, "overloaded", message))
-            transport.close()
+            self.transport.close()
             return
         self._timer = self.loop.call_later(self.limits.interval_s, self._look)
 
