@@ -52,6 +52,9 @@ def test_json_lines_and_parquet_are_text_too(tmp_path):
         ("a.csv", "title\nPän\n".encode("cp1252"), "is not utf-8-sig text .*encoding: cp1252"),
         ("a.jsonl", b'{"title": "a"}\n{"title": \n', "line 2: is not JSON"),
         ("a.jsonl", b"[1, 2]\n", "line 1: is no JSON object"),
+        ("a.jsonl", b'{"a": 1}\n{"a": ' + b"9" * 5000 + b"}\n", "line 2: holds .*4,300 digits"),
+        ("a.jsonl", b'{"a": "\\ud800"}\n', "half a character"),
+        ("a.jsonl", b'{"a": ' + b"[" * 100_000, "line 1: is nested too deeply"),
         ("a.parquet", b"PAR1 nothing", "no Parquet file"),
     ],
 )
@@ -60,6 +63,14 @@ def test_what_cannot_be_read_says_where_and_why(tmp_path, name, content, said):
     with pytest.raises(MendableError, match=said) as refused:
         read_raw_table(tmp_path / name)
     assert name in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
+@pytest.mark.parametrize("encoding", ["zlib_codec", "rot13", "idna", "undefined", "utf-9", "a\0"])
+def test_what_is_no_encoding_of_text_is_refused_by_name(tmp_path, name, encoding):
+    (tmp_path / name).write_bytes(b'{"a": 1}\n')
+    with pytest.raises(MendableError, match="encoding: there is no text encoding"):
+        read_raw_table(tmp_path / name, encoding)
 
 
 def test_a_file_that_is_not_there_is_missed_by_name(tmp_path):

@@ -13,6 +13,12 @@ from typing import Any
 
 import pandas as pd
 
+from crisol.core.data.text_files import (
+    HALF_CHARACTER,
+    json_problem,
+    known_encoding,
+    unreadable,
+)
 from crisol.core.errors import MendableError
 
 ENDINGS = (".csv", ".tsv", ".txt", ".jsonl", ".parquet")
@@ -38,15 +44,19 @@ def read_raw_table(path: Path, encoding: str = "utf-8-sig") -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
     try:
+        known_encoding(encoding)
+    except MendableError as error:
+        raise MendableError(f"{path}: encoding: {error}") from None
+    try:
         if ending == ".parquet":
             table = _parquet(path)
         elif ending == ".jsonl":
             table = _json_lines(path, encoding)
         else:
             table = _separated(path, encoding, "\t" if ending == ".tsv" else None)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise MendableError(
-            f"{path}: is not {encoding} text ({error.reason} at byte {error.start}); save it as "
+            f"{path}: is not {encoding} text ({unreadable(error)}); save it as "
             "UTF-8, or name its encoding in the catalog entry (encoding: cp1252)"
         ) from error
     # As it was named in the catalog, which Kedro makes absolute.
@@ -91,12 +101,15 @@ def _json_lines(path: Path, encoding: str) -> pd.DataFrame:
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise MendableError(f"{path}, line {number}: is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise MendableError(f"{path}, line {number}: {json_problem(error)}") from error
         if not isinstance(row, dict):
             raise MendableError(f"{path}, line {number}: is no JSON object")
         rows.append({name: _as_text(value) for name, value in row.items()})
-    table = pd.DataFrame(rows, dtype="str").fillna("")
+    try:
+        table = pd.DataFrame(rows, dtype="str").fillna("")
+    except UnicodeEncodeError as error:
+        raise MendableError(f"{path}: {HALF_CHARACTER}") from error
     _check_names(path, list(table.columns))
     return table
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.formats import archives
@@ -74,8 +75,62 @@ def test_an_encoding_can_be_told_and_is_checked(tmp_path: Path) -> None:
     assert _cells(path, encoding="cp437")["a"] == ["ü"]
     with pytest.raises(MendableError, match=r"is not ascii text .*at byte 4"):
         read(path, ReadParams(encoding="ascii"))
-    with pytest.raises(MendableError, match=r"read\.encoding: there is no encoding 'utf-9'"):
-        read(path, ReadParams(encoding="utf-9"))
+    with pytest.raises(MendableError, match="is not utf-16 text"):
+        read(path, ReadParams(encoding="utf-16"))
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-9", "zlib_codec", "base64", "bz2", "hex", "rot13", "uu", "quopri", "idna", "punycode",
+     "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem", "", "a\0b"],
+)  # fmt: skip
+def test_what_is_no_encoding_of_text_is_refused(encoding: str) -> None:
+    with pytest.raises(ValidationError, match="there is no text encoding"):
+        ReadParams(encoding=encoding)
+
+
+@pytest.mark.parametrize("mark", ["§", "€", "\n", "\r", '"', "\0"])
+def test_what_is_no_delimiter_is_refused(mark: str) -> None:
+    with pytest.raises(ValidationError, match="must be one ASCII character"):
+        ReadParams(delimiter=mark)
+
+
+@pytest.mark.parametrize(("characters", "columns"), [(5, 4000), (90, 4000), (2000, 4000)])
+def test_a_wide_table_is_read_whole(tmp_path: Path, characters: int, columns: int) -> None:
+    """Its first row may be longer than what is looked at to find the separator."""
+    names = [f"{'c' * characters}{i}" for i in range(columns)]
+    lines = [
+        ",".join(names),
+        *(",".join(str(i * j % 97) for j in range(columns)) for i in range(3)),
+    ]
+    table = read(_file(tmp_path, "\n".join(lines).encode()))
+    assert table.columns == names
+    assert len(table.frame) == 3
+
+
+def test_a_first_row_without_an_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MendableError, match="its first row has more than 8,388,608 characters"):
+        read(_file(tmp_path, b"1," * 5_000_000))
+    with pytest.raises(MendableError, match="a cell has more than 131,072 characters"):
+        read(_file(tmp_path, b"w" * 200_000 + b",1\n"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("9" * 5000, "holds a whole number of more than 4,300 digits"),
+        ('"\\ud800"', "half a character"),
+        ("[" * 100_000, "is nested too deeply"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_json_that_cannot_be_read_says_why(
+    tmp_path: Path, name: str, content: str, said: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(f'[{{"a": {content}}}]' if name == "a.json" else f'{{"a": {content}}}')
+    with pytest.raises(MendableError, match=said):
+        read(path)
 
 
 @pytest.mark.parametrize("mark", [",", ";", "\t", "|"])

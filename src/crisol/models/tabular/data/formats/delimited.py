@@ -65,7 +65,12 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
     separator = params.delimiter or find_separator(head)
     rows = first_rows(head, separator)
     if not rows:
-        raise MendableError(f"{shown}: is empty; it needs a row of column names and rows below it")
+        raise MendableError(
+            f"{shown}: its first row cannot be read: a cell has more than "
+            f"{csv.field_size_limit():,} characters"
+            if head.strip()
+            else f"{shown}: is empty; it needs a row of column names and rows below it"
+        )
     header, why = (params.header, "told") if params.header is not None else has_header(rows)
     if params.header is None:
         notes.append(f"{'the first row names the columns' if header else 'no header'}: {why}")

@@ -7,13 +7,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crisol.core.data.text_files import unreadable
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.text_cells import looks_like_number
 
 SEPARATORS = (",", ";", "\t", "|")
 BLANKS = " "
 """Cells in columns of blanks, as older public tables have them; looked for where no mark fits."""
-_HEAD_BYTES = 1 << 18
+_HEAD_CHARACTERS = 1 << 18
+_MAX_HEAD = 1 << 23
+_HEAD_LINES = 20
+"""A head of wide rows grows until it has so many lines, or ``_MAX_HEAD`` characters."""
 _HEAD_ROWS = 200
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -31,12 +35,6 @@ def text_encoding(path: Path, given: str | None, shown: str, notes: list[str]) -
         raise MendableError(f"{shown}: is empty; it needs a row of column names and rows below it")
     marked = next((name for mark, name in _BYTE_ORDER_MARKS if start.startswith(mark)), None)
     if given is not None:
-        try:
-            codecs.lookup(given)
-        except LookupError:
-            raise MendableError(
-                f"read.encoding: there is no encoding {given!r}; try utf-8, utf-16 or cp1252"
-            ) from None
         _decodable(path, given, shown)
         return "utf-8-sig" if marked == "utf-8-sig" and _is_utf8(given) else given
     if marked is not None:
@@ -88,21 +86,31 @@ def _decode(path: Path, encoding: str) -> None:
 def _decodable(path: Path, encoding: str, shown: str) -> None:
     try:
         _decode(path, encoding)
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise MendableError(
-            f"{shown}: is not {encoding} text ({error.reason} at byte {error.start}); name another "
+            f"{shown}: is not {encoding} text ({unreadable(error)}); name another "
             "encoding (read.encoding) or save it as UTF-8"
         ) from error
 
 
 def first_lines(path: Path, encoding: str, shown: str) -> str:
     """The first rows as text, in whole lines where there are more."""
+    text = ""
     with path.open(encoding=encoding, newline="") as stream:
-        text = stream.read(_HEAD_BYTES)
+        while piece := stream.read(_HEAD_CHARACTERS):
+            text += piece
+            if len(text) >= _MAX_HEAD or text.count("\n") + text.count("\r") >= _HEAD_LINES:
+                break
         more = bool(stream.read(1))
     if "\0" in text:
         raise MendableError(f"{shown}: is no text (it holds zero bytes)")
-    return text[: max(text.rfind("\n"), text.rfind("\r")) + 1] or text if more else text
+    lines = text[: max(text.rfind("\n"), text.rfind("\r")) + 1] if more else text
+    if not lines:
+        raise MendableError(
+            f"{shown}: its first row has more than {_MAX_HEAD:,} characters; a row ends with a "
+            "line break"
+        )
+    return lines
 
 
 def first_rows(head: str, separator: str) -> list[list[str]]:

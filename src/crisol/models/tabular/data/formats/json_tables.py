@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crisol.core.data.text_files import HALF_CHARACTER, json_problem, unreadable
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.text_cells import as_text
 from crisol.models.tabular.params import Format, ReadParams
@@ -22,10 +23,10 @@ def read_json(path: Path, params: ReadParams, shown: str) -> tuple[Format, "pd.D
     text = _text(path, params, shown)
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         if "Extra data" in str(error):  # more than one document: JSON lines under another name
             return "jsonl", read_json_lines(path, params, shown)
-        raise MendableError(f"{shown}: is not JSON: {error}") from error
+        raise MendableError(f"{shown}: {json_problem(error)}") from error
     if isinstance(document, dict):
         lists = [value for value in document.values() if isinstance(value, list)]
         if len(lists) != 1:
@@ -51,8 +52,9 @@ def read_json_lines(path: Path, params: ReadParams, shown: str) -> "pd.DataFrame
             if line.strip():
                 try:
                     yield number, json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
-                    raise MendableError(f"{shown}, line {number}: is not JSON: {error}") from error
+                except (ValueError, RecursionError) as error:
+                    problem = json_problem(error)
+                    raise MendableError(f"{shown}, line {number}: {problem}") from error
 
     return _objects(parsed(), params, shown, "line")
 
@@ -62,10 +64,10 @@ def _text(path: Path, params: ReadParams, shown: str) -> str:
     encoding = params.encoding or json.detect_encoding(data)
     try:
         return data.decode("utf-8-sig" if encoding == "utf-8" else encoding)
-    except (UnicodeDecodeError, LookupError) as error:
+    except UnicodeError as error:
         raise MendableError(
-            f"{shown}: is not {encoding} text ({error}); save it as UTF-8, or name its encoding "
-            "(read.encoding)"
+            f"{shown}: is not {encoding} text ({unreadable(error)}); save it as UTF-8, or name "
+            "its encoding (read.encoding)"
         ) from error
 
 
@@ -92,7 +94,10 @@ def _objects(
                 value = value.strip()
                 value = None if value in missing else value
             values.append(value)
-    return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
+    try:
+        return pd.DataFrame({name: _typed(values) for name, values in columns.items()})
+    except UnicodeEncodeError as error:
+        raise MendableError(f"{shown}: {HALF_CHARACTER}") from error
 
 
 def _typed(values: list[Any]) -> "pd.Series[Any]":
