@@ -373,7 +373,8 @@ def test_without_a_place_for_events_the_service_is_not_ready_and_says_why(
             answer = await client.post("/recommendations", json={"user_id": "user-0"})
         assert (ready.status_code, answer.status_code) == (503, 503)
         message = ready.json()["details"][0]["message"]
-        assert message.startswith("CRISOL_STATE_DIR: events cannot be kept in")
+        assert message.startswith("CRISOL_STATE_DIR: events cannot be kept there: ")
+        assert str(tmp_path) not in ready.text
 
     asyncio.run(body())
 

@@ -484,5 +484,5 @@ def test_a_file_of_something_else_is_refused(path: Path) -> None:
     path.parent.mkdir(parents=True)
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE recipes (name TEXT)")
-    with pytest.raises(ConfigurationError, match=r"jobs cannot be kept in .* something else"):
+    with pytest.raises(ConfigurationError, match=r"jobs cannot be kept there: .* something else"):
         BackgroundJobStore(path)

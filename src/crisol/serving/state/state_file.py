@@ -41,7 +41,7 @@ class StateFile:
 
     Raises:
         ConfigurationError: it cannot be read and written here, is damaged, or holds something else;
-            the message says what and where.
+            the message says what, and the log where.
     """
 
     file: ClassVar[str]
@@ -66,8 +66,14 @@ class StateFile:
                 self._reader = _connect(path)
             self._identity = _identity(path)
         except (OSError, sqlite3.Error) as error:
+            # Anybody may see why the service is not ready; the log alone names the path.
+            _log.error(
+                "%s cannot be kept",
+                self.content,
+                extra={"fields": {"path": str(path), "reason": _reason(error)}},
+            )
             raise ConfigurationError(
-                f"CRISOL_STATE_DIR: {self.content} cannot be kept in {path}: {_reason(error)}"
+                f"CRISOL_STATE_DIR: {self.content} cannot be kept there: {_reason(error)}"
             ) from error
 
     @classmethod
