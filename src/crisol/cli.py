@@ -4,6 +4,7 @@ Every command first repairs the traces of a killed one, and prints each repair. 
 one line and an exit code other than 0.
 """
 
+import errno
 import json
 import os
 import sys
@@ -337,6 +338,10 @@ def new_family(metadata: ProjectMetadata, name: str, without_network: bool) -> N
     click.echo(f"next: kedro run --pipelines {name}")
 
 
+_MENDABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
+"""Errors of files and folders that the person who runs the command mends."""
+
+
 class _Run(click.Command):
     """Kedro's own `run`, with errors of parameters and data in one line."""
 
@@ -374,13 +379,20 @@ class _Run(click.Command):
             YAMLError,
         ) as error:
             raise click.ClickException(str(error)) from error
-        except DatasetError as error:
+        except (DatasetError, OSError) as error:
             unreadable = (EmptyDataError, ParserError, UnicodeDecodeError)
-            cause = _cause(error, (FileNotFoundError, StoreError, *unreadable))
+            cause = _cause(error, (OSError, StoreError, *unreadable))
             if cause is None:
                 raise
-            if isinstance(cause, FileNotFoundError):
-                said = f"{cause.filename} is missing; if it is public data: kedro fetch <family>"
+            if isinstance(cause, OSError):
+                if cause.errno in _MENDABLE:
+                    said = f"{cause.filename or 'a file'} cannot be used: {cause.strerror}"
+                elif isinstance(error, DatasetError) and isinstance(cause, FileNotFoundError):
+                    said = (
+                        f"{cause.filename} is missing; if it is public data: kedro fetch <family>"
+                    )
+                else:
+                    raise
             else:
                 said = str(error) if isinstance(cause, unreadable) else str(cause)
             raise click.ClickException(said) from error

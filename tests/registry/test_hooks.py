@@ -162,6 +162,17 @@ def test_a_bad_parameter_stops_before_the_first_node(project: Project) -> None:
     assert project.runs() == []
 
 
+@pytest.mark.skipif(not Path("/sys/kernel").is_dir(), reason="only Linux has it")
+def test_a_folder_that_cannot_be_written_is_named_without_a_traceback(project: Project) -> None:
+    """Nobody, not even root, makes a folder in /sys."""
+    (project.folder / "data/06_models").symlink_to("/sys/kernel")
+    result = project.command("run", "--pipelines", "linear")
+    assert result.exit_code == 1
+    assert "data/06_models/linear" in result.output
+    assert "cannot be used: " in result.output
+    assert "Traceback" not in result.output
+
+
 def test_missing_data_is_named_without_a_traceback(project: Project) -> None:
     project.raw.unlink()
     result = project.command("run", "--pipelines", "linear")
