@@ -67,3 +67,15 @@ def test_a_child_that_is_not_passed_the_descriptor_does_not_keep_the_lock(tmp_pa
 def test_files_are_made_with_the_mode_that_is_given(tmp_path: Path) -> None:
     FileLock.on(tmp_path / "lock", mode=0o600).close()
     assert (tmp_path / "lock").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_lock_tells_whether_its_file_was_removed(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with FileLock.on(path) as first:
+        assert first.attempt()
+        assert first.is_at(path)
+        path.unlink()
+        assert not first.is_at(path)
+        with FileLock.on(path) as second:
+            assert second.attempt()
+            assert (first.is_at(path), second.is_at(path)) == (False, True)

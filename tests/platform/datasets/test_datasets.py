@@ -396,3 +396,9 @@ def test_a_forged_token_is_refused_by_every_listing(store: Store) -> None:
 def test_a_wrong_setting_is_named() -> None:
     with pytest.raises(ConfigurationError, match="CRISOL_PLATFORM_MAX_FILE_BYTES"):
         PlatformSettings.from_environment({"CRISOL_PLATFORM_MAX_FILE_BYTES": "many"}, Path("/"))
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(ConfigurationError, match=r"CRISOL_PLATFORM_STATE_DIR: .*make it writable"):
+        PlatformSettings.from_environment({}, tmp_path).make_state_dir()

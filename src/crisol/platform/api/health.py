@@ -66,7 +66,10 @@ def _look(app: Any) -> tuple[HealthView | None, list[str]]:
     store_s = time.perf_counter() - began
     if store_s > _SLOW_S:
         problems.append(f"the MLflow store took {store_s:.1f} s to answer")
-    free = app.uploads.free_bytes()
+    try:
+        free = app.uploads.free_bytes()
+    except OSError as error:
+        return None, [f"the state folder cannot be used ({error.strerror})"]
     if free <= 0:
         problems.append("the disk of the state folder is full")
     jobs = dict(app.jobs.health())

@@ -1,5 +1,7 @@
 """The HTTP answers to the errors of the registry and the stores."""
 
+import errno
+
 from pydantic import ValidationError
 
 from crisol.core.errors import MendableError
@@ -30,6 +32,8 @@ def refusal(error: Exception) -> ApiError | None:
         return ApiError(503, said, code="store_away", headers={"retry-after": "5"})
     if isinstance(error, UploadError):
         return _of_upload(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return ApiError(507)
     if isinstance(error, UnknownDatasetError):
         return ApiError(404, _sentence(error), code="dataset_unknown")
     if isinstance(error, UnknownJobError):

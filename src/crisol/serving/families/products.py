@@ -49,7 +49,9 @@ def with_index(predictor: "ProductsPredictor", settings: Settings) -> "ProductsP
     try:
         return predictor.with_index(ProductIndex.load(folder, predictor.embedding_id))
     except (PredictorError, OSError) as error:
-        raise ConfigurationError(f"CRISOL_INDEX_DIR: {error}") from error
+        # Without the path: everybody may read the reasons on /readyz.
+        reason = str(error).replace(str(folder), "the folder")
+        raise ConfigurationError(f"CRISOL_INDEX_DIR: {reason}") from error
 
 
 # -- one product -----------------------------------------------------------------------------------

@@ -220,4 +220,5 @@ def read_secret_file(path: Path, variable: str) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise ConfigurationError(f"{variable}: cannot read {path}: {reason}") from None
+        # Without the path: everybody may read the reasons on /readyz.
+        raise ConfigurationError(f"{variable}: the file cannot be read: {reason}") from None
