@@ -168,7 +168,7 @@ def one(job_id: str, platform: HostOf) -> JobDetails:
 @router.post(
     "/{job_id}/start",
     name="job.start",
-    summary="Start a job that was made to wait.",
+    summary="Start a job of one's own that was made to wait; it needs the scope trainer.",
     dependencies=[needs("viewer")],
     responses=errors(409),
 )

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from fastapi import APIRouter, Body, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from crisol.core.contract import StoreText
 from crisol.core.errors import FieldError
 from crisol.platform.listing import Count, Page, PageQuery, decode_token, encode_token
 from crisol.registry.release import archiving, promotion, versions
@@ -112,7 +113,9 @@ class VersionChange(BaseModel):
     action: Literal["promote", "archive", "unarchive", "rollback"] = Field(
         description="rollback: to the champion before; the version must be that one."
     )
-    reason: str | None = Field(default=None, max_length=1000, description="Recorded.")
+    reason: Annotated[StoreText, Field(max_length=1000)] | None = Field(
+        default=None, description="Recorded."
+    )
     force: bool = Field(
         default=False, description="Promote although the gate refuses; needs a reason."
     )
