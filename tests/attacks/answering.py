@@ -68,7 +68,7 @@ def service(
 ) -> tuple[Any, Callable[[Any], uvicorn.Server]]:
     """The opened application of a family, and the maker of its server."""
     from crisol.serving.families import products, recommender, signals, tabular
-    from crisol.serving.service.app import ServiceApp
+    from crisol.serving.service.model_service import ModelService
 
     module = {
         "products": products, "recommender": recommender, "signals": signals, "tabular": tabular
@@ -81,15 +81,15 @@ def service(
         },
         "recommender": {"resources": {"events": recommender.EventStore.of_family}},
     }
-    app = ServiceApp(
+    made = ModelService(
         family,
-        title=module.app.title,
-        description=module.app.description,
-        endpoints=module.app.endpoints,
+        title=module.service.app.title,
+        description=module.service.app.description,
+        routes=module.service.routes,
         **parts.get(family, {}),
     )
-    app.open(predictor, STAMP, environment)
-    return app, uvicorn.Server
+    made.open(predictor, STAMP, environment)
+    return made.app, uvicorn.Server
 
 
 @contextmanager

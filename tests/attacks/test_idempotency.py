@@ -122,7 +122,7 @@ def test_a_key_that_asks_too_often_waits_and_no_other(targets: Targets, name: st
     assert len(held) == MANY - 5
     for answer in held:
         assert refused(answer, 429)["code"] == "rate_limited"
-        assert 1 <= int(answer.headers["retry-after"]) <= 20
+        assert 1 <= int(answer.headers["retry-after"]) <= 5 / 0.05
     with target.client("viewer") as client:
         refused(client.get(target.guarded), 429)
         refused(client.get(target.guarded, headers={"x-forwarded-for": "10.0.0.1"}), 429)
