@@ -152,12 +152,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker("numeric")
 
 
+APPLICATIONS = (*(family.name for family in FAMILIES), "platform")
+"""What `tests/attacks` starts: the services of the families, and the platform."""
 LONGEST_FIRST = (
     "tests/test_new_family_page.py",
     "tests/conformance",
     "tests/platform/web",
     "tests/platform/test_walkthrough.py",
     "tests/notebooks",
+    "tests/attacks",
     "tests/models/tabular/auto",
     "tests/platform/jobs",
     "tests/serving/bundle",
@@ -178,6 +181,10 @@ class ScheduleByFixture(LoadScopeScheduling):  # type: ignore[misc]
             parameters = nodeid.partition("[")[2]
             family = next((f.name for f in FAMILIES if f.name in parameters), None)
             return f"{folder}[{family}]" if family else file
+        if folder == "tests/attacks":
+            parameters = nodeid.partition("[")[2]
+            name = next((a for a in APPLICATIONS if a in parameters), None)
+            return f"{folder}[{name}]" if name else file
         if folder == "tests/notebooks":
             return nodeid
         return file
