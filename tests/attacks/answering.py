@@ -17,6 +17,8 @@ from tests.platform import answering
 from tests.platform.conftest import job_project, until
 from tests.serving.conftest import STAMP
 
+from crisol.serving.http.connections import BoundedProtocol
+
 KEYS = answering.KEYS
 WRITTEN = answering.WRITTEN
 FAMILIES = ("signals", "recommender", "tabular", "products")
@@ -97,7 +99,13 @@ def listening(family: str, predictor: Path, environment: Mapping[str, str]) -> I
     """Serve a family until the end of the block; the address."""
     app, make = service(family, predictor, environment)
     config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=5
+        app,
+        port=0,
+        http=BoundedProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
     )
     server = make(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -16,6 +16,7 @@ from tests.platform.conftest import until
 from crisol.platform.app import Platform, Server
 from crisol.platform.settings import PlatformSettings
 from crisol.registry.store import Store
+from crisol.serving.http.connections import BoundedProtocol
 
 KEYS = {
     "viewer": "key-of-a-viewer-aaaa",
@@ -62,9 +63,14 @@ def served(
     platform = Platform(folder, None, store, limits)
     platform.open({**(environment or {"CRISOL_API_KEYS": WRITTEN}), "CRISOL_LOG_LEVEL": "ERROR"})
     config = uvicorn.Config(
-        platform.app, port=0, log_config=None, access_log=False, lifespan="on",
+        platform.app,
+        port=0,
+        http=BoundedProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan="on",
         timeout_graceful_shutdown=5,
-    )  # fmt: skip
+    )
     server = Server(platform, config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -9,6 +9,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 from crisol.core.errors import FieldError
+from crisol.serving.http.routes import link
 
 MAX_LIMIT = 200
 Count = Annotated[int, Field(strict=True, ge=0, le=10**14)]
@@ -34,6 +35,11 @@ class Page(BaseModel, Generic[ItemT]):
 
     items: list[ItemT]
     next_page_token: str | None = Field(description="Where the next page begins; null: the end.")
+
+
+def next_page(operation: str) -> dict[int | str, dict[str, Any]]:
+    """The link to the page that follows, for the API page."""
+    return {200: {"links": {"next": link(operation, page_token="next_page_token")}}}  # noqa: S106
 
 
 def encode_token(query: PageQuery, position: Any) -> str:

@@ -1,5 +1,6 @@
 """The event store, alone: what was acknowledged is there, whoever asks and whatever was killed."""
 
+import logging
 import os
 import shutil
 import signal
@@ -240,14 +241,21 @@ def of_a_newer_version(path: Path) -> None:
     ],
 )
 def test_a_file_that_cannot_be_trusted_is_refused_with_the_reason(
-    path: Path, spoil: object, reason: str
+    path: Path, spoil: object, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path.parent.mkdir(parents=True)
     spoil(path)  # type: ignore[operator]
-    with pytest.raises(ConfigurationError, match=reason) as caught:
-        EventStore(path)
+    log = logging.getLogger("crisol.serving")
+    log.addHandler(caplog.handler)
+    try:
+        with pytest.raises(ConfigurationError, match=reason) as caught:
+            EventStore(path)
+    finally:
+        log.removeHandler(caplog.handler)
     assert "CRISOL_STATE_DIR" in str(caught.value)
-    assert str(path) in str(caught.value)
+    assert str(path) not in str(caught.value), "everybody may read it on /readyz"
+    [told] = caplog.records
+    assert str(path) in f"{told.getMessage()} {told.__dict__}"
 
 
 def test_a_folder_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:

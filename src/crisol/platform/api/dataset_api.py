@@ -8,7 +8,7 @@ from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from crisol.core.data.profile import Task
-from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
+from crisol.platform.api.idempotency import ONCE_ERRORS, Made, OnceOf, made
 from crisol.platform.datasets.dataset import Dataset, NewDataset, State
 from crisol.platform.listing import (
     Count,
@@ -17,11 +17,12 @@ from crisol.platform.listing import (
     StoreToken,
     decode_token,
     encode_token,
+    next_page,
 )
 from crisol.serving.http.errors import ApiError
 from crisol.serving.http.exchange import Caller
 from crisol.serving.http.host import HostOf
-from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, link, needs
 
 _ORDERS = {
     "created": "attributes.start_time ASC",
@@ -158,7 +159,14 @@ router = APIRouter(prefix="/v1/datasets", tags=["platform"], route_class=Audited
     status_code=201,
     response_model=DatasetDetail,
     dependencies=[needs("trainer")],
-    responses={**LOCATION, **errors(*BODY_ERRORS, *ONCE_ERRORS, 404)},
+    responses={
+        **made(
+            dataset=link("get_v1_datasets_dataset_id", dataset_id="id"),
+            profile=link("get_v1_datasets_dataset_id_profile", dataset_id="id"),
+            files=link("get_v1_datasets_dataset_id_files", dataset_id="id"),
+        ),
+        **errors(*BODY_ERRORS, *ONCE_ERRORS, 404),
+    },
 )
 def create(
     new: Annotated[NewDataset, Body(openapi_examples={"example": {"value": _EXAMPLE}})],
@@ -182,6 +190,7 @@ def create(
     "",
     summary="List datasets: those that are ready, and the caller's own.",
     dependencies=[needs("viewer")],
+    responses=next_page("get_v1_datasets"),
 )
 def listing(
     query: Annotated[DatasetQuery, Query()], caller: Caller, platform: HostOf

@@ -212,7 +212,9 @@ class Once:
 OnceOf = Annotated[Once, Depends()]
 """A parameter of a route."""
 ONCE_ERRORS = (400, 409, 422)
-LOCATION: dict[int | str, dict[str, Any]] = {
-    201: {"headers": {"Location": {"description": "Where it is.", "schema": {"type": "string"}}}}
-}
-"""For the API page."""
+
+
+def made(**links: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    """The answer of a route that makes something, for the API page."""
+    location = {"description": "Where it is.", "schema": {"type": "string"}}
+    return {201: {"headers": {"Location": location}, "links": links}}

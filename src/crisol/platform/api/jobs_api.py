@@ -1,18 +1,19 @@
 """Jobs over HTTP: making, listing, starting, cancelling, following."""
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Header, Query, Response
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from crisol import models
 from crisol.core.contract import Contract
 from crisol.core.params import Int64
-from crisol.platform.api.idempotency import LOCATION, ONCE_ERRORS, Made, OnceOf
+from crisol.platform.api.idempotency import ONCE_ERRORS, Made, OnceOf, made
 from crisol.platform.jobs import job_tags
 from crisol.platform.jobs.events import follow
 from crisol.platform.jobs.job import Job, JobDetails, JobRequest, Status
@@ -26,16 +27,23 @@ from crisol.platform.listing import (
     StoreToken,
     decode_token,
     encode_token,
+    next_page,
 )
 from crisol.registry.tracking.runs import MODEL_TAG
 from crisol.serving.http.bodies import JSON
 from crisol.serving.http.exchange import Caller
 from crisol.serving.http.host import HostOf
-from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, needs
+from crisol.serving.http.routes import BODY_ERRORS, AuditedRoute, errors, link, needs
 
 _MAX_LOG_BYTES = 1024 * 1024
 _HEARTBEAT_S = 10.0
 MEDIA_TYPE = "text/event-stream"
+
+
+def _is_date(text: Any) -> Any:
+    if isinstance(text, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("write ISO 8601, such as 2026-01-31T12:00:00Z")
+    return text
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -56,9 +64,9 @@ class JobQuery(PageQuery):
         default=None, max_length=100, pattern="^[A-Za-z0-9:_.-]*$", description="Or: me."
     )
     dataset: str | None = Field(default=None, max_length=64, pattern="^[0-9a-f]*$")
-    created_since: Annotated[datetime, AfterValidator(_in_utc)] | None = Field(
-        default=None, description="ISO 8601; UTC where it names no offset."
-    )
+    created_since: (
+        Annotated[datetime, BeforeValidator(_is_date), AfterValidator(_in_utc)] | None
+    ) = Field(default=None, description="ISO 8601; UTC where it names no offset.")
     sort: Literal["created", "-created"] = "-created"
 
 
@@ -111,7 +119,16 @@ _EXAMPLE = {"family": models.family_names()[0], "environment": "ci", "name": "a 
     status_code=201,
     response_model=Job,
     dependencies=[needs("trainer")],
-    responses={**LOCATION, **errors(*BODY_ERRORS, *ONCE_ERRORS)},
+    responses={
+        **made(
+            job=link("get_v1_jobs_job_id", job_id="id"),
+            progress=link("get_v1_jobs_job_id_progress", job_id="id"),
+            logs=link("get_v1_jobs_job_id_logs", job_id="id"),
+            start=link("v1_jobs_job_id_start", job_id="id"),
+            cancel=link("v1_jobs_job_id_cancel", job_id="id"),
+        ),
+        **errors(*BODY_ERRORS, *ONCE_ERRORS),
+    },
 )
 def create(
     new: Annotated[JobRequest, Body(openapi_examples={"example": {"value": _EXAMPLE}})],
@@ -128,7 +145,12 @@ def create(
     return once.answer(new, make)
 
 
-@router.get("", summary="Jobs, the newest first.", dependencies=[needs("viewer")])
+@router.get(
+    "",
+    summary="Jobs, the newest first.",
+    dependencies=[needs("viewer")],
+    responses=next_page("get_v1_jobs"),
+)
 def listing(query: Annotated[JobQuery, Query()], caller: Caller, platform: HostOf) -> JobPage:
     """A page of jobs."""
     wanted = {

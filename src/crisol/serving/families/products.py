@@ -16,7 +16,7 @@ from crisol.models.products import contract
 from crisol.serving.http.config import ConfigurationError, Settings
 from crisol.serving.http.exchange import Caller
 from crisol.serving.http.forms import Upload
-from crisol.serving.http.routes import BODY_ERRORS, Route, errors, needs
+from crisol.serving.http.routes import BODY_ERRORS, Route, errors, link, needs
 from crisol.serving.service.answering import Ask
 from crisol.serving.service.bento import bento_service
 from crisol.serving.service.model_service import ModelService, ServiceOf
@@ -100,7 +100,16 @@ jobs = APIRouter(prefix="/embeddings/batch", tags=["products"], route_class=Rout
     summary="Embed up to 1000 products in the background; a bad one fails alone.",
     status_code=202,
     dependencies=[needs()],
-    responses=errors(*BODY_ERRORS),
+    responses={
+        202: {
+            "links": {
+                "job": link("get_embeddings_batch_job_id", job_id="job_id"),
+                "results": link("get_embeddings_batch_job_id_results", job_id="job_id"),
+                "cancel": link("delete_embeddings_batch_job_id", job_id="job_id"),
+            }
+        },
+        **errors(*BODY_ERRORS),
+    },
     openapi_extra={"x-body": "bulk"},
 )
 def create_job(

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -22,6 +23,8 @@ class Exchange:
 
     headers: Mapping[bytes, bytes]
     """Of the request, by lower-case name; of a header that is there twice, the last."""
+    repeated: frozenset[bytes]
+    """The headers that are there more than once."""
     request_id: str
     started: float
     identity: Identity = NOBODY
@@ -45,7 +48,11 @@ class Exchange:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         request_id = given.decode() if _SANE_ID.fullmatch(given) else uuid4().hex
-        exchange = scope[_KEY] = cls(headers, request_id, time.perf_counter())
+        repeated: frozenset[bytes] = frozenset()
+        if len(headers) < len(scope["headers"]):
+            counts = Counter(name for name, _ in scope["headers"])
+            repeated = frozenset(name for name, count in counts.items() if count > 1)
+        exchange = scope[_KEY] = cls(headers, repeated, request_id, time.perf_counter())
         return exchange
 
     @classmethod

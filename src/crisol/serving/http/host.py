@@ -25,6 +25,7 @@ from crisol.serving.http.rates import RateLimit
 _log = logging.getLogger("crisol.serving")
 _ResultT = TypeVar("_ResultT")
 ANSWER_S = 30.0
+_CREDENTIALS = {b"x-api-key", b"authorization"}
 
 BodyKind = Literal["plain", "upload", "bulk"]
 """The limit on a body: ``CRISOL_MAX_BODY_BYTES``, ``_UPLOAD_BYTES`` or ``_BULK_BYTES``."""
@@ -130,6 +131,8 @@ class Host:
         headers = exchange.headers
         if self.auth is None:
             raise self.not_ready()
+        if exchange.repeated & _CREDENTIALS:
+            raise ApiError(401, "Send one X-API-Key or one Authorization header, not two.")
         exchange.identity = self.auth.identify(
             headers.get(b"x-api-key"), headers.get(b"authorization")
         )

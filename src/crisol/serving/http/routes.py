@@ -130,6 +130,17 @@ class Route(APIRoute):
         return admitted
 
 
+def link(operation: str, **parameters: str) -> dict[str, Any]:
+    """A link of an answer to the operation that goes on with it, for the API page.
+
+    Args:
+        operation: its id.
+        parameters: to the field of the answer's body that each takes.
+    """
+    taken = {name: f"$response.body#/{field}" for name, field in parameters.items()}
+    return {"operationId": operation, "parameters": taken}
+
+
 BODY_ERRORS = (400, 408, 413, 415)
 """The statuses of a route with a JSON body, for :func:`errors`."""
 
