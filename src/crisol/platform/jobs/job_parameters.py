@@ -82,8 +82,8 @@ def check_client(family: str, given: Mapping[str, Any], sections: Sections) -> N
         unknown = [key for key in values if key not in known]
         if unknown:
             said = f"there is no such parameter; there are: {', '.join(known)}"
-            where = [f"{prefix}.{name}.{key[:_LONGEST_KEY]}" for key in unknown[:_TOLD]]
-            details = [ErrorDetail(field=w, message=said, type="invalid_parameter") for w in where]
+            places = [f"{prefix}.{name}.{key[:_LONGEST_KEY]}" for key in unknown[:_TOLD]]
+            details = [ErrorDetail(field=p, message=said, type="invalid_parameter") for p in places]
             raise ApiError(422, f"{len(unknown)} unknown parameters; see details.", details=details)
         for place, mark in operator_only(sections[name], values).items():
             if _at(values, place) is not None:
