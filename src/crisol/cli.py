@@ -240,6 +240,7 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
     REFERENCE is a model (its champion), such as signals or tabular.adult, or signals/2, or
     signals@candidate.
     """
+    from crisol.core.errors import MendableError
     from crisol.registry import display
     from crisol.registry.release import promotion, versions
     from crisol.registry.release.lineage import stamp
@@ -254,7 +255,7 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
             built = package.build(
                 found.family, directory, stamp(found, alias), project_dir=Path(store.project)
             )
-        except package.BundleError as error:
+        except (package.BundleError, MendableError) as error:
             raise click.ClickException(str(error)) from error
     facts = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(built).items()}
     facts |= {"version": found.number, "gate": decision.to_json()}

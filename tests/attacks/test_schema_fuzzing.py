@@ -31,12 +31,6 @@ EXCEPT["products"] = [
     (path, "use_after_free") for path in ("/embeddings/batch/{job_id}",
                                           "/embeddings/batch/{job_id}/results")
 ]  # fmt: skip
-EXCEPT["platform"] = [
-    # The document gives a job as the schema of a stream of events.
-    ("/v1/jobs/{job_id}/events", "response_schema_conformance"),
-    # created_since=0.5 is taken for a moment of 1970.
-    ("/v1/jobs", "negative_data_rejection"),
-]
 
 
 def loaded(target: Target, who: str | None, *phases: str, examples: int, mode: str = "all") -> Any:

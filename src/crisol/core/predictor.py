@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel
 
 from crisol import __version__
+from crisol.core.errors import MendableError
 from crisol.core.files import file_sha256, replacing_folder
 
 MANIFEST = "predictor.json"
@@ -32,7 +33,7 @@ RequestT = TypeVar("RequestT", bound=BaseModel)
 ResponseT = TypeVar("ResponseT", bound=BaseModel)
 
 
-class PredictorError(ValueError):
+class PredictorError(MendableError):
     """A predictor directory that is missing, changed, or of another format."""
 
 
@@ -205,7 +206,14 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
     path = directory / MANIFEST
     if not path.is_file():
         raise PredictorError(f"{directory} is not a predictor directory: {MANIFEST} is missing")
-    manifest: dict[str, Any] = json.loads(path.read_text())
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        manifest["family"], manifest["files"].items()  # missing ones raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise PredictorError(
+            f"{path} is damaged, it is not the JSON that a training wrote: take the version from "
+            "the registry again, or train anew"
+        ) from None
     if manifest.get("format") != FORMAT:
         raise PredictorError(
             f"{path}: format {manifest.get('format')!r} is not {FORMAT}; "

@@ -1,6 +1,7 @@
 """The configuration of `kedro run`, from the request of a client."""
 
 import json
+import time
 from functools import reduce
 from pathlib import Path
 from typing import Any, get_args
@@ -15,7 +16,7 @@ from crisol.core.params import OperatorOnly
 from crisol.models.tabular.params import AutoParams
 from crisol.platform.jobs.executors.executor import RUN, WORKER, Work
 from crisol.platform.jobs.job import JobRequest, line_of
-from crisol.platform.jobs.job_parameters import DatasetChoice, sections_of, visible
+from crisol.platform.jobs.job_parameters import DatasetChoice, check_client, sections_of, visible
 from crisol.platform.jobs.run_configuration import RunConfigurator, WorkerSettings
 from crisol.serving.http.errors import ApiError
 
@@ -196,3 +197,25 @@ def test_clients_see_nothing_that_names_files() -> None:
         "model": {"auto": {"folds": 3}},
     }
     assert visible("gone", parameters) == {}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "told"),
+    [
+        ({"train": {f"k{i}": 1 for i in range(5000)}}, "5000 unknown parameters"),
+        ({"train": {f"k{i}": 1 for i in range(40_000)}}, "holds 40002 values"),
+        ({"data": {"ignore": ["a"] * 40_000}}, "holds 40003 values"),
+    ],
+)
+def test_many_parameters_are_refused_before_they_are_read(
+    parameters: dict[str, Any], told: str
+) -> None:
+    RunConfigurator(ROOT, None)  # makes the pipelines known
+    began = time.process_time()
+    with pytest.raises(ApiError) as refused:
+        check_client("tabular", parameters, sections_of("tabular"))
+    assert time.process_time() - began < 1
+    error = refused.value
+    assert error.status == 422
+    assert told in " ".join([str(error), *(detail.message for detail in error.details)])
+    assert len(error.details) <= 50

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import crisol
-from crisol.core.predictor import predictor_digest
+from crisol.core.errors import MendableError
+from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
 from crisol.serving.bundle import building, package
 
 
@@ -102,6 +103,25 @@ def test_a_running_build_is_not_swept(home: Path) -> None:
         assert mine.path.is_dir()
         assert mine.path.is_relative_to(home)
     assert not mine.path.exists()
+
+
+def test_a_home_that_bentoml_cannot_build_in_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    for home, told in ((".cache/bentos", r"inside \.cache: set BENTOML_HOME"), ("file", "cannot")):
+        monkeypatch.setenv("BENTOML_HOME", str(tmp_path / home))
+        with pytest.raises(MendableError, match=told), building.scratch():
+            pass
+
+
+@pytest.mark.parametrize("text", ["", '{"format": 1, "fam', "[]", "{}", "[" * 100_000, "\udcff"])
+def test_a_damaged_manifest_is_named(text: str, predictor_dir: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "predictor"
+    shutil.copytree(predictor_dir, damaged)
+    (damaged / "predictor.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(PredictorError, match=r"predictor\.json is damaged"):
+        read_manifest(damaged)
 
 
 @pytest.mark.parametrize(

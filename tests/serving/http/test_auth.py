@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -71,7 +72,7 @@ def test_several_keys_from_environment_and_file(tmp_path: Path) -> None:
 def test_a_key_carries_the_scopes_written_after_it(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(
-        "a-key-for-all-of-it\nBase64-ends-like-this==\nkey-of-both-scopes=trainer+promoter\n"
+        "a-key-for-all-of-it\nBase64-ends-like-this===viewer+trainer+promoter\nkey-of-both-scopes=trainer+promoter\n"
     )
     one = authenticator(
         CRISOL_API_KEYS="a-key-to-see-with=viewer, a-key-to-train-with=trainer",
@@ -94,6 +95,62 @@ def test_a_key_carries_the_scopes_written_after_it(tmp_path: Path) -> None:
         authenticator(CRISOL_API_KEYS="a-secret-of-somebody=root")
     assert "secret" not in str(error.value)
     assert "root" not in str(error.value)
+
+
+@pytest.mark.parametrize("end", ["=", "= ", "==", "=+", "=viewer+", "=+viewer", "=viewer,="])
+def test_a_key_whose_scopes_are_empty_is_refused_by_name(end: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"CRISOL_API_KEYS: .* after|After") as error:
+        authenticator(CRISOL_API_KEYS=f"a-secret-of-somebody{end}")
+    assert "secret" not in str(error.value)
+    file = tmp_path / "keys"
+    file.write_text(f"a-secret-of-somebody{end}\n")
+    with pytest.raises(ConfigurationError, match="CRISOL_API_KEYS"):
+        authenticator(CRISOL_API_KEYS_FILE=str(file))
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sub": "\ud800"}, {"sub": "a\x00b"}, {"sub": ["ada"]}, {"sub": {"a": 1}}, {"sub": 7},
+        {"scope": "viewer \udfff"}, {"scope": ["trainer"]}, {"scope": {"trainer": 1}},
+        {"scope": 7}, {"scope": "a\x00"}, {"iss": ["tests"]}, {"iss": "\ud800"}, {"iss": 7},
+        {"aud": {"crisol": 1}}, {"aud": [["crisol"]]}, {"aud": "\ud800"}, {"aud": [7]},
+        {"exp": float("nan")}, {"exp": float("inf")}, {"exp": -float("inf")}, {"exp": "soon"},
+        {"exp": [1]}, {"exp": {}}, {"exp": True}, {"nbf": float("inf")}, {"nbf": "x"},
+        {"nbf": [1]}, {"iat": float("nan")}, {"iat": {}}, {"sub": nested(500)},
+        {"jti": 7}, {"jti": nested(3)},
+    ],
+    ids=lambda change: ascii(change)[:40],
+)  # fmt: skip
+def test_claims_of_another_type_are_401(change: dict[str, Any]) -> None:
+    """Truly signed, as an issuer that is careless, or is fed by its users, would sign them."""
+    one = authenticator(**JWT)
+    token = _hs256({**claims(), **change}, SECRET.encode())
+    assert status(one, None, bearer(token)) == 401
+
+
+def test_a_claim_that_is_far_too_large_never_fails_the_service() -> None:
+    one = authenticator(**JWT)
+    for exp in (10**400, 10**5000, 1e308, -(10**400)):
+        payload = json.dumps({**claims(), "exp": 0})
+        with contextlib.suppress(ApiError):
+            text = payload.replace('"exp": 0', f'"exp": {_digits(exp)}')
+            one.identify(None, bearer(_signed(text.encode(), SECRET.encode())))
+
+
+def _digits(number: float) -> str:
+    return str(number) if isinstance(number, float) else f"{number:x}".translate(_DECIMAL)
+
+
+_DECIMAL = str.maketrans("abcdef", "123456")
+"""Python writes no integer of more than 4,300 digits; any digits will do."""
 
 
 def test_a_token_carries_the_words_of_its_claim() -> None:
@@ -186,10 +243,14 @@ def test_rs256_refuses_a_token_signed_with_the_public_key_as_secret(tmp_path: Pa
 
 
 def _hs256(content: dict[str, Any], secret: bytes) -> str:
+    return _signed(json.dumps(content).encode(), secret)
+
+
+def _signed(content: bytes, secret: bytes) -> str:
     """Signed by hand: PyJWT refuses to use a public key as a secret, an attacker does not."""
 
     def encode(value: bytes) -> bytes:
         return base64.urlsafe_b64encode(value).rstrip(b"=")
 
-    signed = encode(b'{"alg":"HS256","typ":"JWT"}') + b"." + encode(json.dumps(content).encode())
+    signed = encode(b'{"alg":"HS256","typ":"JWT"}') + b"." + encode(content)
     return (signed + b"." + encode(hmac.digest(secret, signed, hashlib.sha256))).decode()

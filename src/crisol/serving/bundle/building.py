@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from crisol.core.errors import MendableError
 from crisol.core.locks import FileLock
 from crisol.serving.bento_home import bento_home
 
@@ -36,13 +37,31 @@ class Scratch:
 
 @contextmanager
 def scratch() -> Iterator[Scratch]:
-    """A folder to build in, on the file system of the stores; removed at the end of the block."""
-    folder = bento_home() / BUILDING
+    """A folder to build in, on the file system of the stores; removed at the end of the block.
+
+    Raises:
+        MendableError: BentoML's home is in a hidden folder, which BentoML builds nothing from, or
+            cannot be written.
+    """
+    home = bento_home()
+    hidden = next((part for part in home.parts if part.startswith(".")), None)
+    if hidden is not None:
+        raise MendableError(
+            f"BentoML builds nothing in a hidden folder, and {home} is inside {hidden}: "
+            "set BENTOML_HOME to a folder whose path has no name that begins with a dot"
+        )
+    folder = home / BUILDING
     path = folder / f"{os.getpid()}-{uuid4().hex[:8]}"
-    with _one_at_a_time(folder):
-        path.mkdir()
-        lock = FileLock.on(path / _LOCK)
-        lock.wait()
+    try:
+        with _one_at_a_time(folder):
+            path.mkdir()
+            lock = FileLock.on(path / _LOCK)
+            lock.wait()
+    except OSError as error:
+        raise MendableError(
+            f"cannot write to {folder} ({error.strerror}): set BENTOML_HOME to a folder that you "
+            "may write to"
+        ) from None
     try:
         yield Scratch(path, lock)
     finally:

@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from crisol.serving.http.bodies import JSON, refusal
+from crisol.serving.http.bodies import JSON, told
 from crisol.serving.http.documentation import document
 from crisol.serving.http.errors import ApiError, from_errors
 from crisol.serving.http.exchange import Exchange
@@ -90,7 +90,7 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 def _of_query(exchange: Exchange, error: RequestValidationError) -> ApiError:
     """A refused query; of a place such as ``query.limit`` the client knows the second half."""
     found = [{**e, "loc": tuple(e["loc"])[1:]} for e in error.errors()]
-    return refusal(exchange, from_errors(found))
+    return told(exchange, from_errors(found))
 
 
 def _of_router(request: Request, error: HTTPException) -> ApiError:

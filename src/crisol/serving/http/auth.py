@@ -102,14 +102,16 @@ class TokenRule:
                 issuer=self.issuer,
                 options={"require": ["exp", "aud", "iss"]},
             )
+            subject, words = _text_claim(claims, "sub"), _text_claim(claims, "scope")
         except jwt.PyJWTError as error:
-            raise ApiError(
-                401, f"The bearer token is not valid: {_reason(error)}.", headers=_CHALLENGE
-            ) from None
-        scopes = frozenset(str(claims.get("scope", "")).split())
+            raise _not_valid(_reason(error)) from None
+        except (ArithmeticError, TypeError, ValueError, RecursionError):
+            # PyJWT compares and converts claims of any JSON type, and only some of what that raises
+            # is its own.
+            raise _not_valid("unreadable") from None
+        scopes = frozenset(words.split())
         if self.scope is not None and self.scope not in scopes:
             raise ApiError(403, f"The token's scope does not contain {self.scope!r}.")
-        subject = str(claims.get("sub", ""))
         name = "jwt:" + _digest(subject)
         return Identity(name, with_included(scopes), subject[:MAX_SUBJECT])
 
@@ -201,16 +203,18 @@ def _read_keys(settings: Settings) -> list[tuple[str, frozenset[str]]]:
 def _key_and_scopes(written: str) -> tuple[str, frozenset[str]]:
     """``key=viewer+trainer`` taken apart; a key alone carries every scope.
 
-    A key may end with ``=``, as Base64 does; what follows an ``=`` names scopes and nothing else.
+    What follows the last ``=`` names scopes and nothing else. An entry that ends with ``=`` could
+    be a key in Base64, or one whose scopes were forgotten, which must not get all of them.
     """
     key, equals, words = written.rpartition("=")
-    if not equals or not words:
+    if not equals:
         return written, ALL_SCOPES
     scopes = frozenset(word.strip() for word in words.split("+"))
     if not scopes <= ALL_SCOPES:
         raise ConfigurationError(
-            "CRISOL_API_KEYS: what follows the = of an API key are its scopes, joined by +; there "
-            f"are: {', '.join(SCOPES)}. A key itself has no = but at its end"
+            "CRISOL_API_KEYS: what follows the last = of an API key are its scopes, joined by +; "
+            f"there are: {', '.join(SCOPES)}. After a key that ends with =, write them too: "
+            f"<key>={'+'.join(SCOPES)} lets it do everything"
         )
     return key.rstrip(), with_included(scopes)
 
@@ -257,6 +261,23 @@ def _read_pem(settings: Settings) -> Any:
             "CRISOL_JWT_PUBLIC_KEY_FILE does not hold an RSA public key of 2048 bits or more in PEM"
         )
     return key
+
+
+def _text_claim(claims: Mapping[str, Any], name: str) -> str:
+    """A claim that is a text; empty: it is not there.
+
+    Raises:
+        ValueError: it is another thing, or holds what no log and no store can write.
+    """
+    value = claims.get(name, "")
+    if not isinstance(value, str) or "\x00" in value:
+        raise ValueError(name)
+    value.encode()  # a lone surrogate has no bytes
+    return value
+
+
+def _not_valid(reason: str) -> ApiError:
+    return ApiError(401, f"The bearer token is not valid: {reason}.", headers=_CHALLENGE)
 
 
 def _reason(error: jwt.PyJWTError) -> str:

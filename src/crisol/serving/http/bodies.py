@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from starlette.types import Receive
 
+from crisol.serving.http import validation
 from crisol.serving.http.config import Settings
-from crisol.serving.http.errors import ApiError, from_validation
+from crisol.serving.http.errors import ApiError
 from crisol.serving.http.exchange import Exchange
 from crisol.serving.http.host import BodyKind
 from crisol.serving.http.limits import read_body, stream_body
 
 JSON = "application/json"
-MAX_DETAILS = 50
 _TYPES = (b"application/json", b"application/json;charset=utf-8")
-_LARGE = 1 << 18
-"""Bodies from this size on are validated in a thread: the event loop answers others meanwhile."""
+_LARGE = 1 << 20
+"""Bodies from this size on are validated in a thread; pydantic itself holds Python's lock."""
 
 
 def max_body_bytes(kind: BodyKind, settings: Settings) -> int:
@@ -105,19 +105,18 @@ async def validate(
         strict: JSON has numbers and booleans of its own, so "3" is not a number. In a form it is.
 
     Raises:
-        ApiError: 400 or 422, with at most ``MAX_DETAILS`` details.
+        ApiError: 400 or 422; see :mod:`crisol.serving.http.validation`.
     """
     try:
         if len(body) < _LARGE:
-            return adapter.validate_json(body, strict=strict)
-        return await asyncio.to_thread(adapter.validate_json, body, strict=strict)
-    except ValidationError as error:
-        raise refusal(exchange, from_validation(error)) from None
+            return validation.validate(adapter, body, strict=strict)
+        return await asyncio.to_thread(validation.validate, adapter, body, strict=strict)
+    except ApiError as refused:
+        raise told(exchange, refused) from None
 
 
-def refusal(exchange: Exchange, refused: ApiError) -> ApiError:
-    """The answer to a body or a query that breaks its contract, told and cut."""
+def told(exchange: Exchange, refused: ApiError) -> ApiError:
+    """The answer to a body or a query that breaks its contract, for the log as well."""
     for detail in refused.details:
         exchange.problems[detail.type] = exchange.problems.get(detail.type, 0) + 1
-    del refused.details[MAX_DETAILS:]
     return refused

@@ -31,6 +31,10 @@ CODES: Mapping[int, tuple[str, str]] = {
 }
 """Status to the machine-readable code and what it means (as the API page tells it)."""
 
+MAX_DETAILS = 50
+MAX_FIELD = 200
+MAX_MESSAGE = 500
+
 
 class ErrorDetail(BaseModel):
     """One thing that is wrong with a request."""
@@ -94,23 +98,22 @@ def from_errors(errors: Sequence[Mapping[str, Any]]) -> ApiError:
     """As :func:`from_validation`, of pydantic's or FastAPI's list of errors."""
     found = _causes(errors)
     details = [
-        ErrorDetail(
-            field=".".join(str(part) for part in e["loc"]),
-            message=e["msg"].removeprefix("Value error, "),
-            type=e["type"],
-        )
-        for e in found
+        _detail(".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, "), e["type"])
+        for e in found[:MAX_DETAILS]
     ]
     if any(e["type"] == "json_invalid" for e in found):
         return ApiError(400, "The body is not valid JSON.", details=details, code="malformed_json")
-    count = len(details)
-    fields = "1 field breaks" if count == 1 else f"{count} fields break"
+    fields = "1 field breaks" if len(found) == 1 else f"{len(found)} fields break"
     return ApiError(422, f"{fields} the contract; see details.", details=details)
+
+
+def _detail(field: str, message: str, kind: str) -> ErrorDetail:
+    return ErrorDetail(field=field[:MAX_FIELD], message=message[:MAX_MESSAGE], type=kind)
 
 
 def from_field(error: FieldError) -> ApiError:
     """422 for what only the answering could find out, such as a broken picture."""
-    detail = ErrorDetail(field=error.field, message=str(error), type=error.kind)
+    detail = _detail(error.field, str(error), error.kind)
     return ApiError(422, "1 field breaks the contract; see details.", details=[detail])
 
 
