@@ -1,13 +1,13 @@
 """The validation of a body, whose work is bounded before it begins.
 
-pydantic checks a whole body and keeps every error; it holds Python's lock all the time, so that a
-thread would not keep the event loop free either. A body of 300,000 unknown keys took it 0.5 s, and
+pydantic checks a whole body and keeps every error. It holds Python's lock all the time, so that a
+thread does not keep the event loop free. A body of 300,000 unknown keys took it up to 0.5 s, and
 the listing of the errors several seconds. So a large body is refused when it has more values than
-its contract has room for, which a scan finds at 1 ms a MiB, and errors are listed while they are
-few.
+its contract has room for, and errors are listed only while they are few.
 
-What remains is the time that a valid body of the same size takes: measured, about 25 ms a MiB of
-numbers by name, and 5 ms of text. Bodies above 1 MiB are worth a thread for what comes after it.
+Measured on one core: the scan takes 1 ms a MiB, and 5 ms where there are many commas; a valid body
+takes 31 ms a MiB of numbers by name, and under 1 ms a MiB of text; the costliest refusal of 4 MiB,
+300,000 unknown keys in a contract with room for 2.6 million values, takes 0.35 s.
 """
 
 from functools import lru_cache
