@@ -150,10 +150,10 @@ READ_ONE_WAY = {
     "the key named as hop by hop": like(
         GET.replace("Host", "Connection: X-API-Key\r\nHost") + "\r\n" + NEXT, 200, further=1),
     "h2c": like(GET + "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA"
-                "\r\n\r\n" + NEXT, 200, 400),
+                "\r\n\r\n" + NEXT, 200, 400, further=1),
     "websocket": like(
         GET + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + NEXT, 200, 400, 403, 404, 426),
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n" + NEXT, 200, 400, further=1),
     # Other forms of the request line.
     "HTTP/1.0": like("GET {guarded} HTTP/1.0\r\nX-API-Key: {key}\r\n\r\n", 200),
     "HTTP/1.0 kept alive": like(

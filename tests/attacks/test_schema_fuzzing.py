@@ -24,6 +24,8 @@ CHECKS = (
 )
 """Not positive_data_acceptance: a JSON schema cannot say that a high is not below its low."""
 
+REFUSALS = [400, 401, 403, 404, 405, 409, 414, 415, 422, 429, 431]
+
 EXCEPT: dict[str, list[tuple[str, str]]] = defaultdict(list)
 """Checks that do not hold, by path."""
 # To delete such a job is to cancel the rest of it: what is done stays.
@@ -58,7 +60,11 @@ def loaded(target: Target, who: str | None, *phases: str, examples: int, mode: s
             "database": "none",
         },
         "phases": {phase: {"enabled": phase in phases} for phase in every_phase},
-        "checks": {"enabled": False, **{name: {"enabled": True} for name in CHECKS}},
+        "checks": {
+            "enabled": False,
+            **{name: {"enabled": True} for name in CHECKS},
+            "negative_data_rejection": {"enabled": True, "expected-statuses": REFUSALS},
+        },
         "operations": [
             {"include-path": path, "checks": {check: {"enabled": False}}}
             for path, check in EXCEPT[target.name]

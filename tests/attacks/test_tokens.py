@@ -179,7 +179,7 @@ NO_TOKENS = {
     "UTF-16": by_hand('{"alg": "RS256"}'.encode("utf-16"), {}),
     "deep": by_hand(b'{"alg":' + b"[" * 10_000, {}),
     "deep claims": by_hand({"alg": "RS256"}, b"[" * 20_000),
-    "large": by_hand({"alg": "RS256", "a": "a" * 15_000}, {"a": "a" * 15_000}),
+    "large": by_hand({"alg": "RS256", "a": "a" * 8_000}, {"a": "a" * 8_000}),
 }
 
 
@@ -296,8 +296,8 @@ def test_two_keys_never_add_their_scopes(target: Target, order: int) -> None:
 @pytest.mark.parametrize(
     ("scope", "status"),
     [("trainer", 201), ("viewer", 403), ("promoter", 403), ("", 403), (None, 403), ("TRAINER", 403),
-     ("trainers", 403), ("trainer,viewer", 403), ("viewer\ttrainer", 201), (["trainer"], 403),
-     ({"trainer": 1}, 403), (1, 403), ("*", 403), ("all", 403)],
+     ("trainers", 403), ("trainer,viewer", 403), ("viewer\ttrainer", 201), (["trainer"], 401),
+     ({"trainer": 1}, 401), (1, 401), ("*", 403), ("all", 403)],
 )  # fmt: skip
 def test_a_scope_is_a_word_of_the_claim(
     target: Target, sign: Callable[..., str], scope: Any, status: int

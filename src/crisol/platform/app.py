@@ -158,9 +158,8 @@ def build(
     Raises:
         ConfigurationError: a setting is wrong, or nobody has configured who may ask.
     """
-    settings = PlatformSettings.from_environment(environment, project)
-    if workers is not None:
-        settings = settings.model_copy(update={"workers": workers})
+    given = {} if workers is None else {"CRISOL_PLATFORM_WORKERS": str(workers)}
+    settings = PlatformSettings.from_environment({**environment, **given}, project)
     platform = Platform(project, env, open_store(project, env), settings)
     platform.open(environment)
     if platform.reasons:

@@ -108,6 +108,16 @@ def _now_ms() -> int:
     return int(1000 * time.time())
 
 
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "event": {"enum": ["state", "trial", "progress", "log", "end"]},
+        "id": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": JSON},
+    },
+}
+"""The schema of one event of the stream."""
 router = APIRouter(prefix="/v1/jobs", tags=["platform"], route_class=AuditedRoute)
 _EXAMPLE = {"family": models.family_names()[0], "environment": "ci", "name": "a first try"}
 
@@ -263,7 +273,7 @@ class _Threads:
     summary="A job as server-sent events: state, trial, progress, log, and end when it is "
     "over. Last-Event-ID goes on from there.",
     response_class=EventSourceResponse,
-    responses={200: {"content": {MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {MEDIA_TYPE: {"schema": _EVENT}}}},
     dependencies=[needs("viewer")],
 )
 async def events(

@@ -76,7 +76,7 @@ class Route(APIRoute):
         named["description"] = "\n\n".join([*filter(None, [named.get("description")]), *told])
         [method] = named.get("methods") or ["GET"]
         named["operation_id"] = named.get("operation_id") or _operation_id(path, method)
-        usual = {405, 500}
+        usual = {405, 414, 431, 500}
         if self.needed:
             usual.update((401, 403, 422, 429, 503, 504))
         if "{" in path:
