@@ -97,7 +97,11 @@ def targets(
                 request.getfixturevalue("families")
                 database = template_database
                 serving = platform(
-                    folder / "project", database, environment, max_open_datasets=100_000
+                    folder / "project",
+                    database,
+                    environment,
+                    max_open_datasets=100_000,
+                    max_open_jobs=100_000,
                 )
             else:
                 serving = listening(name, predictors(name), environment)
