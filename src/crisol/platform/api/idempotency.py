@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 from crisol.serving.http.bodies import JSON
 from crisol.serving.http.errors import ApiError
-from crisol.serving.http.exchange import ExchangeOf
+from crisol.serving.http.exchange import Exchange, ExchangeOf
 from crisol.serving.http.host import HostOf
 from crisol.serving.state.state_file import StateFile
 
@@ -157,22 +157,11 @@ class Made:
 class Once:
     """A ``POST`` that makes something: with an ``Idempotency-Key`` it makes it once.
 
-    A request that was refused or failed made nothing, and may be sent again with its key. It is a
-    dependency of the route.
+    A request that was refused or failed made nothing, and may be sent again with its key.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        platform: HostOf,
-        exchange: ExchangeOf,
-        key: Annotated[
-            str | None,
-            Header(alias=HEADER, description="Sent again with it, a request changes nothing."),
-        ] = None,
-    ) -> None:
-        self._route = request.scope["route"].path
-        self._platform, self._exchange, self._key = platform, exchange, key
+    def __init__(self, route: str, platform: Any, exchange: Exchange, key: str | None) -> None:
+        self._route, self._platform, self._exchange, self._key = route, platform, exchange, key
 
     def answer(self, body: BaseModel, make: Callable[[str | None], Made]) -> Response:
         """The answer to a request.
@@ -209,7 +198,19 @@ class Once:
         return Response(to_json(made.view), 201, {"location": made.location}, JSON)
 
 
-OnceOf = Annotated[Once, Depends()]
+async def _once(
+    request: Request,
+    platform: HostOf,
+    exchange: ExchangeOf,
+    key: Annotated[
+        str | None,
+        Header(alias=HEADER, description="Sent again with it, a request changes nothing."),
+    ] = None,
+) -> Once:
+    return Once(request.scope["route"].path, platform, exchange, key)
+
+
+OnceOf = Annotated[Once, Depends(_once)]
 """A parameter of a route."""
 ONCE_ERRORS = (400, 409, 422)
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from crisol.serving.http.bodies import JSON, told
 from crisol.serving.http.documentation import document
-from crisol.serving.http.errors import ApiError, from_errors
+from crisol.serving.http.errors import CODES, ApiError, from_errors
 from crisol.serving.http.exchange import Exchange
 from crisol.serving.http.host import Host
 from crisol.serving.http.pages import common_pages
@@ -104,7 +104,7 @@ def _of_router(request: Request, error: HTTPException) -> ApiError:
         if "GET" in methods:
             methods.add("HEAD")
         return ApiError(405, headers={"allow": ", ".join(sorted(methods))})
-    return ApiError(error.status_code, error.detail)
+    return ApiError(error.status_code if error.status_code in CODES else 500)
 
 
 class _Failures:

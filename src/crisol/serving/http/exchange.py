@@ -67,11 +67,11 @@ class Exchange:
         return 1000 * (time.perf_counter() - self.started)
 
 
-def _exchange(request: Request) -> Exchange:
+async def _exchange(request: Request) -> Exchange:
     return Exchange.of(request.scope)
 
 
-def _caller(request: Request) -> Identity:
+async def _caller(request: Request) -> Identity:
     return Exchange.of(request.scope).identity
 
 

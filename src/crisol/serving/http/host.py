@@ -228,7 +228,7 @@ def host_of(scope: Scope) -> Any:
     return scope["app"].state.host
 
 
-def _host(request: Request) -> Any:
+async def _host(request: Request) -> Any:
     return host_of(request.scope)
 
 

@@ -13,6 +13,7 @@ import orjson
 from crisol.serving.http.errors import ApiError
 
 FLUSH_S = 0.1
+_MAX_WAITING = 1 << 20
 _logger = logging.getLogger("crisol.serving")
 
 
@@ -135,7 +136,8 @@ class AuditLog:
             self._stream.write(line.decode())
             self._stream.flush()
             return
-        self._waiting += line
+        if len(self._waiting) < _MAX_WAITING:  # every line is in the alarm too
+            self._waiting += line
         try:
             self._flush()
         except OSError as error:

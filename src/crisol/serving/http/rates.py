@@ -1,13 +1,14 @@
-"""How often a caller may ask: one moving window a caller, in memory or in Redis."""
+"""How often a caller may ask: two counters a caller, in memory or in Redis."""
 
 import logging
 import math
 import time
 
-from limits import RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+from limits import RateLimitItemPerSecond, strategies
+from limits.aio.storage import RedisStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from limits.errors import StorageError
+from limits.storage import MemoryStorage
 
 from crisol.serving.http.errors import ApiError
 
@@ -19,9 +20,10 @@ _AGAIN_S = 5.0
 
 
 class RateLimit:
-    """At most ``burst`` requests of a caller in any ``burst / rate_per_s`` seconds.
+    """At most ``burst`` requests of a caller in ``burst / rate_per_s`` seconds, as they slide.
 
-    The window has whole seconds: where they do not come out even, it is the next longer one, and
+    A window counts with the share of the one before that the last such seconds still cover. It has
+    whole seconds: where they do not come out even, it is the next longer one, and
     holds as many requests as ``rate_per_s`` allows in it, if that is more than ``burst``.
 
     Args:
@@ -37,8 +39,9 @@ class RateLimit:
             seconds = max(1, math.ceil(burst / rate_per_s))
             amount = max(burst, math.floor(rate_per_s * seconds))
             self._window = RateLimitItemPerSecond(amount, seconds)
-        self._alone = MovingWindowRateLimiter(MemoryStorage())
-        self._shared: MovingWindowRateLimiter | None = None
+        # Not the asynchronous storage: it starts a task for every request, to clear up.
+        self._alone = strategies.SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._shared: SlidingWindowCounterRateLimiter | None = None
         self._shared_again = 0.0
         if redis_url:
             scheme = "async+redis+unix" if redis_url.startswith("unix:") else None
@@ -51,7 +54,7 @@ class RateLimit:
                 socket_timeout=_REDIS_S,
                 socket_connect_timeout=_REDIS_S,
             )
-            self._shared = MovingWindowRateLimiter(storage)
+            self._shared = SlidingWindowCounterRateLimiter(storage)
 
     async def take(self, caller: str) -> None:
         """Count one request.
@@ -59,24 +62,27 @@ class RateLimit:
         Raises:
             ApiError: 429 with ``Retry-After``: the window is full.
         """
-        if self._window is None:
+        window = self._window
+        if window is None:
             return
-        limiter = self._limiter()
+        shared = self._shared
+        if shared is None or time.monotonic() < self._shared_again:
+            if self._alone.hit(window, caller):
+                return
+            raise _refusal(self._alone.get_window_stats(window, caller).reset_time)
         try:
-            taken = await limiter.hit(self._window, caller)
-            if not taken:
-                reset_s = (await limiter.get_window_stats(self._window, caller)).reset_time
+            if await shared.hit(window, caller):
+                return
+            reset_s = (await shared.get_window_stats(window, caller)).reset_time
         except StorageError as error:
             self._shared_again = time.monotonic() + _AGAIN_S
             cause = type(error.storage_error).__name__
             _log.warning(UNSHARED, extra={"fields": {"cause": cause}})
             await self.take(caller)
             return
-        if not taken:
-            wait_s = max(1, math.ceil(reset_s - time.time()))
-            raise ApiError(429, headers={"retry-after": str(wait_s)})
+        raise _refusal(reset_s)
 
-    def _limiter(self) -> MovingWindowRateLimiter:
-        if self._shared is not None and time.monotonic() >= self._shared_again:
-            return self._shared
-        return self._alone
+
+def _refusal(reset_s: float) -> ApiError:
+    wait_s = max(1, math.ceil(reset_s - time.time()))
+    return ApiError(429, headers={"retry-after": str(wait_s)})

@@ -22,7 +22,7 @@ _KEY = APIKeyHeader(name="X-API-Key", scheme_name="ApiKey", auto_error=False)
 _TOKEN = HTTPBearer(scheme_name="Bearer", bearerFormat="JWT", auto_error=False)
 
 
-def _documented(
+async def _documented(
     _: Annotated[Any, Security(_KEY)] = None, __: Annotated[Any, Security(_TOKEN)] = None
 ) -> None:
     """For the API page: :meth:`Host.admit` has admitted the caller when this is called."""

@@ -326,7 +326,7 @@ MakeWorker = Callable[[ModelService], BackgroundWorker]
 """Makes a background worker of a service that is ready."""
 
 
-def _service(request: Request) -> ModelService:
+async def _service(request: Request) -> ModelService:
     service: ModelService = request.app.state.host
     return service
 
