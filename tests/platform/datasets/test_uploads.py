@@ -30,7 +30,7 @@ from tests.platform.answering import (
 from tests.platform.conftest import job_process_environment, job_project, until
 
 from crisol.platform.datasets.dataset import NewDataset
-from crisol.platform.datasets.uploads import UploadError, _alone, kept_name
+from crisol.platform.datasets.upload_files import UploadError, alone, kept_name
 
 pytestmark = pytest.mark.usefixtures("_no_store")
 
@@ -333,9 +333,9 @@ def test_a_file_that_was_whole_when_the_service_ended_is_kept(service: Answering
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux lists what a process has open")
 def test_a_file_is_free_when_its_request_ends_whatever_is_being_started(tmp_path: Path) -> None:
     """A process that is being started has copies of all that is open, until it runs its program."""
-    with _alone(tmp_path):
+    with alone(tmp_path):
         copies = [os.dup(int(n.name)) for n in Path("/proc/self/fd").iterdir() if is_lock(n)]
-    with _alone(tmp_path):
+    with alone(tmp_path):
         assert copies
     for copy in copies:
         os.close(copy)

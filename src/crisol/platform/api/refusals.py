@@ -10,7 +10,7 @@ from crisol.platform.datasets.dataset import (
     DatasetLimitError,
     UnknownDatasetError,
 )
-from crisol.platform.datasets.uploads import (
+from crisol.platform.datasets.upload_files import (
     BusyError,
     DiskFullError,
     OffsetError,

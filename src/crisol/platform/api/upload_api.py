@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, State
 from crisol.platform.datasets.receiving import Terms, drain, receive
-from crisol.platform.datasets.uploads import FileProgress
+from crisol.platform.datasets.upload_files import FileProgress
 from crisol.serving.http.auth import Identity
 from crisol.serving.http.bodies import JSON, Incoming
 from crisol.serving.http.errors import ApiError

@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from crisol.core.errors import FieldError
 from crisol.platform.datasets.dataset import Dataset, Part
 from crisol.platform.datasets.profiling import Profiler
-from crisol.platform.datasets.uploads import FileProgress, UploadError, Uploads, Writer
+from crisol.platform.datasets.upload_files import FileProgress, UploadError, Writer
+from crisol.platform.datasets.uploads import Uploads
 from crisol.platform.settings import PlatformSettings
 from crisol.serving.http.bodies import Incoming
 from crisol.serving.http.errors import ApiError

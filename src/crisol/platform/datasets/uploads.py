@@ -10,144 +10,44 @@ dataset takes a part, and again when the part is attached. The lock of a part is
 lock of its dataset, and never waited for.
 """
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
-from crisol.core.files import replacing_file
 from crisol.core.locks import FileLock
 from crisol.platform.datasets.dataset import Dataset, Part, StoredFile, UnknownDatasetError
 from crisol.platform.datasets.dataset_store import DatasetStore
+from crisol.platform.datasets.upload_files import (
+    FACTS,
+    LOOKED_AT,
+    PARTS,
+    BusyError,
+    FileProgress,
+    OffsetError,
+    TooLargeError,
+    UnfinishedError,
+    UnwantedError,
+    Upload,
+    UploadError,
+    Writer,
+    alone,
+    check_content,
+    free_bytes,
+    kept_name,
+    reserve,
+    room,
+    too_large,
+    write_facts,
+)
 from crisol.platform.settings import PlatformSettings
 
-FORMATS = {
-    "csv": "csv", "tsv": "csv", "txt": "csv", "data": "csv", "test": "csv",
-    "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "zip": "zip",
-}  # fmt: skip
-"""The ending of a file's name to the ending it is stored under."""
-_MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04"}
-_WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
-"""How UTF-16 begins; any other text has no zero bytes."""
-_LOOKED_AT = 4096
-_PARTS: tuple[Part, ...] = ("all", "train", "test")
-_FACTS = "upload.json"
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL = "the disk has no room for this file: ask the operator, and go on later"
 _PATIENCE_S = 10.0
 """How long a request waits for the lock of a dataset."""
-
-
-class UploadError(ValueError):
-    """A file that is refused; the message says why. The bytes that had arrived are removed."""
-
-
-class TooLargeError(UploadError):
-    """The file is larger than the platform takes."""
-
-
-class UnwantedError(UploadError):
-    """The dataset does not take this file.
-
-    Attributes:
-        code: ``dataset_closed``, ``file_there`` or ``parts_mixed``.
-    """
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class UnfinishedError(UploadError):
-    """A file that cannot be written now; the bytes that had arrived stay."""
-
-
-class DiskFullError(UnfinishedError):
-    """The file would not leave enough room on the disk."""
-
-
-class BusyError(UnfinishedError):
-    """Another request is writing the same file."""
-
-
-class OffsetError(UnfinishedError):
-    """The offset of the request is not the size of the file so far.
-
-    Attributes:
-        offset: where it ends.
-    """
-
-    def __init__(self, message: str, offset: int) -> None:
-        super().__init__(message)
-        self.offset = offset
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A file that is being uploaded.
-
-    Attributes:
-        name: what the client called it.
-        file: what it is kept as, such as ``train.csv``.
-        length: how long the client said it is; ``None``: it did not say.
-        began: seconds since 1970.
-        sha256: of the whole file; empty before it is whole.
-    """
-
-    name: str
-    file: str
-    length: int | None
-    began: float
-    sha256: str = ""
-
-
-@dataclass(frozen=True)
-class FileProgress:
-    """How much of a file has arrived.
-
-    Attributes:
-        part: what it holds.
-        name: what the client called it.
-        offset: bytes that have arrived.
-        length: bytes there will be, if it is known.
-        complete: whether it is attached to its dataset.
-        sha256: of a complete file.
-    """
-
-    part: Part
-    name: str
-    offset: int
-    length: int | None
-    complete: bool = False
-    sha256: str = ""
-
-    @classmethod
-    def of(cls, file: StoredFile) -> Self:
-        """A file that is attached."""
-        return cls(file.part, file.name, file.bytes, file.bytes, True, file.sha256)
-
-
-def kept_name(part: Part, name: str) -> str:
-    """The name under which a file is stored.
-
-    Raises:
-        UploadError: its name does not end as one of the formats.
-
-    >>> kept_name("train", "Adult.DATA")
-    'train.csv'
-    """
-    ending = FORMATS.get(name.rpartition(".")[2].lower()) if "." in name else None
-    if ending is None:
-        known = ", ".join(f".{e}" for e in FORMATS)
-        raise UploadError(f"the name must end as a known format does: {known}")
-    return f"{part}.{ending}"
 
 
 class Uploads:
@@ -171,7 +71,7 @@ class Uploads:
         """An upload and the bytes that have arrived; ``None``: there is no such upload."""
         folder = self._root / dataset_id / part
         try:
-            upload = Upload(**json.loads((folder / _FACTS).read_bytes()))
+            upload = Upload(**json.loads((folder / FACTS).read_bytes()))
         except FileNotFoundError:
             return None
         try:
@@ -182,7 +82,7 @@ class Uploads:
     def progress(self, dataset: Dataset) -> list[FileProgress]:
         """How much of each file of a dataset has arrived."""
         found = [FileProgress.of(file) for file in dataset.files]
-        for part in _PARTS:
+        for part in PARTS:
             begun = self.find(dataset.id, part)
             if begun is not None and part not in {file.part for file in dataset.files}:
                 upload, size = begun
@@ -208,14 +108,14 @@ class Uploads:
             UnknownDatasetError: the dataset is gone.
         """
         folder = self._root / dataset_id / part
-        with _room(), ExitStack() as stack:
+        with room(), ExitStack() as stack:
             with self._locked(dataset_id):
                 self._wanted(dataset_id, part)
                 try:
-                    stack.enter_context(_alone(folder))
+                    stack.enter_context(alone(folder))
                     upload = self._agree(dataset_id, part, name, offset, length)
                 finally:
-                    if not (folder / _FACTS).exists():
+                    if not (folder / FACTS).exists():
                         shutil.rmtree(folder, ignore_errors=True)
             try:
                 with Writer(part, folder / upload.file, upload, self._settings) as writer:
@@ -266,10 +166,10 @@ class Uploads:
         if size == 0:
             raise UploadError("the file is empty")
         with path.open("rb") as file:
-            check_content(upload.file, file.read(_LOOKED_AT))
+            check_content(upload.file, file.read(LOOKED_AT))
             file.seek(0)
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        _write_facts(path.parent, replace(upload, length=size, sha256=digest))
+        write_facts(path.parent, replace(upload, length=size, sha256=digest))
         return StoredFile(part, upload.name, upload.file, size, digest), path
 
     def forget(self, dataset_id: str, part: Part) -> bool:
@@ -282,16 +182,16 @@ class Uploads:
         with self._locked(dataset_id):
             if not folder.exists():
                 return False
-            with _alone(folder):
+            with alone(folder):
                 shutil.rmtree(folder)
         return True
 
     def settle(self) -> None:
         """Attach the files that were whole when the service ended; remove those of no dataset."""
-        for path in sorted(self._root.glob(f"*/*/{_FACTS}")):
+        for path in sorted(self._root.glob(f"*/*/{FACTS}")):
             folder, dataset_id = path.parent, path.parent.parent.name
             # A file that is busy is another process's, which is alive.
-            with suppress(BusyError), self._locked(dataset_id), _alone(folder):
+            with suppress(BusyError), self._locked(dataset_id), alone(folder):
                 self._settle(dataset_id, folder)
 
     def _settle(self, dataset_id: str, folder: Path) -> None:
@@ -319,16 +219,16 @@ class Uploads:
             ):
                 if self._datasets.get(dataset.id).state != "open":
                     continue
-                folders = [f for p in _PARTS if (f := self._root / dataset.id / p).exists()]
+                folders = [f for p in PARTS if (f := self._root / dataset.id / p).exists()]
                 for folder in folders:
-                    stack.enter_context(_alone(folder))
+                    stack.enter_context(alone(folder))
                 for folder in folders:
                     shutil.rmtree(folder)
                 self._datasets.refuse(dataset, "its files were not uploaded in time")
 
     def free_bytes(self) -> int:
         """Room on the disk that the next file may take."""
-        return _free_bytes(self._settings)
+        return free_bytes(self._settings)
 
     def _wanted(self, dataset_id: str, part: Part) -> Dataset:
         """The dataset, which takes this file. Call it with the dataset locked.
@@ -345,7 +245,7 @@ class Uploads:
         there = {file.part for file in dataset.files}
         if part in there:
             raise UnwantedError(f"the file {part!r} is there already", "file_there")
-        there |= {p for p in _PARTS if (self._root / dataset_id / p / _FACTS).exists()}
+        there |= {p for p in PARTS if (self._root / dataset_id / p / FACTS).exists()}
         if there - {part} and "all" in there | {part}:
             raise UnwantedError(
                 "a dataset has one file 'all', or the files 'train' and 'test'; this one has "
@@ -378,9 +278,9 @@ class Uploads:
             upload = replace(upload, length=upload.length if length is None else length, sha256="")
         if upload.length is not None:
             if upload.length > self._settings.max_file_bytes:
-                raise TooLargeError(_too_large(self._settings))
-            _reserve(upload.length - offset, self._settings)
-        _write_facts(self._root / dataset_id / part, upload)
+                raise TooLargeError(too_large(self._settings))
+            reserve(upload.length - offset, self._settings)
+        write_facts(self._root / dataset_id / part, upload)
         return upload
 
     @contextmanager
@@ -414,124 +314,3 @@ class Uploads:
                             folder.rmdir()
                     lock.release()
                 return
-
-
-class Writer:
-    """Appends to a file; as a context manager it closes it.
-
-    Attributes:
-        offset: bytes that the file has.
-    """
-
-    def __init__(self, part: Part, path: Path, upload: Upload, settings: PlatformSettings) -> None:
-        self._part, self._upload, self._settings = part, upload, settings
-        self._file = path.open("ab", buffering=0)
-        self._begin = self.offset = self._file.tell()
-        self._checked = self.offset > 0
-
-    @property
-    def progress(self) -> FileProgress:
-        """How much has arrived."""
-        return FileProgress(self._part, self._upload.name, self.offset, self._upload.length)
-
-    def write(self, chunk: bytes) -> None:
-        """Add bytes.
-
-        Raises:
-            UploadError: the file grows too large, or is not what its name says.
-            OSError: they cannot be written.
-        """
-        after = self.offset + len(chunk)
-        if after > self._settings.max_file_bytes:
-            raise TooLargeError(_too_large(self._settings))
-        if self._upload.length is not None and after > self._upload.length:
-            raise UploadError(f"more bytes came than Upload-Length said ({self._upload.length})")
-        if not self._checked and len(chunk) >= 4:
-            check_content(self._upload.file, chunk[:_LOOKED_AT])
-            self._checked = True
-        _reserve(len(chunk), self._settings)
-        rest = memoryview(chunk)
-        while rest:
-            written = self._file.write(rest)
-            self.offset += written
-            rest = rest[written:]
-
-    def close(self) -> None:
-        """Write everything to the disk; a second call does nothing.
-
-        Raises:
-            OSError: the disk did not take it; the bytes of this writer are removed.
-        """
-        if self._file.closed:
-            return
-        with self._file:
-            try:
-                os.fsync(self._file.fileno())
-            except OSError:
-                self._file.truncate(self._begin)
-                raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-def check_content(file: str, head: bytes) -> None:
-    """Check that a file begins as its ending says.
-
-    Raises:
-        UploadError: it does not.
-    """
-    ending = file.rpartition(".")[2]
-    magic = _MAGIC.get(ending)
-    if magic is not None:
-        if not head.startswith(magic):
-            raise UploadError(f"the file is called .{ending} and does not begin like one")
-    elif b"\0" in head and not head.startswith(_WIDE_TEXT):
-        raise UploadError(f"the file is called .{ending} and is not text")
-
-
-def _too_large(settings: PlatformSettings) -> str:
-    return f"a file may have at most {settings.max_file_bytes} bytes"
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Lock the folder of a part, made if missing, against the other requests of every process."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock.on(folder / "lock") as lock:
-        if not lock.attempt():
-            raise BusyError("another request is uploading this file")
-        try:
-            yield
-        finally:
-            # Closing alone would not do: a process that is just being started holds a copy.
-            lock.release()
-
-
-@contextmanager
-def _room() -> Iterator[None]:
-    """Tell the errors of a full disk in words."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NO_ROOM:
-            raise
-        raise DiskFullError(_FULL) from error
-
-
-def _free_bytes(settings: PlatformSettings) -> int:
-    return shutil.disk_usage(settings.state_dir).free - settings.min_free_bytes
-
-
-def _reserve(wanted: int, settings: PlatformSettings) -> None:
-    """Check that there is room for so many bytes."""
-    if wanted > _free_bytes(settings):
-        raise DiskFullError(_FULL)
-
-
-def _write_facts(folder: Path, upload: Upload) -> None:
-    with replacing_file(folder / _FACTS, fsync=True) as scratch:
-        scratch.write_text(json.dumps(asdict(upload)), encoding="utf-8")

@@ -136,7 +136,7 @@ class _Cors:
         await (self._inner or self._app)(scope, receive, send)
 
     def _configured(self) -> ASGIApp:
-        origins = [o.strip() for o in self._host.settings.cors_origins.split(",") if o.strip()]
+        origins = self._host.settings.origins
         if not origins:
             return self._app
         return CORSMiddleware(
