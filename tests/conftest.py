@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,6 +113,18 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         pytest.skip(f"PostgreSQL's programs do not run on this machine: {error}")
     yield server
     server.cleanup()
+
+
+def start_again(postgres: Any) -> None:
+    """Start a stopped PostgreSQL; its wrapper gives up after 10 s, too soon on a busy machine."""
+    for attempt in range(6):
+        try:
+            postgres.ensure_postgres_running()
+            return
+        except subprocess.SubprocessError:
+            if attempt == 5:
+                raise
+            time.sleep(1)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.conftest import start_again
 from tests.platform.answering import Answering, served
 from tests.platform.conftest import job_project, until
 
@@ -97,7 +98,7 @@ def test_requests_are_told_to_come_again_while_the_database_is_away(
         assert made.status_code == 503
         assert client.get("/livez").status_code == 200
     finally:
-        postgres.ensure_postgres_running()
+        start_again(postgres)
     assert client.get("/v1/jobs").status_code == 200, "the first request finds a new connection"
     body = {"family": "linear", "start": False}
     made = client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "2"})

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.conftest import start_again
 from tests.registry.conftest import Project
 from tests.registry.release.test_registration import candidate
 
@@ -130,7 +131,7 @@ def test_a_run_waits_for_a_database_that_is_away(project: Project, postgres: Any
     store = project.store
     log = runs.open_run(store, "linear", {})
     postgres.stop()
-    started = threading.Timer(2.0, postgres.ensure_postgres_running)
+    started = threading.Timer(2.0, start_again, [postgres])
     try:
         began = time.monotonic()
         log.metrics({f"loss_{index}": 0.5 for index in range(600)})
@@ -143,7 +144,7 @@ def test_a_run_waits_for_a_database_that_is_away(project: Project, postgres: Any
         assert time.monotonic() - began > 1.5
     finally:
         started.join()
-        postgres.ensure_postgres_running()
+        start_again(postgres)
     answer = refusal(failed.value)
     assert answer is not None
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
@@ -166,7 +167,7 @@ def test_the_patience_with_a_database_ends(project: Project, postgres: Any) -> N
             assert is_away(failed.value)
         assert 1.0 <= time.monotonic() - began < 2.0
     finally:
-        postgres.ensure_postgres_running()
+        start_again(postgres)
     log.finish()
 
 

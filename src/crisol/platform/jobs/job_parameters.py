@@ -80,7 +80,7 @@ def check_client(family: str, given: Mapping[str, Any], sections: Sections) -> N
             raise field_error(f"{prefix}.{name}", said)
         known = sections[name].model_fields
         unknown = [key for key in values if key not in known]
-        if unknown:
+        if len(unknown) > _TOLD:  # fewer are told with everything else that is wrong
             said = f"there is no such parameter; there are: {', '.join(known)}"
             places = [f"{prefix}.{name}.{key[:_LONGEST_KEY]}" for key in unknown[:_TOLD]]
             details = [ErrorDetail(field=p, message=said, type="invalid_parameter") for p in places]
