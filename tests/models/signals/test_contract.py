@@ -93,9 +93,9 @@ def test_a_bar_is_checked_by_itself_too():
 def test_times_without_offset_are_utc(body):
     for index, bar in enumerate(body["sequence"]):
         bar["timestamp"] = (datetime(2024, 1, 1) + timedelta(hours=index)).isoformat()  # noqa: DTZ001
-    from crisol.models.signals.predictor import request_arrays
+    from crisol.models.signals.request_arrays import RequestArrays
 
-    _, seconds = request_arrays(PredictionRequest.model_validate(body))
+    seconds = RequestArrays.of(PredictionRequest.model_validate(body)).seconds_N
     assert seconds[0] == datetime(2024, 1, 1, tzinfo=UTC).timestamp()
 
 

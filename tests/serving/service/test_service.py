@@ -12,6 +12,7 @@ import pytest
 
 from crisol.core.predictor import Predictor
 from crisol.serving.http import logs
+from crisol.serving.service.answering import MAX_QUICK_BYTES
 from crisol.serving.service.model_service import ModelService
 
 KEY = "a-key-that-only-the-tests-know"
@@ -46,6 +47,33 @@ def test_the_example_gets_the_answer_of_the_predictor(
             assert content["prediction"]["probabilities"][name] == pytest.approx(value, abs=1e-6)
         assert content["risk"] == expected.risk.model_dump(mode="json")
         assert len(batch.json()["predictions"]) == 3
+
+    asyncio.run(body())
+
+
+def test_unusual_bodies_get_the_same_answer(
+    app: ModelService, predictor_dir: Path, example: dict[str, Any], running: Running
+) -> None:
+    """They are read by the contract instead of the quick way: other times, or a large body."""
+    text = json.dumps(example)
+    bodies = [text, text.replace(":00:00Z", ":00:00.000000Z"), text + " " * MAX_QUICK_BYTES]
+
+    async def body() -> None:
+        async with running(app, predictor_dir) as client:
+            contents = []
+            for path, wrap in (("/predict", "{}"), ("/predict/batch", '{{"requests": [{}]}}')):
+                for sent in bodies:
+                    json_type = {"content-type": "application/json"}
+                    answer = await client.post(
+                        path, content=wrap.format(sent), headers=HEADERS | json_type
+                    )
+                    assert answer.status_code == 200
+                    content = answer.json()
+                    contents.append(content.get("predictions", [content])[0])
+        for content in contents:
+            assert content["prediction"].pop("inference_time_ms") >= 0
+            assert content["prediction"].pop("timestamp")
+            assert content == contents[0]
 
     asyncio.run(body())
 

@@ -17,6 +17,8 @@ from crisol.core.contract import Contract
 SEQUENCE_BARS = 60
 """Bars in a request: the newest 60 finished ones."""
 MAX_BATCH = 100
+MAX_PRICE = 1e15
+MAX_VOLUME = 1e21
 
 CRYPTO_EXCHANGES = ("binance", "coinbase", "kraken", "bybit", "okx")
 EQUITY_EXCHANGES = (
@@ -66,7 +68,9 @@ def check_symbol(symbol: str, exchange: str) -> str | None:
     return f"symbol {symbol!r} does not fit the {kind} exchange {exchange!r}; write {form}"
 
 
-Price = Annotated[float, Field(gt=0, le=1e15, description="Price in the quote currency, above 0.")]
+Price = Annotated[
+    float, Field(gt=0, le=MAX_PRICE, description="Price in the quote currency, above 0.")
+]
 
 
 @dataclass(slots=True, frozen=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
@@ -81,7 +85,7 @@ class OHLCVPoint:
     high: Price
     low: Price
     close: Price
-    volume: Annotated[float, Field(ge=0, le=1e21, description="Traded amount, 0 or more.")]
+    volume: Annotated[float, Field(ge=0, le=MAX_VOLUME, description="Traded amount, 0 or more.")]
 
     def __post_init__(self) -> None:
         low, high = self.low, self.high

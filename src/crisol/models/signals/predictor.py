@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -30,6 +29,7 @@ from crisol.models.signals.contract import (
 from crisol.models.signals.features import columns, features, trend_strength, volatility
 from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.networks.runners import ONNX_FILES, Run, onnx_runner, torch_runner
+from crisol.models.signals.request_arrays import RequestArrays
 
 if TYPE_CHECKING:
     from crisol.models.signals.networks.network import Ensemble, SignalNetwork
@@ -52,14 +52,6 @@ class Description(Params):
     """Timestamp of the newest bar that training or validation saw (ISO 8601)."""
     trainable_share: float = Field(default=1.0, gt=0, le=1)
     """Share of the parameters that learned; below 1 after transfer with frozen layers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """The bars of one request [N, 5] and when each opened, seconds since 1970 [N]."""
-
-    bars_N5: np.ndarray
-    seconds_N: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,15 +155,15 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         twin.model_version, twin.golden = self.model_version, self.golden
         return twin
 
-    def encode(self, request: PredictionRequest) -> Encoded:
+    def encode(self, request: PredictionRequest | RequestArrays) -> RequestArrays:
         """One request to its bars; everything else is cheaper for a whole batch at once."""
-        return Encoded(*request_arrays(request))
+        return request if isinstance(request, RequestArrays) else RequestArrays.of(request)
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Convert bars to the inputs of the network, float32 [B, T, F]."""
         return features(bars_BN5, seconds_BN, self._steps).take(self._columns, axis=-1)
 
-    def infer(self, encoded: Sequence[Encoded]) -> list[Output]:
+    def infer(self, encoded: Sequence[RequestArrays]) -> list[Output]:
         """Features, network and the figures the risk needs, for a batch of encoded requests."""
         bars_BN5 = np.stack([one.bars_N5 for one in encoded])
         windows_BTF = self.windows(bars_BN5, np.stack([one.seconds_N for one in encoded]))
@@ -186,7 +178,9 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             )
         ]
 
-    def decode(self, request: PredictionRequest, output: Output, call: Call) -> PredictionResponse:
+    def decode(
+        self, request: PredictionRequest | RequestArrays, output: Output, call: Call
+    ) -> PredictionResponse:
         """Probabilities and figures to the response."""
         total = float(output.probabilities_C.sum())  # 1 but for float32 rounding
         sell, hold, buy = (float(p) / total for p in output.probabilities_C)
@@ -317,12 +311,3 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 if (directory / file).is_file()
             },
         )
-
-
-def request_arrays(request: PredictionRequest) -> tuple[np.ndarray, np.ndarray]:
-    """Bars [N, 5] (open, high, low, close, volume) and seconds since 1970 [N] of a request."""
-    bars = np.array([(p.open, p.high, p.low, p.close, p.volume) for p in request.sequence])
-    times = [p.timestamp for p in request.sequence]
-    if times[0].tzinfo is None:  # the contract: no offset is UTC
-        times = [time.replace(tzinfo=UTC) for time in times]
-    return bars, np.array([time.timestamp() for time in times])

@@ -1,6 +1,7 @@
 """The service of ``signals``: sell, hold or buy, and how risky that is."""
 
 from crisol.models.signals import contract
+from crisol.models.signals.request_arrays import parse_batch, parse_request
 from crisol.serving.service.answering import Predict
 from crisol.serving.service.bento import bento_service
 from crisol.serving.service.model_service import ModelService
@@ -24,6 +25,7 @@ service = ModelService(
             response=contract.PredictionResponse,
             example=contract.example_request,
             summary="The signal for the bar after the last one.",
+            quick=parse_request,
         ),
         Predict(
             "/predict/batch",
@@ -33,6 +35,7 @@ service = ModelService(
             summary="Up to 100 requests in one.",
             unpack=lambda body: body.requests,
             pack=lambda responses: contract.BatchResponse(predictions=responses),
+            quick=parse_batch,
         ),
     ],
 )
