@@ -53,7 +53,9 @@ class LocalServer:
     def first_example(self) -> dict[str, Any]:
         """The API page's example of that question, made for the model that is served."""
         operation = next(iter(self._paths().values()))["post"]
-        example: dict[str, Any] = operation["requestBody"]["content"]["application/json"]["example"]
+        body = operation["requestBody"]["content"]["application/json"]
+        # Bundles of before FastAPI have one example without a name.
+        example: dict[str, Any] = body.get("example") or body["examples"]["example"]["value"]
         return example
 
     def _paths(self) -> dict[str, Any]:
