@@ -424,6 +424,10 @@ def test_the_api_page_is_whole(app: ModelService, predictor_dir: Path, running: 
             "200", "400", "401", "403", "413", "415", "422", "429", "500", "503", "504"
         }  # fmt: skip
         assert operation["security"] == [{"ApiKey": []}, {"Bearer": []}]
+        assert operation["tags"] == ["signals"]
+        assert '"x-body"' not in text
+        refused = operation["responses"]["401"]["content"]["application/json"]
+        assert refused["example"]["code"] == "unauthorized"
         request = operation["requestBody"]["content"]["application/json"]
         schema = {**request["schema"], "components": page["components"]}
         Draft202012Validator(schema).validate(request["examples"]["example"]["value"])

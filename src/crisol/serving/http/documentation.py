@@ -60,6 +60,9 @@ def document(app: FastAPI, host: Host) -> dict[str, Any]:
     open_to_all = host.auth is not None and host.auth.disabled
     for path in found["paths"].values():
         for operation in path.values():
+            operation.setdefault("tags", [host.name])
+            for inner in ("x-body", "x-timeout-s"):  # of Route
+                operation.pop(inner, None)
             operation.setdefault("parameters", []).insert(0, _REQUEST_ID)
             if open_to_all or "security" not in operation:
                 operation["security"] = []
@@ -78,7 +81,7 @@ def docs_page(title: str) -> bytes:
         swagger_favicon_url="data:,",
         swagger_ui_parameters=_PARAMETERS,
     )
-    return bytes(page.body)
+    return bytes(page.body).replace(b"</head>", b"<style>body { margin: 0 }</style></head>")
 
 
 def content_security_policy(page: bytes) -> str:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from crisol.core.errors import FieldError
 from crisol.serving.http.auth import SCOPES
-from crisol.serving.http.bodies import need_json, read_bytes, validate
+from crisol.serving.http.bodies import JSON, need_json, read_bytes, validate
 from crisol.serving.http.errors import CODES, Error
 from crisol.serving.http.exchange import Exchange
 from crisol.serving.http.host import BodyKind, Host, host_of
@@ -47,7 +47,13 @@ def _operation_id(path: str, method: str) -> str:
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The answers of a route that are no success, for the API page."""
-    return {s: {"model": Error, "description": CODES[s][1]} for s in sorted(statuses)}
+    told: dict[int | str, dict[str, Any]] = {}
+    for status in sorted(statuses):
+        code, meaning = CODES[status]
+        shown = Error(error=meaning, code=code, details=[], request_id="5f0c1d7ab2").model_dump()
+        content = {JSON: {"example": shown}}
+        told[status] = {"model": Error, "description": meaning, "content": content}
+    return told
 
 
 class Route(APIRoute):
