@@ -18,9 +18,10 @@ async function keepFresh(mine) {
   while (mine === round) {
     await new Promise((done) => { setTimeout(done, FRESH_MS); });
     if (mine !== round || document.hidden) continue;
-    // What somebody has opened is left as it is; jobs that are open follow their own events.
-    const still = ["dataset-list", "model-list"].every((id) => !byId(id).querySelector("[open]"));
-    await attempt(() => (still ? refresh() : listJobs()));
+    // A list in which something is open is left as it is; open jobs follow their own events.
+    const shut = (id) => !byId(id).querySelector("[open]");
+    await attempt(() => Promise.all([listJobs(), shut("dataset-list") && listDatasets(),
+      shut("model-list") && listModels()]));
   }
 }
 
