@@ -115,10 +115,10 @@ def _own(platform: Any, dataset_id: str, caller: Identity) -> Dataset:
     return dataset
 
 
-@router.post("", summary="Upload a file of a dataset, whole or its first bytes.", **_UPLOAD)
 @router.patch(
     "", summary="Go on with a file where the last request ended (Upload-Offset).", **_UPLOAD
 )
+@router.post("", summary="Upload a file of a dataset, whole or its first bytes.", **_UPLOAD)
 async def upload(
     dataset_id: str, query: Part, request: Request, caller: Caller, platform: HostOf
 ) -> Response:

@@ -2,14 +2,14 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
-from inspect import iscoroutinefunction
+from inspect import cleandoc, iscoroutinefunction
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request, Response, Security, params
 from fastapi.routing import APIRoute
 from fastapi.security import APIKeyHeader, HTTPBearer
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 
 from crisol.core.errors import FieldError
 from crisol.serving.http.auth import SCOPES
@@ -89,6 +89,9 @@ class Route(APIRoute):
             usual.add(404)
         named["responses"] = {**errors(*usual), **(named.get("responses") or {})}
         super().__init__(path, endpoint, **named)
+        answer = self.response_model
+        known = isinstance(answer, type) and issubclass(answer, BaseModel)
+        self.response_description = cleandoc((known and answer.__doc__) or "The answer.")
 
     @property
     def public(self) -> bool:

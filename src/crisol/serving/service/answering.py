@@ -90,7 +90,7 @@ class ContractRoute(Route):
 
         parameter = Parameter("body", Parameter.POSITIONAL_OR_KEYWORD, annotation=body)
         documented.__signature__ = Signature([parameter])  # type: ignore[attr-defined]
-        success: dict[str, Any] = {"description": (response.__doc__ or "The answer.").strip()}
+        success: dict[str, Any] = {}
         if answer is not None:
             success["content"] = {JSON: {"example": answer}}
         self.request = request
