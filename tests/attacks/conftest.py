@@ -101,7 +101,7 @@ def targets(
                     database,
                     environment,
                     max_open_datasets=100_000,
-                    max_open_jobs=100_000,
+                    max_open_jobs=50_000,
                 )
             else:
                 serving = listening(name, predictors(name), environment)
