@@ -60,7 +60,7 @@ NEEDS: dict[str, dict[str, str]] = {
         "POST /v1/jobs": "trainer",
         "GET /v1/jobs": "viewer",
         "GET /v1/jobs/{job_id}": "viewer",
-        "POST /v1/jobs/{job_id}/start": "viewer",  # of one's own; see the test of it below
+        "POST /v1/jobs/{job_id}/start": "trainer",  # of one's own; see the test of it below
         "POST /v1/jobs/{job_id}/cancel": "viewer",
         "GET /v1/jobs/{job_id}/progress": "viewer",
         "GET /v1/jobs/{job_id}/events": "viewer",

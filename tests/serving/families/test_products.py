@@ -431,7 +431,10 @@ def test_another_index_is_served_and_one_of_another_model_keeps_it_from_being_re
     async def body() -> None:
         async with serve(CRISOL_INDEX_DIR=str(tmp_path / "same")) as client:
             assert (await ask(client, "/search", text="mug"))["hits"]
-        for folder, said in (("strange", "of-another-model"), ("nothing", "nothing")):
+        for folder, said in (
+            ("strange", "of-another-model"),
+            ("nothing", "not an index directory"),
+        ):
             async with serve(CRISOL_INDEX_DIR=str(tmp_path / folder)) as client:
                 ready = await client.get("/readyz")
                 asked = await client.post("/search", json={"text": "mug"})

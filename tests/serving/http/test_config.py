@@ -71,3 +71,20 @@ def test_another_url_is_refused_without_its_password(url: str) -> None:
 def test_every_number_has_a_bound(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=f"CRISOL_{name.upper()}"):
         settings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:6379/0?foo=x", "redis://h:6379/notadb", "redis://h/0?socket_timeout=abc",
+            "rediss://h/0?ssl_cert_reqs=zzz", "redis://h/0?db="],
+)  # fmt: skip
+def test_a_redis_url_with_an_option_that_nobody_knows_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="CRISOL_REDIS_URL"):
+        Settings.from_environment({"CRISOL_REDIS_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:6379/0", "redis://h", "rediss://u:p@h:6380/3?ssl_cert_reqs=none",
+            "unix:///run/redis.sock?db=2"],
+)  # fmt: skip
+def test_a_redis_url_names_place_database_and_certificates(url: str) -> None:
+    assert Settings.from_environment({"CRISOL_REDIS_URL": url}).redis_url == url

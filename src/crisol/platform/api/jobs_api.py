@@ -200,8 +200,8 @@ def one(job_id: str, platform: HostOf) -> JobDetails:
 @router.post(
     "/{job_id}/start",
     name="job.start",
-    summary="Start a job of one's own that was made to wait; it needs the scope trainer.",
-    dependencies=[needs("viewer")],
+    summary="Start a job of one's own that was made to wait.",
+    dependencies=[needs("trainer")],
     responses=errors(409),
 )
 def start(job_id: str, caller: Caller, platform: HostOf) -> Job:
@@ -213,8 +213,8 @@ def start(job_id: str, caller: Caller, platform: HostOf) -> Job:
 @router.post(
     "/{job_id}/cancel",
     name="job.cancel",
-    summary="End a job: it is asked to, then killed with every process it started. "
-    "Owners need the scope trainer, others promoter.",
+    summary="End a job: it is asked to, then killed with every process it started.",
+    description="Needs the scope `viewer`; owners also `trainer`, others `promoter`.",
     status_code=202,
     dependencies=[needs("viewer")],
     responses=errors(409),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from crisol.core.contract import StoreText
 from crisol.core.errors import FieldError
-from crisol.platform.listing import Count, Page, PageQuery, decode_token, encode_token
+from crisol.platform.listing import Count, Page, PageQuery, decode_token, encode_token, next_page
 from crisol.registry.release import archiving, promotion, versions
 from crisol.registry.release.promotion import GateRefusedError
 from crisol.registry.release.versions import CANDIDATE, CHAMPION, PREVIOUS, Reference, Version
@@ -138,6 +138,7 @@ _EXAMPLE = {"action": "promote", "reason": "better on this month's customers"}
     "",
     summary="List the registered models, with who is champion and candidate.",
     dependencies=[needs("viewer")],
+    responses=next_page("get_v1_models"),
 )
 def listing(query: Annotated[ModelQuery, Query()], platform: HostOf) -> ModelPage:
     """A page of models."""
@@ -153,6 +154,7 @@ def listing(query: Annotated[ModelQuery, Query()], platform: HostOf) -> ModelPag
     "/{model_id}/versions",
     summary="List a model's versions, newest first.",
     dependencies=[needs("viewer")],
+    responses=next_page("get_v1_models_model_id_versions"),
 )
 def list_versions(
     model_id: str, query: Annotated[VersionQuery, Query()], platform: HostOf

@@ -18,7 +18,7 @@ from crisol.serving.http.config import (
 from crisol.serving.http.errors import ApiError
 
 MAX_SUBJECT = 128
-_CHALLENGE = {"www-authenticate": 'Bearer realm="crisol", ApiKey realm="crisol"'}
+CHALLENGE = {"www-authenticate": 'Bearer realm="crisol", ApiKey realm="crisol"'}
 
 
 SCOPES: Mapping[str, str] = {
@@ -152,18 +152,18 @@ class Authenticator:
         if api_key is not None:
             return self._identify_key(api_key)
         if authorization is None:
-            raise ApiError(401, headers=_CHALLENGE)
+            raise ApiError(401, headers=CHALLENGE)
         scheme, _, credential = authorization.partition(b" ")
         if scheme.lower() != b"bearer" or not credential:
             raise ApiError(
-                401, "Send Authorization: Bearer <token>, or X-API-Key.", headers=_CHALLENGE
+                401, "Send Authorization: Bearer <token>, or X-API-Key.", headers=CHALLENGE
             )
         if self._rule is None:
-            raise ApiError(401, "This service takes API keys, no tokens.", headers=_CHALLENGE)
+            raise ApiError(401, "This service takes API keys, no tokens.", headers=CHALLENGE)
         try:
             token = credential.strip().decode("ascii")
         except UnicodeDecodeError:
-            raise ApiError(401, "The bearer token is not ASCII.", headers=_CHALLENGE) from None
+            raise ApiError(401, "The bearer token is not ASCII.", headers=CHALLENGE) from None
         return self._rule.identify(token)
 
     def _identify_key(self, given: bytes) -> Identity:
@@ -173,7 +173,7 @@ class Authenticator:
             if hmac.compare_digest(key, given):
                 found = identity
         if found is None:
-            raise ApiError(401, "The API key is not valid.", headers=_CHALLENGE)
+            raise ApiError(401, "The API key is not valid.", headers=CHALLENGE)
         return found
 
 
@@ -277,7 +277,7 @@ def _text_claim(claims: Mapping[str, Any], name: str) -> str:
 
 
 def _not_valid(reason: str) -> ApiError:
-    return ApiError(401, f"The bearer token is not valid: {reason}.", headers=_CHALLENGE)
+    return ApiError(401, f"The bearer token is not valid: {reason}.", headers=CHALLENGE)
 
 
 def _reason(error: jwt.PyJWTError) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -28,6 +28,13 @@ _ORIGIN = re.compile(
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 MIN_KEY_CHARACTERS = 16
 MIN_SECRET_BYTES = 32
+
+
+_REDIS_OPTIONS = {
+    "db": "[0-9]{1,4}",
+    "ssl_cert_reqs": "required|optional|none",
+    "ssl_ca_certs": ".+",
+}
 
 
 class ConfigurationError(ValueError):
@@ -182,12 +189,19 @@ class Settings(EnvironmentSettings):
             url = urlsplit(value)
             place = url.path if url.scheme == "unix" else url.hostname
             known = url.scheme in {"redis", "rediss", "unix"} and place and url.port != 0
+            if url.scheme != "unix":
+                known = known and re.fullmatch(r"/?|/[0-9]{1,4}", url.path) is not None
+            known = known and all(
+                re.fullmatch(_REDIS_OPTIONS.get(name, "(?!)"), text)
+                for name, text in parse_qsl(url.query, keep_blank_values=True)
+            )
         except ValueError:  # from the port or from brackets; its text may quote the password
             known = False
         if value and not known:
             raise ValueError(
                 "give redis://host:port/0, rediss://host:port/0 or unix:///path/of/the/socket; "
-                "special characters of a password are written as %XX"
+                "special characters of a password are written as %XX; options are db, "
+                "ssl_cert_reqs and ssl_ca_certs"
             )
         return value
 

@@ -44,10 +44,13 @@ def document(app: FastAPI, host: Host) -> dict[str, Any]:
     headers = dict(_HEADERS)
     if not host.reply_headers:
         del headers["X-Model-Version"]
+    summary = f"Crisol {__version__}"
+    if host.reply_headers:
+        summary += f", model version {host.version}"
     found = get_openapi(
         title=app.title,
         version=host.version,
-        summary=f"Crisol {__version__}",
+        summary=summary,
         description=app.description,
         routes=app.routes,
         tags=[

@@ -143,6 +143,8 @@ async def _read_form(content_type: bytes, body: bytes) -> dict[str, _Part]:
     try:
         form = await parser.parse()
     except (MultiPartException, ValueError) as error:
+        if "Too many" in str(getattr(error, "message", "")):
+            raise _malformed(f"it has more than {MAX_PARTS} parts") from error
         raise _malformed("its parts cannot be told apart") from error
     if not parser.ended:
         raise _malformed("it ends before its last boundary")

@@ -15,7 +15,7 @@ from starlette.types import Scope
 from crisol import __version__
 from crisol.core.errors import FieldError
 from crisol.serving.http import logs
-from crisol.serving.http.auth import Authenticator
+from crisol.serving.http.auth import CHALLENGE, Authenticator
 from crisol.serving.http.config import ConfigurationError, Settings
 from crisol.serving.http.errors import ApiError, ErrorDetail, from_field
 from crisol.serving.http.exchange import Exchange
@@ -76,12 +76,16 @@ class Host:
         except ConfigurationError as error:
             reasons.append(str(error))
         logs.configure(self.settings.log_level)
-        try:
-            self.auth = Authenticator(self.settings)
-        except ConfigurationError as error:
-            reasons.append(str(error))
+        self.auth = None
+        if not reasons:  # otherwise its reasons would be those of the defaults
+            try:
+                self.auth = Authenticator(self.settings)
+            except ConfigurationError as error:
+                reasons.append(str(error))
         settings = self.settings
-        self._rate = RateLimit(settings.rate_per_s, settings.rate_burst, settings.redis_url)
+        self._rate = RateLimit(
+            settings.rate_per_s, settings.rate_burst, settings.redis_url, f"crisol:{self.name}"
+        )
         if settings.audit_file is not None:
             try:
                 self.audit = logs.AuditLog(settings.audit_file)
@@ -132,7 +136,8 @@ class Host:
         if self.auth is None:
             raise self.not_ready()
         if exchange.repeated & _CREDENTIALS:
-            raise ApiError(401, "Send one X-API-Key or one Authorization header, not two.")
+            message = "Send one X-API-Key or one Authorization header, not two."
+            raise ApiError(401, message, headers=CHALLENGE)
         exchange.identity = self.auth.identify(
             headers.get(b"x-api-key"), headers.get(b"authorization")
         )
@@ -167,6 +172,9 @@ class Host:
         if not done:
             raise ApiError(504, headers={"retry-after": "1"})
         return task.result()
+
+    def observe(self, route: Any, exchange: Exchange, seconds: float) -> None:
+        """Count one call of a plain function; a service's metrics have them."""
 
     def _settle(self, task: "asyncio.Future[Any]") -> None:
         self._running -= 1

@@ -1,9 +1,10 @@
 """The pages beside the routes: health, metrics, documentation."""
 
+import mimetypes
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from crisol.serving.http.documentation import (
     ASSETS,
@@ -23,19 +24,24 @@ def common_pages() -> APIRouter:
     router = APIRouter(route_class=Route, tags=["service"])
     hidden: dict[str, Any] = {"include_in_schema": False}
 
-    @router.get("/livez", summary="Is the process alive?")
+    @router.get("/livez", operation_id="livez", summary="Is the process alive?")
     async def livez() -> dict[str, Any]:
         return {"status": "alive"}
 
     router.add_api_route("/healthz", livez, **hidden)
 
-    @router.get("/readyz", summary="Can it answer?", responses=errors(503))
+    @router.get("/readyz", operation_id="readyz", summary="Can it answer?", responses=errors(503))
     async def readyz(host: HostOf) -> dict[str, Any]:
         if not host.ready:
             raise host.not_ready()
         return dict(host.ready_facts())
 
-    @router.get("/health", summary="State and uptime in one look.", responses=errors(503))
+    @router.get(
+        "/health",
+        operation_id="health",
+        summary="State and uptime in one look.",
+        responses=errors(503),
+    )
     async def health(host: HostOf) -> dict[str, Any]:
         if not host.ready:
             raise host.not_ready()
@@ -43,6 +49,7 @@ def common_pages() -> APIRouter:
 
     @router.get(
         "/metrics",
+        operation_id="metrics",
         summary="Counters for Prometheus.",
         response_class=Response,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
@@ -50,7 +57,7 @@ def common_pages() -> APIRouter:
     async def metrics(host: HostOf) -> Response:
         return Response(host.metrics.render(host.pending), headers={"content-type": CONTENT_TYPE})
 
-    @router.get("/openapi.json", summary="This document.")
+    @router.get("/openapi.json", operation_id="openapi_json", summary="This document.")
     async def openapi(request: Request) -> dict[str, Any]:
         return dict(request.app.openapi())
 
@@ -63,10 +70,11 @@ def common_pages() -> APIRouter:
         return HTMLResponse(page, headers=policy)
 
     @router.get("/docs/{name}", **hidden)
-    async def asset(name: str) -> FileResponse:
+    async def asset(name: str) -> Response:
         if name not in ASSETS:
             raise ApiError(404, "There is no such path.")
-        return FileResponse(ASSETS[name], headers=_DAY)
+        kind = mimetypes.guess_type(name)[0]
+        return Response(ASSETS[name].read_bytes(), headers=_DAY, media_type=kind)
 
     @router.get("/", **hidden)
     async def start() -> RedirectResponse:

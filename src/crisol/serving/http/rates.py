@@ -31,9 +31,12 @@ class RateLimit:
         burst: requests that may come at once.
         redis_url: of the Redis that every worker and replica shares; empty: each process counts
             alone. While Redis does not answer each process counts alone too, and the log says so.
+        prefix: of the keys in Redis: each application has a limit of its own.
     """
 
-    def __init__(self, rate_per_s: float, burst: int, redis_url: str = "") -> None:
+    def __init__(
+        self, rate_per_s: float, burst: int, redis_url: str = "", prefix: str = "crisol"
+    ) -> None:
         self._window: RateLimitItemPerSecond | None = None
         if rate_per_s:
             seconds = max(1, math.ceil(burst / rate_per_s))
@@ -50,7 +53,7 @@ class RateLimit:
                 address,
                 wrap_exceptions=True,
                 implementation="redispy",
-                key_prefix="crisol",
+                key_prefix=prefix,
                 socket_timeout=_REDIS_S,
                 socket_connect_timeout=_REDIS_S,
             )
@@ -75,9 +78,10 @@ class RateLimit:
                 return
             reset_s = (await shared.get_window_stats(window, caller)).reset_time
         except StorageError as error:
-            self._shared_again = time.monotonic() + _AGAIN_S
-            cause = type(error.storage_error).__name__
-            _log.warning(UNSHARED, extra={"fields": {"cause": cause}})
+            if time.monotonic() >= self._shared_again:  # once, whatever was on its way
+                cause = type(error.storage_error).__name__
+                _log.warning(UNSHARED, extra={"fields": {"cause": cause}})
+                self._shared_again = time.monotonic() + _AGAIN_S
             await self.take(caller)
             return
         raise _refusal(reset_s)

@@ -14,6 +14,10 @@ _log = logging.getLogger("crisol.serving")
 _SANE_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 
+async def _gone() -> Message:
+    return {"type": "http.disconnect"}
+
+
 class Recorder:
     """Pure ASGI middleware around everything else.
 
@@ -36,8 +40,9 @@ class Recorder:
         exchange = Exchange.begin(scope)
         is_head = scope["method"] == "HEAD"
         if is_head:
-            # Routes answer GET; a copy, because the server looks at its own.
-            scope = {**scope, "method": "GET"}
+            # Routes answer GET; a copy, because the server looks at its own. Nobody waits for the
+            # events of a stream.
+            scope, receive = {**scope, "method": "GET"}, _gone
         bytes_out = 0
 
         async def tell(message: Message) -> None:
@@ -48,7 +53,7 @@ class Recorder:
                     self._audit(scope, exchange)
                 message["headers"] = [*message["headers"], *self._headers(exchange)]
             elif is_head:
-                message = {**message, "body": b""}
+                return
             else:
                 bytes_out += len(message.get("body", b""))
             await send(message)
@@ -60,6 +65,8 @@ class Recorder:
             exchange.code = exchange.code or "internal"
             fields = {"fields": {"request_id": exchange.request_id}}
             _log.exception("request failed while it was answered", extra=fields)
+        if is_head and exchange.status:
+            await send({"type": "http.response.body", "body": b""})
         self._record(scope, exchange, "HEAD" if is_head else scope["method"], bytes_out)
 
     def _headers(self, exchange: Exchange) -> list[tuple[bytes, bytes]]:

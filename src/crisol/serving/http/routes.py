@@ -1,5 +1,6 @@
 """The routes of an application: FastAPI's, admitted and bounded before a byte is read."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from inspect import cleandoc, iscoroutinefunction
@@ -14,7 +15,7 @@ from pydantic import BaseModel, TypeAdapter
 from crisol.core.errors import FieldError
 from crisol.serving.http.auth import SCOPES
 from crisol.serving.http.bodies import JSON, need_json, read_bytes, validate
-from crisol.serving.http.errors import CODES, Error
+from crisol.serving.http.errors import CODES, ApiError, Error
 from crisol.serving.http.exchange import Exchange
 from crisol.serving.http.host import BodyKind, Host, host_of
 
@@ -78,8 +79,6 @@ class Route(APIRoute):
             d for d in named.get("dependencies") or () if isinstance(d, params.Security)
         ]
         self.scopes = [scope for needed in self.needed for scope in needed.scopes or ()]
-        told = [f"Needs the scope `{scope}` ({SCOPES[scope]})." for scope in self.scopes]
-        named["description"] = "\n\n".join([*filter(None, [named.get("description")]), *told])
         [method] = named.get("methods") or ["GET"]
         named["operation_id"] = named.get("operation_id") or _operation_id(path, method)
         usual = {405, 414, 431, 500}
@@ -92,6 +91,16 @@ class Route(APIRoute):
         answer = self.response_model
         known = isinstance(answer, type) and issubclass(answer, BaseModel)
         self.response_description = cleandoc((known and answer.__doc__) or "The answer.")
+        if not named.get("description"):
+            self.description = "\n\n".join(filter(None, [self._contract(), *self._scopes()]))
+
+    def _contract(self) -> str:
+        """The description of the body."""
+        contract: Any = None if self.body_field is None else self.body_field.field_info.annotation
+        return cleandoc(getattr(contract, "__doc__", None) or "")
+
+    def _scopes(self) -> list[str]:
+        return [f"Needs the scope `{scope}` ({SCOPES[scope]})." for scope in self.scopes]
 
     @property
     def public(self) -> bool:
@@ -112,7 +121,11 @@ class Route(APIRoute):
         if host.reasons and self.waits_for_ready:
             raise host.not_ready()
         if exchange.audit:
-            host.audit.check()
+            try:
+                host.audit.check()
+            except ApiError:
+                exchange.audit = ""  # nothing is going to be changed
+                raise
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler of FastAPI, behind admission and limits."""
@@ -127,14 +140,19 @@ class Route(APIRoute):
             host: Host = host_of(request.scope)
             exchange = Exchange.of(request.scope)
             await self.admit(host, exchange)
-            check_query(request.scope["query_string"])
+            if not self.public:
+                check_query(request.scope["query_string"])
             if adapter is not None:
                 request = _Request(request, self.kind, adapter)
                 await request.json()
             work = handle(request)
             if not waits:
                 return await work
-            return await host.within(work, self.timeout_s or host.answer_timeout_s(self.kind))
+            began = time.perf_counter()
+            timeout_s = self.timeout_s or host.answer_timeout_s(self.kind)
+            response = await host.within(work, timeout_s)
+            host.observe(self, exchange, time.perf_counter() - began)
+            return response
 
         return admitted
 
