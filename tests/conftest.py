@@ -159,10 +159,18 @@ NUMERIC = re.compile(
 """Files whose tests compare the answers of networks."""
 
 
+ATTACKED_AGAIN = re.compile(
+    r"tests/attacks/(test_schema_fuzzing|.*\[.*(products|recommender|tabular))"
+)
+"""Attacks that `signals` and the platform have withstood before, and the long ones."""
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """Mark the tests that have to pass on every processor."""
+    """Mark the tests that have to pass on every processor, and the slow ones of whole folders."""
     if NUMERIC.match(item.nodeid):
         item.add_marker("numeric")
+    if ATTACKED_AGAIN.match(item.nodeid):
+        item.add_marker("slow")
 
 
 APPLICATIONS = (*(family.name for family in FAMILIES), "platform")

@@ -71,7 +71,7 @@ class PlatformSettings(EnvironmentSettings):
     """How long a job that is cancelled may take to end before it is killed."""
     job_keep_s: Seconds = Field(default=7 * 86_400.0, ge=0)
     """How long the folder of a job that failed is kept; one that went well loses it at once."""
-    max_open_jobs: Count = Field(default=100, ge=1, le=50_000)  # as MLflow finds in one search
+    max_open_jobs: int = Field(default=100, ge=1, le=50_000)  # as MLflow finds in one search
     """Jobs of one caller that have not ended; beyond it a further one gets 429."""
     max_streams: Count = Field(default=500, ge=1)
     """Streams of events that are open at once; beyond it a further one gets 503."""

@@ -114,19 +114,16 @@ async def receive(
         ClientDisconnect: the same.
         UploadError: the file is not taken.
     """
-    unread = True
     try:
         async with contextmanager_in_threadpool(
             app.uploads.writing(dataset.id, part, name, terms.offset, terms.length)
         ) as writer:
             await _write(app.platform_settings, call, writer, terms)
-            unread = False
             if not terms.ends:
                 return writer.progress
             return await asyncio.to_thread(_keep, app, writer, dataset.id, part, terms.digest)
     except UploadError:
-        if unread:
-            await drain(call)
+        await drain(call)
         raise
 
 
@@ -163,6 +160,8 @@ def _keep(
 
 async def drain(call: Incoming) -> None:
     """Read the rest of a refused body, up to a size and a time."""
+    if call.whole:
+        return
     with suppress(ApiError, ClientDisconnect, TimeoutError):
         async with asyncio.timeout(_DRAIN_S):
             async for _ in call.stream(_DRAINED, _DRAIN_S):

@@ -50,17 +50,19 @@ async def read_bytes(
     return body
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Incoming:
     """A body that is too large to be held whole.
 
     Attributes:
         exchange: told how much has arrived.
         receive: of the request.
+        whole: whether all of it has arrived.
     """
 
     exchange: Exchange
     receive: Receive
+    whole: bool = False
 
     async def stream(self, max_bytes: int, idle_s: float) -> AsyncIterator[bytes]:
         """The body piece by piece, as it arrives.
@@ -73,6 +75,7 @@ class Incoming:
         async for chunk in stream_body(self.receive, length, max_bytes, idle_s):
             self.exchange.bytes_in += len(chunk)
             yield chunk
+        self.whole = True
 
 
 def need_json(headers: Mapping[bytes, bytes], *, form: bool = False) -> bool:
