@@ -159,17 +159,18 @@ NUMERIC = re.compile(
 """Files whose tests compare the answers of networks."""
 
 
-ATTACKED_AGAIN = re.compile(
-    r"tests/attacks/(test_schema_fuzzing|.*\[.*(products|recommender|tabular))"
+SLOW = re.compile(
+    r"tests/attacks/(?!test_(scopes|tokens|framing)\.py.*\[.*signals)"
+    r"|tests/registry/release/test_registration\.py.*\[.*postgresql"
 )
-"""Attacks that `signals` and the platform have withstood before, and the long ones."""
+"""Attacks beyond those on `signals`, and what runs on PostgreSQL as it does on SQLite."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark the tests that have to pass on every processor, and the slow ones of whole folders."""
     if NUMERIC.match(item.nodeid):
         item.add_marker("numeric")
-    if ATTACKED_AGAIN.match(item.nodeid):
+    if SLOW.match(item.nodeid):
         item.add_marker("slow")
 
 

@@ -83,6 +83,7 @@ def test_a_reason_says_nothing_of_the_server(platform: Answering, client: httpx.
     assert reason.startswith("a database refused a request")
 
 
+@pytest.mark.slow
 def test_requests_are_told_to_come_again_while_the_database_is_away(
     client: httpx.Client, postgres: Any
 ) -> None:

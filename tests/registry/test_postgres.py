@@ -107,6 +107,7 @@ def test_a_search_is_shared_by_its_workers(postgres: Any, tmp_path: Path) -> Non
     assert Study("regression", ["lightgbm"], **options).known() == [(name, settings)]
 
 
+@pytest.mark.slow
 def test_moves_with_long_reasons_are_recorded(project: Project) -> None:
     """The tags of a registered model are the narrowest, and hold the moves as JSON."""
     store = project.store
@@ -126,6 +127,7 @@ def test_moves_with_long_reasons_are_recorded(project: Project) -> None:
     assert archiving.archive(store, Reference("linear.moved", "2"), reason)
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_a_database_that_is_away(project: Project, postgres: Any) -> None:
     """What training emits stays pending, other writes wait; a request is answered with 503."""
     store = project.store
@@ -156,6 +158,7 @@ def test_a_run_waits_for_a_database_that_is_away(project: Project, postgres: Any
     assert run.info.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_the_patience_with_a_database_ends(project: Project, postgres: Any) -> None:
     log = runs.open_run(project.store.model_copy(update={"patience_s": 1.0}), "linear", {})
     postgres.stop()

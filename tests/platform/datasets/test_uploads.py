@@ -351,6 +351,7 @@ def test_the_kept_name_says_the_part_and_the_format() -> None:
         kept_name("all", "noending")
 
 
+@pytest.mark.slow
 def test_requests_that_come_at_once_leave_no_dataset_open(
     tmp_path: Path, template_database: Path
 ) -> None:
@@ -392,6 +393,7 @@ def test_requests_that_come_at_once_leave_no_dataset_open(
         assert not list((service.platform.platform_settings.state_dir / "uploads").iterdir())
 
 
+@pytest.mark.slow
 def test_an_upload_goes_on_after_kill_9(
     tmp_path: Path, template_database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
