@@ -34,13 +34,13 @@ def fits_the_machine(count: int) -> int:
 # The types below are the upper bounds of numbers. A field adds its own lower bound, which a bound
 # of the same kind in the type would replace without a word.
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
-"""What numpy and scikit-learn take."""
+"""A seed that numpy and scikit-learn accept."""
 Count = Annotated[int, Field(le=2**31 - 1)]
 """Rows, rounds and indices: the integers of LightGBM, XGBoost and SciPy have 32 bits."""
 Width = Annotated[int, Field(le=65_536)]
 """One side of a layer or of a dense matrix; two such sides are 16 GiB of float32."""
 Float32 = Annotated[float, Field(le=3.4028234663852886e38)]
-"""What a float32 holds; networks calculate with those."""
+"""A number that a float32 holds; networks calculate with those."""
 Seconds = Annotated[float, Field(le=TEN_YEARS_S)]
 Megabytes = Annotated[int, Field(le=16 * 1024**2)]
 """16 TiB, more than any machine has."""

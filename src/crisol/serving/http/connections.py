@@ -34,7 +34,7 @@ list of the headers one could replace a header that a proxy has set."""
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What a client may make a worker keep, and for how long."""
+    """The bounds on a connection: bytes, numbers and times."""
 
     max_header_bytes: int = 32 * 1024
     """Bytes of request line and headers. Also how far the framing of a chunked body and its
@@ -273,7 +273,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.limits.interval_s, self._look)
 
     def _waits_for(self) -> tuple[str, float]:
-        """What the client owes now, and how long it may."""
+        """The next thing that the client must do, and the seconds it may take."""
         ending = self._refused and not self._sent
         if ending or self.transport.is_closing() or self.flow.write_paused:
             return "reading", self.limits.write_timeout_s

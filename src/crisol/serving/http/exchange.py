@@ -22,7 +22,7 @@ class Exchange:
     """One request and its answer, for the logs, the metrics and the headers of the answer."""
 
     headers: Mapping[bytes, bytes]
-    """Of the request, by lower-case name; of a header that is there twice, the last."""
+    """The headers of the request, by lower-case name; the last one of a repeated header."""
     repeated: frozenset[bytes]
     """The headers that are there more than once."""
     request_id: str
@@ -33,7 +33,7 @@ class Exchange:
     about: str = ""
     """The object of the request, for the audit log; set by the service, not by the client."""
     status: int = 0
-    """Of the answer; 0 before it has begun."""
+    """The status of the answer; 0 before the answer has begun."""
     code: str = ""
     """The machine-readable code of an error."""
     bytes_in: int = 0

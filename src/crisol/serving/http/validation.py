@@ -21,7 +21,7 @@ from crisol.serving.http.errors import ApiError, ErrorDetail, from_validation
 UNSCANNED_BYTES = 64 * 1024
 """Smaller bodies cost a few milliseconds whatever is in them."""
 MAX_LISTED = 5000
-"""Of more errors only the number is told."""
+"""Beyond this number of errors only their count is told."""
 MAX_FREE_VALUES = 200_000
 """Values of a body whose contract sets no limit, such as the parameters of a job."""
 _CHUNK = 1 << 18
