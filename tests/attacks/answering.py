@@ -4,7 +4,6 @@
 is made. Everything else talks HTTP to a :class:`Target`.
 """
 
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,12 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from tests.platform import answering
-from tests.platform.conftest import job_project, until
+from tests.platform.conftest import job_project
 from tests.serving.conftest import STAMP
-
-from crisol.serving.http.connections import BoundedProtocol
 
 KEYS = answering.KEYS
 WRITTEN = answering.WRITTEN
@@ -65,10 +61,8 @@ class Target:
 Targets = Callable[..., Target]
 
 
-def service(
-    family: str, predictor: Path, environment: Mapping[str, str]
-) -> tuple[Any, Callable[[Any], uvicorn.Server]]:
-    """The opened application of a family, and the maker of its server."""
+def service(family: str, predictor: Path, environment: Mapping[str, str]) -> Any:
+    """The opened application of a family."""
     from crisol.serving.families import products, recommender, signals, tabular
     from crisol.serving.service.model_service import ModelService
 
@@ -91,32 +85,14 @@ def service(
         **parts.get(family, {}),
     )
     made.open(predictor, STAMP, environment)
-    return made.app, uvicorn.Server
+    return made.app
 
 
 @contextmanager
 def listening(family: str, predictor: Path, environment: Mapping[str, str]) -> Iterator[str]:
     """Serve a family until the end of the block; the address."""
-    app, make = service(family, predictor, environment)
-    config = uvicorn.Config(
-        app,
-        port=0,
-        http=BoundedProtocol,
-        log_config=None,
-        access_log=False,
-        lifespan="on",
-        timeout_graceful_shutdown=5,
-    )
-    server = make(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    until(lambda: server.started or not thread.is_alive())
-    port = server.servers[0].sockets[0].getsockname()[1]
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
+    with answering.listening(service(family, predictor, environment)) as url:
+        yield url
 
 
 @contextmanager

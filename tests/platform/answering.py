@@ -3,9 +3,10 @@
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,17 @@ def served(
     limits = PlatformSettings.from_environment(texts, folder)
     platform = Platform(folder, None, store, limits)
     platform.open({**(environment or {"CRISOL_API_KEYS": WRITTEN}), "CRISOL_LOG_LEVEL": "ERROR"})
+    with listening(platform.app, partial(Server, platform)) as url:
+        yield Answering(url, platform)
+
+
+@contextmanager
+def listening(
+    app: Any, make: Callable[[uvicorn.Config], uvicorn.Server] = uvicorn.Server
+) -> Iterator[str]:
+    """Serve an application until the end of the block; the address."""
     config = uvicorn.Config(
-        platform.app,
+        app,
         port=0,
         http=BoundedProtocol,
         log_config=None,
@@ -71,13 +81,13 @@ def served(
         lifespan="on",
         timeout_graceful_shutdown=5,
     )
-    server = Server(platform, config)
+    server = make(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     until(lambda: server.started or not thread.is_alive())
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
-        yield Answering(f"http://127.0.0.1:{port}", platform)
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
         thread.join(20)

@@ -102,7 +102,6 @@ class ContractRoute(Route):
             response_model=response,
             responses={200: success, **errors(*BODY_ERRORS)},
             dependencies=[needs()],
-            description=(request.__doc__ or "").strip(),
             **self._named,
         )
 

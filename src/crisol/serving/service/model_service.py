@@ -257,9 +257,7 @@ class ModelService(Host):
     def observe(self, route: Any, exchange: Exchange, seconds: float) -> None:
         """Count one call of a plain function, as those of the routes with a thread."""
         exchange.rows, exchange.inference_ms = 1, 1000 * seconds
-        method = "".join(route.methods)
-        name = route.path if method == "POST" else f"{method} {route.path}"
-        self.metrics.endpoint_batch(name, 1, seconds)
+        self.metrics.endpoint_batch(_name(route), 1, seconds)
 
     # -- telling ---------------------------------------------------------------------------------
 
@@ -364,12 +362,20 @@ def _golden_answer(predictor: Predictor[Any, Any]) -> Any:
 
 
 def _contract(route: APIRoute) -> tuple[str, dict[str, str]]:
-    method = "".join(route.methods or ())
     body = route.body_field
     request = "" if body is None else body.field_info.annotation.__name__  # type: ignore[union-attr]
     response = "" if route.response_model is None else route.response_model.__name__
-    name = route.path if method == "POST" else f"{method} {route.path}"
-    return name, {"method": method, "request": request, "response": response}
+    return _name(route), {"method": _method(route), "request": request, "response": response}
+
+
+def _method(route: APIRoute) -> str:
+    return "".join(route.methods or ())
+
+
+def _name(route: APIRoute) -> str:
+    """The path of a route, and its method where that is not ``POST``."""
+    method = _method(route)
+    return route.path if method == "POST" else f"{method} {route.path}"
 
 
 class _OriginRoute(Route):
