@@ -12,7 +12,7 @@ def test_the_datasets_read_and_never_write(tmp_path):
     table = pd.DataFrame(ROWS, dtype="str")
     path = tmp_path / "mine.csv"
     table.to_csv(path, index=False, encoding="cp1252")
-    dataset = RawTableDataset(filepath=str(path), encoding="cp1252")
+    dataset = RawTableDataset(filepath=str(path), read={"encoding": "cp1252"})
     assert dataset.exists()
     assert dataset.load().to_dict("list") == ROWS
     folder = RawFolderDataset(filepath=str(tmp_path / "none"))

@@ -1,5 +1,6 @@
 """The catalog's entries for raw files, which are only read: tables and folders."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -7,22 +8,36 @@ import pandas as pd
 from kedro.io import AbstractDataset
 
 from crisol.core.data.table_files import read_raw_table
+from crisol.core.data.tables.read_params import ReadParams
+
+logger = logging.getLogger(__name__)
 
 
 class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     """A table of text; ``attrs["file"]`` of it says where it came from."""
 
     def __init__(
-        self, *, filepath: str, encoding: str = "utf-8-sig", metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str,
+        read: dict[str, Any] | None = None,
+        metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Read ``filepath``; ``encoding`` is that of its text, if it is a text file."""
+        """Read ``filepath``; ``read`` are the options of :class:`ReadParams`.
+
+        Raises:
+            ValidationError: an option that is unknown or wrong.
+        """
         self._filepath = Path(filepath)
-        self._encoding = encoding
+        self._read = ReadParams.model_validate({"missing": ("",), **(read or {})})
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
-        """Read the table."""
-        return read_raw_table(self._filepath, self._encoding)
+        """Read the table; the log tells what was detected or assumed."""
+        table = read_raw_table(self._filepath, self._read)
+        for note in table.attrs["notes"]:
+            logger.info("%s: %s", table.attrs["file"], note)
+        return table
 
     def save(self, data: Any) -> None:  # noqa: ARG002
         """Refused: raw data is only read."""

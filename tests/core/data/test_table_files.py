@@ -43,15 +43,13 @@ def test_json_lines_and_parquet_are_text_too(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("a.xlsx", b"PK", "must end in .csv"),
-        ("a.csv", b"", "holds no columns"),
-        ("a.csv", b"title,title\na,b\n", "'title' is there twice"),
-        ("a.csv", b"title,price\na,1\nb,2,3\n", r"row 2 \(line 3\): has 3 cells.*double quotes"),
-        ("a.csv", b"title,price\na,1\nb\n", "has 1 cells, the header 2"),
-        ("a.csv", b'title\n"a\n', "line 2: unexpected end"),
-        ("a.csv", "title\nPän\n".encode("cp1252"), "is not utf-8-sig text .*encoding: cp1252"),
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"title,title\na,b\n", "'title' is there 2 times"),
+        ("a.csv", b"title,price\na,1\nb,2,3\n", r"line 3: has 3 cells.*double quotes"),
+        ("a.csv", b"title,price\na,1\nb\n", "has 1 cells where 2 are expected"),
+        ("a.csv", b'title\n"a\n', "a double quote is not closed"),
         ("a.jsonl", b'{"title": "a"}\n{"title": \n', "line 2: is not JSON"),
-        ("a.jsonl", b"[1, 2]\n", "line 1: is no JSON object"),
+        ("a.jsonl", b"[1, 2]\n", "line 1: is no object"),
         ("a.jsonl", b'{"a": 1}\n{"a": ' + b"9" * 5000 + b"}\n", "line 2: holds .*4,300 digits"),
         ("a.jsonl", b'{"a": "\\ud800"}\n', "half a character"),
         ("a.jsonl", b'{"a": ' + b"[" * 100_000, "line 1: is nested too deeply"),
@@ -63,14 +61,6 @@ def test_what_cannot_be_read_says_where_and_why(tmp_path, name, content, said):
     with pytest.raises(MendableError, match=said) as refused:
         read_raw_table(tmp_path / name)
     assert name in str(refused.value)
-
-
-@pytest.mark.parametrize("name", ["a.csv", "a.jsonl"])
-@pytest.mark.parametrize("encoding", ["zlib_codec", "rot13", "idna", "undefined", "utf-9", "a\0"])
-def test_what_is_no_encoding_of_text_is_refused_by_name(tmp_path, name, encoding):
-    (tmp_path / name).write_bytes(b'{"a": 1}\n')
-    with pytest.raises(MendableError, match="encoding: there is no text encoding"):
-        read_raw_table(tmp_path / name, encoding)
 
 
 def test_a_file_that_is_not_there_is_missed_by_name(tmp_path):

@@ -20,7 +20,8 @@ from pydantic import (
 from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
 
 from crisol.core.contract import Contract, ModelContract
-from crisol.models.tabular.data.text_cells import microseconds, same_words
+from crisol.core.data.cells.dates import microseconds
+from crisol.core.data.cells.words import same_words
 from crisol.models.tabular.schema import Column, Schema, Task
 
 MAX_ROWS = 1000

@@ -3,11 +3,11 @@
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.data import profile
-from crisol.core.data.text_files import Encoding
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,
@@ -17,38 +17,12 @@ from crisol.core.params import (
     Seconds,
     Seed,
     ThreadCount,
+    Words,
     WorkerCount,
 )
 from crisol.core.training.loop_params import LoopParams
-from crisol.models.tabular.schema import Kind, Role, Task, Words
+from crisol.models.tabular.schema import Kind, Role, Task
 from crisol.models.tabular.settings import SETTINGS
-
-Format = Literal["auto", "csv", "json", "jsonl", "parquet", "images"]
-
-
-def _one_byte(delimiter: str) -> str:
-    if not delimiter.isascii() or delimiter in '\0\n\r"':
-        raise ValueError(
-            "must be one ASCII character, such as ; or a tab, and no quote and no line break"
-        )
-    return delimiter
-
-
-Delimiter = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_one_byte)]
-"""The mark between two cells of a text table."""
-
-
-class ReadParams(Params):
-    """The format of the raw file; fields that are ``None`` are detected, and reported."""
-
-    format: Format = "auto"
-    encoding: Encoding | None = None
-    delimiter: Delimiter | None = None
-    header: bool | None = None
-    names: Words = ()
-    """Names of the columns, in file order, where there is no header or to replace it."""
-    missing: Words = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
-    """Cells that say that there is no value."""
 
 
 class ColumnParams(Params):

@@ -11,15 +11,13 @@ from typing import Annotated, Literal
 from pydantic import Strict
 
 from crisol.core.data.profile import Task as Task
-from crisol.core.params import Params
+from crisol.core.params import Params, Words
 
 Kind = Literal["number", "category", "boolean", "date", "text", "image"]
 """The type of a column's cells. ``category``: a word out of a list; ``text``: free words."""
 Role = Literal["feature", "target", "id", "time", "group", "ignore"]
 """The use of a column. ``id`` names rows, ``time`` orders them (a test set lies after its training
 set), ``group`` keeps rows together (a group is never on both sides of a split)."""
-
-Words = Annotated[tuple[str, ...], Strict(False)]
 
 
 class Column(Params):

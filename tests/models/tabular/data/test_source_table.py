@@ -12,10 +12,10 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.formats import archives
+from crisol.models.tabular.data import archives
 from crisol.models.tabular.data.source_table import LABEL, PART, PICTURE, ROW, read
-from crisol.models.tabular.params import ReadParams
 
 PLAIN = "name,age\nAna,31\nÉva,40\n"
 

@@ -9,25 +9,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.tables.table_file import TABLES, read_table, shown_name
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.formats.archives import Files, FolderFiles, files
-from crisol.models.tabular.data.formats.json_tables import read_json, read_json_lines
-from crisol.models.tabular.data.text_cells import as_text
-from crisol.models.tabular.params import Format, ReadParams
+from crisol.models.tabular.data.archives import Files, FolderFiles, files
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
 ROW, PART = "__row__", "__part__"
 """Columns that reading adds: the number of the row in its source, from 1, and the part that the
 source's files put it in (train, test; missing where they say nothing)."""
 PICTURE, LABEL = "image", "label"
 """Columns of pictures in class folders."""
-TABLES: dict[str, Format] = {
-    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".json": "json",
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet",
-}  # fmt: skip
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 _PARTS = {
     "train": "train", "training": "train", "valid": "train", "validation": "train",
@@ -100,7 +94,7 @@ def read(path: Path, params: ReadParams = ReadParams()) -> SourceTable:  # noqa:
             there is one, and the way out.
     """
     path = Path(path)
-    shown = _shown(path)
+    shown = shown_name(path)
     if not path.exists():
         raise MendableError(f"{shown}: there is no such file or folder")
     if path.is_dir() or _is_zip(path):
@@ -109,11 +103,6 @@ def read(path: Path, params: ReadParams = ReadParams()) -> SourceTable:  # noqa:
         raise MendableError(f"{shown}: pictures come as a folder or zip of class folders")
     raw = _read_table(path, params, shown)
     return replace(raw, files=FolderFiles(path.parent) if _names_pictures(raw) else None)
-
-
-def _shown(path: Path) -> str:
-    here = Path.cwd()
-    return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
 
 
 def _is_zip(path: Path) -> bool:
@@ -216,28 +205,12 @@ def _names_pictures(raw: SourceTable) -> bool:
 
 def _read_table(path: Path, params: ReadParams, shown: str) -> SourceTable:
     """One table file."""
-    form = params.format if params.format != "auto" else _format(path, shown)
-    if form == "csv":
-        from crisol.models.tabular.data.formats.delimited import read_delimited
-
-        cut = read_delimited(path, params, shown)
-        found = SourceFormat("csv", cut.encoding, cut.separator, cut.header, notes=cut.notes)
-        frame = _frame(cut.table)
-    else:
-        if form == "parquet":
-            frame = _frame(_parquet(path, shown))
-        elif form == "json":
-            form, frame = read_json(path, params, shown)
-        else:
-            frame = read_json_lines(path, params, shown)
-        frame = _renamed(frame, params, shown)
-        found = SourceFormat(form)
+    file = read_table(path, params, shown)
     for name in (ROW, PART):
-        if name in frame.columns:
+        if name in file.frame.columns:
             raise MendableError(f"{shown}: column {name!r} is Crisol's own; rename it")
-    if frame.empty:
-        raise MendableError(f"{shown}: holds no rows")
-    return SourceTable(_marked(frame), found, shown)
+    found = SourceFormat(file.format, file.encoding, file.delimiter, file.header, notes=file.notes)
+    return SourceTable(_marked(file.frame), found, shown)
 
 
 def _marked(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -246,81 +219,3 @@ def _marked(frame: "pd.DataFrame") -> "pd.DataFrame":
     extra = pd.DataFrame({ROW: range(1, len(frame) + 1)}, index=frame.index)
     extra[PART] = pd.Series([None] * len(frame), dtype="str", index=frame.index)
     return pd.concat([frame, extra], axis=1)
-
-
-def _format(path: Path, shown: str) -> Format:
-    """By the file's ending, else by its first bytes."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    ending = path.suffix.lower()
-    if ending in TABLES:
-        return TABLES[ending]
-    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x89HDF", b"\xd0\xcf\x11\xe0")):
-        raise MendableError(
-            f"{shown}: is packed or of a program's own format; give CSV, JSON, JSON lines, Parquet "
-            "or a zip"
-        )
-    return "json" if start.lstrip()[:1] in (b"{", b"[") else "csv"
-
-
-def _frame(table: "pa.Table") -> "pd.DataFrame":
-    """Arrow to pandas; nested values as JSON text, decimals as floats."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    columns = []
-    for column in table.columns:
-        kind = column.type
-        if pa.types.is_dictionary(kind):
-            column = column.cast(kind.value_type)
-            kind = column.type
-        if pa.types.is_decimal(kind):
-            column = column.cast(pa.float64())
-        elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
-            column = pa.array([as_text(v) for v in column.to_pylist()], pa.string())
-        elif pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind):
-            column = column.cast(pa.string())
-        elif pa.types.is_integer(kind) and column.null_count:
-            column = _whole_with_gaps(column, pc)
-        columns.append(column)
-    frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(
-        date_as_object=False
-    )
-    return frame
-
-
-def _whole_with_gaps(column: "pa.ChunkedArray", pc: Any) -> "pa.ChunkedArray":
-    """Whole numbers with missing ones as floats; as text where floats would blur them."""
-    import pyarrow as pa
-
-    bounds = pc.min_max(column).as_py()
-    if max(abs(bounds["min"] or 0), abs(bounds["max"] or 0)) >= 2**53:
-        return column.cast(pa.string())
-    return column.cast(pa.float64())
-
-
-def _parquet(path: Path, shown: str) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise MendableError(f"{shown}: is no Parquet file that can be read: {error}") from error
-    return table
-
-
-def _renamed(frame: "pd.DataFrame", params: ReadParams, shown: str) -> "pd.DataFrame":
-    from crisol.models.tabular.data.formats.delimited import check_names
-
-    names = [str(name) for name in frame.columns]
-    if params.names:
-        if len(params.names) != len(names):
-            raise MendableError(
-                f"read.names: {len(params.names)} names for the {len(names)} columns of {shown}"
-            )
-        names = list(params.names)
-    check_names(names, shown)
-    return frame.set_axis(names, axis=1)

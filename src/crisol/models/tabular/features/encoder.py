@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.data.text_cells import DATE_PARTS, date_parts, microseconds, same_words
+from crisol.core.data.cells.dates import DATE_PARTS, date_parts, microseconds
+from crisol.core.data.cells.words import same_words
 from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features, Part
 from crisol.models.tabular.schema import Column, Schema
 
@@ -80,8 +81,8 @@ class Encoder:
             schema: of the whole table.
             image_size: of the pictures in the table of images.
             missing: words that the file's reader took for no value
-                (:class:`crisol.models.tabular.params.ReadParams`); one that stands in a cell all
-                the same, as it may in Parquet, is a word.
+                (:class:`crisol.core.data.tables.read_params.ReadParams`); one that stands in a
+                cell all the same, as it may in Parquet, is a word.
         """
         from crisol.models.tabular.data.columns.column_types import statistics
 

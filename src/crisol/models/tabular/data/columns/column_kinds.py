@@ -7,17 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crisol.core.data.cells.dates import date_format, microseconds
+from crisol.core.data.cells.numbers import in_percent, infinite, to_numbers
+from crisol.core.data.cells.words import yes_word
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_types import is_text, statistics, typed_column
 from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
-from crisol.models.tabular.data.text_cells import (
-    date_format,
-    in_percent,
-    infinite,
-    microseconds,
-    to_numbers,
-    yes_word,
-)
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Kind
 

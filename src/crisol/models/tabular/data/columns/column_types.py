@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from crisol.core.data.cells.dates import to_dates
+from crisol.core.data.cells.numbers import to_numbers
 from crisol.models.tabular.data.source_table import SourceTable
-from crisol.models.tabular.data.text_cells import to_dates, to_numbers
 from crisol.models.tabular.schema import Column, Kind
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
 
 
 def _without_points(words: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Words as :func:`crisol.models.tabular.data.text_cells.code_word` has them: 1.0 is 1."""
+    """Words as :func:`crisol.core.data.cells.words.code_word` has them: 1.0 is 1."""
     points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
     if not points.any():
         return words

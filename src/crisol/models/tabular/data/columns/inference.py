@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from crisol.core.data.cells.numbers import to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import class_words, typed_column
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
-from crisol.models.tabular.data.text_cells import to_numbers
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
 

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from crisol.core.errors import MendableError
-from crisol.models.tabular.data.formats.delimited_format import (
+from crisol.core.data.tables.delimited_format import (
     BLANKS,
     find_separator,
     first_lines,
@@ -23,7 +22,8 @@ from crisol.models.tabular.data.formats.delimited_format import (
     has_header,
     text_encoding,
 )
-from crisol.models.tabular.params import ReadParams
+from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.errors import MendableError
 
 _BLOCK_BYTES = 1 << 23
 

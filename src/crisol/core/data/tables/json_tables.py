@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crisol.core.data.cells.words import as_text
+from crisol.core.data.tables.read_params import Format, ReadParams
 from crisol.core.data.text_files import HALF_CHARACTER, json_problem, unreadable
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.text_cells import as_text
-from crisol.models.tabular.params import Format, ReadParams
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from crisol.core.data.cells.numbers import looks_like_number
 from crisol.core.data.text_files import unreadable
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.text_cells import looks_like_number
 
 SEPARATORS = (",", ";", "\t", "|")
 BLANKS = " "

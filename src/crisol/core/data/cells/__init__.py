@@ -1,0 +1,1 @@
+"""Cells as text: numbers, dates and words."""

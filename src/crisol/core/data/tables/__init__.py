@@ -1,0 +1,1 @@
+"""Readers of table files: delimited text, JSON, Parquet; one entry, ``table_file``."""
