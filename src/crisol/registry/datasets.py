@@ -21,7 +21,12 @@ AnyPredictor = Predictor[Any, Any]
 
 
 def load_version(store: Store, version: versions.Version) -> AnyPredictor:
-    """The predictor of a registered version; its answers name that version."""
+    """The predictor of a registered version; its answers name that version.
+
+    Raises:
+        StoreError: the project was moved, and its store names the old place.
+    """
+    store.check()
     with versions.predictor_directory(store, version) as directory:
         predictor = models.load_predictor(directory)
     predictor.model_version = version.number
