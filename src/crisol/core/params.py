@@ -155,7 +155,11 @@ def _in_value(kind: Any, value: Any, place: Place) -> Iterator[tuple[Place, Oper
         if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, Mapping):
             yield from _in_section(kind, value, place)
     elif origin is Annotated:
-        yield from _in_value(parts[0], value, place)
+        mark = next((part for part in parts[1:] if isinstance(part, OperatorOnly)), None)
+        if mark is not None:
+            yield place, mark
+        else:
+            yield from _in_value(parts[0], value, place)
     elif origin in (Union, UnionType):
         for part in parts:
             yield from _in_value(part, value, place)
@@ -163,5 +167,6 @@ def _in_value(kind: Any, value: Any, place: Place) -> Iterator[tuple[Place, Oper
         for key, item in value.items():
             yield from _in_value(parts[-1], item, (*place, key))
     elif isinstance(value, list | tuple):
+        kinds = [part for part in parts if part is not Ellipsis]
         for index, item in enumerate(value):
-            yield from _in_value(parts[0], item, (*place, index))
+            yield from _in_value(kinds[min(index, len(kinds) - 1)], item, (*place, index))
