@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from crisol.core.data.text_files import Encoding
 from crisol.core.params import Params, Words
 
-Format = Literal["auto", "csv", "json", "jsonl", "parquet", "images"]
+Format = Literal["auto", "csv", "json", "jsonl", "parquet", "feather", "sheet", "arff", "images"]
 
 
 def _one_byte(delimiter: str) -> str:
@@ -28,8 +28,23 @@ class ReadParams(Params):
     format: Format = "auto"
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
+    quote: Literal['"', "'"] | None = None
+    """The quote around cells that hold the delimiter or a line break."""
+    escape: bool | None = None
+    """Whether a backslash takes the meaning of the character that follows it."""
+    skip: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """The number of lines (rows of a sheet) before the header, or before the first row."""
+    comment: Annotated[str, Field(max_length=4)] | None = None
+    """The mark that lines of comments begin with; ``""`` if there are none."""
     header: bool | None = None
+    units: bool | None = None
+    """Whether the row below the header holds units, which are no values."""
+    totals: Literal["auto", "keep", "drop"] = "auto"
+    """Rows at the end that are called total or mean: ``auto`` leaves out those that agree with the
+    rows above them."""
     names: Words = ()
     """Names of the columns, in file order, where there is no header or to replace it."""
     missing: Words = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
     """Cells that say that there is no value."""
+    sheet: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The name of the sheet, of a spreadsheet that has several."""
