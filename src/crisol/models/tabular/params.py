@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.data import profile
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.read_params import CellWords, ReadParams
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,
@@ -26,10 +26,16 @@ from crisol.models.tabular.settings import SETTINGS
 
 
 class ColumnParams(Params):
-    """Overrides of one column's kind and role."""
+    """Overrides of one column."""
 
     kind: Kind | None = None
     role: Role | None = None
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of its numbers; unset: by its cells, else by the file."""
+    unit: Annotated[str, Field(min_length=1, max_length=24)] | None = None
+    """The unit of its numbers; cells without one have it, cells with another one are missing."""
+    missing: CellWords = ()
+    """Cells that say that there is no value in this column: words, or numbers such as -999."""
 
 
 class SplitParams(Params):

@@ -40,8 +40,14 @@ class Column(Params):
     """The word of a boolean column that stands for yes."""
     date_format: str | None = None
     unit: str | None = None
-    """The sign that every cell of a number column ends with in the file, ``%``; requests hold the
-    number alone."""
+    """The unit or currency of a number column, as most cells of the file write it (``kg``, ``$``,
+    ``%``); requests hold the number alone."""
+    bare_unit: bool = False
+    """Whether cells without the unit are numbers, too."""
+    decimal: Literal[".", ","] = "."
+    """The decimal mark of a number column's text cells."""
+    no_value: Words = ()
+    """Cells that say that there is no value in this column."""
     examples: Words = ()
     reason: str = ""
     """The reason for this kind and role: `2 to 9 distinct words in 32,561 rows`, `overruled`."""

@@ -94,7 +94,7 @@ def fit(
     schema = schema_of(schema_table)
     check_algorithm(model, schema)
     chosen = select(rows, parts, "train")
-    encoder = Encoder.fit(chosen, schema, data.image_size, data.read.missing)
+    encoder = Encoder.fit(chosen, schema, data.image_size, data.read.no_value)
     part = encoder.part(chosen, images)
     folds = fold_rows(chosen, schema, model, train.seed, part.target)
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)

@@ -1,8 +1,8 @@
 """The reading options of a table file. Light: importing it loads no library."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from crisol.core.data.text_files import Encoding
 from crisol.core.params import Params, Words
@@ -20,6 +20,18 @@ def _one_byte(delimiter: str) -> str:
 
 Delimiter = Annotated[str, Field(min_length=1, max_length=1), AfterValidator(_one_byte)]
 """The mark between two cells of a text table."""
+
+
+def _cell_words(cells: Any) -> Any:
+    several = cells if isinstance(cells, list | tuple) else [cells]
+    return tuple(
+        f"{cell:.15g}" if isinstance(cell, int | float) and not isinstance(cell, bool) else cell
+        for cell in several
+    )
+
+
+CellWords = Annotated[Words, BeforeValidator(_cell_words)]
+"""Cells as they stand in a text table; one alone is taken, and numbers (-999) are."""
 
 
 class ReadParams(Params):
@@ -44,7 +56,18 @@ class ReadParams(Params):
     rows above them."""
     names: Words = ()
     """Names of the columns, in file order, where there is no header or to replace it."""
-    missing: Words = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
-    """Cells that say that there is no value."""
+    missing: CellWords = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
+    """Cells that say that there is no value. In a column of numbers or dates, further words do
+    (:mod:`crisol.core.data.cells.missing`)."""
+    keep: CellWords = ()
+    """Words that are values, in every column: never missing (``NA`` for Namibia)."""
+    decimal: Literal[".", ","] | None = None
+    """The decimal mark of numbers in text cells; unset: by the cells of each column, and where
+    none of them tells, by the other columns and the separator."""
     sheet: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """The name of the sheet, of a spreadsheet that has several."""
+
+    @property
+    def no_value(self) -> tuple[str, ...]:
+        """The cells that say that there is no value, without those that are kept."""
+        return tuple(word for word in self.missing if word not in self.keep)

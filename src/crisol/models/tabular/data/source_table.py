@@ -4,11 +4,15 @@ The format of a file is detected and reported; nothing is guessed silently. A fo
 ``train.*`` and ``test.*`` is an official split; one of class folders holds pictures.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from crisol.core.data.cells.missing import without_missing
+from crisol.core.data.cells.numbers import Decimal, NumberFindings, number_style
 from crisol.core.data.tables.read_params import Format, ReadParams
 from crisol.core.data.tables.signatures import is_sheet
 from crisol.core.data.tables.table_file import TABLES, read_table, shown_name
@@ -24,6 +28,7 @@ source's files put it in (train, test; missing where they say nothing)."""
 PICTURE, LABEL = "image", "label"
 """Columns of pictures in class folders."""
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
+_SAMPLE = 5000
 _PARTS = {
     "train": "train", "training": "train", "valid": "train", "validation": "train",
     "val": "train", "test": "test", "testing": "test",
@@ -79,6 +84,23 @@ class SourceTable:
         default_factory=dict, compare=False, repr=False
     )
     """Columns in the types that they were read as, cached."""
+    no_value: Mapping[str, Mapping[str, int]] = field(default_factory=dict, compare=False)
+    """Words that the reader took for no value, with their counts, by column."""
+
+    @cached_property
+    def decimal_mark(self) -> Decimal | None:
+        """The decimal mark of the file's numbers; ``None`` where nothing tells.
+
+        It is that of most columns that tell, else a comma beside semicolons.
+        """
+        votes = Counter(
+            found.style.decimal
+            for found in (_some_numbers(self.frame[name]) for name in self.columns)
+            if found is not None and found.decided == "cells" and found.share > 0.5
+        )
+        if votes["."] != votes[","]:
+            return "." if votes["."] > votes[","] else ","
+        return "," if not votes and self.found.delimiter == ";" else None
 
     @property
     def columns(self) -> list[str]:
@@ -161,7 +183,11 @@ def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: st
     notes = [*train.found.notes, *(n for n in test.found.notes if n not in train.found.notes)]
     both = tuple(name for name in train.found.index if name in test.found.index)
     told = replace(train.found, parts=("train", "test"), notes=tuple(notes), index=both)
-    return SourceTable(frame, told, shown, found)
+    no_value = {
+        name: Counter(train.no_value.get(name, {})) + Counter(test.no_value.get(name, {}))
+        for name in {*train.no_value, *test.no_value}
+    }
+    return SourceTable(frame, told, shown, found, no_value=no_value)
 
 
 def _pictures(found: Files, pictures: Sequence[str], shown: str) -> SourceTable:
@@ -208,16 +234,26 @@ def _names_pictures(raw: SourceTable) -> bool:
     )
 
 
+def _some_numbers(cells: "pd.Series[Any]") -> NumberFindings | None:
+    """How the numbers of some text cells are written; ``None`` of a column that has a type."""
+    import pandas as pd
+
+    if not pd.api.types.is_string_dtype(cells.dtype):
+        return None
+    return number_style(cells.dropna().iloc[:: max(1, len(cells) // _SAMPLE)])
+
+
 def _read_table(path: Path, params: ReadParams, shown: str) -> SourceTable:
-    """One table file."""
-    file = read_table(path, params, shown)
+    """One table file; of every format, the same words are missing."""
+    file = read_table(path, params.model_copy(update={"missing": ("",)}), shown)
     for name in (ROW, PART):
         if name in file.frame.columns:
             raise MendableError(f"{shown}: column {name!r} is Crisol's own; rename it")
     found = SourceFormat(
         file.format, file.encoding, file.delimiter, file.header, (), file.notes, file.index
     )
-    return SourceTable(_marked(file.frame), found, shown)
+    frame, no_value = without_missing(file.frame, params.no_value)
+    return SourceTable(_marked(frame), found, shown, no_value=no_value)
 
 
 def _marked(frame: "pd.DataFrame") -> "pd.DataFrame":

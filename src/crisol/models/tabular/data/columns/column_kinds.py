@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crisol.core.data.cells.dates import date_format, microseconds
-from crisol.core.data.cells.numbers import in_percent, infinite, to_numbers
+from crisol.core.data.cells.numbers import Decimal
 from crisol.core.data.cells.words import yes_word
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.columns.column_types import is_text, statistics, typed_column
+from crisol.models.tabular.data.columns.column_types import (
+    is_text,
+    statistics,
+    typed_column,
+    without_words,
+)
+from crisol.models.tabular.data.columns.missing_words import told_marks, without_marks
+from crisol.models.tabular.data.columns.number_columns import (
+    WrittenNumbers,
+    told_sentinels,
+    written_numbers,
+)
 from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Kind
@@ -25,7 +36,6 @@ _ID_NAME = re.compile(
 )
 _CAMEL_ID = re.compile(r"[a-z](Id|ID)$")
 _CODE_NAME = re.compile(r"(^|[_\s.-])(zip|zip_?code|postal|postal_?code|postcode|plz|code)$", re.I)
-_LEADING_ZERO = r"[+-]?0\d+"
 _SAMPLE = 2000
 
 
@@ -45,6 +55,11 @@ class ColumnFacts:
     true_word: str | None = None
     date_format: str | None = None
     unit: str | None = None
+    bare_unit: bool = False
+    decimal: Decimal = "."
+    no_value: tuple[str, ...] = ()
+    unread: str = ""
+    """Why its numbers cannot be read, where it holds words for that reason."""
     examples: tuple[str, ...] = ()
     id_reason: str = ""
     """The reason why the column is an id; empty if it is none."""
@@ -66,23 +81,61 @@ def facts_of(
     Raises:
         MendableError: it cannot be of the kind that was told.
     """
+    kind: Kind
     over = data.columns.get(name)
     told = None if over is None else over.kind
+    cells = without_words(cells, () if over is None else over.missing)
     words = cells.dropna()
     distinct = int(words.nunique())
     missing = float(cells.isna().mean())
     if distinct == 0:
         return ColumnFacts(name, told or "category", "no row has a value", missing, 0)
     if table.found.format == "images" and name in (PICTURE, LABEL):
-        kind: Kind = "image" if name == PICTURE else "category"
+        kind = "image" if name == PICTURE else "category"
         reason = "picture files" if kind == "image" else "folders of pictures"
         return _described(ColumnFacts(name, kind, reason, missing, distinct), cells, table)
-    kind, reason, warnings = _kind(words, distinct, name, table)
-    if told is not None and told != kind:
-        kind, reason, warnings = told, "overruled", ()
-    fact = ColumnFacts(name, kind, reason, missing, distinct, warnings=warnings)
+    fact = _inferred(words, ColumnFacts(name, "category", "", missing, distinct), data, table)
+    if told is not None and told != fact.kind:
+        fact = ColumnFacts(name, told, "overruled", missing, distinct, no_value=fact.no_value)
+    if over is not None and over.missing:
+        fact = replace(fact, no_value=tuple(dict.fromkeys((*over.missing, *fact.no_value))))
+    said = told_marks(fact.kind, name, words, table.no_value.get(name, {}), data.read.keep)
+    fact = replace(fact, warnings=(*fact.warnings, *said))
     fact = _described(fact, cells, table)
     return _with_id(fact, words)
+
+
+def _inferred(
+    words: "pd.Series[Any]", fact: ColumnFacts, data: DataParams, table: SourceTable
+) -> ColumnFacts:
+    """The facts with the kind that the values suggest, and the notation of numbers."""
+    name, told = fact.name, None
+    if fact.name in data.columns:
+        told = data.columns[name].kind
+    found = WrittenNumbers()
+    if is_text(words):
+        found = written_numbers(words, name, data, table)
+    if found.code:
+        return replace(fact, reason=found.reason, warnings=found.warnings)
+    if found.numbers is None:
+        words, marks = without_marks(words, data.read.keep)
+        kind, reason, warnings = _kind(words, int(words.nunique()), name, table)
+        warnings = (*warnings, *found.warnings)
+        no_value = marks if kind == "boolean" else ()
+        return replace(
+            fact, kind=kind, reason=reason, warnings=warnings, no_value=no_value,
+            unread=found.unread,
+        )  # fmt: skip
+    numbers = found.numbers.dropna()
+    kind, reason, warnings = _number_kind(numbers, fact.distinct, name, found.reason)
+    if kind != "number" and told != "number":
+        return replace(fact, kind=kind, reason=reason, warnings=warnings)
+    return replace(
+        fact, kind="number", reason="overruled" if kind != "number" or found.forced else reason,
+        warnings=(*(warnings if kind == "number" else ()), *found.warnings),
+        unit=found.style.unit, bare_unit=found.style.bare, decimal=found.style.decimal,
+        no_value=found.no_value,
+    )  # fmt: skip
 
 
 def _kind(
@@ -101,13 +154,6 @@ def _kind(
     if pd.api.types.is_datetime64_any_dtype(words.dtype):
         return "date", "dates", ()
     texts = words.astype(str)
-    sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
-    numeric = pd.to_numeric(sample, errors="coerce").notna().mean()
-    begins = sample.str.contains(r"^[+-]?\.?\d|^[+-]?inf", case=False, regex=True).mean()
-    if numeric > 0.5 or begins > 0.9:
-        found = _written_numbers(texts, distinct, name)
-        if found is not None:
-            return found
     unique = _some_words(texts)
     yes = yes_word(unique) if distinct == 2 else None
     if yes is not None:
@@ -119,36 +165,7 @@ def _kind(
         return "date", f"dates ({form})", (said,) if ambiguous else ()
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
-    kind, reason = _words_kind(texts, unique, distinct)
-    return kind, reason, _told_signs(name, texts)
-
-
-def _written_numbers(
-    texts: "pd.Series[Any]", distinct: int, name: str
-) -> tuple[Kind, str, tuple[str, ...]] | None:
-    """Numbers that are written as text; ``None`` where they are none."""
-    padded = texts.str.fullmatch(_LEADING_ZERO)
-    if padded.any():
-        return (
-            "category",
-            f"digits with leading zeros ({texts[padded].iloc[0]}): a code, no number",
-            (f"{name}: digits with leading zeros are taken for codes, not for numbers",),
-        )
-    numbers, style = to_numbers(texts)
-    bad = texts[numbers.isna()]
-    endless = infinite(bad)
-    bad = bad[~endless]
-    if len(bad) > 0.05 * len(texts) or bad.nunique() > 5 or numbers.notna().sum() == 0:
-        return None
-    reason = f"numbers ({style})" if style else "numbers"
-    kind, reason, warnings = _number_kind(numbers.dropna(), distinct, name, reason)
-    if kind == "number":
-        warnings = (*warnings, *_told_infinite(name, int(endless.sum())))
-    if len(bad):
-        listed = ", ".join(repr(word) for word in bad.drop_duplicates().head(5))
-        said = f"{name}: {len(bad):,} cells are no numbers ({listed}) and count as missing"
-        warnings = (*warnings, said)
-    return kind, reason, warnings
+    return *_words_kind(texts, unique, distinct), ()
 
 
 def _told_infinite(name: str, count: int) -> tuple[str, ...]:
@@ -170,16 +187,6 @@ def _number_kind(
             return "category", "whole numbers that are called an id", (said,)
     low, high = float(numbers.min()), float(numbers.max())
     return "number", f"{'whole ' if whole else ''}{reason}, {low:g} to {high:g}", ()
-
-
-def _told_signs(name: str, texts: "pd.Series[Any]") -> tuple[str, ...]:
-    """The warning about a column of which most cells, not all, are percentages."""
-    signs = texts.str.endswith("%")
-    if not 0.5 < signs.mean() < 1 or to_numbers(texts[signs])[0].notna().mean() < 0.95:
-        return ()
-    other = texts[~signs].iloc[0]
-    said = f"{name}: most cells are percentages, but not {other!r}: taken for words, not numbers"
-    return (said,)
 
 
 def _words_kind(texts: "pd.Series[Any]", unique: Sequence[str], distinct: int) -> tuple[Kind, str]:
@@ -217,12 +224,10 @@ def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -
     if fact.kind == "boolean":
         unique = [str(word) for word in words.unique()[:3]]
         fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
-    if fact.kind == "number" and is_text(words) and in_percent(words):
-        said = f"{fact.name}: read without its percent sign; requests send 12.5 for 12.5%"
-        fact = replace(fact, unit="%", warnings=(*fact.warnings, said))
     column = Column(
-        name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format
-    )
+        name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format,
+        unit=fact.unit, bare_unit=fact.bare_unit, decimal=fact.decimal, no_value=fact.no_value,
+    )  # fmt: skip
     there = typed_column(table, column).dropna()
     if there.empty:
         raise MendableError(
@@ -233,6 +238,7 @@ def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -
     if lost and not any("count as missing" in said for said in fact.warnings):
         said = f"{fact.name}: {lost:,} cells cannot be read as {fact.kind} and count as missing"
         fact = replace(fact, warnings=(*fact.warnings, said))
+    fact = replace(fact, warnings=(*fact.warnings, *told_sentinels(fact.name, there, words)))
     return replace(fact, missing=1 - len(there) / len(cells), **statistics(there, fact.kind))
 
 

@@ -1,11 +1,12 @@
 """Raw cells in the types of their columns' kinds, and the statistics of typed cells."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crisol.core.data.cells.dates import to_dates
-from crisol.core.data.cells.numbers import to_numbers
+from crisol.core.data.cells.numbers import NumberStyle, to_numbers
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.schema import Column, Kind
 
@@ -18,7 +19,10 @@ SHOWN_CATEGORIES = 1000
 
 def typed_column(table: SourceTable, column: Column) -> "pd.Series[Any]":
     """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
-    key = (column.name, column.kind, column.true_word or "", column.date_format or "")
+    key = (
+        column.name, column.kind, column.true_word or "", column.date_format or "",
+        column.decimal, column.unit or "", str(column.bare_unit), *column.no_value,
+    )  # fmt: skip
     if key not in table.read_as:
         table.read_as[key] = typed_cells(table.frame[column.name], column)
     return table.read_as[key]
@@ -32,9 +36,11 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     import pandas as pd
 
     kind = column.kind
+    cells = without_words(cells, column.no_value)
     if kind == "number":
         if is_text(cells):
-            return to_numbers(cells)[0]
+            style = NumberStyle(column.decimal, column.unit, column.bare_unit)
+            return to_numbers(cells, style)
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
             seconds: pd.Series[Any] = (cells - pd.Timestamp(0, tz=cells.dt.tz)).dt.total_seconds()
             return seconds
@@ -53,6 +59,20 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
             return moments
         return to_dates(as_words(cells), column.date_format)
     return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
+
+
+def without_words(cells: "pd.Series[Any]", words: Sequence[str]) -> "pd.Series[Any]":
+    """Cells without those that say that there is no value."""
+    import pandas as pd
+
+    if not words or pd.api.types.is_bool_dtype(cells.dtype):
+        return cells
+    if is_text(cells):
+        return cells.mask(cells.isin(list(words)))
+    if not pd.api.types.is_numeric_dtype(cells.dtype):
+        return cells
+    numbers = pd.to_numeric(pd.Series(list(words), dtype="str"), errors="coerce").dropna()
+    return cells.mask(cells.isin(numbers.tolist()))
 
 
 def is_text(cells: "pd.Series[Any]") -> bool:
@@ -85,9 +105,11 @@ def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     return cells.astype("str")
 
 
-def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
+def class_words(
+    cells: "pd.Series[Any]", strip: str = "", no_value: Sequence[str] = ()
+) -> "pd.Series[Any]":
     """The cells of a class target as words; ``strip`` is taken off their ends."""
-    words = as_words(cells)
+    words = as_words(without_words(cells, no_value))
     if strip:
         words = words.str.strip(strip)
     words = _without_points(words)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.cells.numbers import to_numbers
+from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
-from crisol.models.tabular.data.columns.column_types import class_words, typed_column
+from crisol.models.tabular.data.columns.column_types import class_words, typed_column, without_words
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -25,6 +25,8 @@ TARGET_NAMES = ("target", "label", "class", "y")
 MAX_CLASSES = 1000
 WHOLE_CLASSES = 20
 """Whole numbers of at most so many values are taken for classes."""
+MOST_TOLD = 10
+"""Columns that an error tells about."""
 LARGEST_TARGET = 1e150
 """Errors are squared and added up, and floats end at 1.8e308."""
 
@@ -58,7 +60,7 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
     target, why = _target(names, facts, data)
     roles = _roles(names, facts, target, why, data)
     warnings = [w for name in names for w in facts[name].warnings]
-    warnings += _role_warnings(names, facts, roles)
+    warnings += [*_passed_over(names, facts, target, why), *_role_warnings(names, facts, roles)]
     task, said = _task(facts, roles, target, data)
     if target is not None:
         facts[target] = _target_facts(facts[target], task, table, data)
@@ -71,12 +73,47 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
         ]
     if not any(c.role == "feature" for c in columns):
         raise MendableError(
-            f"{table.where}: no column is left to learn from (ids, constants, the target and "
-            "ignored ones are none); name them in data.features"
+            f"{table.where}: no column is left to learn from: "
+            f"{_told_roles(names, facts, roles)}; name those to learn from in data.features"
         )
     return Schema(
         task=task, columns=tuple(columns), rows=len(table.frame), warnings=tuple(warnings)
     )
+
+
+def _told_roles(
+    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, _RoleChoice]
+) -> str:
+    """The columns, why each is no feature, and what its cells look like."""
+    said = []
+    for name in names[:MOST_TOLD]:
+        fact, choice = facts[name], roles[name]
+        if choice.role == "target":
+            said.append(f"{name!r} is the target")
+            continue
+        role = {"id": "taken for an id"}.get(choice.role, "left out")
+        why = f"{name!r} is {role} ({choice.reason}"
+        if fact.examples and fact.kind != "number":
+            why += f"; its cells are read as {fact.kind}, such as {fact.examples[0]!r}"
+        said.append(f"{why})")
+    more = [f"and {len(names) - MOST_TOLD:,} more"] if len(names) > MOST_TOLD else []
+    return ", ".join(said + more)
+
+
+def _passed_over(
+    names: Sequence[str], facts: dict[str, ColumnFacts], target: str | None, why: str
+) -> list[str]:
+    """The warning that the last column is not the target because its cells are all different."""
+    last = names[-1]
+    if target in (None, last) or not why.startswith("the last") or not facts[last].id_reason:
+        return []
+    fact = facts[last]
+    cells = f", such as {fact.examples[0]!r}" if fact.examples else ""
+    said = (
+        f"{target}: predicted, because the last column, {last!r}, looks like an id "
+        f"({fact.id_reason}{cells}); data.target={last} predicts that one"
+    )
+    return [said]
 
 
 def _check_named(names: Sequence[str], data: DataParams, where: str) -> None:
@@ -241,7 +278,7 @@ def _target_facts(
     if task == "regression":
         if fact.kind != "number":
             cells = table.frame[fact.name].dropna().astype(str)
-            numbers = to_numbers(cells)[0].notna()
+            numbers = to_numbers(cells, number_style(cells).style).notna()
             if numbers.mean() > 0.5:
                 raise MendableError(
                     f"data.target: {1 - numbers.mean():.1%} of the cells of {fact.name!r} are no "
@@ -265,7 +302,11 @@ def _target_facts(
                 f"(at most {LARGEST_TARGET:g}) or as a logarithm"
             )
         return fact
-    words = class_words(table.frame[fact.name], data.label_strip)
+    if fact.unread and data.task == "auto" and fact.distinct > WHOLE_CLASSES:
+        raise MendableError(
+            f"data.target: {fact.unread}. data.task=classification takes its words for classes"
+        )
+    words = class_words(table.frame[fact.name], data.label_strip, fact.no_value)
     found = sorted(words.dropna().unique())
     if len(found) < 2:
         raise MendableError(
@@ -279,16 +320,16 @@ def _target_facts(
     return replace(
         fact, kind="category", categories=tuple(found), examples=tuple(found[:5]),
         distinct=len(found), low=None, high=None,
-        integer=False, true_word=None, date_format=None, unit=None,
+        integer=False, true_word=None, date_format=None, unit=None, bare_unit=False, decimal=".",
     )  # fmt: skip
 
 
 def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[str]:
     """Rows without a target, and rare classes."""
     said = []
-    cells = table.frame[fact.name]
+    cells = without_words(table.frame[fact.name], fact.no_value)
     if task == "regression":  # of which what is no number is no target, either
-        cells = typed_column(table, Column(name=fact.name, kind="number"))
+        cells = typed_column(table, _column(fact.name, fact, _RoleChoice("target")))
     empty = int(cells.isna().sum())
     if empty:
         said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
@@ -314,6 +355,9 @@ def _column(name: str, fact: ColumnFacts, choice: _RoleChoice) -> Column:
         true_word=fact.true_word,
         date_format=fact.date_format,
         unit=fact.unit,
+        bare_unit=fact.bare_unit,
+        decimal=fact.decimal,
+        no_value=fact.no_value,
         examples=fact.examples,
         reason=reason,
     )
@@ -329,7 +373,7 @@ def typed(table: SourceTable, schema: Schema, data: DataParams) -> "pd.DataFrame
             continue
         cells = table.frame[column.name]
         if column.role == "target" and schema.task != "regression":
-            out[column.name] = class_words(cells, data.label_strip)
+            out[column.name] = class_words(cells, data.label_strip, column.no_value)
         else:
             out[column.name] = typed_column(table, column)
     return pd.DataFrame(out, index=table.frame.index)
