@@ -52,13 +52,13 @@ def _scalar(value: Any) -> str:
 _YAML_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf")
 
 
-def whole_names(named: Any, section: type[BaseModel]) -> Any:
+def whole_names(named: Any, section: type[BaseModel] | None) -> Any:
     """A mapping by names of a person's, in which a command line has cut names at their dots.
 
     Args:
         named: from a name to the fields of ``section``; ``{"zip": {"code": {"kind": "number"}}}``
             becomes ``{"zip.code": {"kind": "number"}}``. Anything else is returned as it is.
-        section: whose fields end a name.
+        section: whose fields end a name; ``None``: what is no mapping ends one.
 
     >>> class ColumnParams(BaseModel):
     ...     kind: str
@@ -73,11 +73,13 @@ def whole_names(named: Any, section: type[BaseModel]) -> Any:
     return whole
 
 
-def _add(whole: dict[Any, Any], name: Any, values: Any, section: type[BaseModel]) -> None:
+def _add(whole: dict[Any, Any], name: Any, values: Any, section: type[BaseModel] | None) -> None:
     if not isinstance(values, Mapping):
         whole[name] = values
         return
-    own = {key: value for key, value in values.items() if _is_field(key, value, section)}
+    own = {}
+    if section is not None:
+        own = {key: value for key, value in values.items() if _is_field(key, value, section)}
     if own or not values:
         whole[name] = {**whole.get(name, {}), **own}
     for key, value in values.items():

@@ -50,6 +50,8 @@ WorkerCount = Annotated[int, Field(ge=1, le=4096), AfterValidator(fits_the_machi
 """Processes that run at once on this machine."""
 ThreadCount = WorkerCount
 """Threads that run at once on this machine."""
+
+
 def _as_list(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from crisol.core.data.cells.date_texts import (
     COMPACT,
     COMPACT_MONTH,
+    EPOCHS,
+    EXCEL,
+    SEVERAL,
     YEAR,
     days,
     parted,
     time_of,
 )
-from crisol.core.data.cells.dates import EPOCHS, EXCEL, SEVERAL, microseconds
+from crisol.core.data.cells.dates import microseconds
 
 if TYPE_CHECKING:
     import pandas as pd

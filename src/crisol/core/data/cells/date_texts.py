@@ -5,8 +5,9 @@ reading by its form; :mod:`crisol.core.data.cells.date_columns` chooses one for 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from decimal import Decimal
 from functools import lru_cache
 
 from crisol.core.data.cells.date_names import FILLERS, MONTHS, WEEKDAYS
@@ -16,6 +17,17 @@ WEEK, QUARTER, YEAR_MONTH = "%G-W%V", "year and quarter", "%Y-%m"
 DAY_NAMED, NAMED_DAY, YEAR_NAMED = "%d %b %Y", "%b %d, %Y", "%Y %b %d"
 DAY_NAMED_2, NAMED_DAY_2, NAMED, NAMED_2 = "%d %b %y", "%b %d, %y", "%b %Y", "%b %y"
 COMPACT, COMPACT_MONTH, YEAR = "%Y%m%d", "%Y%m", "%Y"
+SEVERAL = " | "
+"""Stands between the forms of a column that has several."""
+EPOCHS: Mapping[str, Decimal | int] = {
+    "epoch s": 10**6,
+    "epoch ms": 10**3,
+    "epoch us": 1,
+    "epoch ns": Decimal("0.001"),
+}
+"""Counts since 1970 (UTC), and their unit in microseconds."""
+EXCEL = "Excel days"
+"""Days since 30 December 1899, as spreadsheets store dates."""
 MINUTE_US = 60_000_000
 _DAY_US = 1440 * MINUTE_US
 _KEPT = 200_000
@@ -45,7 +57,20 @@ _QUARTER = re.compile(r"(\d{4})[-/ ]?Q([1-4])|Q([1-4])[-/ ]?(\d{4})", re.ASCII |
 _PIECE = re.compile(r"[^\W\d_]+(?:-feira)?|\d+")
 _BETWEEN = frozenset(" .,-/'\u2019\u00ba\u00aa")
 """With the apostrophe and the ordinal marks of print."""
+_YEAR_MARK = re.compile(r"%[yYGcxD]")
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
+
+
+def known_form(form: str) -> bool:
+    """Whether a form, or several, can be read and has a year.
+
+    >>> known_form("%d/%m/%Y %H:%M"), known_form("epoch ms | ISO 8601"), known_form("DD/MM/YYYY")
+    (True, True, False)
+    """
+    return all(
+        part in (ISO, EXCEL, QUARTER, *EPOCHS) or bool(_YEAR_MARK.search(part))
+        for part in form.split(SEVERAL)
+    )
 
 
 def parted(cell: str) -> tuple[str, str]:

@@ -11,17 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.core.data.cells.date_texts import ISO, MINUTE_US, days, parted, time_of
+from crisol.core.data.cells.date_texts import (
+    EPOCHS,
+    EXCEL,
+    ISO,
+    MINUTE_US,
+    SEVERAL,
+    days,
+    parted,
+    time_of,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SEVERAL = " | "
-"""Stands between the forms of a column that has several."""
-EPOCHS = {"epoch s": 10**6, "epoch ms": 10**3, "epoch us": 1, "epoch ns": Decimal("0.001")}
-"""Counts since 1970 (UTC), and their unit in microseconds."""
-EXCEL = "Excel days"
-"""Days since 30 December 1899, as spreadsheets store dates."""
 _EXCEL_START = -25_569
 _TIME_PATTERN = re.compile(r"[T ,]+%[HI]:%M(:%S)?([.,]%f)?( ?%p)?( ?%[zZ])?$")
 _MICROSECONDS = 1_000_000

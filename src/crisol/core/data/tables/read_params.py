@@ -29,6 +29,9 @@ class ReadParams(Params):
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
     header: bool | None = None
+    day_first: bool | None = None
+    """Whether 05/06/2024 is in June; it decides where no cell of a column tells. Unset: by other
+    columns of dates, the order of the rows, or the mark (with a slash the month is first)."""
     names: Words = ()
     """Names of the columns, in file order, where there is no header or to replace it."""
     missing: Words = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")

@@ -13,7 +13,7 @@ from crisol.models.tabular.schema import Column, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTS = ("categories", "examples")
+_LISTS = ("categories", "examples", "merged")
 
 
 def schema_table(schema: Schema) -> "pd.DataFrame":
@@ -43,7 +43,8 @@ def schema_of(table: "pd.DataFrame") -> Schema:
         known = {str(n): v for n, v in cells.items() if n not in ("task", "rows", "warnings")}
         known = {n: None if isinstance(v, float) and v != v else v for n, v in known.items()}
         for name in _LISTS:
-            known[name] = json.loads(known[name])
+            if name in known:  # tables of before have fewer columns
+                known[name] = json.loads(known[name])
         columns.append(Column.model_validate(known))
     first = table.iloc[0]
     return Schema(

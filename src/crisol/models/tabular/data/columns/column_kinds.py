@@ -2,16 +2,24 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crisol.core.data.cells.dates import date_format, microseconds
+from crisol.core.data.cells.date_columns import FoundDates
 from crisol.core.data.cells.numbers import in_percent, infinite, to_numbers
-from crisol.core.data.cells.words import yes_word
+from crisol.core.data.cells.words import MOST_SPELLINGS, SEVERAL, by_case, yes_word, yes_words
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.columns.column_types import is_text, statistics, typed_column
+from crisol.models.tabular.data.columns import date_facts
+from crisol.models.tabular.data.columns.column_types import (
+    class_words,
+    counted,
+    is_text,
+    statistics,
+    typed_column,
+)
+from crisol.models.tabular.data.columns.hints import of_column
 from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Kind
@@ -44,6 +52,10 @@ class ColumnFacts:
     categories: tuple[str, ...] = ()
     true_word: str | None = None
     date_format: str | None = None
+    dates: FoundDates | None = None
+    """What was found out of a column of dates that are written as text."""
+    merged: dict[str, str] = field(default_factory=dict)
+    merge_case: bool = False
     unit: str | None = None
     examples: tuple[str, ...] = ()
     id_reason: str = ""
@@ -53,7 +65,11 @@ class ColumnFacts:
 
 
 def facts_of(
-    cells: "pd.Series[Any]", name: str, data: DataParams, table: SourceTable
+    cells: "pd.Series[Any]",
+    name: str,
+    data: DataParams,
+    table: SourceTable,
+    day_first: bool | None = None,
 ) -> ColumnFacts:
     """Look at a column.
 
@@ -62,12 +78,18 @@ def facts_of(
         name: the column's.
         data: may set its kind.
         table: whose column it is.
+        day_first: whether it is in the table's other dates; it decides where no cell tells.
 
     Raises:
         MendableError: it cannot be of the kind that was told.
     """
     over = data.columns.get(name)
     told = None if over is None else over.kind
+    if told is None and over is not None and over.date_format is not None:
+        told = "date"
+    merged = {} if over is None else over.merge
+    if merged and is_text(cells):
+        cells = class_words(cells, merged=merged)
     words = cells.dropna()
     distinct = int(words.nunique())
     missing = float(cells.isna().mean())
@@ -77,16 +99,36 @@ def facts_of(
         kind: Kind = "image" if name == PICTURE else "category"
         reason = "picture files" if kind == "image" else "folders of pictures"
         return _described(ColumnFacts(name, kind, reason, missing, distinct), cells, table)
-    kind, reason, warnings = _kind(words, distinct, name, table)
+    dates = None if told not in (None, "date") else date_facts.column_dates(
+        words, name, data, day_first
+    )  # fmt: skip
+    kind, reason, warnings = _kind(words, distinct, name, table, dates)
+    form = None
+    if kind == "number" and told is None and reason.startswith("whole"):
+        form, said = date_facts.digits_as_dates(words, name)
+        warnings = (*warnings, *said)
+    if form is not None:
+        kind, reason, dates = "date", f"dates ({form})", FoundDates({form: len(words)})
     if told is not None and told != kind:
         kind, reason, warnings = told, "overruled", ()
-    fact = ColumnFacts(name, kind, reason, missing, distinct, warnings=warnings)
+    if kind == "date" and dates is not None:
+        reason = f"overruled; {date_facts.reason(dates)}" if told else date_facts.reason(dates)
+        warnings = (*warnings, *date_facts.warnings(name, dates))
+    fact = ColumnFacts(name, kind, reason, missing, distinct, warnings=warnings, dates=dates,
+                       merged=merged)  # fmt: skip
+    if kind == "category" and data.merge_case:
+        merged = {**merged, **by_case(counted(class_words(words)))}
+        fact = replace(fact, merged=merged, merge_case=True)
     fact = _described(fact, cells, table)
     return _with_id(fact, words)
 
 
 def _kind(
-    words: "pd.Series[Any]", distinct: int, name: str, table: SourceTable
+    words: "pd.Series[Any]",
+    distinct: int,
+    name: str,
+    table: SourceTable,
+    dates: FoundDates | None,
 ) -> tuple[Kind, str, tuple[str, ...]]:
     """The kind that the values suggest, the reason, and warnings."""
     import pandas as pd
@@ -101,6 +143,11 @@ def _kind(
     if pd.api.types.is_datetime64_any_dtype(words.dtype):
         return "date", "dates", ()
     texts = words.astype(str)
+    spelled = _spelled_booleans(texts, distinct, name)
+    if spelled is not None:
+        return spelled
+    if dates is not None and dates.accepted:
+        return "date", "dates", ()
     sample = texts.iloc[:: max(1, len(texts) // _SAMPLE)]
     numeric = pd.to_numeric(sample, errors="coerce").notna().mean()
     begins = sample.str.contains(r"^[+-]?\.?\d|^[+-]?inf", case=False, regex=True).mean()
@@ -112,15 +159,27 @@ def _kind(
     yes = yes_word(unique) if distinct == 2 else None
     if yes is not None:
         return "boolean", f"two words, {yes!r} for yes", ()
-    form = date_format(unique)
-    if form is not None:
-        ambiguous = form == "%m/%d/%Y" and _day_first_fits(unique)
-        said = f"{name}: dates may be month/day or day/month; read as month/day"
-        return "date", f"dates ({form})", (said,) if ambiguous else ()
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
     kind, reason = _words_kind(texts, unique, distinct)
-    return kind, reason, _told_signs(name, texts)
+    refused = () if dates is None else date_facts.refusal(name, dates)
+    times = date_facts.told_times(name, texts)
+    return kind, reason, (*_told_signs(name, texts), *refused, *times)
+
+
+def _spelled_booleans(
+    texts: "pd.Series[Any]", distinct: int, name: str
+) -> tuple[Kind, str, tuple[str, ...]] | None:
+    """Yes and no in several spellings; ``None`` where the words are others, or are two."""
+    if not 2 < distinct <= MOST_SPELLINGS:
+        return None
+    sides = yes_words(counted(texts))
+    if sides is None:
+        return None
+    yes, no = (", ".join(map(repr, side)) for side in sides)
+    kept = of_column(name, "kind", "category")
+    said = f"{name}: {yes} are read as yes, {no} as no; {kept} keeps them apart"
+    return "boolean", f"yes and no in {distinct} spellings", (said,)
 
 
 def _written_numbers(
@@ -162,11 +221,12 @@ def _number_kind(
     whole = bool((numbers % 1 == 0).all())
     share = distinct / max(1, len(numbers))
     if whole and share < 0.5 and distinct > 2:
+        number = of_column(name, "kind", "number")
         if _CODE_NAME.search(name):
-            said = f"{name}: taken for codes by its name; data.columns.{name}.kind=number overrules"
+            said = f"{name}: taken for codes by its name; {number} overrules"
             return "category", "whole numbers that are called a code", (said,)
         if _is_id_name(name):
-            said = f"{name}: taken for names of things; data.columns.{name}.kind=number overrules"
+            said = f"{name}: taken for names of things; {number} overrules"
             return "category", "whole numbers that are called an id", (said,)
     low, high = float(numbers.min()), float(numbers.max())
     return "number", f"{'whole ' if whole else ''}{reason}, {low:g} to {high:g}", ()
@@ -196,10 +256,6 @@ def _words_kind(texts: "pd.Series[Any]", unique: Sequence[str], distinct: int) -
     return "category", f"{distinct:,} different words in {len(texts):,} rows"
 
 
-def _day_first_fits(cells: Sequence[str]) -> bool:
-    return all(microseconds(cell, "%d/%m/%Y") is not None for cell in cells)
-
-
 def _is_id_name(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
@@ -212,17 +268,16 @@ def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -
     """
     words = cells.dropna()
     if fact.kind == "date":
-        unique = _some_words(words)
-        fact = replace(fact, date_format=date_format(unique, compact=True))
+        fact = replace(fact, date_format=None if fact.dates is None else fact.dates.form)
     if fact.kind == "boolean":
-        unique = [str(word) for word in words.unique()[:3]]
-        fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
+        fact = _with_true_word(fact, words)
     if fact.kind == "number" and is_text(words) and in_percent(words):
         said = f"{fact.name}: read without its percent sign; requests send 12.5 for 12.5%"
         fact = replace(fact, unit="%", warnings=(*fact.warnings, said))
     column = Column(
-        name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format
-    )
+        name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format,
+        merged=fact.merged,
+    )  # fmt: skip
     there = typed_column(table, column).dropna()
     if there.empty:
         raise MendableError(
@@ -241,6 +296,29 @@ def _some_words(cells: "pd.Series[Any]") -> list[str]:
     step = max(1, len(cells) // (10 * _SAMPLE))
     some = cells.iloc[:_SAMPLE].tolist() + cells.iloc[::step].tolist()
     return list(dict.fromkeys(str(cell) for cell in some))[:_SAMPLE]
+
+
+def _with_true_word(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
+    """The facts with the words for yes, and those that are read as no.
+
+    Raises:
+        MendableError: no word says yes.
+    """
+    counts = counted(words)
+    sides = yes_words(counts)
+    yes = SEVERAL.join(sides[0]) if sides else yes_word(list(counts)) or _one_word(list(counts))
+    if yes is None and fact.reason == "overruled":
+        raise MendableError(
+            f"data.columns.{fact.name}.kind: none of the words (such as "
+            f"{', '.join(map(repr, list(counts)[:3]))}) says yes; choose category, or name yes and "
+            f"no by {of_column(fact.name, 'merge', {'word': 'yes'})}"
+        )
+    others = [word for word in counts if word != yes]
+    if sides is None and len(others) > 1:
+        listed = ", ".join(f"{word!r} ({counts[word]:,})" for word in others[:5])
+        said = f"{fact.name}: only {yes!r} is read as yes; read as no are {listed}"
+        fact = replace(fact, warnings=(*fact.warnings, said))
+    return replace(fact, true_word=yes)
 
 
 def _one_word(words: Sequence[str]) -> str | None:

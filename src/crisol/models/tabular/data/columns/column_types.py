@@ -1,11 +1,13 @@
 """Raw cells in the types of their columns' kinds, and the statistics of typed cells."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crisol.core.data.cells.dates import to_dates
 from crisol.core.data.cells.numbers import to_numbers
+from crisol.core.data.cells.words import SEVERAL, clean_word, code_word
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.schema import Column, Kind
 
@@ -18,7 +20,8 @@ SHOWN_CATEGORIES = 1000
 
 def typed_column(table: SourceTable, column: Column) -> "pd.Series[Any]":
     """A column of a raw table as :func:`typed_cells` types it; done once and kept."""
-    key = (column.name, column.kind, column.true_word or "", column.date_format or "")
+    key = (column.name, column.kind, column.true_word or "", column.date_format or "",
+           *(f"{word}={name}" for word, name in column.merged.items()))  # fmt: skip
     if key not in table.read_as:
         table.read_as[key] = typed_cells(table.frame[column.name], column)
     return table.read_as[key]
@@ -32,6 +35,8 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
     import pandas as pd
 
     kind = column.kind
+    if column.merged and is_text(cells):
+        cells = class_words(cells, merged=column.merged)
     if kind == "number":
         if is_text(cells):
             return to_numbers(cells)[0]
@@ -44,7 +49,10 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         if pd.api.types.is_bool_dtype(cells.dtype):
             return cells.astype("boolean")
         words = as_words(cells)
-        is_true: pd.Series[Any] = (words == column.true_word).astype("boolean")
+        yes = (
+            () if column.true_word is None else (column.true_word, *column.true_word.split(SEVERAL))
+        )
+        is_true: pd.Series[Any] = words.isin(yes).astype("boolean")
         return is_true.where(words.notna(), pd.NA)
     if kind == "date":
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
@@ -52,7 +60,7 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
             moments: pd.Series[Any] = zoned.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
             return moments
         return to_dates(as_words(cells), column.date_format)
-    return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
+    return class_words(cells) if kind == "category" else as_words(cells)
 
 
 def is_text(cells: "pd.Series[Any]") -> bool:
@@ -85,21 +93,39 @@ def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     return cells.astype("str")
 
 
-def class_words(cells: "pd.Series[Any]", strip: str = "") -> "pd.Series[Any]":
-    """The cells of a class target as words; ``strip`` is taken off their ends."""
+def class_words(
+    cells: "pd.Series[Any]", strip: str = "", merged: Mapping[str, str] | None = None
+) -> "pd.Series[Any]":
+    """The cells of a category or of a class target as words.
+
+    Args:
+        cells: as they were read.
+        strip: characters that are taken off the ends.
+        merged: from other spellings to a word. A spelling is looked up as it stands, then as
+            :func:`crisol.core.data.cells.words.clean_word` has it.
+
+    Returns:
+        str; missing where no character is left. 1.0 is 1.
+    """
+    merged = merged or {}
+
+    def spelled(word: str) -> str | None:
+        word = word.strip(strip) if strip else word
+        if word in merged:
+            return merged[word]
+        word = code_word(clean_word(word))
+        return merged.get(word, word) or None
+
     words = as_words(cells)
-    if strip:
-        words = words.str.strip(strip)
-    words = _without_points(words)
-    return words.where(words != "")
-
-
-def _without_points(words: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Words as :func:`crisol.core.data.cells.words.code_word` has them: 1.0 is 1."""
-    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
-    if not points.any():
+    known = {word: spelled(word) for word in words.dropna().unique()}
+    if all(word == name for word, name in known.items()):
         return words
-    return words.where(~points, words.str.replace(r"\.0*$", "", regex=True))
+    return words.map(known).astype("str")
+
+
+def counted(words: "pd.Series[Any]") -> dict[str, int]:
+    """How many cells each word has."""
+    return {str(word): int(count) for word, count in words.value_counts().items()}
 
 
 def statistics(there: "pd.Series[Any]", kind: Kind) -> dict[str, Any]:
