@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 TEN_YEARS_S = 3653 * 86_400
 _PER_CORE = 4
@@ -50,8 +50,18 @@ WorkerCount = Annotated[int, Field(ge=1, le=4096), AfterValidator(fits_the_machi
 """Processes that run at once on this machine."""
 ThreadCount = WorkerCount
 """Threads that run at once on this machine."""
-Words = Annotated[tuple[str, ...], Strict(False)]
-"""Words; a YAML list is taken as a tuple."""
+
+
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Words = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(_as_list, json_schema_input_type=tuple[str, ...] | str),
+]
+"""Words; a YAML list is taken as a tuple, and one word, as a command line gives it, as a list."""
 
 
 class Params(BaseModel):

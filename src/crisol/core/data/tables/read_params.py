@@ -54,6 +54,9 @@ class ReadParams(Params):
     totals: Literal["auto", "keep", "drop"] = "auto"
     """Rows at the end that are called total or mean: ``auto`` leaves out those that agree with the
     rows above them."""
+    day_first: bool | None = None
+    """Whether 05/06/2024 is in June; it decides where no cell of a column tells. Unset: by other
+    columns of dates, the order of the rows, or the mark (with a slash the month is first)."""
     names: Words = ()
     """Names of the columns, in file order, where there is no header or to replace it."""
     missing: CellWords = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")

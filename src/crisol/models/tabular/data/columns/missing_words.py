@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.missing import is_mark, listed, told_words
-from crisol.core.data.cells.words import yes_word
+from crisol.core.data.cells.words import yes_word, yes_words
 from crisol.models.tabular.data.columns.column_types import is_text
 from crisol.models.tabular.schema import Kind
 
@@ -25,7 +25,8 @@ def without_marks(
         return words, ()
     found = [str(word) for word in words.unique()[:20]]
     marks = tuple(word for word in found if is_mark(word) and word not in keep)
-    if not marks or yes_word([word for word in found if word not in marks]) is None:
+    rest = [word for word in found if word not in marks]
+    if not marks or (yes_word(rest) is None and yes_words(dict.fromkeys(rest, 1)) is None):
         return words, ()
     return words[~words.isin(list(marks))], marks
 
