@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NAMES = re.compile(r"unnamed: ?\d+(\.\d+)*|index|level_\d+|__index_level_\d+__", re.IGNORECASE)
+_MOST_YEARS = 300
+"""More rows in a row of years count something else."""
 _WRITTEN = re.compile(r"__index_level_\d+__")
 
 
@@ -141,7 +143,7 @@ def is_row_number(numbers: "NDArray[Any]") -> bool:
     low, high = float(numbers.min()), float(numbers.max())
     if low in (0.0, 1.0) and high - low == len(numbers) - 1:
         return True
-    if low >= 1500 and high <= 2200:
+    if low >= 1500 and high <= 2200 and len(numbers) <= _MOST_YEARS:
         return False
     steps = np.diff(numbers)
     return bool(steps[0] > 0 and (steps == steps[0]).all())
