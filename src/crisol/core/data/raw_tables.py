@@ -18,7 +18,8 @@ class RawTableValidator:
     """Checks of a raw table.
 
     Attributes:
-        rows: the table as it was read, numbered from 0.
+        rows: the table as it was read, numbered from 0. Its ``attrs["first_line"]`` and
+            ``attrs["gaps"]``, if there are any, say in which lines its rows stand.
         file: the name of the table in errors.
         error: the type of the errors.
     """
@@ -85,7 +86,10 @@ class RawTableValidator:
             return f"row {row} (line {row})"
         above = self.rows.iloc[: int(index)].select_dtypes(include=["object", "string"])
         breaks = sum(int(above[name].astype("str").str.count("\n").sum()) for name in above)
-        return f"row {row} (line {row + 1 + breaks})"
+        first = self.rows.attrs.get("first_line") or 2
+        gaps = self.rows.attrs.get("gaps", ())
+        breaks += sum(lines for at, lines in gaps if at <= int(index))
+        return f"row {row} (line {first + int(index) + breaks})"
 
     def _locate(self, error: pa.errors.SchemaError) -> str:
         column = getattr(error.schema, "name", None)

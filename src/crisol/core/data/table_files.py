@@ -27,7 +27,9 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
 
     Returns:
         Text columns. ``attrs["file"]`` names the file in errors, ``attrs["notes"]`` holds the
-        sentences about what was detected or assumed.
+        sentences about what was detected or assumed, and ``attrs["first_line"]`` and
+        ``attrs["gaps"]`` say where rows stand, as in
+        :class:`crisol.core.data.tables.table_file.TableFile`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -43,6 +45,7 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
         {name: _texts(file.frame[name]) for name in file.frame.columns}, dtype="str"
     )
     table.attrs["file"], table.attrs["notes"] = shown, file.notes
+    table.attrs["first_line"], table.attrs["gaps"] = file.first_line, file.gaps
     return table
 
 

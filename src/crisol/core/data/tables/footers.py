@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.cells.numbers import to_numbers
+from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.data.tables.headers import looks_numeric
 from crisol.core.data.tables.read_params import ReadParams
 
@@ -286,7 +286,7 @@ def _numbers(column: Any, word: str) -> "NDArray[np.float64] | None":
     import pandas as pd
 
     cells = pd.Series([*column.to_pylist(), word], dtype="str")
-    numbers = to_numbers(cells)[0].to_numpy(dtype=np.float64)
+    numbers = to_numbers(cells, number_style(cells).style).to_numpy(dtype=np.float64)
     filled = (cells != "").to_numpy()
     return numbers if np.isfinite(numbers[filled]).mean() > 0.8 else None
 

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
     import pyarrow as pa
     from numpy.typing import NDArray
 
 _NAMES = re.compile(r"unnamed: ?\d+(\.\d+)*|index|level_\d+|__index_level_\d+__", re.IGNORECASE)
+_MOST_YEARS = 300
+"""More rows in a row of years count something else."""
 _WRITTEN = re.compile(r"__index_level_\d+__")
 
 
@@ -26,18 +29,32 @@ def text_index(
         notes: sentences; one is added.
     """
     found = list(known)
-    for at, name in enumerate(table.column_names):
-        numbers = _whole_cells(table.column(name)) if _is_candidate(at, name, unnamed) else None
-        if numbers is not None and (is_unique(numbers) or (at == 0 and _counts_anew(numbers))):
+    for name in table.column_names:
+        if name not in unnamed and not _NAMES.fullmatch(name):
+            continue
+        numbers = _whole_cells(table.column(name))
+        if numbers is not None and (
+            is_unique(numbers) or (name in unnamed and _numbers_some_twice(numbers))
+        ):
             found.append(name)
     _tell(found, notes)
     return tuple(dict.fromkeys(found))
 
 
-def _is_candidate(at: int, name: str, unnamed: Sequence[str]) -> bool:
-    if name in unnamed:
-        return at == 0
-    return bool(_NAMES.fullmatch(name))
+def frame_index(frame: "pd.DataFrame", notes: list[str]) -> tuple[str, ...]:
+    """The columns of JSON rows that are an index by their names."""
+    import numpy as np
+
+    found = []
+    for name in map(str, frame.columns):
+        cells = frame[name]
+        if not _NAMES.fullmatch(name) or cells.dtype.kind not in "if" or cells.isna().any():
+            continue
+        numbers = cells.to_numpy(dtype=np.float64)
+        if (numbers % 1 == 0).all() and is_unique(numbers):
+            found.append(name)
+    _tell(found, notes)
+    return tuple(found)
 
 
 def typed_index(table: "pa.Table", notes: list[str]) -> tuple[str, ...]:
@@ -49,9 +66,11 @@ def typed_index(table: "pa.Table", notes: list[str]) -> tuple[str, ...]:
         if name not in written and not _NAMES.fullmatch(name):
             continue
         numbers = _whole_numbers(table.column(name))
-        if numbers is None or not is_unique(numbers):
+        if numbers is None:
             continue
-        if _NAMES.fullmatch(name) or is_row_number(numbers):
+        if (name in written and _WRITTEN.fullmatch(name)) or (
+            is_unique(numbers) and (_NAMES.fullmatch(name) or is_row_number(numbers))
+        ):
             found.append(name)
     notes += [
         f"{name} is pandas' index; it numbers no rows and stays a column"
@@ -107,20 +126,19 @@ def _whole_numbers(column: "pa.ChunkedArray") -> "NDArray[np.int64] | None":
     return found
 
 
-def is_unique(numbers: "NDArray[np.int64]") -> bool:
+def is_unique(numbers: "NDArray[Any]") -> bool:
     """Whether no number is there twice."""
     import numpy as np
 
     return len(np.unique(numbers)) == len(numbers)
 
 
-def _counts_anew(numbers: "NDArray[np.int64]") -> bool:
-    """Whether numbers count from 0, and again from 0, as tables put below one another do."""
+def _numbers_some_twice(numbers: "NDArray[np.int64]") -> bool:
+    """Whether numbers without a name are an index of rows drawn, or put together, anew."""
     import numpy as np
 
-    steps = np.diff(numbers)
-    again = numbers[1:] == 0
-    return bool(numbers[0] == 0 and ((steps == 1) | again).all() and again.mean() < 0.2)
+    distinct = len(np.unique(numbers))
+    return bool(numbers.min() >= 0 and distinct >= 10 and distinct > 0.4 * len(numbers))
 
 
 def is_row_number(numbers: "NDArray[Any]") -> bool:
@@ -141,7 +159,7 @@ def is_row_number(numbers: "NDArray[Any]") -> bool:
     low, high = float(numbers.min()), float(numbers.max())
     if low in (0.0, 1.0) and high - low == len(numbers) - 1:
         return True
-    if low >= 1500 and high <= 2200:
+    if low >= 1500 and high <= 2200 and len(numbers) <= _MOST_YEARS:
         return False
     steps = np.diff(numbers)
     return bool(steps[0] > 0 and (steps == steps[0]).all())

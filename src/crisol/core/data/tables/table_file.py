@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.core.data.cells.words import as_text
 from crisol.core.data.tables.arff import read_arff
 from crisol.core.data.tables.delimited import read_delimited
-from crisol.core.data.tables.index_columns import typed_index
+from crisol.core.data.tables.index_columns import frame_index, typed_index
 from crisol.core.data.tables.json_tables import read_json, read_json_lines
 from crisol.core.data.tables.packed import unpacked
 from crisol.core.data.tables.read_params import Format, ReadParams
@@ -117,10 +117,12 @@ def _read(path: Path, form: Format, params: ReadParams, shown: str) -> TableFile
         table = _parquet(path, shown) if form == "parquet" else _feather(path, shown)
         index = typed_index(table, notes) if not params.names else ()
         frame = _frame(table)
-    elif form == "json":
-        form, frame = read_json(path, params, shown)
     else:
-        frame = read_json_lines(path, params, shown)
+        if form == "json":
+            form, frame = read_json(path, params, shown)
+        else:
+            frame = read_json_lines(path, params, shown)
+        index = frame_index(frame, notes) if not params.names else ()
     return TableFile(_renamed(frame, params, shown), form, notes=tuple(notes), index=index)
 
 

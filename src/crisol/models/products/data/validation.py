@@ -174,6 +174,7 @@ def _raw_products(raw: pd.DataFrame, columns: Mapping[str, str]) -> RawTableVali
     table = raw.reset_index(drop=True)
     # A mapped column replaces a column of the file that has the canonical name.
     rows = pd.DataFrame({ours: table[name] for ours, name in taken.items()})
+    rows.attrs.update(raw.attrs)
     return RawTableValidator(rows, file, ProductsError)
 
 

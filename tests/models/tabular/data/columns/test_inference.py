@@ -29,7 +29,7 @@ def _raw(**columns) -> SourceTable:
 
 def _column(values, name: str = "x", **data) -> tuple[Column, Schema]:
     y = ["u", "v"] * (len(values) // 2) + ["u"] * (len(values) % 2)
-    table = _raw(**{name: values, "other": range(100, 100 + 3 * len(values), 3), "y": y})
+    table = _raw(**{name: values, "other": [i * i for i in range(len(values))], "y": y})
     schema = infer(table, DataParams(target="y", **data))
     return schema.column(name), schema
 
@@ -125,7 +125,14 @@ def test_dates_that_may_be_read_in_two_ways_are_told() -> None:
         ("customer_id", [f"C{i}" for i in range(N)], "id"),
         ("PassengerId", range(1, N + 1), "id"),
         ("n", range(N), "id"),
-        ("n", reversed(range(N)), "feature"),
+        ("n", reversed(range(N)), "id"),
+        ("position", [(i * 7) % N + 1 for i in range(N)], "id"),
+        ("counter", range(5000, 5000 + 2 * N, 2), "id"),
+        ("year", range(1960, 1960 + N), "feature"),
+        ("price", [100 + i * 37 % 1009 for i in range(N)], "feature"),
+        ("population", [i * i * 11 + 3 for i in range(N)], "feature"),
+        ("twice", [i // 2 for i in range(N)], "feature"),
+        ("gaps", [*range(N - 1), None], "feature"),
         ("code", [f"{i * 7919 % 1000:x}z" for i in range(N)], "id"),
         ("same", ["x"] * N, "ignore"),
         ("nothing", [None] * N, "ignore"),

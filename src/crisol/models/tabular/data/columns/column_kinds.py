@@ -10,6 +10,7 @@ import numpy as np
 from crisol.core.data.cells.date_columns import FoundDates
 from crisol.core.data.cells.numbers import Decimal
 from crisol.core.data.cells.words import MOST_SPELLINGS, SEVERAL, by_case, yes_word, yes_words
+from crisol.core.data.tables.index_columns import is_row_number
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns import date_facts
 from crisol.models.tabular.data.columns.column_types import (
@@ -27,7 +28,7 @@ from crisol.models.tabular.data.columns.number_columns import (
     told_sentinels,
     written_numbers,
 )
-from crisol.models.tabular.data.source_table import LABEL, PICTURE, PICTURES, SourceTable
+from crisol.models.tabular.data.source_table import LABEL, PART, PICTURE, PICTURES, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Kind
 
@@ -138,7 +139,7 @@ def facts_of(
         merged = {**merged, **by_case(counted(class_words(bare)))}
         fact = replace(fact, merged=merged, merge_case=True)
     fact = _described(fact, cells, table)
-    return _with_id(fact, words)
+    return _with_id(fact, words, table)
 
 
 def _inferred(
@@ -356,20 +357,22 @@ def _one_word(words: Sequence[str]) -> str | None:
     return None
 
 
-def _with_id(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
-    """The facts with the suspicion that the column names rows."""
+def _with_id(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> ColumnFacts:
+    """The facts with the suspicion that the column names or numbers rows."""
+    if fact.name in table.found.index:
+        return replace(fact, id_reason="the file's index: it numbers or names the rows")
     if fact.kind in ("date", "image", "boolean"):
         return fact
     unique = fact.distinct == len(words) and len(words) > 5
     named = _is_id_name(fact.name)
     share = fact.distinct / len(words)
     if fact.kind == "number":
-        if unique and fact.integer and fact.high is not None and fact.low is not None:
-            counter = fact.high - fact.low == len(words) - 1
-            if named:
-                return replace(fact, id_reason="every row has its own number, called an id")
-            if counter and words.index.is_monotonic_increasing and _ascends(words):
-                return replace(fact, id_reason="it counts the rows")
+        if not fact.integer or len(words) <= 5:
+            return fact
+        if unique and named:
+            return replace(fact, id_reason="every row has its own number, called an id")
+        if _numbers_rows(words, table):
+            return replace(fact, id_reason="it is the number of the row, or counts the rows")
         return fact
     if named and share > 0.5:
         return replace(fact, id_reason="called an id, hardly a word twice")
@@ -378,7 +381,18 @@ def _with_id(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
     return replace(fact, repeated_id=named and fact.distinct > 20)
 
 
-def _ascends(words: "pd.Series[Any]") -> bool:
+def _numbers_rows(words: "pd.Series[Any]", table: SourceTable) -> bool:
+    """Whether a column of whole numbers numbers the rows: all of them, or those of each part."""
     import pandas as pd
 
-    return bool(pd.to_numeric(words, errors="coerce").is_monotonic_increasing)
+    if len(words) < len(table.frame):
+        return False
+    numbers = pd.to_numeric(words, errors="coerce")
+    if numbers.isna().any():
+        return False
+    if is_row_number(numbers.to_numpy()):
+        return True
+    parts = table.frame[PART]
+    return bool(parts.notna().any()) and all(
+        is_row_number(some.to_numpy()) for _, some in numbers.groupby(parts)
+    )
