@@ -318,7 +318,7 @@ def _clustering(
         headline=judged.headline,
         metrics=metrics,
         tables=tables,
-        data=judged.data,
+        data=[*judged.data, *schema.reading],
         limits=[*schema.warnings, *judged.limits],
         synthetic=data.is_synthetic,
     )

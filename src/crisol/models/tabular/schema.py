@@ -67,6 +67,13 @@ class Schema(Params):
     rows: int
     warnings: Words = ()
     """Findings that need a look: constant columns, suspected ids, leakage."""
+    notes: Words = ()
+    """How the file was read: what was detected or assumed, with the option that changes it."""
+
+    @property
+    def reading(self) -> tuple[str, ...]:
+        """The notes as one sentence for reports; none where there are no notes."""
+        return (f"How the file was read: {'; '.join(self.notes)}.",) if self.notes else ()
 
     @property
     def features(self) -> tuple[Column, ...]:

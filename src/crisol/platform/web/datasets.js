@@ -47,6 +47,10 @@ async function look(dataset) {
   if (dataset.reason) said.push(el("p", { className: "bad" }, dataset.reason));
   if (dataset.state !== "ready") return said;
   const { schema } = await call(`/v1/datasets/${dataset.id}`);
+  const notes = schema.found?.notes ?? [];
+  if (notes.length) {
+    said.push(el("p", { className: "hint" }, `Read as ${schema.found.format}: ${notes.join("; ")}.`));
+  }
   if (schema.warnings.length) {
     said.push(el("ul", { className: "warnings" }, ...schema.warnings.map((w) => el("li", {}, w))));
   }

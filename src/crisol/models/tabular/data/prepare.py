@@ -6,6 +6,7 @@ others str, an image's being the key of its picture. images: ``image`` (key) and
 of uint8 [S, S, 3]).
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from crisol.models.tabular.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
+
 MIN_ROWS = 10
 MAX_BROKEN = 0.05
 """Share of pictures that may be broken; they are left out, with a warning."""
@@ -41,7 +44,7 @@ class Cleaned:
 def clean(path: Path, data: DataParams) -> Cleaned:
     """Read a source and type its rows.
 
-    Rows without a target are left out.
+    Rows without a target are left out. The log tells what was assumed and what needs a look.
 
     Raises:
         MendableError: the source cannot be read, does not fit ``data``, or has too few rows.
@@ -56,6 +59,10 @@ def clean(path: Path, data: DataParams) -> Cleaned:
         )
     warnings = (*schema.warnings, *broken, *leakage.warnings(rows, schema))
     schema = schema.model_copy(update={"warnings": warnings, "rows": len(rows)})
+    for note in schema.notes:
+        logger.info("%s: %s", table.where, note)
+    for warning in schema.warnings:
+        logger.warning("%s", warning)
     return Cleaned(rows, schema_table(schema), images)
 
 

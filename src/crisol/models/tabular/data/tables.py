@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _LISTS = ("categories", "no_value", "examples", "merged")
+_OF_SCHEMA = ("task", "rows", "warnings", "notes")
 
 
 def schema_table(schema: Schema) -> "pd.DataFrame":
-    """One row a column; the task, the number of rows and the warnings stand in each."""
+    """One row a column; the facts of the whole schema stand in each."""
     import pandas as pd
 
     rows = []
@@ -27,6 +28,7 @@ def schema_table(schema: Schema) -> "pd.DataFrame":
             cells[name] = json.dumps(cells[name], ensure_ascii=False)
         cells["task"], cells["rows"] = schema.task, schema.rows
         cells["warnings"] = json.dumps(schema.warnings, ensure_ascii=False)
+        cells["notes"] = json.dumps(schema.notes, ensure_ascii=False)
         rows.append(cells)
     table = pd.DataFrame(rows)
     for name in ("true_word", "date_format", "unit"):
@@ -40,7 +42,7 @@ def schema_of(table: "pd.DataFrame") -> Schema:
     """The schema that :func:`schema_table` made a table of."""
     columns = []
     for cells in table.to_dict("records"):
-        known = {str(n): v for n, v in cells.items() if n not in ("task", "rows", "warnings")}
+        known = {str(n): v for n, v in cells.items() if n not in _OF_SCHEMA}
         known = {n: None if isinstance(v, float) and v != v else v for n, v in known.items()}
         for name in _LISTS:
             if name in known:  # tables of before have fewer columns
@@ -52,6 +54,7 @@ def schema_of(table: "pd.DataFrame") -> Schema:
         columns=tuple(columns),
         rows=int(first["rows"]),
         warnings=tuple(json.loads(first["warnings"])),
+        notes=tuple(json.loads(first["notes"])),
     )
 
 

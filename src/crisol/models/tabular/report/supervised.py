@@ -258,7 +258,7 @@ def data_sentences(judged: Judged, train_rows: int, how: str, features: Sequence
         f"{judged.dataset}{made_up}: {train_rows:,} training rows, {len(judged.truth):,} held-out "
         f"rows ({how}).{named}"
     )
-    return [rows, f"{len(features)} columns: {_listed(features)}."]
+    return [rows, f"{len(features)} columns: {_listed(features)}.", *judged.schema.reading]
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

@@ -81,8 +81,9 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
             f"{_told_roles(names, facts, roles)}; name those to learn from in data.features"
         )
     return Schema(
-        task=task, columns=tuple(columns), rows=len(table.frame), warnings=tuple(warnings)
-    )
+        task=task, columns=tuple(columns), rows=len(table.frame), warnings=tuple(warnings),
+        notes=table.found.notes,
+    )  # fmt: skip
 
 
 def _told_roles(
