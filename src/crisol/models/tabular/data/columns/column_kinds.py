@@ -97,6 +97,12 @@ def facts_of(
     fact = _inferred(words, ColumnFacts(name, "category", "", missing, distinct), data, table)
     if told is not None and told != fact.kind:
         fact = ColumnFacts(name, told, "overruled", missing, distinct, no_value=fact.no_value)
+    if over is not None and (over.unit or over.decimal) and fact.kind != "number":
+        option = "unit" if over.unit else "decimal"
+        raise MendableError(
+            f"data.columns.{name}.{option}: the column is read as {fact.kind} (such as "
+            f"{', '.join(map(repr, words.astype(str).head(3)))}), not as numbers"
+        )
     if over is not None and over.missing:
         fact = replace(fact, no_value=tuple(dict.fromkeys((*over.missing, *fact.no_value))))
     said = told_marks(fact.kind, name, words, table.no_value.get(name, {}), data.read.keep)

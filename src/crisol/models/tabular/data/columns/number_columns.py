@@ -52,7 +52,7 @@ class WrittenNumbers:
         no_value: the cells that count as missing.
         warnings: sentences about what was assumed or left out.
         unread: why most cells are numbers and the column holds words all the same.
-        forced: whether it holds numbers because a person says so.
+        forced: whether it holds numbers only because a person says so.
     """
 
     numbers: "pd.Series[Any] | None" = None
@@ -77,7 +77,7 @@ def written_numbers(
         table: whose column it is; the rest of the file decides between ``1,234`` and 1.234.
     """
     over = data.columns.get(name, ColumnParams())
-    told = over.kind == "number"
+    told = over.kind == "number" or over.unit is not None or over.decimal is not None
     decimal = over.decimal or data.read.decimal
     if not told:
         if not _may_be_numbers(texts):
@@ -191,6 +191,14 @@ def _why_words(
 _NAMES = {".": "point", ",": "comma"}
 
 
+_ASSUMED = {
+    "default": "nothing in the file decides it",
+    "money": "amounts of money hardly have three decimals",
+    "file": "as in the other columns of the file, or by its separator",
+}
+"""What decided the decimal mark of a column whose cells do not."""
+
+
 def _styled(found: NumberFindings) -> str:
     """How numbers are written, short: for the reason of a kind."""
     said = []
@@ -208,16 +216,12 @@ def _told_style(name: str, found: NumberFindings) -> tuple[str, ...]:
     import pandas as pd
 
     said = []
-    if found.either is not None and found.decided in ("default", "money", "file"):
-        why = {
-            "default": "nothing in the column decides it",
-            "money": "amounts of money hardly have three decimals",
-            "file": "as in the other columns of the file, or by its separator",
-        }[found.decided]
+    usual = found.decided == "file" and found.style.decimal == "." and "." in (found.either or "")
+    if found.either is not None and found.decided in _ASSUMED and not usual:
         value = to_numbers(pd.Series([found.either], dtype="str"), found.style).iloc[0]
         other = "," if found.style.decimal == "." else "."
         said.append(
-            f"{name}: {found.either!r} is read as {value:.15g} ({why}); "
+            f"{name}: {found.either!r} is read as {value:.15g} ({_ASSUMED[found.decided]}); "
             f"data.columns.{name}.decimal={other!r}, or read.decimal for the file, changes it"
         )
     if found.style.unit == "%":
