@@ -159,11 +159,8 @@ NUMERIC = re.compile(
 """Files whose tests compare the answers of networks."""
 
 
-SLOW = re.compile(
-    r"tests/attacks/(?!test_(scopes|tokens|framing)\.py.*\[.*signals)"
-    r"|tests/registry/release/test_registration\.py.*\[.*postgresql"
-)
-"""Attacks beyond those on `signals`, and what runs on PostgreSQL as it does on SQLite."""
+SLOW = re.compile(r"tests/attacks/|tests/registry/release/test_registration\.py.*\[.*postgresql")
+"""The attacks, and what runs on PostgreSQL as it does on SQLite."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -14,6 +14,8 @@ QUICK = ",".join(
     f"tabular.model.auto.{setting}"
     for setting in ("max_trials=1", "folds=2", "workers=1", "time_budget_s=60")
 )
+DEAD_PROXY = "http://127.0.0.1:9"
+"""Nothing listens here; a service on this machine is asked without it."""
 SERVE = "make serve family=tabular.mine"
 
 
@@ -62,5 +64,6 @@ def test_three_commands_lead_from_a_table_to_a_served_answer(tmp_path: Path) -> 
     assert serve.endswith(SERVE)
     recipe = (ROOT / "Makefile").read_text().partition("\nserve:")[2].partition("\n\n")[0]
     assert "bentoml serve $(family):latest" in recipe
+    environment |= {"http_proxy": DEAD_PROXY, "ALL_PROXY": DEAD_PROXY}
     answer = run("python -m crisol.serving.bundle.trial tabular.mine")
     assert '"prediction"' in answer

@@ -93,11 +93,19 @@ _number = click.option("--version", help="A version number, when REFERENCE is a 
 
 
 def _open(project: Path, env: str | None) -> Any:
+    from crisol.registry import display, recovery
+    from crisol.serving.bundle import building
+
+    store = _store(project, env)
+    store.check()
+    display.say(recovery.recover(store) + building.sweep())
+    return store
+
+
+def _store(project: Path, env: str | None) -> Any:
     from kedro.config import MissingConfigException
 
-    from crisol.registry import display, recovery
     from crisol.registry.store import Store
-    from crisol.serving.bundle import building
 
     loader = settings.CONFIG_LOADER_CLASS(
         conf_source=str(project / settings.CONF_SOURCE),
@@ -109,8 +117,6 @@ def _open(project: Path, env: str | None) -> Any:
     except MissingConfigException as error:
         raise click.ClickException(str(error)) from error
     store.activate()
-    store.check()
-    display.say(recovery.recover(store) + building.sweep())
     return store
 
 
@@ -290,6 +296,33 @@ def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str 
             raise click.ClickException(str(error)) from error
     for path in paths:
         click.echo(path.relative_to(metadata.project_path))
+
+
+@cli.command()
+@env_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def relocate(metadata: ProjectMetadata, env: str | None, as_json: bool) -> None:
+    """Put the present folder of the project into its MLflow store.
+
+    For a project that was moved, renamed or copied: MLflow keeps artefacts by absolute address. A
+    second call does nothing. A tracking server, PostgreSQL and an object store need none of this.
+    """
+    from crisol.registry import display
+    from crisol.registry.relocation import RelocationError
+    from crisol.registry.relocation import relocate as put_in
+
+    with _one_line_errors():
+        store = _store(metadata.project_path, env)
+        try:
+            done = None if store.place is None else put_in(store.place)
+        except RelocationError as error:
+            raise click.ClickException(str(error)) from error
+    if as_json:
+        facts = None if done is None else asdict(done)
+        click.echo(json.dumps({"relocation": facts}, indent=2, default=str, ensure_ascii=False))
+    else:
+        display.relocation(done)
 
 
 @cli.command()

@@ -51,7 +51,7 @@ def beside_the_real_ones() -> Iterator[pytest.MonkeyPatch]:
         models, pipelines = crisol.models.__path__, crisol.pipelines.__path__
         patch.setattr(crisol.models, "__path__", [*models, str(FAMILY / "models")])
         patch.setattr(crisol.pipelines, "__path__", [*pipelines, str(FAMILY / "pipelines")])
-        for name in (STORE_VARIABLE, URI_VARIABLE, "CRISOL_RUNS", "CRISOL_INPUTS", "KEDRO_ENV"):
+        for name in (STORE_VARIABLE, URI_VARIABLE, "CRISOL_RUNS", "KEDRO_ENV"):
             patch.delenv(name, raising=False)
         crisol.models.family_names.cache_clear()
         yield patch
@@ -105,6 +105,7 @@ class Project:
         runner: Any = None,
         env: str | None = None,
         params: dict[str, Any] | None = None,
+        part: dict[str, Any] | None = None,
         **sections: Any,
     ) -> None:
         """``kedro run --pipelines linear``, in this process.
@@ -113,13 +114,14 @@ class Project:
             runner: of Kedro.
             env: of the configuration.
             params: runtime parameters besides those of the family.
+            part: of the pipeline, as Kedro's session takes it, such as ``from_nodes``.
             sections: of the family's parameters, replaced.
         """
         given = {**(params or {}), **({"linear": sections} if sections else {})}
         with KedroSession.create(
             self.folder, save_on_close=False, env=env, runtime_params=given or None
         ) as session:
-            session.run(pipeline_names=["linear"], runner=runner)
+            session.run(pipeline_names=["linear"], runner=runner, **(part or {}))
 
     def command(self, *arguments: str) -> Result:
         """A Crisol command, in this process."""

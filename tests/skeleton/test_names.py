@@ -2,6 +2,7 @@
 
 import pytest
 
+from crisol.platform.datasets.dataset_store import EXPERIMENT
 from crisol.skeleton.names import LONGEST, FamilyNameError, check_name
 
 
@@ -28,6 +29,11 @@ from crisol.skeleton.names import LONGEST, FamilyNameError, check_name
         ("family_names", "a function of crisol.models"),
         ("service_app", "a class that every service imports"),
         ("run_id", "a runtime parameter"),
+        ("http", "a Python module"),
+        ("data", "a module of Crisol"),
+        ("core", "a module of Crisol"),
+        ("training", "a module of Crisol"),
+        (EXPERIMENT, "the platform's MLflow experiment"),
     ],
 )
 def test_a_bad_name_is_refused(name: str, said: str) -> None:
@@ -35,6 +41,8 @@ def test_a_bad_name_is_refused(name: str, said: str) -> None:
         check_name(name)
 
 
-@pytest.mark.parametrize("name", ["irises", "ab", "two_words", "v2", "a" * LONGEST])
+@pytest.mark.parametrize(
+    "name", ["irises", "ab", "two_words", "v2", "a" * LONGEST, "events", "jobs"]
+)
 def test_a_good_name_is_not(name: str) -> None:
     check_name(name)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 TEN_YEARS_S = 3653 * 86_400
 _PER_CORE = 4
@@ -50,8 +50,18 @@ WorkerCount = Annotated[int, Field(ge=1, le=4096), AfterValidator(fits_the_machi
 """Processes that run at once on this machine."""
 ThreadCount = WorkerCount
 """Threads that run at once on this machine."""
-Words = Annotated[tuple[str, ...], Strict(False)]
-"""Words; a YAML list is taken as a tuple."""
+
+
+def _as_list(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Words = Annotated[
+    tuple[str, ...],
+    Strict(False),
+    BeforeValidator(_as_list, json_schema_input_type=tuple[str, ...] | str),
+]
+"""Words; a YAML list is taken as a tuple, and one word, as a command line gives it, as a list."""
 
 
 class Params(BaseModel):
@@ -155,7 +165,11 @@ def _in_value(kind: Any, value: Any, place: Place) -> Iterator[tuple[Place, Oper
         if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, Mapping):
             yield from _in_section(kind, value, place)
     elif origin is Annotated:
-        yield from _in_value(parts[0], value, place)
+        mark = next((part for part in parts[1:] if isinstance(part, OperatorOnly)), None)
+        if mark is not None:
+            yield place, mark
+        else:
+            yield from _in_value(parts[0], value, place)
     elif origin in (Union, UnionType):
         for part in parts:
             yield from _in_value(part, value, place)
@@ -163,5 +177,6 @@ def _in_value(kind: Any, value: Any, place: Place) -> Iterator[tuple[Place, Oper
         for key, item in value.items():
             yield from _in_value(parts[-1], item, (*place, key))
     elif isinstance(value, list | tuple):
+        kinds = [part for part in parts if part is not Ellipsis]
         for index, item in enumerate(value):
-            yield from _in_value(parts[0], item, (*place, index))
+            yield from _in_value(kinds[min(index, len(kinds) - 1)], item, (*place, index))

@@ -37,6 +37,10 @@ class PredictorError(MendableError):
     """A predictor directory that is missing, changed, or of another format."""
 
 
+class UnknownRuntimeError(PredictorError):
+    """A runtime that the predictor does not have; the message names those it has."""
+
+
 @dataclass(frozen=True)
 class Call:
     """Facts of one call that a response may report and that parity ignores."""
@@ -232,16 +236,16 @@ def check_runtime(runtime: str | None, *known: str) -> None:
     """Refuse a runtime that a predictor does not have; ``None`` asks for none in particular.
 
     Raises:
-        PredictorError: it is not one of ``known``.
+        UnknownRuntimeError: it is not one of ``known``.
 
     >>> check_runtime("onnx", "torch")
     Traceback (most recent call last):
     ...
-    crisol.core.predictor.PredictorError: no runtime 'onnx'; there is: torch
+    crisol.core.predictor.UnknownRuntimeError: no runtime 'onnx'; there is: torch
     """
     if runtime is not None and runtime not in known:
         there = "there is" if len(known) == 1 else "there are"
-        raise PredictorError(f"no runtime {runtime!r}; {there}: {', '.join(known)}")
+        raise UnknownRuntimeError(f"no runtime {runtime!r}; {there}: {', '.join(known)}")
 
 
 def predictor_digest(directory: Path | str) -> str:

@@ -15,12 +15,18 @@ from crisol.core.predictor import Predictor
 from crisol.registry.release import registration, versions
 from crisol.registry.store import Store, StoreError, current
 from crisol.registry.tracking import runs
+from crisol.registry.tracking.run_log import CHAMPION_TAG
 
 AnyPredictor = Predictor[Any, Any]
 
 
 def load_version(store: Store, version: versions.Version) -> AnyPredictor:
-    """The predictor of a registered version; its answers name that version."""
+    """The predictor of a registered version; its answers name that version.
+
+    Raises:
+        StoreError: the project was moved, and its store names the old place.
+    """
+    store.check()
     with versions.predictor_directory(store, version) as directory:
         predictor = models.load_predictor(directory)
     predictor.model_version = version.number
@@ -144,7 +150,7 @@ class ChampionPredictor(AbstractDataset[AnyPredictor, AnyPredictor | None]):
         version = self._find(store)
         if log is not None:
             # The gate and `kedro reproduce` must know the champion of the comparison.
-            log.tags({registration.CHAMPION_TAG: version.number if version else "none"})
+            log.tags({CHAMPION_TAG: version.number if version else "none"})
         return None if version is None else load_version(store, version)
 
     def _find(self, store: Store) -> versions.Version | None:

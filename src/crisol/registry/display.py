@@ -18,6 +18,7 @@ from crisol.registry.release.lineage import Lineage
 from crisol.registry.release.promotion import Outcome
 from crisol.registry.release.reproduce import Reproduction
 from crisol.registry.release.versions import Version
+from crisol.registry.relocation import Relocation
 from crisol.registry.tracking.run_log import RunLog
 
 
@@ -153,6 +154,25 @@ def models(found: Sequence[Version], names: Sequence[str]) -> None:
         for v in found
     ]
     console().print(table(None, rows))
+
+
+def relocation(done: Relocation | None) -> None:
+    """Print the result of a relocation (``None``: the store is not inside the project)."""
+    if done is None:
+        text = (
+            "nothing was changed: runs or artefacts are kept outside of the project folder, and "
+            "do not move with it"
+        )
+    elif not done.old:
+        text = f"nothing to do: the MLflow store names {done.new} already"
+    else:
+        old = ", ".join(str(root) for root in done.old)
+        text = f"{old} became {done.new}: {done.addresses} addresses, {done.files} records"
+        if done.fetched:
+            text += f"; the artefacts of {done.fetched} runs were copied from the old place"
+        if done.missing:
+            text += f"; {done.missing} runs have no artefacts at either place"
+    print(text)  # noqa: T201
 
 
 def archived(version: Version) -> None:

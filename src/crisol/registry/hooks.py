@@ -6,9 +6,7 @@ ids, because MLflow's stack of active runs belongs to one thread.
 """
 
 import getpass
-import json
 import logging
-import os
 import sys
 import threading
 import time
@@ -29,18 +27,15 @@ from crisol.core import progress
 from crisol.registry.naming import family_of as family_of_model
 from crisol.registry.outages import is_away
 from crisol.registry.store import Store, StoreError, current
-from crisol.registry.tracking import exclusive, parameters, provenance, runs, trials
+from crisol.registry.tracking import exclusive, origins, parameters, provenance, runs, trials
 from crisol.registry.tracking.interruption import Interruption
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
-from crisol.registry.tracking.run_log import RunLog
+from crisol.registry.tracking.run_log import CHAMPION_TAG, RunLog
 
 # Kedro's settings import this module for every command, `kedro --help` included: modules that
 # load pandas or MLflow are imported where a run needs them.
 
 logger = logging.getLogger(__name__)
-
-INPUTS_VARIABLE = "CRISOL_INPUTS"
-"""Carries the names of the run's free inputs to worker processes."""
 
 
 def family_of(node: Node) -> str | None:
@@ -57,6 +52,7 @@ class RunHook:
         self._interruption: Interruption | None = None
         self._saved: set[str] = set()
         self._digested: set[str] = set()
+        self._origins = origins.Origins()
         self._lock = threading.Lock()
         self._here = threading.local()
         self._nodes_done: dict[str, int] = {}
@@ -74,9 +70,6 @@ class RunHook:
     ) -> None:
         """Open the runs; in a distributed training only rank 0 logs and writes."""
         self._saved, self._digested = set(), set()
-        os.environ[INPUTS_VARIABLE] = json.dumps(
-            sorted(n for n in pipeline.inputs() if not n.endswith("_folder"))
-        )
         if not provenance.is_launched():
             self._open_runs(run_params, pipeline, catalog)
             return
@@ -108,7 +101,18 @@ class RunHook:
         data_root = given.get(DATA_ROOT, "data")
         if not data_root:
             raise StoreError(f"{DATA_ROOT} names no folder; leave it out to work under data/")
+        resolved = {family: self._parameters(family) for family in families}
         claims = exclusive.claim(Path(store.project) / data_root, families)
+        self._origins = origins.Origins(
+            {family: whole for family, (_, whole) in resolved.items()}, Path(store.project)
+        )
+        try:
+            for family in families:
+                skips = bool(run_params.get("only_missing_outputs"))
+                self._origins.check(family, pipeline, catalog, only_missing=skips)
+        except BaseException:
+            exclusive.release(claims)
+            raise
         logs: dict[str, RunLog] = {}
         self._interruption = Interruption(logs, claims)
         tags = _run_tags(run_params, reproduced)
@@ -119,7 +123,7 @@ class RunHook:
                 name = f"{run_params['env'] or 'base'} {run_params['run_id']}"
                 log = runs.open_run(store, model, tags, name)
             logs[family] = log
-            log.parameters(*self._parameters(family))
+            log.parameters(*resolved[family])
             nodes = sum(family_of(n) == family for n in pipeline.nodes)
             log.progress({"progress.nodes": nodes, "progress.nodes_done": 0})
             self._nodes_done[family] = 0
@@ -132,7 +136,7 @@ class RunHook:
         if log is None:
             return
         self._here.catalog = catalog
-        self._record_inputs(log, catalog, inputs)
+        self._record_inputs(log, node, catalog, inputs)
         self._remove_callbacks()
         callbacks = progress.callbacks(
             log.metrics, on_progress=log.progress, on_trial=partial(trials.log_trial, log)
@@ -165,7 +169,9 @@ class RunHook:
         if log is not None:
             from crisol.registry.tracking import results
 
-            results.log_result(log, dataset_name, data, self._here.catalog.get(dataset_name))
+            catalog = self._here.catalog
+            results.log_result(log, dataset_name, data, catalog.get(dataset_name))
+            self._origins.keep(dataset_name, catalog, self._here.origin, node, log.run_id)
             with self._lock:
                 self._saved.add(dataset_name)
 
@@ -234,16 +240,23 @@ class RunHook:
             self._here.callbacks = None
             callbacks.__exit__(None, None, None)
 
-    def _record_inputs(self, log: RunLog, catalog: DataCatalog, inputs: Mapping[str, Any]) -> None:
-        free = json.loads(os.environ[INPUTS_VARIABLE])
-        for name, data in inputs.items():
+    def _record_inputs(
+        self, log: RunLog, node: Node, catalog: DataCatalog, inputs: Mapping[str, Any]
+    ) -> None:
+        """Record the raw data that the node reads, itself or through results of earlier runs."""
+        origin = self._origins.of_node(log.family, node, catalog, inputs)
+        self._here.origin = origin
+        for name, source in origin.data.items():
             with self._lock:
-                if name not in free or name in self._digested:
+                if name in self._digested:
                     continue
                 self._digested.add(name)
-            path = provenance.dataset_path(catalog.get(name))
-            if path is not None:
-                log.data(name, path, data)
+            if name in inputs:
+                log.data(name, Path(source.path), inputs[name])
+            else:
+                log.source(name, source.sha256, source.path)
+        if f"{log.family}.predictor" in node.outputs and origin.champion is not None:
+            log.tags({CHAMPION_TAG: origin.champion})
 
     def _parameters(self, family: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The family's parameters as configured, and as resolved with every default."""
@@ -306,7 +319,6 @@ def _keep_out_of_registry(store: Store, reproduced: str, catalog: DataCatalog) -
     """Pin the champion that the version was compared with; keep the new predictor in memory."""
     from crisol.registry.datasets import ChampionPredictor
     from crisol.registry.release import versions
-    from crisol.registry.release.registration import CHAMPION_TAG
 
     version = versions.find(store, versions.Reference.parse(reproduced))
     family = version.family

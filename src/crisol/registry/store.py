@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from pydantic import Field
 
 from crisol.core.params import Params
-from crisol.registry import columns, outages
+from crisol.registry import columns, outages, relocation
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -100,14 +100,19 @@ class Store(Params):
         return self.model_copy(update={"waits": False})
 
     def check(self) -> None:
-        """Check that a SQLite database is whole, before MLflow tries it ten times.
+        """Check that a SQLite database is whole and in its place, before MLflow tries it ten times.
 
         Raises:
-            StoreError: it is not, with the remedy.
+            StoreError: it is damaged, or the project was moved; with the remedy.
         """
-        wrong = outages.damage(self.tracking_uri)
+        wrong = outages.damage(self.tracking_uri) or relocation.told(self.place)
         if wrong is not None:
             raise StoreError(wrong)
+
+    @property
+    def place(self) -> relocation.Place | None:
+        """The place of database and artefacts, if they are inside the project."""
+        return relocation.Place.of(self.tracking_uri, self.artifact_root, self.project)
 
     def client(self) -> "MlflowClient":
         """A client of this store (thread-safe; cheap after the first)."""
@@ -139,6 +144,8 @@ class Store(Params):
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise
                 found = client.get_experiment_by_name(name)
+        elif self.artifact_root and found.artifact_location != f"{self.artifact_root}/{name}":
+            self.check()  # a notebook in a moved project would write into the old one
         if found is None or found.lifecycle_stage != "active":
             raise StoreError(
                 f"the MLflow experiment {name!r} was deleted; restore it "

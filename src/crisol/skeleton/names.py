@@ -16,6 +16,8 @@ LONGEST = 24
 """Characters; longer names would break lines of the written files."""
 IMPORTED = ("predict", "service_app")
 """Names whose class would hide another one in the file of the service."""
+EXPERIMENTS = ("datasets",)
+"""MLflow experiments that are not those of a family; a family's has its name."""
 
 
 class FamilyNameError(MendableError):
@@ -67,5 +69,6 @@ def _reserved(name: str) -> list[tuple[str, bool]]:
         ("a function of crisol.models", hasattr(models, name)),
         ("a class that every service imports", name in IMPORTED),
         ("a runtime parameter", name in RUNTIME),
+        ("the platform's MLflow experiment", name in EXPERIMENTS),
         ("a Python module", name in sys.stdlib_module_names or find_spec(name) is not None),
     ]

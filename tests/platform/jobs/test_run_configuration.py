@@ -186,6 +186,77 @@ def test_an_encoder_is_the_operators_in_one_study_too() -> None:
     assert "names an encoder" in detail.message
 
 
+def marked_places(
+    kind: type[BaseModel], place: tuple[str, ...] = (), *, studies: bool = True
+) -> list[tuple[str, ...]]:
+    """Where the marked fields of a section are, also as changes of one study."""
+    found: list[tuple[str, ...]] = []
+    for name, field in kind.model_fields.items():
+        here = (*place, name)
+        if any(isinstance(mark, OperatorOnly) for mark in field.metadata):
+            found.append(here)
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                found += marked_places(part, here)
+        if name == "by_study" and studies:
+            found += marked_places(kind, (*here, "one"), studies=False)
+    return found
+
+
+def test_no_client_names_a_file_in_any_family(tmp_path: Path) -> None:
+    """Refused by its place, before anything is read, and without a word of what is in it."""
+    configurator = RunConfigurator(ROOT, "ci")
+    secret = tmp_path / "secret.csv"
+    secret.write_text("salary,iban\n1,2\n")
+    places = [
+        (family, section, place)
+        for family in models.family_names()
+        for section, kind in sections_of(family).items()
+        for place in marked_places(kind)
+    ]
+    named = {".".join([family, section, *place]) for family, section, place in places}
+    assert {
+        "products.data.pairs", "products.data.images", "products.model.network.image_encoder",
+        "products.model.by_study.one.network.text_encoder", "tabular.data.file",
+        "tabular.model.auto.storage",
+    } <= named  # fmt: skip
+    for family, section, place in places:
+        for value in (str(secret), secret.as_uri(), f"~/{secret.name}", {"path": str(secret)}, []):
+            values: Any = value
+            for name in reversed(place):
+                values = {name: values}
+            request = JobRequest(family=family, parameters={family: {section: values}})
+            with pytest.raises(ApiError) as refused:
+                configurator.configure(request, None)
+            said = f"{refused.value} {refused.value.details}"
+            assert refused.value.status == 422
+            assert [d.field for d in refused.value.details] == [
+                ".".join(["parameters", family, section, *place])
+            ]
+            assert "is set by the operator" in said
+            assert not any(word in said for word in ("salary", "iban", str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"data": {"data.file": "/etc/passwd"}},
+        {"data.file": "/etc/passwd"},
+        {"data": '{"file": "/etc/passwd"}'},
+        {"model": {"auto.storage": "sqlite:////etc/passwd"}},
+        {"model": {"auto": '{"storage": "sqlite:////etc/passwd"}'}},
+        {"data": {"columns": {"file": "/etc/passwd"}}},
+        {"model": {"settings": {"file": "/etc/passwd"}}},
+    ],
+    ids=str,
+)
+def test_a_marked_parameter_in_disguise_is_refused(sections: dict[str, Any]) -> None:
+    request = JobRequest(family="tabular", parameters={"tabular": sections})
+    with pytest.raises(ApiError) as refused:
+        RunConfigurator(ROOT, "ci").configure(request, None)
+    assert refused.value.status == 422
+
+
 def test_clients_see_nothing_that_names_files() -> None:
     RunConfigurator(ROOT, None)
     parameters = {

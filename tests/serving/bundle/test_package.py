@@ -17,6 +17,7 @@ import pytest
 import crisol
 from crisol.core.errors import MendableError
 from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
+from crisol.models import family_names
 from crisol.serving.bundle import building, package
 
 
@@ -231,3 +232,42 @@ def test_bentoml_build_works_by_itself(
     assert (built / "src" / "crisol" / "serving" / "families" / "signals.py").is_file()
     assert not (built / "src" / "crisol" / "registry").exists()
     assert "torch==2.13.0" in (built / "env" / "python" / "requirements.txt").read_text()
+
+
+NAMED_LIKE_MODULES = ("events", "jobs", "state", "auth", "package", "signals_2", "sig")
+
+
+@pytest.mark.parametrize("family", ["signals", "events", "sig"])
+def test_a_family_named_like_a_module_takes_nothing_from_a_bundle(
+    family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(crisol.__file__).parent
+    checkout = tmp_path / "src/crisol"
+    skip = shutil.ignore_patterns("__pycache__", "pipelines", "platform", "registry", "skeleton")
+    shutil.copytree(source, checkout, ignore=skip)
+    for name in NAMED_LIKE_MODULES:
+        (checkout / "models" / name / "data").mkdir(parents=True)
+        (checkout / "models" / name / "__init__.py").touch()
+        (checkout / "models" / name / "data" / "prepare.py").touch()
+        (checkout / "serving/families" / f"{name}.py").touch()
+    monkeypatch.setattr(crisol, "__file__", str(checkout / "__init__.py"))
+    monkeypatch.setattr("crisol.models.__path__", [str(checkout / "models")])
+    family_names.cache_clear()
+    copied = package._copy_package(family, tmp_path / "context") / "crisol"
+    family_names.cache_clear()
+
+    def files(folder: Path) -> set[str]:
+        return {p.relative_to(folder).as_posix() for p in folder.rglob("*.py")}
+
+    others = {*NAMED_LIKE_MODULES, "products", "recommender", "signals", "tabular"} - {family}
+    expected = {
+        name
+        for name in files(checkout)
+        if name.startswith(("core/", "serving/", "models/", "__init__"))
+        and not any(
+            name.startswith(f"models/{other}/") or name == f"serving/families/{other}.py"
+            for other in others
+        )
+    }
+    assert files(copied) == expected
+    assert {"serving/state/events.py", "serving/state/jobs.py", "serving/http/auth.py"} <= expected

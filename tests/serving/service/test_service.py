@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -263,6 +264,41 @@ def test_a_predictor_that_answers_otherwise_is_not_ready(
         assert (ready.status_code, alive.status_code, answer.status_code) == (503, 200, 503)
         assert ready.json()["code"] == answer.json()["code"] == "not_ready"
         assert "golden[0].risk.risk_score" in ready.json()["details"][0]["message"]
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("runtime", "said"),
+    [
+        ("fpga", "no runtime 'fpga'; there are: torch, onnx, int8"),
+        ("ONNX", "no runtime 'ONNX'"),
+        ("int8", "this predictor holds no model.int8.onnx"),
+        ("onnx", "'onnx' needs onnxruntime, which is not installed here"),
+    ],
+)
+def test_a_wrong_runtime_is_told_without_a_traceback(
+    app: ModelService,
+    tmp_path: Path,
+    running: Running,
+    make_predictor: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    runtime: str,
+    said: str,
+) -> None:
+    predictor = make_predictor()
+    predictor.exported = {"onnx": b"never read"} if runtime == "onnx" else {}
+    directory = predictor.save(tmp_path / "torch alone")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # its import fails
+
+    async def body() -> None:
+        environment = {"CRISOL_API_KEYS": KEY, "CRISOL_RUNTIME": runtime}
+        async with running(app, directory, environment) as client:
+            ready, alive = await client.get("/readyz"), await client.get("/livez")
+        assert (ready.status_code, alive.status_code) == (503, 200)
+        [reason] = ready.json()["details"]
+        assert reason["message"].startswith("CRISOL_RUNTIME: ")
+        assert said in reason["message"]
 
     asyncio.run(body())
 

@@ -16,7 +16,12 @@ from pydantic import Field, Strict
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.params import Params
-from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
+from crisol.core.predictor import (
+    Call,
+    Predictor,
+    UnknownRuntimeError,
+    check_runtime,
+)
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
 from crisol.models.signals.contract import (
@@ -255,13 +260,13 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """The function that computes probabilities from windows with ``runtime``.
 
         Raises:
-            PredictorError: an unknown runtime, or one this predictor was not exported for.
+            UnknownRuntimeError: there is no such one, or this predictor was not exported for it.
         """
         check_runtime(runtime, *RUNTIMES)
         if runtime == "torch":
             return torch_runner(self.ensemble())
         if runtime not in self.exported:
-            raise PredictorError(
+            raise UnknownRuntimeError(
                 f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
                 "load it with the runtime 'torch'"
             )

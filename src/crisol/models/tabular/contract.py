@@ -20,6 +20,8 @@ from pydantic import (
 from typing_extensions import TypedDict  # typing's is not what pydantic takes before 3.12
 
 from crisol.core.contract import Contract, ModelContract
+from crisol.core.data.cells.date_texts import COMPACT, COMPACT_MONTH, EPOCHS, EXCEL, ISO, YEAR
+from crisol.core.data.cells.date_texts import SEVERAL as DATE_FORMS
 from crisol.core.data.cells.dates import microseconds
 from crisol.core.data.cells.words import same_words
 from crisol.models.tabular.schema import Column, Schema, Task
@@ -198,9 +200,7 @@ def seconds_of(date: str, column: Column) -> float | None:
 
     ``None``: it is no date.
     """
-    found = microseconds(date, None)
-    if found is None and column.date_format is not None:
-        found = microseconds(date, column.date_format)
+    found = microseconds(date, column.date_format)
     return None if found is None else found / 1e6
 
 
@@ -212,7 +212,10 @@ def _cell_type(column: Column) -> Any:
         case "boolean":
             return Annotated[bool | None, told]
         case "date":
-            moment = Annotated[str, Field(max_length=64), AfterValidator(_date_check(column))]
+            moment: Any = Annotated[str, Field(max_length=64), AfterValidator(_date_check(column))]
+            if _in_digits(column):
+                digits = BeforeValidator(_digits, json_schema_input_type=str | int | float)
+                moment = Annotated[moment, digits]
             return Annotated[moment | None, told]
         case "image":
             return Annotated[Annotated[str, Field(max_length=MAX_PICTURE)] | None, told]
@@ -234,7 +237,9 @@ def describe(column: Column) -> str:
             yes = f" (true is {column.true_word!r} in the data)" if column.true_word else ""
             text = f"True or false{yes}."
         case "date":
-            text = f"A date in ISO 8601 form, {_range(column)} in training; without offset: UTC."
+            other = f", or as in the data ({column.date_format})" if _has_own_form(column) else ""
+            text = f"A date in ISO 8601 form{other}, {_range(column)} in training"
+            text += "; without offset: UTC."
         case "image":
             text = "A JPEG, PNG or WebP picture in base64."
         case "text":
@@ -279,11 +284,31 @@ def _not_empty(row: dict[str, Cell]) -> dict[str, Cell]:
     return row
 
 
+def _has_own_form(column: Column) -> bool:
+    """Whether the data has dates in another form than ISO 8601."""
+    return column.date_format not in (None, ISO)
+
+
+def _in_digits(column: Column) -> bool:
+    """Whether dates are numbers in the data, such as seconds since 1970."""
+    forms = (column.date_format or "").split(DATE_FORMS)
+    return any(form in (*EPOCHS, EXCEL, COMPACT, COMPACT_MONTH, YEAR) for form in forms)
+
+
+def _digits(cell: Any) -> Any:
+    """A number as its digits."""
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        return cell
+    return str(int(cell)) if float(cell).is_integer() else repr(float(cell))
+
+
 def _date_check(column: Column) -> Callable[[str], str]:
+    other = f", nor in that of the data, {column.date_format}" if _has_own_form(column) else ""
+
     def check(text: str) -> str:
         if seconds_of(text, column) is None:
             raise ValueError(
-                "is no date in ISO 8601 form, such as 2024-05-31 or 2024-05-31T12:30:00Z"
+                f"is no date in ISO 8601 form, such as 2024-05-31 or 2024-05-31T12:30:00Z{other}"
             )
         return text
 

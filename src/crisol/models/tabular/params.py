@@ -3,11 +3,14 @@
 from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.data import profile
+from crisol.core.data.cells.date_texts import known_form
+from crisol.core.data.cells.words import as_text
 from crisol.core.data.tables.read_params import CellWords, ReadParams
+from crisol.core.options import whole_names
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,
@@ -25,6 +28,23 @@ from crisol.models.tabular.schema import Kind, Role, Task
 from crisol.models.tabular.settings import SETTINGS
 
 
+def _spelled(merge: Any) -> Any:
+    """Words as they stand in a file: YAML and command lines make numbers and booleans of some."""
+    merge = whole_names(merge, None)
+    if not isinstance(merge, dict):
+        return merge
+    return {as_text(word): as_text(name) for word, name in merge.items()}
+
+
+def _known_form(form: str) -> str:
+    if not known_form(form):
+        raise ValueError(
+            "is no form of dates; give a pattern such as %d/%m/%Y %H:%M, or one of ISO 8601, "
+            "epoch s, epoch ms, epoch us, epoch ns, Excel days"
+        )
+    return form
+
+
 class ColumnParams(Params):
     """Overrides of one column."""
 
@@ -36,6 +56,11 @@ class ColumnParams(Params):
     """The unit of its numbers; cells without one have it, cells with another one are missing."""
     missing: CellWords = ()
     """Cells that say that there is no value in this column: words, or numbers such as -999."""
+    date_format: Annotated[str | None, AfterValidator(lambda f: f and _known_form(f))] = None
+    """The form of a column of dates: a pattern of ``strptime``, ``ISO 8601``, ``epoch s`` (``ms``,
+    ``us``, ``ns``) or ``Excel days``; several with `` | `` between them."""
+    merge: Annotated[dict[str, str], BeforeValidator(_spelled)] = Field(default_factory=dict)
+    """Words of a category or of classes that are others in another spelling: ``{m: male}``."""
 
 
 class SplitParams(Params):
@@ -66,8 +91,13 @@ class DatasetOptions(profile.DatasetOptions):
     time: str | None = None
     group: str | None = None
     ignore: Words = ()
-    columns: dict[str, ColumnParams] = Field(default_factory=dict)
+    columns: Annotated[
+        dict[str, ColumnParams], BeforeValidator(lambda named: whole_names(named, ColumnParams))
+    ] = Field(default_factory=dict)
     """Overrides, by column."""
+    merge_case: bool = False
+    """Take words of categories and classes that differ in case alone for one word, in the most
+    frequent spelling."""
     label_strip: str = ""
     """Characters taken off the ends of class labels (Adult's official test file has dots)."""
     image_size: int = Field(default=32, ge=8, le=512)

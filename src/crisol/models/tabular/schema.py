@@ -8,7 +8,7 @@ travels with the predictor, and is what the contract is generated from.
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Strict
+from pydantic import Field, Strict
 
 from crisol.core.data.profile import Task as Task
 from crisol.core.params import Params, Words
@@ -37,8 +37,14 @@ class Column(Params):
     categories: Words = ()
     """Words of a category or boolean column, the most frequent first; of a class target, sorted."""
     true_word: str | None = None
-    """The word of a boolean column that stands for yes."""
+    """The word of a boolean column that stands for yes, or several with `` | `` between them."""
     date_format: str | None = None
+    """The form of a column of dates, or several with `` | `` between them
+    (:func:`crisol.core.data.cells.dates.microseconds`); requests may use them, and ISO 8601."""
+    merged: dict[str, str] = Field(default_factory=dict)
+    """Other spellings of the words of a category."""
+    merge_case: bool = False
+    """Whether any case of a word is that word, in requests too."""
     unit: str | None = None
     """The unit or currency of a number column, as most cells of the file write it (``kg``, ``$``,
     ``%``); requests hold the number alone."""

@@ -14,12 +14,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from crisol.registry import columns
-from crisol.registry.release import gate, registration, versions
+from crisol.registry.release import gate, versions
 from crisol.registry.release.archiving import recorded, refuse_archived
 from crisol.registry.release.gate import Decision
 from crisol.registry.release.versions import CHAMPION, PREVIOUS, Reference, Version
 from crisol.registry.store import Store, StoreError
 from crisol.registry.tracking import provenance
+from crisol.registry.tracking.run_log import CHAMPION_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
@@ -151,7 +152,7 @@ def judge(store: Store, version: Version, champion: Version | None) -> Decision:
     side_by_side = gate.with_champion(table, versions.scores(store, champion))
     if side_by_side is not None:
         return gate.decide(side_by_side, stored.rule, name)
-    evaluated_against = version.tags.get(registration.CHAMPION_TAG)
+    evaluated_against = version.tags.get(CHAMPION_TAG)
     if "champion" in table.columns and evaluated_against == champion.number:
         return gate.decide(table, stored.rule, name)
     decision = gate.decide(table, stored.rule)

@@ -27,13 +27,11 @@ from crisol.registry.release.versions import Version
 from crisol.registry.store import Store, StoreError
 from crisol.registry.tracking import provenance, scratch
 from crisol.registry.tracking.results import is_time
-from crisol.registry.tracking.run_log import PARAMETERS_TAG, RunLog
+from crisol.registry.tracking.run_log import CHAMPION_TAG, PARAMETERS_TAG, RunLog
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
 
-CHAMPION_TAG = "crisol.compared_with"
-"""The champion's number at evaluation, or ``none``."""
 _COPIED = (
     "crisol.git_", "crisol.lock_digest", "crisol.data.", "crisol.env", PARAMETERS_TAG, CHAMPION_TAG
 )  # fmt: skip

@@ -78,6 +78,12 @@ def reproduce(store: Store, version: Version) -> Reproduction:
             session.run(pipeline_names=[version.family])
     new = _new_run(store, version)
     then, now = _final_metrics(store, version.run_id), _final_metrics(store, new)
+    if not then:  # its run was a part that evaluated nothing; the version has those of its report
+        then = dict(version.metrics)
+        now = {name: value for name, value in now.items() if name in then}
+    if not then or not now:
+        missing = new if then else version.run_id
+        raise StoreError(f"run {missing} has no final metrics to compare")
     names = sorted(name for name in then.keys() | now.keys() if not results.is_time(name))
     differences = [
         Difference(name, then.get(name), now.get(name))
@@ -114,8 +120,6 @@ def _final_metrics(store: Store, run_id: str) -> dict[str, float]:
     values: dict[str, float] = {}
     for file in client.list_artifacts(run_id, results.FOLDER):
         values.update(versions.run_json(store, run_id, file.path))
-    if not values:
-        raise StoreError(f"run {run_id} has no final metrics to compare")
     return values
 
 

@@ -5,18 +5,22 @@ import os
 import platform
 import socket
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from crisol import __version__
+from crisol import __file__ as crisol_file
+from crisol import __version__, models
 from crisol.core.files import file_sha256
 
 LOCK_FILE = "requirements.lock"
+_digests: dict[Path, tuple[tuple[Any, ...], str]] = {}
+"""State of the files and digest of every path that was read."""
 _VERSIONED = ("kedro", "mlflow", "torch", "numpy", "bentoml")
 
 
@@ -99,12 +103,51 @@ def code_tags(project: Path) -> dict[str, str]:
 
 
 def path_digest(path: Path) -> str:
-    """SHA-256 of a file, or of the sorted names and digests of a folder's files."""
-    if path.is_file():
-        return file_sha256(path)
+    """SHA-256 of a file, or of the sorted names and digests of a folder's files.
+
+    A path is read again only when a file of it has changed.
+    """
+    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+    stats = [(file, file.stat()) for file in files]
+    state = tuple((file, s.st_ino, s.st_size, s.st_mtime_ns) for file, s in stats)
+    known = _digests.get(path)
+    if known is not None and known[0] == state:
+        return known[1]
+    digest = file_sha256(path) if path.is_file() else _folder_digest(path, files)
+    _digests[path] = (state, digest)
+    return digest
+
+
+def _folder_digest(folder: Path, files: Iterable[Path]) -> str:
     total = hashlib.sha256()
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(f"{file.relative_to(path).as_posix()}\0{file_sha256(file)}\n".encode())
+    for file in files:
+        total.update(f"{file.relative_to(folder).as_posix()}\0{file_sha256(file)}\n".encode())
+    return total.hexdigest()
+
+
+@cache
+def code_digest(family: str, project: Path) -> str:
+    """SHA-256 of the code that a family's nodes run, and of the lock file.
+
+    Two commits that differ in other files have the same digest.
+    """
+    package = Path(crisol_file).parent
+    nodes = import_module(f"crisol.pipelines.{family}").__file__
+    model = models.family(family).__file__
+    assert nodes is not None
+    assert model is not None
+    total = hashlib.sha256(lock_digest(project).encode())
+    for name, folder in {
+        "core": package / "core",
+        "catalog": package / "catalog",
+        "model": Path(model).parent,
+        "nodes": Path(nodes).parent,
+    }.items():
+        for file in sorted(folder.rglob("*.py")):
+            total.update(f"{name}/{file.relative_to(folder).as_posix()}\0".encode())
+            total.update(file.read_bytes())
+    for name in ("pipelines/shared_nodes.py", "pipelines/wiring.py"):
+        total.update((package / name).read_bytes())
     return total.hexdigest()
 
 

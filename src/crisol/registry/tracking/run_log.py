@@ -20,6 +20,8 @@ from crisol.registry.tracking import provenance
 
 PARAMETERS_TAG = "crisol.parameters_digest"
 """SHA-256 of the resolved parameters without their seeds."""
+CHAMPION_TAG = "crisol.compared_with"
+"""The champion's number at evaluation, or ``none``."""
 _SEED = re.compile(r"(.*_)?seeds?")
 _BATCH = 500
 _INTERVAL_S = 3.0
@@ -232,8 +234,6 @@ class RunLog:
 
     def data(self, name: str, path: Path, table: Any) -> str:
         """Record the digest of an input (tag and MLflow dataset); returns the SHA-256."""
-        from mlflow.entities import Dataset, DatasetInput
-
         digest = provenance.path_digest(path)
         columns = getattr(table, "dtypes", None)
         schema = profile = None
@@ -247,19 +247,25 @@ class RunLog:
                 }
             )
             profile = json.dumps({"num_rows": len(table)})
-        source = path.as_posix()
-        dataset = Dataset(
-            name,
-            # MLflow keeps at most 36 characters; the whole digest is in the tag.
-            digest[:32],
-            "local",
-            json.dumps({"uri": source}),
-            schema,
-            profile,
-        )
-        self.store.client().log_inputs(self.run_id, [DatasetInput(dataset)])
-        self.tags({f"crisol.data.{name}": digest})
+        self.source(name, digest, path.as_posix(), schema, profile)
         return digest
+
+    def source(
+        self,
+        name: str,
+        sha256: str,
+        path: str,
+        schema: str | None = None,
+        profile: str | None = None,
+    ) -> None:
+        """Record an input by its digest, such as the raw data of an earlier run."""
+        from mlflow.entities import Dataset, DatasetInput
+
+        # MLflow keeps at most 36 characters; the whole digest is in the tag.
+        uri = json.dumps({"uri": path})
+        dataset = Dataset(name, sha256[:32], "local", uri, schema, profile)
+        self.store.client().log_inputs(self.run_id, [DatasetInput(dataset)])
+        self.tags({f"crisol.data.{name}": sha256})
 
     def artifact(self, path: Path, folder: str | None = None) -> None:
         """Copy a file, or everything in a folder, to the run's artefacts."""

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 START_S = 120
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Opens addresses of this machine, whatever proxies the environment names."""
 
 
 class ServerError(RuntimeError):
@@ -59,7 +61,7 @@ class LocalServer:
         return example
 
     def _paths(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self.url}/openapi.json", timeout=30) as page:  # noqa: S310
+        with _direct.open(f"{self.url}/openapi.json", timeout=30) as page:
             paths: dict[str, Any] = json.load(page)["paths"]
             return paths
 
@@ -70,7 +72,7 @@ class LocalServer:
             data=json.dumps(request).encode(),
             headers={"Content-Type": "application/json", "X-API-Key": self.api_key},
         )
-        with urllib.request.urlopen(sent, timeout=30) as response:  # noqa: S310
+        with _direct.open(sent, timeout=30) as response:
             headers = response.headers
             return JsonResponse(
                 json.load(response), headers["X-Model-Version"], headers["X-Process-Time-Ms"]
@@ -125,12 +127,25 @@ def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     reason = "it did not answer"
     while time.monotonic() < deadline and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/readyz", timeout=5):  # noqa: S310 - loopback
+            with _direct.open(f"{url}/readyz", timeout=5):
                 return
         except urllib.error.HTTPError as error:
             reason = error.read().decode(errors="replace")
+            wrong = _settings(reason)
+            if wrong:  # waiting does not mend a setting
+                raise ServerError(f"the bundle is not ready: {'; '.join(wrong)}") from None
         except OSError as error:
             reason = str(error)
         time.sleep(0.2)
     text = log.read_text(errors="replace")[-3000:]
     raise ServerError(f"the bundle did not become ready ({reason}):\n{text}")
+
+
+def _settings(answer: str) -> list[str]:
+    """What the answer of ``/readyz`` says about variables of the environment."""
+    try:
+        details = json.loads(answer)["details"]
+        messages = [str(detail["message"]) for detail in details]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return [message for message in messages if message.startswith("CRISOL_")]

@@ -22,7 +22,12 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from crisol import __version__
-from crisol.core.predictor import Predictor, predictor_digest, read_manifest
+from crisol.core.predictor import (
+    Predictor,
+    UnknownRuntimeError,
+    predictor_digest,
+    read_manifest,
+)
 from crisol.models import load_predictor
 from crisol.serving.http.application import Application, create_app
 from crisol.serving.http.config import ConfigurationError, Settings
@@ -124,7 +129,7 @@ class ModelService(Host):
         reasons = self.configure(environment)
         self.directory = Path(directory)
         self.stamp = dict(stamp)
-        predictor = load_predictor(directory, runtime=self.settings.runtime)
+        predictor = _load(directory, self.settings.runtime, reasons)
         if predictor.family != self.family:
             raise ConfigurationError(f"{directory} holds {predictor.family!r}, not {self.family!r}")
         self.manifest = read_manifest(directory)
@@ -321,6 +326,24 @@ class ModelService(Host):
             _log.info("ready", extra=fields)
         else:
             _log.error("not ready", extra=fields)
+
+
+def _load(directory: Path | str, runtime: str | None, reasons: list[str]) -> Predictor[Any, Any]:
+    """The predictor as a runtime runs it; as it was saved, and a reason, where that cannot be."""
+    if runtime is not None:
+        try:
+            predictor = load_predictor(directory, runtime=runtime)
+            predictor.replay_golden()  # some networks are prepared by the first answer
+        except UnknownRuntimeError as error:
+            reasons.append(f"CRISOL_RUNTIME: {error}")
+        except ImportError as error:
+            reasons.append(
+                f"CRISOL_RUNTIME: {runtime!r} needs {error.name}, which is not installed here; "
+                "leave it unset to run the predictor as it was saved"
+            )
+        else:
+            return predictor
+    return load_predictor(directory)
 
 
 OpenResource = Callable[[str, Settings], Resource]

@@ -149,7 +149,7 @@ def test_columns_that_give_the_target_away_are_told(name: str, cells, said: str)
     found = warnings(leaky, _schema(leaky))
     assert len(found) == 1
     assert found[0].startswith(f"{name}: {said}")
-    assert f"data.ignore={name}" in found[0]
+    assert f"tabular.data.columns.{name}.role=ignore" in found[0]
 
 
 def test_a_number_that_is_the_target_in_another_unit_is_told() -> None:

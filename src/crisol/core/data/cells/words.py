@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 YES_NO = (
@@ -10,7 +11,42 @@ YES_NO = (
     ("sí", "no"), ("ja", "nein"), ("oui", "non"), ("wahr", "falsch"),
 )  # fmt: skip
 """Pairs of words, lower case, the one for yes first."""
+MOST_SPELLINGS = 20
+"""Different words that may be yes and no in several spellings."""
+SEVERAL = " | "
+"""Stands between the words for yes of a column that has several."""
 _WHOLE = re.compile(r"([+-]?\d+)\.0*")
+_LIKE = str.maketrans("\u2010\u2011", "--", "\u00ad\u200b\u2060\ufeff")
+"""Hyphens that look alike, and marks that have no width."""
+
+
+def clean_word(cell: str) -> str:
+    r"""A word without marks that nobody sees: NFC, plain hyphens, one plain blank between words.
+
+    >>> clean_word(" New\u00a0 York "), clean_word("Cafe\u0301") == "Caf\u00e9"
+    ('New York', True)
+    """
+    if cell.isascii() and " " not in cell:
+        return cell.strip()
+    return " ".join(unicodedata.normalize("NFC", cell).translate(_LIKE).split())
+
+
+def by_case(words: Mapping[str, int]) -> dict[str, str]:
+    """Words that differ from a more frequent one in case alone: from each to that one.
+
+    Args:
+        words: how many cells each has.
+
+    >>> by_case({"Yes": 9, "yes": 3, "YES": 1, "no": 5})
+    {'yes': 'Yes', 'YES': 'Yes'}
+    """
+    first: dict[str, str] = {}
+    merged = {}
+    for word, _ in sorted(words.items(), key=lambda item: (-item[1], item[0])):
+        known = first.setdefault(word.casefold(), word)
+        if known != word:
+            merged[word] = known
+    return merged
 
 
 def code_word(cell: str | float) -> str:
@@ -37,7 +73,8 @@ def same_words(cell: str | float) -> tuple[str, ...]:
     """
     if isinstance(cell, str):
         cell = cell.strip()
-        return (cell, code_word(cell))
+        clean = clean_word(cell)
+        return tuple(dict.fromkeys((cell, code_word(cell), clean, code_word(clean))))
     word = code_word(cell)
     return (word, word.capitalize(), word.upper()) if isinstance(cell, bool) else (word,)
 
@@ -69,4 +106,29 @@ def yes_word(words: Sequence[str]) -> str | None:
     for yes, no in YES_NO:
         if set(lower) == {yes, no}:
             return lower[yes]
+    return None
+
+
+def yes_words(words: Mapping[str, int]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The words for yes and for no of a column that spells them in several ways.
+
+    Args:
+        words: all of the column, and how many cells each has.
+
+    Returns:
+        Both sorted by their cells; ``None`` where other words stand among them, or one side alone.
+
+    >>> yes_words({"TRUE": 4, "True": 3, "1": 2, "FALSE": 5, "0": 1})
+    (('TRUE', 'True', '1'), ('FALSE', '0'))
+    >>> yes_words({"yes": 4, "no": 3, "maybe": 1})
+    """
+    if len(words) > MOST_SPELLINGS:
+        return None
+    ordered = sorted(words, key=lambda word: (-words[word], word))
+    for yes, no in YES_NO:
+        is_yes = [word for word in ordered if code_word(clean_word(word)).casefold() in (yes, "1")]
+        is_no = [word for word in ordered if code_word(clean_word(word)).casefold() in (no, "0")]
+        named = {clean_word(word).casefold() for word in words} & {yes, no}
+        if named and is_yes and is_no and len(is_yes) + len(is_no) == len(words):
+            return tuple(is_yes), tuple(is_no)
     return None

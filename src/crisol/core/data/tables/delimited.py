@@ -4,50 +4,67 @@ PyArrow reads them, so that 200 MB are read in seconds and little more memory, a
 """
 
 import csv
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from crisol.core.data.tables.delimited_format import (
-    BLANKS,
-    find_separator,
-    first_lines,
-    first_rows,
-    has_header,
-    text_encoding,
-)
+from crisol.core.data.tables.delimited_format import first_lines, text_encoding
+from crisol.core.data.tables.dialect import ONE_COLUMN, find_dialect
+from crisol.core.data.tables.footers import is_note
+from crisol.core.data.tables.layout import COMMENT_MARKS, Layout, find_layout
 from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.rows import BLANKS, Dialect
+from crisol.core.data.tables.text_columns import TextTable, finished
+from crisol.core.data.tables.text_stream import lines_from, utf8_from
 from crisol.core.errors import MendableError
 
 _BLOCK_BYTES = 1 << 23
+_MOST_ODD_ROWS = 200
+_MOST_LINES_COUNTED = 500_000
 
 
 @dataclass(frozen=True)
-class Delimited:
-    """A text table as it was read.
+class _OddRow:
+    """A row with another number of cells than the others have."""
 
-    Attributes:
-        table: every column a string column; null where a cell says that there is no value.
-        encoding: such as ``utf-8``.
-        separator: one character.
-        header: whether the first row names the columns.
-        notes: sentences about what was detected or assumed.
-    """
+    number: int
+    """From 1, of the rows from the layout's first line on that are not empty."""
+    cells: int
+    text: str
 
-    table: pa.Table
+
+@dataclass(frozen=True)
+class _Source:
+    """A text table and the way it is read."""
+
+    path: Path
     encoding: str
-    separator: str
-    header: bool
-    notes: tuple[str, ...]
+    dialect: Dialect
+    layout: Layout
+    shown: str
+
+    def line(self, number: int) -> str:
+        """The place of a row that is not empty, from 1."""
+        if number <= _MOST_LINES_COUNTED:
+            begin = self.layout.data_line
+            with lines_from(self.path, self.encoding, begin) as text:
+                lines = self.dialect.reader(text)
+                try:
+                    rows = 0
+                    for cells in lines:
+                        rows += bool(cells)
+                        if rows == number:
+                            return f"line {begin - 1 + lines.line_num}"
+                except csv.Error:
+                    pass
+        return f"row {number}"
 
 
-def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
+def read_delimited(path: Path, params: ReadParams, shown: str) -> TextTable:
     """Read a text table.
 
     Args:
@@ -61,184 +78,207 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> Delimited:
     """
     notes: list[str] = []
     encoding = text_encoding(path, params.encoding, shown, notes)
-    head = first_lines(path, encoding, shown)
-    separator = params.delimiter or find_separator(head)
-    rows = first_rows(head, separator)
-    if not rows:
+    head, whole = first_lines(path, encoding, shown)
+    guess = find_dialect(path, head, whole, params, shown)
+    if not guess.rows:
         raise MendableError(
             f"{shown}: its first row cannot be read: a cell has more than "
             f"{csv.field_size_limit():,} characters"
             if head.strip()
             else f"{shown}: is empty; it needs a row of column names and rows below it"
         )
-    header, why = (params.header, "told") if params.header is not None else has_header(rows)
-    if params.header is None:
-        notes.append(f"{'the first row names the columns' if header else 'no header'}: {why}")
-    table = _table(path, encoding, separator, header, head, shown)
-    table = table.rename_columns(_names(table.column_names, header, params, shown, notes))
-    if table.num_rows == 0:
+    layout = find_layout(guess.rows, params, shown, whole, guess.before)
+    notes += [*guess.notes, *layout.notes]
+    source = _Source(path, encoding, guess.dialect, layout, shown)
+    if whole and layout.data_line > guess.rows[-1].line:
         raise MendableError(f"{shown}: holds column names and no rows")
-    _check_closed(path, table, shown)
-    cleaned = [_cells(column, params.missing) for column in table.columns]
-    return Delimited(
-        pa.table(cleaned, names=table.column_names), encoding, separator, header, tuple(notes)
-    )
+    table, odd = _table(source, head)
+    rest = _odd_rows_left_out(source, table.num_rows, odd, notes)
+    _check_closed(source, table)
+    mark = guess.dialect.mark
+    return finished(
+        table, layout, params, shown, notes,
+        encoding=encoding, delimiter=mark if mark != ONE_COLUMN else None,
+        place=lambda row: source.line(_number(row, rest)), odd=rest,
+    )  # fmt: skip
 
 
-def _table(
-    path: Path, encoding: str, separator: str, header: bool, head: str, shown: str
-) -> pa.Table:
-    """Every column as strings."""
-    columns = first_rows(head, separator)[0]
-    if separator == BLANKS or f'{separator} "' in head:
-        return _spaced_table(path, encoding, separator, header, shown)
-    bad: list[Any] = []
+def _number(row: int, odd: Sequence[int]) -> int:
+    """The number of a row of the table, from 1, where rows of other widths are counted, too."""
+    number = row + 1
+    for other in odd:
+        number += other <= number
+    return number
 
-    def refuse(row: Any) -> str:
-        bad.append(row)
-        return "error"
 
-    names = columns if header else [f"column_{i}" for i in range(1, len(columns) + 1)]
+def _table(source: _Source, head: str) -> tuple[pa.Table, list[_OddRow]]:
+    """Every column as strings, and the rows of other widths."""
+    dialect = source.dialect
+    if dialect.mark == BLANKS or (dialect.quote and f"{dialect.mark} {dialect.quote}" in head):
+        return _spaced_table(source)
+    odd: list[_OddRow] = []
+
+    def note(row: Any) -> str:
+        odd.append(_OddRow(row.number, row.actual_columns, row.text))
+        return "skip" if len(odd) < _MOST_ODD_ROWS else "error"
+
+    names = [str(i) for i in range(source.layout.width)]
     try:
-        with path.open("rb") as stream:
-            return arrow_csv.read_csv(
+        with utf8_from(source.path, source.encoding, source.layout.data_line) as stream:
+            table = arrow_csv.read_csv(
                 stream,
                 read_options=arrow_csv.ReadOptions(
                     use_threads=False,  # rows are numbered then
                     block_size=_BLOCK_BYTES,
-                    column_names=[str(i) for i in range(len(names))],
-                    skip_rows_after_names=int(header),
-                    encoding=_codec(encoding),
+                    column_names=names,
                 ),
                 parse_options=arrow_csv.ParseOptions(
-                    delimiter=separator,
+                    delimiter=dialect.mark,
+                    quote_char=dialect.quote or False,
+                    escape_char="\\" if dialect.escape else False,
                     newlines_in_values=True,
-                    invalid_row_handler=refuse,
+                    invalid_row_handler=note,
                 ),
                 convert_options=arrow_csv.ConvertOptions(
-                    column_types={str(i): pa.string() for i in range(len(names))},
+                    column_types={name: pa.string() for name in names},
                     strings_can_be_null=False,
                 ),
-            ).rename_columns(names)
+            )
     except pa.ArrowException as error:
-        if bad:
-            raise _ragged(path, encoding, separator, bad[0], shown) from error
+        if odd:
+            raise _ragged(source, odd[0]) from error
         raise MendableError(
-            f"{shown}: cannot be read as a table: {error}; look for a double quote that is not "
-            "closed"
+            f"{source.shown}: cannot be read as a table: {error}; look for a double quote that is "
+            "not closed"
         ) from error
+    return table, odd
 
 
-def _codec(encoding: str) -> str:
-    """PyArrow takes off UTF-8's mark by itself."""
-    return "utf8" if encoding in ("utf-8", "utf-8-sig") else encoding
-
-
-def _ragged(path: Path, encoding: str, separator: str, row: Any, shown: str) -> MendableError:
+def _ragged(source: _Source, row: _OddRow) -> MendableError:
     """The error for a row of another length, by its line."""
-    place = f"row {row.number}"
-    with path.open(encoding=encoding, newline="") as stream:
-        lines = csv.reader(stream, delimiter=separator)
-        try:
-            rows = 0
-            for cells in lines:
-                rows += bool(cells)
-                if rows == row.number:
-                    place = f"line {lines.line_num}"
-                    break
-        except csv.Error:
-            pass
+    mark, width = source.dialect.mark, source.layout.width
+    ends = " (the row ends with a mark)" if row.text.rstrip().endswith(mark) else ""
     return MendableError(
-        f"{shown}, {place}: has {row.actual_columns} cells where {row.expected_columns} are "
-        f"expected; a cell that holds {separator!r} or a line break stands between double quotes"
+        f"{source.shown}, {source.line(row.number)}: has {row.cells} cells where {width} are "
+        f"expected{ends}. Rows are cut at {mark!r} (read.delimiter); a cell that holds {mark!r} or "
+        "a line break stands between double quotes"
     )
 
 
-def _spaced_table(path: Path, encoding: str, separator: str, header: bool, shown: str) -> pa.Table:
+def _odd_rows_left_out(
+    source: _Source, rows: int, odd: Sequence[_OddRow], notes: list[str]
+) -> list[int]:
+    """The numbers of the rows of other widths, which are comments or notes below the table.
+
+    Raises:
+        MendableError: a row is neither.
+    """
+    comment = source.layout.comment
+    end = rows + len(odd)
+    below = 0
+    for row in reversed(odd):
+        if row.number != end - below or not _is_note(source, row, odd):
+            break
+        below += 1
+    inside = odd[: len(odd) - below]
+    for row in inside:
+        if not _is_comment(row, comment):
+            raise _ragged(source, row)
+    if inside:
+        notes.append(
+            f"{len(inside):,} line(s) of comments among the rows are left out, the first "
+            f"{source.line(inside[0].number)}: {inside[0].text.strip()[:60]!r} (read.comment)"
+        )
+    if below:
+        first = odd[len(odd) - below]
+        notes.append(
+            f"{below} line(s) below the table are left out, the first {source.line(first.number)}: "
+            f"{first.text.strip()[:60]!r}"
+        )
+    return [row.number for row in odd]
+
+
+def _is_comment(row: _OddRow, comment: str) -> bool:
+    marks: Sequence[str] = (comment,) if comment else COMMENT_MARKS
+    return row.text.lstrip().startswith(tuple(marks))
+
+
+def _is_note(source: _Source, row: _OddRow, odd: Sequence[_OddRow]) -> bool:
+    """Whether a row of another width, at the end, is a note."""
+    if _is_comment(row, source.layout.comment):
+        return True
+    if row.cells > 1 and row.cells >= source.layout.width:
+        return False
+    blank = _after_blank(source, odd)
+    text = row.text.strip().strip('"')
+    return is_note(text, blank) and (row.cells == 1 or blank or text[:1] in "(*-")
+
+
+def _after_blank(source: _Source, odd: Sequence[_OddRow]) -> bool:
+    """Whether an empty line stands above the last rows of another width."""
+    tail = _tail(source)
+    first = odd[-1].text.strip()
+    for row in odd:
+        if row.text.strip() and row.text.strip() in tail:
+            first = row.text.strip()
+            break
+    above = tail.partition(first)[0]
+    lines = above.splitlines()
+    return len(lines) > 1 and not lines[-1].strip()
+
+
+def _tail(source: _Source) -> str:
+    """The last characters of the file."""
+    with source.path.open("rb") as stream:
+        size = stream.seek(0, 2)
+        stream.seek(max(0, size - (1 << 14)) & ~3)
+        return stream.read().decode(source.encoding, "replace")
+
+
+def _spaced_table(source: _Source) -> tuple[pa.Table, list[_OddRow]]:
     """A file whose quotes follow a blank, or whose cells blanks divide: for Python's reader."""
-    names: list[str] = []
-    columns: list[list[str]] = []
-    with path.open(encoding=encoding, newline="") as stream:
-        text: Iterable[str] = stream
-        if separator == BLANKS:
-            text = (line.replace("\t", BLANKS).strip() for line in stream)
-        lines = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
+    width, begin = source.layout.width, source.layout.data_line
+    columns: list[list[str]] = [[] for _ in range(width)]
+    odd: list[_OddRow] = []
+    number = 0
+    with lines_from(source.path, source.encoding, begin) as text:
+        lines = source.dialect.reader(text, strict=True)
         try:
             for cells in lines:
                 if not cells:
                     continue
-                if not names:
-                    names = cells if header else [f"column_{i + 1}" for i in range(len(cells))]
-                    columns = [[] for _ in names]
-                    if header:
-                        continue
-                if len(cells) != len(names):
-                    raise MendableError(
-                        f"{shown}, line {lines.line_num}: has {len(cells)} cells where "
-                        f"{len(names)} are expected; a cell that holds {separator!r} or a line "
-                        "break stands between double quotes"
-                    )
+                number += 1
+                if len(cells) != width:
+                    row = _OddRow(number, len(cells), source.dialect.mark.join(cells))
+                    odd.append(row)
+                    if len(odd) == _MOST_ODD_ROWS:
+                        raise _ragged(source, odd[0])
+                    continue
                 for column, cell in zip(columns, cells, strict=True):
                     column.append(cell)
         except csv.Error as error:
-            raise MendableError(f"{shown}, line {lines.line_num}: {error}") from error
-    return pa.table([pa.array(column, pa.string()) for column in columns], names=names)
-
-
-def _names(
-    found: Sequence[str], header: bool, params: ReadParams, shown: str, notes: list[str]
-) -> list[str]:
-    """The columns' names: given, or of the header; columns without one get a number."""
-    if params.names:
-        if len(params.names) != len(found):
+            line = begin - 1 + lines.line_num
             raise MendableError(
-                f"read.names: {len(params.names)} names for the {len(found)} columns of {shown}"
-            )
-        names = list(params.names)
-    else:
-        names = [name.strip() for name in found]
-        bare = [i for i, name in enumerate(names) if not name]
-        for i in bare:
-            names[i] = f"column_{i + 1}"
-        if bare and header:
-            notes.append(f"{len(bare)} column(s) without a name are called column_{bare[0] + 1}…")
-    check_names(names, shown)
-    return names
+                f"{source.shown}, line {line}: {error}; rows are cut at {source.dialect.mark!r} "
+                "(read.delimiter)"
+            ) from error
+    names = [str(i) for i in range(width)]
+    return pa.table([pa.array(column, pa.string()) for column in columns], names=names), odd
 
 
-def check_names(names: Sequence[str], shown: str) -> None:
-    """Refuse columns that cannot be told apart.
-
-    Raises:
-        MendableError: a name is there twice, or there is none.
-    """
-    if not names:
-        raise MendableError(f"{shown}: holds no columns")
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise MendableError(
-            f"{shown}: column {name!r} is there {count} times; rename them, give read.names, or "
-            "say that there is no header (read.header: false)"
-        )
-
-
-def _check_closed(path: Path, table: pa.Table, shown: str) -> None:
+def _check_closed(source: _Source, table: pa.Table) -> None:
     """Refuse a double quote that is never closed: its cell would swallow the rest of the file."""
+    if table.num_rows == 0:
+        return
     last = table.columns[-1][table.num_rows - 1].as_py()
-    if "\n" not in last:
+    if "\n" not in last or not source.dialect.quote:
         return
     quotes = 0
-    with path.open("rb") as stream:
+    quote = source.dialect.quote.encode()
+    with source.path.open("rb") as stream:
         while block := stream.read(1 << 20):
-            quotes += block.count(b'"')
+            quotes += block.count(quote)
     if quotes % 2:
         raise MendableError(
-            f"{shown}: a double quote is not closed; the last cell would be {last[:40]!r}"
+            f"{source.shown}: a double quote is not closed; the last cell would be {last[:40]!r}"
         )
-
-
-def _cells(column: pa.ChunkedArray, missing: Sequence[str]) -> pa.ChunkedArray:
-    """Cells without the blanks around them; null where they say that there is no value."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    none = pc.is_in(trimmed, value_set=pa.array(list(missing), pa.string()))
-    return pc.if_else(none, pa.scalar(None, pa.string()), trimmed)

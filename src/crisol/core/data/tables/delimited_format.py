@@ -1,24 +1,15 @@
-"""The format of a text table: its encoding, its separator and whether it has a header."""
+"""The encoding of a text table, and its first lines."""
 
 import codecs
-import csv
-import io
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from crisol.core.data.cells.numbers import looks_like_number
 from crisol.core.data.text_files import unreadable
 from crisol.core.errors import MendableError
 
-SEPARATORS = (",", ";", "\t", "|")
-BLANKS = " "
-"""Cells in columns of blanks, as older public tables have them; looked for where no mark fits."""
 _HEAD_CHARACTERS = 1 << 18
 _MAX_HEAD = 1 << 23
 _HEAD_LINES = 20
 """A head of wide rows grows until it has so many lines, or ``_MAX_HEAD`` characters."""
-_HEAD_ROWS = 200
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -41,6 +32,11 @@ def text_encoding(path: Path, given: str | None, shown: str, notes: list[str]) -
         _decodable(path, marked, shown)
         notes.append(f"{marked} by its byte order mark")
         return marked
+    bare = _bare_utf16(start)
+    if bare is not None:
+        _decodable(path, bare, shown)
+        notes.append(f"{bare} by its zero bytes; it has no byte order mark (read.encoding)")
+        return bare
     if b"\0" in start:
         raise MendableError(
             f"{shown}: is no text (it holds zero bytes); give a CSV, JSON or Parquet file, or name "
@@ -53,11 +49,20 @@ def text_encoding(path: Path, given: str | None, shown: str, notes: list[str]) -
             if name == "utf-8":
                 notes.append(
                     f"not UTF-8 (byte {error.start}), read as Windows or Latin-1 text: look "
-                    "whether accents are right, or name the encoding"
+                    "whether accents are right, or name the encoding (read.encoding), such as "
+                    "cp1250, cp1251 or mac-roman"
                 )
             continue
         return name
     return "latin-1"
+
+
+def _bare_utf16(start: bytes) -> str | None:
+    """UTF-16 without its mark: nearly every second byte is zero, and no other."""
+    odd, even = start[1::2].count(0), start[::2].count(0)
+    if odd > 0.4 * len(start[1::2]) and even == 0:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.4 * len(start[::2]) and odd == 0 else None
 
 
 def _is_utf8(name: str) -> bool:
@@ -93,8 +98,8 @@ def _decodable(path: Path, encoding: str, shown: str) -> None:
         ) from error
 
 
-def first_lines(path: Path, encoding: str, shown: str) -> str:
-    """The first rows as text, in whole lines where there are more."""
+def first_lines(path: Path, encoding: str, shown: str) -> tuple[str, bool]:
+    """The first rows as text, in whole lines where there are more, and whether these are all."""
     text = ""
     with path.open(encoding=encoding, newline="") as stream:
         while piece := stream.read(_HEAD_CHARACTERS):
@@ -110,77 +115,4 @@ def first_lines(path: Path, encoding: str, shown: str) -> str:
             f"{shown}: its first row has more than {_MAX_HEAD:,} characters; a row ends with a "
             "line break"
         )
-    return lines
-
-
-def first_rows(head: str, separator: str) -> list[list[str]]:
-    """The first rows, cut into cells."""
-    found: list[list[str]] = []
-    stream: Iterable[str] = io.StringIO(head, newline="")
-    if separator == BLANKS:
-        stream = (line.replace("\t", BLANKS).strip() for line in stream)
-    lines = csv.reader(stream, delimiter=separator, skipinitialspace=True)
-    try:
-        for cells in lines:
-            if cells:
-                found.append([cell.strip() for cell in cells])
-            if len(found) == _HEAD_ROWS:
-                break
-    except csv.Error:  # PyArrow reads the file, and says what is wrong with it
-        pass
-    return found
-
-
-def find_separator(head: str) -> str:
-    """The mark that cuts the rows into the most columns of which every row has as many."""
-    best, score = ",", (0.0, 1)
-    for mark in SEPARATORS:
-        width, share = _width(first_rows(head, mark))
-        if width > 1 and (round(share, 1), width) > score:
-            best, score = mark, (round(share, 1), width)
-    if score[1] == 1 or best == "\t":
-        rows = first_rows(head, BLANKS)
-        width, share = _width(rows)
-        cells = [cell for row in rows[1:] for cell in row]
-        if (
-            width > score[1]
-            and share == 1
-            and sum(map(looks_like_number, cells)) > 0.5 * len(cells)
-        ):
-            return BLANKS
-    return best
-
-
-def _width(rows: Sequence[Sequence[str]]) -> tuple[int, float]:
-    """The most frequent number of cells, and the share of the rows that have as many."""
-    counts = Counter(map(len, rows))
-    if not counts:
-        return 0, 0.0
-    width, count = counts.most_common(1)[0]
-    return width, count / counts.total()
-
-
-def has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
-    """Whether the first row names the columns, and why: names are not of their columns' kinds."""
-    first, below = rows[0], rows[1:]
-    if not below:
-        return True, "there is no other row"
-    kinds_differ = kinds_agree = repeated = 0
-    for at, cell in enumerate(first):
-        cells = [row[at] for row in below if at < len(row) and row[at]]
-        if not cells:
-            continue
-        if sum(map(looks_like_number, cells)) >= 0.9 * len(cells):
-            if looks_like_number(cell):
-                kinds_agree += 1
-            elif cell:
-                kinds_differ += 1
-        elif cell in set(cells):
-            repeated += 1
-    if kinds_agree > kinds_differ:
-        return False, "its cells are numbers like those below"
-    if kinds_differ:
-        return True, "its cells are words above numbers"
-    if repeated:
-        return False, "its words occur below it, too"
-    return True, "its words occur nowhere below it"
+    return lines, not more

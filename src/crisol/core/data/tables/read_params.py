@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from crisol.core.data.text_files import Encoding
 from crisol.core.params import Params, Words
 
-Format = Literal["auto", "csv", "json", "jsonl", "parquet", "images"]
+Format = Literal["auto", "csv", "json", "jsonl", "parquet", "feather", "sheet", "arff", "images"]
 
 
 def _one_byte(delimiter: str) -> str:
@@ -40,7 +40,23 @@ class ReadParams(Params):
     format: Format = "auto"
     encoding: Encoding | None = None
     delimiter: Delimiter | None = None
+    quote: Literal['"', "'"] | None = None
+    """The quote around cells that hold the delimiter or a line break."""
+    escape: bool | None = None
+    """Whether a backslash takes the meaning of the character that follows it."""
+    skip: Annotated[int, Field(ge=0, le=10_000)] | None = None
+    """The number of lines (rows of a sheet) before the header, or before the first row."""
+    comment: Annotated[str, Field(max_length=4)] | None = None
+    """The mark that lines of comments begin with; ``""`` if there are none."""
     header: bool | None = None
+    units: bool | None = None
+    """Whether the row below the header holds units, which are no values."""
+    totals: Literal["auto", "keep", "drop"] = "auto"
+    """Rows at the end that are called total or mean: ``auto`` leaves out those that agree with the
+    rows above them."""
+    day_first: bool | None = None
+    """Whether 05/06/2024 is in June; it decides where no cell of a column tells. Unset: by other
+    columns of dates, the order of the rows, or the mark (with a slash the month is first)."""
     names: Words = ()
     """Names of the columns, in file order, where there is no header or to replace it."""
     missing: CellWords = ("", "?", "NA", "N/A", "nan", "NaN", "null", "NULL")
@@ -51,6 +67,8 @@ class ReadParams(Params):
     decimal: Literal[".", ","] | None = None
     """The decimal mark of numbers in text cells; unset: by the cells of each column, and where
     none of them tells, by the other columns and the separator."""
+    sheet: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """The name of the sheet, of a spreadsheet that has several."""
 
     @property
     def no_value(self) -> tuple[str, ...]:

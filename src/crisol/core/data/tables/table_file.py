@@ -1,17 +1,24 @@
-"""One table file as people have it: CSV and its relatives, JSON, JSON lines or Parquet.
+"""One table file as people have it: CSV and its relatives, sheets, JSON, Parquet, ARFF.
 
 Every family reads a person's file here. The format is detected and reported; nothing is guessed
 silently.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
-from crisol.core.data.tables.delimited import check_names, read_delimited
+from crisol.core.data.tables.arff import read_arff
+from crisol.core.data.tables.delimited import read_delimited
+from crisol.core.data.tables.index_columns import typed_index
 from crisol.core.data.tables.json_tables import read_json, read_json_lines
+from crisol.core.data.tables.packed import unpacked
 from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.tables.sheets import read_sheet
+from crisol.core.data.tables.signatures import Signature, signature
+from crisol.core.data.tables.text_columns import TextTable, check_names
 from crisol.core.errors import MendableError
 
 if TYPE_CHECKING:
@@ -21,6 +28,8 @@ if TYPE_CHECKING:
 TABLES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".data": "csv", ".json": "json",
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".pq": "parquet",
+    ".feather": "feather", ".arrow": "feather", ".arff": "arff", ".xlsx": "sheet", ".xlsm": "sheet",
+    ".xlsb": "sheet", ".xls": "sheet", ".ods": "sheet",
 }  # fmt: skip
 
 
@@ -37,6 +46,9 @@ class TableFile:
         delimiter: likewise.
         header: whether the first row of a text table names the columns.
         notes: sentences about what was detected or assumed, each with the option that changes it.
+        index: columns that number or name the rows, such as pandas' index; they are no values.
+        first_line: of text tables and sheets, the line of the first row of data, from 1.
+        gaps: likewise, places of rows from 0, and the number of lines left out above each.
     """
 
     frame: "pd.DataFrame"
@@ -45,6 +57,9 @@ class TableFile:
     delimiter: str | None = None
     header: bool | None = None
     notes: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
+    first_line: int | None = None
+    gaps: tuple[tuple[int, int], ...] = ()
 
 
 def shown_name(path: Path) -> str:
@@ -65,40 +80,56 @@ def read_table(path: Path, params: ReadParams, shown: str) -> TableFile:
         MendableError: it cannot be read; names the file, the line where there is one, and the way
             out.
     """
-    form = params.format if params.format != "auto" else _format(path, shown)
-    if form == "csv":
-        cut = read_delimited(path, params, shown)
-        file = TableFile(
-            _frame(cut.table), "csv", cut.encoding, cut.separator, cut.header, cut.notes
-        )
-    else:
-        if form == "parquet":
-            frame = _frame(_parquet(path, shown))
-        elif form == "json":
-            form, frame = read_json(path, params, shown)
-        else:
-            frame = read_json_lines(path, params, shown)
-        file = TableFile(_renamed(frame, params, shown), form)
+    found = signature(path, shown)
+    if found.packed is not None:
+        with unpacked(path, found.packed, shown) as inner:
+            file = read_table(inner, params, shown)
+        return replace(file, notes=(f"unpacked ({found.packed})", *file.notes))
+    form = params.format if params.format != "auto" else _format(path, found)
+    file = _read(path, form, params, shown)
     if file.frame.empty:
         raise MendableError(f"{shown}: holds no rows")
     return file
 
 
-def _format(path: Path, shown: str) -> Format:
-    """By the file's ending, else by its first bytes."""
-    with path.open("rb") as stream:
-        start = stream.read(8)
-    if start.startswith(b"PAR1"):
-        return "parquet"
-    ending = path.suffix.lower()
-    if ending in TABLES:
-        return TABLES[ending]
-    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x89HDF", b"\xd0\xcf\x11\xe0")):
-        raise MendableError(
-            f"{shown}: is packed or of a program's own format; give CSV, JSON, JSON lines, Parquet "
-            "or a zip"
-        )
-    return "json" if start.lstrip()[:1] in (b"{", b"[") else "csv"
+def _format(path: Path, found: Signature) -> Format:
+    """By the file's first bytes, else by its ending."""
+    named = TABLES.get(path.suffix.lower())
+    if found.format is None or (found.format == "json" and named in ("json", "jsonl")):
+        return named if named in ("json", "jsonl", "parquet") else "csv"
+    return found.format
+
+
+def _read(path: Path, form: Format, params: ReadParams, shown: str) -> TableFile:
+    """Read a file of a known format."""
+    notes: list[str] = []
+    named = TABLES.get(path.suffix.lower())
+    if named is not None and form != named and {form, named} != {"json", "jsonl"}:
+        notes.append(f"its bytes are those of {form}, not of {path.suffix} (read.format)")
+    if form == "csv":
+        return _of_text(read_delimited(path, params, shown), form, notes)
+    if form == "sheet":
+        return _of_text(read_sheet(path, params, shown), form, notes)
+    if form == "arff":
+        return _of_text(read_arff(path, params, shown), form, notes)
+    index: tuple[str, ...] = ()
+    if form in ("parquet", "feather"):
+        table = _parquet(path, shown) if form == "parquet" else _feather(path, shown)
+        index = typed_index(table, notes) if not params.names else ()
+        frame = _frame(table)
+    elif form == "json":
+        form, frame = read_json(path, params, shown)
+    else:
+        frame = read_json_lines(path, params, shown)
+    return TableFile(_renamed(frame, params, shown), form, notes=tuple(notes), index=index)
+
+
+def _of_text(cut: TextTable, form: Format, notes: Sequence[str]) -> TableFile:
+    """A table of text cells."""
+    return TableFile(
+        _frame(cut.table), form, cut.encoding, cut.delimiter, cut.header, (*notes, *cut.notes),
+        cut.index, cut.first_line, cut.gaps,
+    )  # fmt: skip
 
 
 def _frame(table: "pa.Table") -> "pd.DataFrame":
@@ -145,6 +176,17 @@ def _parquet(path: Path, shown: str) -> "pa.Table":
         table = pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise MendableError(f"{shown}: is no Parquet file that can be read: {error}") from error
+    return table
+
+
+def _feather(path: Path, shown: str) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import feather
+
+    try:
+        table: pa.Table = feather.read_table(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise MendableError(f"{shown}: is no Feather file that can be read: {error}") from error
     return table
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from crisol.models.tabular.data.columns.hints import of_column
 from crisol.models.tabular.data.columns.inference import typed
 from crisol.models.tabular.data.source_table import ROW, SourceTable
 from crisol.models.tabular.params import DataParams
@@ -55,7 +56,7 @@ def warnings(rows: "pd.DataFrame", schema: Schema) -> list[str]:
         if found is not None:
             said.append(
                 f"{column.name}: {found}; if it is known only once {target.name} is known, leave "
-                f"it out (data.ignore={column.name})"
+                f"it out ({of_column(column.name, 'role', 'ignore')})"
             )
     return said
 
@@ -199,6 +200,6 @@ def _moments(train: "pd.DataFrame", test: "pd.DataFrame", schema: Schema) -> lis
         if late:
             said.append(
                 f"{name}: {late:,} of {len(train):,} training rows are later than the first test "
-                "row; data.split.kind=time tests on the future alone"
+                "row; tabular.data.split.kind=time tests on the future alone"
             )
     return said

@@ -1,4 +1,4 @@
-"""Raw data as people have it: CSV, JSON, JSON lines, Parquet, pictures; a file, a folder or a zip.
+"""Raw data as people have it: tables of any format, pictures; a file, a folder or a zip.
 
 The format of a file is detected and reported; nothing is guessed silently. A folder or zip with
 ``train.*`` and ``test.*`` is an official split; one of class folders holds pictures.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.core.data.cells.missing import without_missing
 from crisol.core.data.cells.numbers import Decimal, NumberFindings, number_style
 from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.tables.signatures import is_sheet
 from crisol.core.data.tables.table_file import TABLES, read_table, shown_name
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.archives import Files, FolderFiles, files
@@ -45,6 +46,8 @@ class SourceFormat:
     parts: tuple[str, ...] = ()
     """Parts its files name, such as train and test."""
     notes: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
+    """Columns that number the rows, such as pandas' index."""
 
     def tell(self) -> dict[str, Any]:
         """As JSON."""
@@ -55,6 +58,7 @@ class SourceFormat:
             "header": self.header,
             "parts": list(self.parts),
             "notes": list(self.notes),
+            "index": list(self.index),
         }
 
 
@@ -119,7 +123,7 @@ def read(path: Path, params: ReadParams = ReadParams()) -> SourceTable:  # noqa:
     shown = shown_name(path)
     if not path.exists():
         raise MendableError(f"{shown}: there is no such file or folder")
-    if path.is_dir() or _is_zip(path):
+    if path.is_dir() or (_is_zip(path) and not is_sheet(path)):
         return _read_many(files(path), params, shown)
     if params.format == "images":
         raise MendableError(f"{shown}: pictures come as a folder or zip of class folders")
@@ -177,7 +181,8 @@ def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: st
     frame = pd.concat(frames, ignore_index=True)
     frame[ROW] = range(1, len(frame) + 1)
     notes = [*train.found.notes, *(n for n in test.found.notes if n not in train.found.notes)]
-    told = replace(train.found, parts=("train", "test"), notes=tuple(notes))
+    both = tuple(name for name in train.found.index if name in test.found.index)
+    told = replace(train.found, parts=("train", "test"), notes=tuple(notes), index=both)
     no_value = {
         name: Counter(train.no_value.get(name, {})) + Counter(test.no_value.get(name, {}))
         for name in {*train.no_value, *test.no_value}
@@ -244,7 +249,9 @@ def _read_table(path: Path, params: ReadParams, shown: str) -> SourceTable:
     for name in (ROW, PART):
         if name in file.frame.columns:
             raise MendableError(f"{shown}: column {name!r} is Crisol's own; rename it")
-    found = SourceFormat(file.format, file.encoding, file.delimiter, file.header, notes=file.notes)
+    found = SourceFormat(
+        file.format, file.encoding, file.delimiter, file.header, (), file.notes, file.index
+    )
     frame, no_value = without_missing(file.frame, params.no_value)
     return SourceTable(_marked(frame), found, shown, no_value=no_value)
 

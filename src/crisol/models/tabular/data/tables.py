@@ -13,7 +13,7 @@ from crisol.models.tabular.schema import Column, Schema
 if TYPE_CHECKING:
     import pandas as pd
 
-_LISTS = ("categories", "no_value", "examples")
+_LISTS = ("categories", "no_value", "examples", "merged")
 
 
 def schema_table(schema: Schema) -> "pd.DataFrame":

@@ -56,10 +56,8 @@ class Encoder:
         self.schema, self.image_size = schema, image_size
         self.words = {name: tuple(found) for name, found in words.items()}
         self.parts = {name: tuple(found) for name, found in parts.items()}
-        self._codes = {
-            name: {word: code for code, word in enumerate(found, start=UNSEEN + 1)}
-            for name, found in self.words.items()
-        }
+        self._codes = {name: _codes(found, schema.column(name))
+                       for name, found in self.words.items()}  # fmt: skip
         self._numeric = schema.of_kind("number", "boolean", "date")
         self._categories = schema.of_kind("category")
         self._texts = schema.of_kind("text")
@@ -182,12 +180,8 @@ class Encoder:
         for column in self._numeric:
             cells = _sent(rows, column)
             if column.kind == "date":
-                found = [None if c is None else microseconds(c, None) for c in cells]
-                if column.date_format is not None:
-                    found = [
-                        microseconds(c, column.date_format) if f is None and c is not None else f
-                        for c, f in zip(cells, found, strict=True)
-                    ]
+                form = column.date_format
+                found = [None if c is None else microseconds(str(c), form) for c in cells]
                 missing = np.array([f is None for f in found], bool)
                 moments = np.array([0 if f is None else f for f in found], np.int64)
                 numbers.append(self._dates(column, moments, missing))
@@ -197,7 +191,7 @@ class Encoder:
         for column in self._categories:
             known = self._codes[column.name]
             cells = _sent(rows, column)
-            coded = [self._code(c, known) for c in cells]
+            coded = [self._code(c, known, column) for c in cells]
             codes.append(np.array(coded, np.int32))
         texts = [self._written(_sent(rows, column)) for column in self._texts]
         pixels = None
@@ -291,16 +285,18 @@ class Encoder:
 
         places, words = pd.factorize(cells.astype(object))
         known = self._codes[column.name]
-        codes = np.array([*(self._code(word, known) for word in words), MISSING], np.int32)
+        codes = np.array([*(self._code(word, known, column) for word in words), MISSING], np.int32)
         return codes[places]  # -1, of a missing cell, is the last
 
-    def _code(self, cell: str | float | None, known: Mapping[str, int]) -> int:
+    def _code(self, cell: str | float | None, known: Mapping[str, int], column: Column) -> int:
         """A word's code; blanks around it do not count, as they do not where a file is read."""
         if cell is None:
             return MISSING
         if cell in known and isinstance(cell, str):
             return known[cell]
         words = same_words(cell)
+        if column.merge_case:
+            words = (*words, *(word.casefold() for word in words))
         found = next((known[word] for word in words if word in known), UNSEEN)
         none = not words[0] or (found == UNSEEN and words[0] in self.missing)
         return MISSING if none else found
@@ -348,6 +344,15 @@ def _sent(rows: Sequence[Mapping[str, Any]], column: Column) -> list[Any]:
         return cells
     none = frozenset(column.no_value)
     return [None if c is None or not none.isdisjoint(same_words(c)) else c for c in cells]
+
+
+def _codes(words: Sequence[str], column: Column) -> dict[str, int]:
+    """The code of each word, and of the spellings that the column takes for it."""
+    codes = {word: code for code, word in enumerate(words, start=UNSEEN + 1)}
+    other = {spelling: codes[word] for spelling, word in column.merged.items() if word in codes}
+    if column.merge_case:
+        other = {word.casefold(): code for word, code in codes.items()} | other
+    return other | codes
 
 
 def _number(cell: Any) -> float:

@@ -2,21 +2,25 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crisol.core.data.cells.dates import date_format, microseconds
+from crisol.core.data.cells.date_columns import FoundDates
 from crisol.core.data.cells.numbers import Decimal
-from crisol.core.data.cells.words import yes_word
+from crisol.core.data.cells.words import MOST_SPELLINGS, SEVERAL, by_case, yes_word, yes_words
 from crisol.core.errors import MendableError
+from crisol.models.tabular.data.columns import date_facts
 from crisol.models.tabular.data.columns.column_types import (
+    class_words,
+    counted,
     is_text,
     statistics,
     typed_column,
     without_words,
 )
+from crisol.models.tabular.data.columns.hints import of_column
 from crisol.models.tabular.data.columns.missing_words import told_marks, without_marks
 from crisol.models.tabular.data.columns.number_columns import (
     WrittenNumbers,
@@ -54,6 +58,10 @@ class ColumnFacts:
     categories: tuple[str, ...] = ()
     true_word: str | None = None
     date_format: str | None = None
+    dates: FoundDates | None = None
+    """What was found out of a column of dates that are written as text."""
+    merged: dict[str, str] = field(default_factory=dict)
+    merge_case: bool = False
     unit: str | None = None
     bare_unit: bool = False
     decimal: Decimal = "."
@@ -68,7 +76,11 @@ class ColumnFacts:
 
 
 def facts_of(
-    cells: "pd.Series[Any]", name: str, data: DataParams, table: SourceTable
+    cells: "pd.Series[Any]",
+    name: str,
+    data: DataParams,
+    table: SourceTable,
+    day_first: bool | None = None,
 ) -> ColumnFacts:
     """Look at a column.
 
@@ -77,6 +89,7 @@ def facts_of(
         name: the column's.
         data: may set its kind.
         table: whose column it is.
+        day_first: whether it is in the table's other dates; it decides where no cell tells.
 
     Raises:
         MendableError: it cannot be of the kind that was told.
@@ -85,6 +98,11 @@ def facts_of(
     over = data.columns.get(name)
     told = None if over is None else over.kind
     cells = without_words(cells, () if over is None else over.missing)
+    if told is None and over is not None and over.date_format is not None:
+        told = "date"
+    merged = {} if over is None else over.merge
+    if merged and is_text(cells):
+        cells = class_words(cells, merged=merged)
     words = cells.dropna()
     distinct = int(words.nunique())
     missing = float(cells.isna().mean())
@@ -94,19 +112,37 @@ def facts_of(
         kind = "image" if name == PICTURE else "category"
         reason = "picture files" if kind == "image" else "folders of pictures"
         return _described(ColumnFacts(name, kind, reason, missing, distinct), cells, table)
-    fact = _inferred(words, ColumnFacts(name, "category", "", missing, distinct), data, table)
+    dates = None
+    if told in (None, "date"):
+        dates = date_facts.column_dates(words, name, data, day_first)
+    found = ColumnFacts(name, "category", "", missing, distinct, dates=dates, merged=merged)
+    fact = _inferred(words, found, data, table)
+    if told is None and fact.kind == "number" and fact.reason.startswith("whole"):
+        fact = _with_digits_as_dates(fact, words)
     if told is not None and told != fact.kind:
-        fact = ColumnFacts(name, told, "overruled", missing, distinct, no_value=fact.no_value)
+        fact = replace(found, kind=told, reason="overruled", no_value=fact.no_value)
     if over is not None and (over.unit or over.decimal) and fact.kind != "number":
-        option = "unit" if over.unit else "decimal"
         raise MendableError(
-            f"data.columns.{name}.{option}: the column is read as {fact.kind} (such as "
-            f"{', '.join(map(repr, words.astype(str).head(3)))}), not as numbers"
+            f"data.columns.{name}.{'unit' if over.unit else 'decimal'}: the column is read as "
+            f"{fact.kind} (such as {', '.join(map(repr, words.astype(str).head(3)))}), not as "
+            "numbers"
+        )
+    if fact.kind == "date" and fact.dates is not None:
+        reason = date_facts.reason(fact.dates)
+        fact = replace(
+            fact,
+            reason=f"overruled; {reason}" if told else reason,
+            no_value=tuple(dict.fromkeys((*fact.no_value, *fact.dates.marks))),
+            warnings=(*fact.warnings, *date_facts.warnings(name, fact.dates, data)),
         )
     if over is not None and over.missing:
         fact = replace(fact, no_value=tuple(dict.fromkeys((*over.missing, *fact.no_value))))
     said = told_marks(fact.kind, name, words, table.no_value.get(name, {}), data.read.keep)
     fact = replace(fact, warnings=(*fact.warnings, *said))
+    if fact.kind == "category" and data.merge_case:
+        bare = without_words(words, fact.no_value)
+        merged = {**merged, **by_case(counted(class_words(bare)))}
+        fact = replace(fact, merged=merged, merge_case=True)
     fact = _described(fact, cells, table)
     return _with_id(fact, words)
 
@@ -120,12 +156,16 @@ def _inferred(
         told = data.columns[name].kind
     found = WrittenNumbers()
     if is_text(words):
+        if told is None:
+            early = _before_numbers(words, fact, data)
+            if early is not None:
+                return early
         found = written_numbers(words, name, data, table)
     if found.code:
         return replace(fact, reason=found.reason, warnings=found.warnings)
     if found.numbers is None:
         words, marks = without_marks(words, data.read.keep)
-        kind, reason, warnings = _kind(words, int(words.nunique()), name, table)
+        kind, reason, warnings = _kind(words, int(words.nunique()), name, table, fact.dates)
         warnings = (*warnings, *found.warnings)
         no_value = marks if kind == "boolean" else ()
         return replace(
@@ -144,8 +184,26 @@ def _inferred(
     )  # fmt: skip
 
 
+def _before_numbers(
+    words: "pd.Series[Any]", fact: ColumnFacts, data: DataParams
+) -> ColumnFacts | None:
+    """The facts of yes and no in several spellings and of dates, which may look like numbers."""
+    bare, marks = without_marks(words, data.read.keep)
+    spelled = _spelled_booleans(bare.astype(str), int(bare.nunique()), fact.name)
+    if spelled is not None:
+        kind, reason, warnings = spelled
+        return replace(fact, kind=kind, reason=reason, warnings=warnings, no_value=marks)
+    if fact.dates is not None and fact.dates.accepted:
+        return replace(fact, kind="date")
+    return None
+
+
 def _kind(
-    words: "pd.Series[Any]", distinct: int, name: str, table: SourceTable
+    words: "pd.Series[Any]",
+    distinct: int,
+    name: str,
+    table: SourceTable,
+    dates: FoundDates | None,
 ) -> tuple[Kind, str, tuple[str, ...]]:
     """The kind that the values suggest, the reason, and warnings."""
     import pandas as pd
@@ -164,14 +222,36 @@ def _kind(
     yes = yes_word(unique) if distinct == 2 else None
     if yes is not None:
         return "boolean", f"two words, {yes!r} for yes", ()
-    form = date_format(unique)
-    if form is not None:
-        ambiguous = form == "%m/%d/%Y" and _day_first_fits(unique)
-        said = f"{name}: dates may be month/day or day/month; read as month/day"
-        return "date", f"dates ({form})", (said,) if ambiguous else ()
     if table.files is not None and all(w.lower().endswith(PICTURES) for w in unique):
         return "image", "names of picture files", ()
-    return *_words_kind(texts, unique, distinct), ()
+    kind, reason = _words_kind(texts, unique, distinct)
+    refused = () if dates is None else date_facts.refusal(name, dates)
+    return kind, reason, (*refused, *date_facts.told_times(name, texts))
+
+
+def _spelled_booleans(
+    texts: "pd.Series[Any]", distinct: int, name: str
+) -> tuple[Kind, str, tuple[str, ...]] | None:
+    """Yes and no in several spellings; ``None`` where the words are others, or are two."""
+    if not 2 < distinct <= MOST_SPELLINGS:
+        return None
+    sides = yes_words(counted(texts))
+    if sides is None:
+        return None
+    yes, no = (", ".join(map(repr, side)) for side in sides)
+    kept = of_column(name, "kind", "category")
+    said = f"{name}: {yes} are read as yes, {no} as no; {kept} keeps them apart"
+    return "boolean", f"yes and no in {distinct} spellings", (said,)
+
+
+def _with_digits_as_dates(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
+    """The facts of whole numbers whose column is called a date, or the warning that they may be."""
+    numbers = without_words(words, fact.no_value).dropna()
+    form, said = date_facts.digits_as_dates(numbers, fact.name)
+    fact = replace(fact, warnings=(*fact.warnings, *said))
+    if form is None:
+        return fact
+    return replace(fact, kind="date", dates=FoundDates({form: len(numbers)}))
 
 
 def _told_infinite(name: str, count: int) -> tuple[str, ...]:
@@ -185,11 +265,12 @@ def _number_kind(
     whole = bool((numbers % 1 == 0).all())
     share = distinct / max(1, len(numbers))
     if whole and share < 0.5 and distinct > 2:
+        number = of_column(name, "kind", "number")
         if _CODE_NAME.search(name):
-            said = f"{name}: taken for codes by its name; data.columns.{name}.kind=number overrules"
+            said = f"{name}: taken for codes by its name; {number} overrules"
             return "category", "whole numbers that are called a code", (said,)
         if _is_id_name(name):
-            said = f"{name}: taken for names of things; data.columns.{name}.kind=number overrules"
+            said = f"{name}: taken for names of things; {number} overrules"
             return "category", "whole numbers that are called an id", (said,)
     low, high = float(numbers.min()), float(numbers.max())
     return "number", f"{'whole ' if whole else ''}{reason}, {low:g} to {high:g}", ()
@@ -209,10 +290,6 @@ def _words_kind(texts: "pd.Series[Any]", unique: Sequence[str], distinct: int) -
     return "category", f"{distinct:,} different words in {len(texts):,} rows"
 
 
-def _day_first_fits(cells: Sequence[str]) -> bool:
-    return all(microseconds(cell, "%d/%m/%Y") is not None for cell in cells)
-
-
 def _is_id_name(name: str) -> bool:
     return bool(_ID_NAME.search(name) or _CAMEL_ID.search(name))
 
@@ -225,14 +302,13 @@ def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -
     """
     words = cells.dropna()
     if fact.kind == "date":
-        unique = _some_words(words)
-        fact = replace(fact, date_format=date_format(unique, compact=True))
+        fact = replace(fact, date_format=None if fact.dates is None else fact.dates.form)
     if fact.kind == "boolean":
-        unique = [str(word) for word in words.unique()[:3]]
-        fact = replace(fact, true_word=yes_word(unique) or _one_word(unique))
+        fact = _with_true_word(fact, without_words(words, fact.no_value).dropna())
     column = Column(
         name=fact.name, kind=fact.kind, true_word=fact.true_word, date_format=fact.date_format,
         unit=fact.unit, bare_unit=fact.bare_unit, decimal=fact.decimal, no_value=fact.no_value,
+        merged=fact.merged,
     )  # fmt: skip
     there = typed_column(table, column).dropna()
     if there.empty:
@@ -253,6 +329,29 @@ def _some_words(cells: "pd.Series[Any]") -> list[str]:
     step = max(1, len(cells) // (10 * _SAMPLE))
     some = cells.iloc[:_SAMPLE].tolist() + cells.iloc[::step].tolist()
     return list(dict.fromkeys(str(cell) for cell in some))[:_SAMPLE]
+
+
+def _with_true_word(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
+    """The facts with the words for yes, and those that are read as no.
+
+    Raises:
+        MendableError: no word says yes.
+    """
+    counts = counted(words)
+    sides = yes_words(counts)
+    yes = SEVERAL.join(sides[0]) if sides else yes_word(list(counts)) or _one_word(list(counts))
+    if yes is None and fact.reason == "overruled":
+        raise MendableError(
+            f"data.columns.{fact.name}.kind: none of the words (such as "
+            f"{', '.join(map(repr, list(counts)[:3]))}) says yes; choose category, or name yes and "
+            f"no by {of_column(fact.name, 'merge', {'word': 'yes'})}"
+        )
+    others = [word for word in counts if word != yes]
+    if sides is None and len(others) > 1:
+        listed = ", ".join(f"{word!r} ({counts[word]:,})" for word in others[:5])
+        said = f"{fact.name}: only {yes!r} is read as yes; read as no are {listed}"
+        fact = replace(fact, warnings=(*fact.warnings, said))
+    return replace(fact, true_word=yes)
 
 
 def _one_word(words: Sequence[str]) -> str | None:

@@ -1,12 +1,13 @@
 """Raw cells in the types of their columns' kinds, and the statistics of typed cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from crisol.core.data.cells.dates import to_dates
 from crisol.core.data.cells.numbers import NumberStyle, to_numbers
+from crisol.core.data.cells.words import SEVERAL, clean_word, code_word
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.schema import Column, Kind
 
@@ -22,6 +23,7 @@ def typed_column(table: SourceTable, column: Column) -> "pd.Series[Any]":
     key = (
         column.name, column.kind, column.true_word or "", column.date_format or "",
         column.decimal, column.unit or "", str(column.bare_unit), *column.no_value,
+        *(f"{word}={name}" for word, name in column.merged.items()),
     )  # fmt: skip
     if key not in table.read_as:
         table.read_as[key] = typed_cells(table.frame[column.name], column)
@@ -37,6 +39,8 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
 
     kind = column.kind
     cells = without_words(cells, column.no_value)
+    if column.merged and is_text(cells):
+        cells = class_words(cells, merged=column.merged)
     if kind == "number":
         if is_text(cells):
             style = NumberStyle(column.decimal, column.unit, column.bare_unit)
@@ -50,7 +54,10 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
         if pd.api.types.is_bool_dtype(cells.dtype):
             return cells.astype("boolean")
         words = as_words(cells)
-        is_true: pd.Series[Any] = (words == column.true_word).astype("boolean")
+        yes = (
+            () if column.true_word is None else (column.true_word, *column.true_word.split(SEVERAL))
+        )
+        is_true: pd.Series[Any] = words.isin(yes).astype("boolean")
         return is_true.where(words.notna(), pd.NA)
     if kind == "date":
         if pd.api.types.is_datetime64_any_dtype(cells.dtype):
@@ -58,7 +65,7 @@ def typed_cells(cells: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
             moments: pd.Series[Any] = zoned.dt.tz_convert("UTC").astype("datetime64[us, UTC]")
             return moments
         return to_dates(as_words(cells), column.date_format)
-    return _without_points(as_words(cells)) if kind == "category" else as_words(cells)
+    return class_words(cells) if kind == "category" else as_words(cells)
 
 
 def without_words(cells: "pd.Series[Any]", words: Sequence[str]) -> "pd.Series[Any]":
@@ -106,22 +113,42 @@ def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
 
 
 def class_words(
-    cells: "pd.Series[Any]", strip: str = "", no_value: Sequence[str] = ()
+    cells: "pd.Series[Any]",
+    strip: str = "",
+    merged: Mapping[str, str] | None = None,
+    no_value: Sequence[str] = (),
 ) -> "pd.Series[Any]":
-    """The cells of a class target as words; ``strip`` is taken off their ends."""
+    """The cells of a category or of a class target as words.
+
+    Args:
+        cells: as they were read.
+        strip: characters that are taken off the ends.
+        merged: from other spellings to a word. A spelling is looked up as it stands, then as
+            :func:`crisol.core.data.cells.words.clean_word` has it.
+        no_value: cells that say that there is no value.
+
+    Returns:
+        str; missing where no character is left. 1.0 is 1.
+    """
+    merged = merged or {}
+
+    def spelled(word: str) -> str | None:
+        word = word.strip(strip) if strip else word
+        if word in merged:
+            return merged[word]
+        word = code_word(clean_word(word))
+        return merged.get(word, word) or None
+
     words = as_words(without_words(cells, no_value))
-    if strip:
-        words = words.str.strip(strip)
-    words = _without_points(words)
-    return words.where(words != "")
-
-
-def _without_points(words: "pd.Series[Any]") -> "pd.Series[Any]":
-    """Words as :func:`crisol.core.data.cells.words.code_word` has them: 1.0 is 1."""
-    points = words.str.fullmatch(r"[+-]?\d+\.0*").fillna(False).astype(bool)
-    if not points.any():
+    known = {word: spelled(word) for word in words.dropna().unique()}
+    if all(word == name for word, name in known.items()):
         return words
-    return words.where(~points, words.str.replace(r"\.0*$", "", regex=True))
+    return words.map(known).astype("str")
+
+
+def counted(words: "pd.Series[Any]") -> dict[str, int]:
+    """How many cells each word has."""
+    return {str(word): int(count) for word, count in words.value_counts().items()}
 
 
 def statistics(there: "pd.Series[Any]", kind: Kind) -> dict[str, Any]:

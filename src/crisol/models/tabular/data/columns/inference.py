@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
-from crisol.models.tabular.data.columns.column_types import class_words, typed_column, without_words
+from crisol.models.tabular.data.columns.column_types import typed_column, without_words
+from crisol.models.tabular.data.columns.hints import of_column, of_data
+from crisol.models.tabular.data.columns.word_facts import spelling_warnings, target_words
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -57,6 +59,7 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
     names = table.columns
     _check_named(names, data, table.where)
     facts = {name: facts_of(table.frame[name], name, data, table) for name in names}
+    facts = _same_order(facts, table, data)
     target, why = _target(names, facts, data)
     roles = _roles(names, facts, target, why, data)
     warnings = [w for name in names for w in facts[name].warnings]
@@ -65,6 +68,7 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
     if target is not None:
         facts[target] = _target_facts(facts[target], task, table, data)
         warnings += _target_warnings(facts[target], task, table)
+    warnings += _spelling_warnings(facts, roles, table, data)
     columns = [_column(name, facts[name], roles[name]) for name in names]
     if target is not None and said:
         columns = [
@@ -116,6 +120,35 @@ def _passed_over(
     return [said]
 
 
+def _same_order(
+    facts: dict[str, ColumnFacts], table: SourceTable, data: DataParams
+) -> dict[str, ColumnFacts]:
+    """The facts, with the order of day and month that other columns tell where none is told."""
+    orders = {f.dates.day_first for f in facts.values() if f.dates and f.dates.order == "cells"
+              and f.kind == "date" and f.dates.day_first is not None}  # fmt: skip
+    if len(orders) != 1:
+        return facts
+    first = orders.pop()
+    again = [name for name, fact in facts.items() if fact.dates is not None
+             and fact.dates.order in ("assumed", "the order of the rows")]  # fmt: skip
+    return facts | {n: facts_of(table.frame[n], n, data, table, first) for n in again}
+
+
+def _spelling_warnings(
+    facts: dict[str, ColumnFacts],
+    roles: dict[str, _RoleChoice],
+    table: SourceTable,
+    data: DataParams,
+) -> list[str]:
+    """Warnings about the spellings of words that are learned from or predicted."""
+    said = []
+    for name, fact in facts.items():
+        role = roles[name].role
+        if fact.kind == "category" and role in ("feature", "target"):
+            said += spelling_warnings(table.frame[name], fact, data, target=role == "target")
+    return said
+
+
 def _check_named(names: Sequence[str], data: DataParams, where: str) -> None:
     """Refuse parameters that name a column that is not there, or give it two roles."""
     named: list[tuple[str, str | None]] = [
@@ -165,7 +198,8 @@ def _target(
             return lower[word], f"called {lower[word]!r}"
     taken = {*data.ids, *data.ignore, *data.features, data.time, data.group}
     taken |= {n for n, c in data.columns.items() if c.role is not None}
-    left = [n for n in names if n not in taken and facts[n].distinct > 1 and not facts[n].id_reason]
+    left = [n for n in names if n not in taken and facts[n].distinct > 1
+            and not facts[n].id_reason and facts[n].kind != "date"]  # fmt: skip
     if not left:
         raise MendableError("data.target: no column can be the target; name it, or give a task")
     return left[-1], "the last column (data.target names another)"
@@ -228,19 +262,26 @@ def _role_warnings(
         elif choice.role == "id" and not choice.told:
             said.append(
                 f"{name}: taken for an id ({choice.reason}) and not learned from; "
-                f"data.columns.{name}.role=feature overrules it"
+                f"{of_column(name, 'role', 'feature')} overrules it"
             )
         elif choice.role == "feature" and fact.repeated_id:
             said.append(
                 f"{name}: names things that have several rows ({fact.distinct:,}); "
-                f"data.group={name} keeps the rows of each on one side of the split"
+                f"{of_data('group', value=name)} keeps the rows of each on one side of the split"
             )
     dates = [n for n in names if facts[n].kind == "date" and roles[n].role == "feature"]
     if dates and not any(c.role == "time" for c in roles.values()):
+        ordered = of_data("time", value=dates[0])
         said.append(
-            f"{dates[0]}: holds dates; data.time={dates[0]} tests on the latest rows, which is "
-            "what counts if the future is to be predicted"
+            f"{dates[0]}: holds dates; {ordered} tests on the latest rows, which is what counts if "
+            "the future is to be predicted"
         )
+    said += [
+        f"{name}: orders the rows, but holds neither dates nor numbers: its words are sorted by "
+        f"letters; {of_column(name, 'date_format', '%d/%m/%Y')} says how its dates are written"
+        for name in names
+        if roles[name].role == "time" and facts[name].kind not in ("date", "number")
+    ]
     return said
 
 
@@ -257,6 +298,13 @@ def _task(
     if data.task != "auto":
         return data.task, ""
     fact = facts[target]
+    if fact.kind == "date":
+        classes = of_column(target, "kind", "category")
+        raise MendableError(
+            f"data.target: {target!r} holds dates ({', '.join(fact.examples[:2])}), which are "
+            f"neither classes nor numbers; name another column, give a number (such as the days "
+            f"until then), or take each date for a class: {classes}"
+        )
     if fact.kind == "number" and not (fact.integer and fact.distinct <= WHOLE_CLASSES):
         return "regression", f"a number of {fact.distinct:,} values: regression"
     if "image" in kinds:
@@ -283,7 +331,7 @@ def _target_facts(
                 raise MendableError(
                     f"data.target: {1 - numbers.mean():.1%} of the cells of {fact.name!r} are no "
                     f"numbers (such as {cells[~numbers].iloc[0]!r}); mend them, or leave their "
-                    f"rows out by data.columns.{fact.name}.kind=number"
+                    f"rows out by {of_column(fact.name, 'kind', 'number')}"
                 )
             raise MendableError(
                 f"data.task: the target {fact.name!r} holds no numbers (such as "
@@ -306,7 +354,7 @@ def _target_facts(
         raise MendableError(
             f"data.target: {fact.unread}. data.task=classification takes its words for classes"
         )
-    words = class_words(table.frame[fact.name], data.label_strip, fact.no_value)
+    words = target_words(table.frame[fact.name], fact.name, data, fact.no_value)
     found = sorted(words.dropna().unique())
     if len(found) < 2:
         raise MendableError(
@@ -354,6 +402,8 @@ def _column(name: str, fact: ColumnFacts, choice: _RoleChoice) -> Column:
         categories=fact.categories,
         true_word=fact.true_word,
         date_format=fact.date_format,
+        merged=fact.merged,
+        merge_case=fact.merge_case,
         unit=fact.unit,
         bare_unit=fact.bare_unit,
         decimal=fact.decimal,
@@ -373,7 +423,7 @@ def typed(table: SourceTable, schema: Schema, data: DataParams) -> "pd.DataFrame
             continue
         cells = table.frame[column.name]
         if column.role == "target" and schema.task != "regression":
-            out[column.name] = class_words(cells, data.label_strip, column.no_value)
+            out[column.name] = target_words(cells, column.name, data, column.no_value)
         else:
             out[column.name] = typed_column(table, column)
     return pd.DataFrame(out, index=table.frame.index)

@@ -1,0 +1,434 @@
+"""Where a table begins: the lines before it, its header, and the units below the header.
+
+A person's file may begin with a title, a date of export, comments, or ``key: value`` lines, and a
+spreadsheet pads them with empty cells. The rows decide: a table is the block of rows that have as
+many cells as one another.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from crisol.core.data.tables import headers
+from crisol.core.data.tables.footers import is_note
+from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.rows import Row, blank_before
+from crisol.core.errors import MendableError
+
+COMMENT_MARKS = ("#", "%", "//")
+_MOST_NOTES = 10
+_MOST_LINES_BEFORE = 60
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layout of a table's first rows.
+
+    Attributes:
+        data_line: the line of the first row of data, from 1.
+        names: of the header, as many as :attr:`width`; ``None`` if there is none.
+        width: the number of cells in a row of data.
+        raw: the header's row as it stands in the file, to find it again below.
+        units: the row of units, likewise.
+        row_names: whether the first column has no name in the header, as R writes row names.
+        extra: whether rows end with a mark, so that their last cell is empty and has no name.
+        comment: the mark of lines of comments; ``""`` if there are none.
+        notes: sentences about what was found.
+    """
+
+    data_line: int
+    names: tuple[str, ...] | None
+    width: int
+    raw: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
+    row_names: bool = False
+    extra: bool = False
+    comment: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of one width: ``rows[begin:end]``, of which every one has ``width`` cells."""
+
+    begin: int
+    end: int
+    width: int
+
+
+def find_block(rows: Sequence[Row], whole: bool) -> Block | None:
+    """The rows of a table among the first of a file; ``None`` where they do not agree in width.
+
+    Args:
+        rows: without comments.
+        whole: whether they are all the file has, so that notes may follow the table.
+    """
+    counts = Counter(row.width for row in rows)
+    for width, count in sorted(counts.items(), key=lambda item: (-item[1], -item[0])):
+        if width < 2 and len(counts) > 1:
+            continue
+        at = [i for i, row in enumerate(rows) if row.width == width]
+        before, after = rows[: at[0]], rows[at[-1] + 1 :]
+        if count < at[-1] - at[0] + 1 or count < min(2, len(rows)):
+            continue
+        if after and not (whole and len(after) <= _MOST_NOTES and _are_notes(rows, at[-1] + 1)):
+            continue
+        if any(row.width > width for row in before[:-1]) or len(before) > _MOST_LINES_BEFORE:
+            continue
+        if before and before[-1].width > width and not _ends_empty(before[-1], width):
+            continue
+        return Block(at[0], at[-1] + 1, width)
+    return None
+
+
+def _are_notes(rows: Sequence[Row], begin: int) -> bool:
+    """Whether every row from one on is a note below a table."""
+    blank = blank_before(rows, begin)
+    return all(row.width == 1 and is_note(row.cells[0], blank) for row in rows[begin:])
+
+
+def _ends_empty(row: Row, width: int) -> bool:
+    return row.width == width + 1 and not row.cells[-1]
+
+
+def find_comment(rows: Sequence[Row], given: str | None) -> str:
+    """The mark of lines of comments: the given one, or that of the first lines."""
+    if given is not None:
+        return given
+    for mark in COMMENT_MARKS:
+        plain = [row for row in rows if not row.cells[0].startswith(mark)]
+        if not plain or len(plain) == len(rows):
+            continue
+        usual = _usual_width(plain)
+        first = rows[0].cells[0].startswith(mark)
+        if first and (usual > 1 or says_comment(rows[0].cells[0], mark)):
+            return mark
+        if usual > 1 and any(is_comment(row, mark, usual) for row in rows):
+            return mark
+    return ""
+
+
+def _usual_width(rows: Sequence[Row]) -> int:
+    widths = Counter(row.width for row in rows)
+    return widths.most_common(1)[0][0] if widths else 0
+
+
+def says_comment(cell: str, mark: str) -> bool:
+    """Whether a cell is a comment and no word such as ``#love`` or ``#ff0000``.
+
+    >>> says_comment("# of May", "#"), says_comment("#love", "#")
+    (True, False)
+    """
+    rest = cell.removeprefix(mark)
+    return cell.startswith(mark) and (not rest or rest[0] in " \t#%/!-=*")
+
+
+def is_comment(row: Row, mark: str, width: int) -> bool:
+    """Whether a row is a comment, in a table of so many columns."""
+    cell = row.cells[0]
+    if not cell.startswith(mark):
+        return False
+    return row.width < width or says_comment(cell, mark)
+
+
+def without_comments(rows: Sequence[Row], comment: str, given: str | None = None) -> list[Row]:
+    """The rows that are no comments."""
+    if not comment:
+        return list(rows)
+    if given:
+        return [row for row in rows if not row.cells[0].startswith(comment)]
+    plain = [row for row in rows if not row.cells[0].startswith(comment)]
+    width = _usual_width(plain)
+    numbers = headers.number_columns([row.cells for row in plain[1:]])
+    if 0 in numbers:  # a line of numbers that is commented out
+        return plain
+    return [row for row in rows if not is_comment(row, comment, width)]
+
+
+def find_layout(
+    rows: Sequence[Row], params: ReadParams, shown: str, whole: bool, first: int = 0
+) -> Layout:
+    """Where the table begins.
+
+    Args:
+        rows: the first ones of the file.
+        params: what a person knows better.
+        shown: what errors call the file.
+        whole: whether ``rows`` are all the file has.
+        first: lines that are no part of the table, such as ``sep=;``.
+
+    Raises:
+        MendableError: the lines above the rows may be a title or a header, and nothing tells.
+    """
+    skip = params.skip if params.skip is not None else first
+    kept = [row for row in rows if row.line > skip]
+    if not kept:
+        raise MendableError(f"read.skip: {shown} has no rows below line {skip:,}")
+    comment = find_comment(kept, params.comment)
+    plain = without_comments(kept, comment, params.comment)
+    hidden = _hidden_header(kept, plain, comment, params)
+    if hidden is not None:
+        kept = plain = [hidden, *(row for row in plain if row.line > hidden.line)]
+    if not plain:
+        raise MendableError(f"{shown}: holds comments ({comment}) and no rows (read.comment)")
+    found = _Finder(plain, params, shown, whole).layout()
+    notes = list(found.notes)
+    if comment:
+        count = len(kept) - len(plain)
+        notes.insert(0, f"lines that begin with {comment} are comments (read.comment)")
+        if hidden is not None:
+            notes[0] = f"the header is a line that begins with {comment} (read.comment)"
+        elif not count:
+            notes.pop(0)
+    return replace(found, comment=comment, notes=tuple(notes))
+
+
+def _hidden_header(
+    kept: Sequence[Row], plain: Sequence[Row], comment: str, params: ReadParams
+) -> Row | None:
+    """The header, where the last comment above the rows is one: ``# x,y`` above ``1,2``."""
+    if not comment or not plain or params.comment is not None or params.header is False:
+        return None
+    above = [row for row in kept if row.line < plain[0].line]
+    if not above and plain[0].cells[0].startswith(comment):
+        above, plain = [plain[0]], plain[1:]
+    if not plain:
+        return None
+    if not above:
+        return None
+    row = above[-1]
+    if row.cells[0] == comment and row.width == plain[0].width + 1:
+        row = Row(row.line, row.end, row.cells[1:])
+    if row.width != plain[0].width:
+        return None
+    name = row.cells[0].removeprefix(comment).lstrip("#% ").strip()
+    cells = (name or row.cells[0], *row.cells[1:])
+    below = [other.cells for other in plain if other.width == row.width]
+    if row.width == 1 and not headers.names_numbers(cells, below):
+        return None
+    if headers.names_numbers(plain[0].cells, below[1:]):
+        return None
+    if not headers.has_header([cells, *below])[0]:
+        return None
+    if len(above) > 1 and not headers.names_numbers(cells, below):
+        return None
+    return Row(row.line, row.end, cells)
+
+
+class _Finder:
+    """The search for the header among rows that are no comments."""
+
+    def __init__(self, rows: Sequence[Row], params: ReadParams, shown: str, whole: bool) -> None:
+        self._rows, self._params, self._shown, self._whole = rows, params, shown, whole
+        self._notes: list[str] = []
+
+    def layout(self) -> Layout:
+        block = find_block(self._rows, self._whole)
+        if block is None or (self._params.skip is not None and block.begin > 1):
+            # Rows that do not agree: the reader of the whole file says which
+            width = self._rows[0].width
+            agree = [row.width == width for row in self._rows] + [False]
+            block = Block(0, agree.index(False), width)
+        short = self._short_header(block)
+        if short is not None:
+            return short
+        begin = block.begin
+        body = self._rows[block.begin : block.end]
+        if self._params.skip is None and self._params.header is not False:
+            begin += self._title_rows(body, block.width)
+        self._check_title(block, begin)
+        return self._from(begin, block)
+
+    def _short_header(self, block: Block) -> Layout | None:
+        """The layout where the row above the block is its header, with one cell more or less."""
+        if block.begin == 0 or self._params.header is False:
+            return None
+        row, width = self._rows[block.begin - 1], block.width
+        body = self._rows[block.begin : block.end]
+        cells = [other.cells for other in body]
+        if _ends_empty(row, width):
+            return self._headed(block.begin - 1, block.begin, row.cells[:-1], block)
+        if row.width != width - 1 or not all(row.cells):
+            return None
+        if self._whole and all(not other[-1] for other in cells):
+            self._notes.append("rows end with a mark: their last cell, which is empty, is left out")
+            return self._headed(block.begin - 1, block.begin, (*row.cells, ""), block, extra=True)
+        if all(not other[-1] for other in cells):
+            self._notes.append("rows end with a mark: their last cell, which is empty, is left out")
+            return self._headed(block.begin - 1, block.begin, (*row.cells, ""), block, extra=True)
+        if headers.names_numbers(cells[0], cells[1:]):
+            return None  # the row above is a title
+        first = [other[0] for other in cells]
+        names = len(set(first)) == len(first) and (width > 2 or _are_row_names(first))
+        if not names or not headers.has_header([("", *row.cells), *cells])[0]:
+            return None
+        if width == 2 and not headers.names_numbers(row.cells, [c[1:] for c in cells]):
+            return None
+        if any(headers.looks_numeric(cell) for cell in row.cells):
+            return None
+        self._notes.append(
+            "the header has one cell less than the rows: the first column, row_names, holds the "
+            "names of rows, as R writes them"
+        )
+        return self._headed(
+            block.begin - 1, block.begin, ("row_names", *row.cells), block, row_names=True
+        )
+
+    def _check_title(self, block: Block, begin: int) -> None:
+        """Refuse one line above rows without a header: a title, or the header of one column."""
+        if block.begin != 1 or self._params.skip is not None or begin != block.begin:
+            return
+        body = [row.cells for row in self._rows[block.begin : block.end]]
+        title = self._rows[0]
+        sure = headers.names_numbers(body[0], body[1:]) and self._params.header is not False
+        if sure or (title.width == 1 and blank_before(self._rows, block.begin)):
+            return
+        raise MendableError(
+            f"{self._shown}, line {title.line}: has {title.width} cells where the rows below have "
+            f"{block.width}. If it is a title, leave it out (read.skip: {title.line}); if it is "
+            "the header, name the mark between cells (read.delimiter) or mend it"
+        )
+
+    def _title_rows(self, body: Sequence[Row], width: int) -> int:
+        """The number of rows of full width that stand above the header."""
+        if width < 2:
+            return 0
+        padded = self._padded_rows(body, width)
+        if padded:
+            return padded
+        for at in range(1, min(len(body), _MOST_LINES_BEFORE)):
+            if not blank_before(body, at):
+                continue
+            below = [row.cells for row in body[at + 1 :]]
+            row = body[at].cells
+            if len(below) >= 1 and _is_full_header(row, below):
+                return at
+        return 0
+
+    def _padded_rows(self, body: Sequence[Row], width: int) -> int:
+        """Rows at the top of which most cells are empty, above a full header."""
+        at = 0
+        while at < len(body) and body[at].filled <= width / 2:
+            at += 1
+        if not 0 < at < min(len(body) - 1, _MOST_LINES_BEFORE):
+            return 0
+        top, below = body[:at], [row.cells for row in body[at + 1 :]]
+        row = body[at].cells
+        if any(headers.looks_numeric(line.cells[0]) for line in top):
+            return 0
+        if at == 1 and self._is_upper(top[0].cells, row, below):
+            return 0
+        usual = sum(map(bool, below[0])) if below else width
+        named = [cell for cell in row if cell]
+        if len(named) < min(width, usual) - 1 or any(map(headers.looks_numeric, named[:1])):
+            return 0
+        differ = headers.names_numbers(row, below) or not headers.number_columns(below)
+        if at >= 1 and headers.has_header([row, *below])[0] and differ:
+            return at
+        return 0
+
+    def _is_upper(
+        self, upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequence[str]]
+    ) -> bool:
+        """Whether a row with gaps is the upper one of two rows of a header."""
+        gaps = "" in upper[1:] and 1 < sum(map(bool, upper)) < len(upper)
+        return (
+            gaps
+            and not any(map(headers.looks_numeric, lower))
+            and headers.names_numbers(lower, below)
+        )
+
+    def _from(self, begin: int, block: Block) -> Layout:
+        """The layout from the first row of the table on."""
+        rows = self._rows[begin : block.end]
+        if begin:
+            said = ", ".join(rows[0].cells)
+            shown = said if len(said) <= 60 else f"{said[:60]}…"
+            self._notes.append(f"the table begins in line {rows[0].line}: {shown} (read.skip)")
+        cells = [row.cells for row in rows]
+        if self._params.header is not None:
+            header = self._params.header
+        elif len(cells) > 2 and self._is_upper(cells[0], cells[1], cells[2:]):
+            header = True
+        else:
+            header, why = headers.has_header(cells)
+            said = "the first row names the columns" if header else "no header"
+            self._notes.append(f"{said}: {why} (read.header)")
+        if not header:
+            return Layout(rows[0].line, None, block.width, notes=tuple(self._notes))
+        return self._headed(begin, begin + 1, rows[0].cells, block)
+
+    def _headed(
+        self, header: int, data: int, names: tuple[str, ...], block: Block,
+        row_names: bool = False, extra: bool = False,
+    ) -> Layout:  # fmt: skip
+        """The layout with a header, after the rows that belong to it."""
+        raw = self._rows[header].cells
+        units: tuple[str, ...] = ()
+        if self._rows[header].width != block.width:
+            if header and self._params.skip is None:
+                self._notes.append(
+                    f"the table begins in line {self._rows[header].line}: "
+                    f"{', '.join(raw)[:60]} (read.skip)"
+                )
+            if self._params.header is None:
+                self._notes.append("the first row names the columns (read.header)")
+        names, data = self._levels(names, data, block)
+        below = [row.cells for row in self._rows[data : block.end]]
+        if self._params.units is not False and below and (
+            self._params.units or (len(below) > 1 and headers.are_units(below[0], below[1:]))
+        ):  # fmt: skip
+            units = below[0]
+            listed = [f"{n}: {u}" for n, u in zip(names, units, strict=True) if u]
+            shown = ", ".join(listed[:8]) + ("…" if len(listed) > 8 else "")
+            self._notes.append(f"the row below the header holds units, {shown} (read.units)")
+            data += 1
+        line = self._rows[data].line if data < len(self._rows) else self._rows[data - 1].end + 1
+        return Layout(
+            line, names, block.width, raw, units, row_names, extra, notes=tuple(self._notes)
+        )
+
+    def _levels(
+        self, names: tuple[str, ...], data: int, block: Block
+    ) -> tuple[tuple[str, ...], int]:
+        """Names out of a header of two rows, and the first row below them."""
+        below = [row.cells for row in self._rows[data : block.end]]
+        if len(below) < 2 or self._params.units or len(names) != len(below[0]):
+            return names, data
+        second, rest = below[0], below[1:]
+        named_index = sum(map(bool, rest[0])) == 1 and bool(rest[0][0]) and len(rest) > 1
+        body = rest[1:] if named_index else rest
+        numbers = [at for at in headers.number_columns(body) if at or second[0]]
+        part = [[row[at] for at in numbers] for row in body]
+        cells = [second[at] for at in numbers]
+        if not headers.names_numbers(cells, part) or headers.are_units(cells, part):
+            return names, data
+        gaps = "" in names[1:] or len(set(names)) < len(names)
+        if len(numbers) < 2 and not gaps:
+            return names, data
+        both = headers.joined(names, second)
+        lines = f"lines {self._rows[data - 1].line} and {self._rows[data].line}"
+        self._notes.append(
+            f"the header has two rows: names are joined from {lines}, such as {both[-1]!r} "
+            "(read.skip leaves the first out, read.names names the columns)"
+        )
+        data += 1
+        data += named_index  # pandas writes the index' name in a row of its own
+        return both, data
+
+
+def _are_row_names(cells: Sequence[str]) -> bool:
+    """Whether the first cells of rows are names: words, or a count from 1."""
+    if not any(map(headers.looks_numeric, cells)):
+        return True
+    return list(cells) == [str(i) for i in range(1, len(cells) + 1)] and len(cells) > 2
+
+
+def _is_full_header(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
+    """Whether a row in the middle is surely a header: all words, all different, above numbers."""
+    return (
+        all(row)
+        and len(set(row)) == len(row)
+        and not any(map(headers.looks_numeric, row))
+        and headers.names_numbers(row, below)
+    )

@@ -1,0 +1,328 @@
+"""The origin of every stored result: the data, parameters and code it was made of.
+
+Nodes pass their results on through files under ``data/``, and a partial run reads those of an
+earlier one. So each file has its origin beside it, ``<file>.origin.json``. A run compares the
+origins of everything it reads with one another and with its own parameters, and refuses a mixture:
+the record of its version would be false.
+"""
+
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from kedro.framework.project import pipelines
+from kedro.io import DataCatalog
+from kedro.pipeline import Pipeline
+from kedro.pipeline.node import Node
+from pydantic import BaseModel, Field, ValidationError
+
+from crisol.core.files import replacing_file
+from crisol.core.params import Params
+from crisol.registry.store import StoreError
+from crisol.registry.tracking import provenance
+from crisol.registry.tracking.run_log import dotted
+
+ENDING = ".origin.json"
+THIS_RUN = "this run"
+_SHOWN = 80
+"""Characters of a parameter that are shown."""
+
+logger = logging.getLogger(__name__)
+
+
+class Source(Params):
+    """A raw file or folder."""
+
+    sha256: str
+    path: str
+
+
+class Origin(Params):
+    """Everything that a result was made of, by itself and through the results it was made from."""
+
+    data: dict[str, Source] = Field(default_factory=dict)
+    """Raw data by catalog name."""
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    """Resolved sections by name, such as ``signals.data``."""
+    code: dict[str, str] = Field(default_factory=dict)
+    """Git commit by the digest of the code and the lock file."""
+    champion: str | None = None
+    """The number of the champion it was compared with, or ``none``; null: with no champion."""
+
+
+class StoredOrigin(Params):
+    """The origin of a file, as it is written beside it."""
+
+    content: str
+    """SHA-256 of the file or folder."""
+    node: str
+    run_id: str
+    at: str
+    origin: Origin
+
+
+class Origins:
+    """The origins of one ``kedro run``.
+
+    Args:
+        parameters: resolved sections of each family; a worker process that does not know them
+            compares only the results with one another.
+        project: the folder whose commit and lock file are recorded.
+    """
+
+    def __init__(
+        self, parameters: Mapping[str, Mapping[str, Any]] | None = None, project: Path = Path()
+    ) -> None:
+        self._parameters = parameters or {}
+        self._project = project
+        self._in_memory: dict[str, StoredOrigin] = {}
+        self._codes: dict[str, dict[str, str]] = {}
+        self._warned: set[str] = set()
+
+    def check(
+        self, family: str, pipeline: Pipeline, catalog: DataCatalog, *, only_missing: bool = False
+    ) -> None:
+        """Compare the stored results that a partial run begins with, before its first node.
+
+        Args:
+            family: whose nodes are looked at.
+            pipeline: the part that runs.
+            catalog: of the run.
+            only_missing: whether nodes with complete outputs are skipped.
+
+        Raises:
+            StoreError: they are of different origins, or one of them has no record of its own.
+        """
+        free = {name for name in pipeline.inputs() if name.startswith(f"{family}.")}
+        read = {name for name in free if is_made(family, name)}
+        if only_missing:
+            outputs = {name for name in pipeline.all_outputs() if name.startswith(f"{family}.")}
+            read |= {n for n in outputs if provenance.dataset_path(catalog.get(n)) is not None}
+        found = [(name, self._stored(family, name, catalog).origin) for name in sorted(read)
+                 if provenance.dataset_path(catalog.get(name)) is not None]  # fmt: skip
+        if not found:
+            return
+        raw = {n: s for n in free if (s := _source(family, n, catalog)) is not None}
+        registers = f"{family}.predictor" in pipeline.all_outputs()
+        self._compare(family, [*found, (THIS_RUN, Origin(data=raw))], registers=registers)
+        self._tell_changes(found, catalog)
+
+    def of_node(
+        self, family: str, node: Node, catalog: DataCatalog, inputs: Mapping[str, Any]
+    ) -> Origin:
+        """The origin of a node's results.
+
+        Raises:
+            StoreError: its inputs are of different origins, or one has no record of its own.
+        """
+        stored = {
+            name: self._stored(family, name, catalog) for name in inputs if is_made(family, name)
+        }
+        newest_first = sorted(stored.values(), key=lambda record: record.at, reverse=True)
+        champions = [r.origin.champion for r in newest_first if r.origin.champion is not None]
+        if f"{family}.champion" in inputs:
+            champion = inputs[f"{family}.champion"]
+            champions.insert(0, "none" if champion is None else str(champion.model_version))
+        sections = {n.removeprefix("params:"): _plain(v) for n, v in inputs.items()
+                    if n.startswith("params:")}  # fmt: skip
+        own = Origin(
+            data={n: s for n in inputs if (s := _source(family, n, catalog)) is not None},
+            parameters={n: v for n, v in sections.items() if n.startswith(f"{family}.")},
+            code=self._code(family),
+            champion=champions[0] if champions else None,
+        )
+        parts = [(name, record.origin) for name, record in stored.items()]
+        registers = f"{family}.predictor" in node.outputs
+        self._compare(family, [*parts, (THIS_RUN, own)], registers=registers)
+        return _union(own, [origin for _, origin in parts])
+
+    def keep(self, name: str, catalog: DataCatalog, origin: Origin, node: Node, run: str) -> None:
+        """Write the origin of a result that was saved."""
+        path = provenance.dataset_path(catalog.get(name))
+        record = StoredOrigin(
+            content="" if path is None else provenance.path_digest(path),
+            node=node.short_name,
+            run_id=run,
+            at=datetime.now(tz=UTC).isoformat(timespec="microseconds"),
+            origin=origin,
+        )
+        if path is None:
+            self._in_memory[name] = record
+            return
+        with replacing_file(_beside(path)) as scratch:
+            scratch.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+
+    def _stored(self, family: str, name: str, catalog: DataCatalog) -> StoredOrigin:
+        """The origin of a stored result, which must be as it was saved."""
+        path = provenance.dataset_path(catalog.get(name))
+        if path is None and name in self._in_memory:
+            return self._in_memory[name]
+        record = None if path is None else _read(_beside(path))
+        if path is None or record is None:
+            raise StoreError(
+                f"{name} ({path or 'not a local file'}) has no record of its origin: a run that "
+                f"reads it cannot tell its data. {_remedy(family)}"
+            )
+        if provenance.path_digest(path) != record.content:
+            raise StoreError(
+                f"{name} ({path}) was changed after node {record.node} of run "
+                f"{record.run_id[:8]} saved it: its origin is not known any more. {_remedy(family)}"
+            )
+        return record
+
+    def _compare(
+        self, family: str, parts: Sequence[tuple[str, Origin]], *, registers: bool
+    ) -> None:
+        whole = {f"{family}.{k}": v for k, v in self._parameters.get(family, {}).items()}
+        parts = [*parts, (THIS_RUN, Origin(parameters=whole, code=self._code(family)))]
+        said = _mixed_parameters(parts) or _mixed_data(parts)
+        if said is not None:
+            raise StoreError(
+                f"{said}: a result of both would have a false record. {_remedy(family)}"
+            )
+        said = _mixed_code(parts)
+        if said is not None and registers:
+            raise StoreError(
+                f"{said}: a version of both would have a false record. {_remedy(family)} "
+                "A part that registers nothing may run, such as --to-nodes "
+                f"{family}.evaluate"
+            )
+        if said is not None:
+            self._warn(f"{said}; no version can be registered of both")
+
+    def _tell_changes(self, found: Iterable[tuple[str, Origin]], catalog: DataCatalog) -> None:
+        """Tell of raw data that this run does not read again, and that has changed since."""
+        for name, origin in found:
+            for raw, source in origin.data.items():
+                path = provenance.dataset_path(catalog.get(raw))
+                if path is None or provenance.path_digest(path) != source.sha256:
+                    self._warn(
+                        f"{raw} has changed since {name} was made of it: this run goes on with "
+                        f"the data of then, SHA-256 {source.sha256[:12]}…, and records that"
+                    )
+
+    def _warn(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            logger.warning(text)
+
+    def _code(self, family: str) -> dict[str, str]:
+        if family not in self._codes:
+            digest = provenance.code_digest(family, self._project)
+            self._codes[family] = {digest: provenance.git_state(self._project)["commit"]}
+        return self._codes[family]
+
+
+def is_made(family: str, name: str) -> bool:
+    """Whether a node of the family makes the dataset, so that it is no raw data."""
+    return family in pipelines and name in pipelines[family].all_outputs()
+
+
+def is_raw(family: str, name: str, dataset: Any) -> bool:
+    """Whether an input is raw data of the family: a local file or folder that no node makes."""
+    from crisol.catalog.results import FolderDataset
+
+    return (
+        name.startswith(f"{family}.")
+        and not is_made(family, name)
+        and not isinstance(dataset, FolderDataset)
+        and provenance.dataset_path(dataset) is not None
+    )
+
+
+def _source(family: str, name: str, catalog: DataCatalog) -> Source | None:
+    dataset = catalog.get(name) if name.startswith(f"{family}.") else None
+    if not is_raw(family, name, dataset):
+        return None
+    path = provenance.dataset_path(dataset)
+    assert path is not None
+    return Source(sha256=provenance.path_digest(path), path=path.as_posix())
+
+
+def _mixed_parameters(parts: Sequence[tuple[str, Origin]]) -> str | None:
+    for (name, origin), (other, its) in _pairs(parts):
+        for section in origin.parameters.keys() & its.parameters.keys():
+            one = dict(dotted(origin.parameters[section], section))
+            two = dict(dotted(its.parameters[section], section))
+            for leaf in sorted(one.keys() | two.keys()):
+                if one.get(leaf) != two.get(leaf):
+                    a, b = (_short(leaves.get(leaf, "none")) for leaves in (one, two))
+                    return f"{name} was made with {leaf} = {a}, and {_has(other)} {b}"
+    return None
+
+
+def _mixed_data(parts: Sequence[tuple[str, Origin]]) -> str | None:
+    for (name, origin), (other, its) in _pairs(parts):
+        for raw in sorted(origin.data.keys() & its.data.keys()):
+            one, two = origin.data[raw], its.data[raw]
+            if one.sha256 != two.sha256:
+                reads = "reads" if other == THIS_RUN else "comes from"
+                return (
+                    f"{name} comes from {raw} with SHA-256 {one.sha256[:12]}… ({one.path}), and "
+                    f"{other} {reads} {two.sha256[:12]}… ({two.path})"
+                )
+    return None
+
+
+def _mixed_code(parts: Sequence[tuple[str, Origin]]) -> str | None:
+    *_, (_, now) = parts
+    for name, origin in parts:
+        for digest, commit in origin.code.items():
+            if digest not in now.code:
+                here = next(iter(now.code.values()))
+                return (
+                    f"{name} was made by other code or another requirements.lock (git commit "
+                    f"{commit[:12]}) than {THIS_RUN} has (git commit {here[:12]}, or changes to it)"
+                )
+    return None
+
+
+def _pairs(
+    parts: Sequence[tuple[str, Origin]],
+) -> Iterator[tuple[tuple[str, Origin], tuple[str, Origin]]]:
+    """Every part with each later one; those of this run are the last."""
+    for index, part in enumerate(parts):
+        for other in parts[index + 1 :]:
+            yield part, other
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
+
+def _has(name: str) -> str:
+    return f"{name} has" if name == THIS_RUN else f"{name} with"
+
+
+def _union(own: Origin, others: Iterable[Origin]) -> Origin:
+    data, parameters, code = dict(own.data), dict(own.parameters), dict(own.code)
+    for origin in others:
+        data |= origin.data
+        parameters |= origin.parameters
+        code |= origin.code
+    return Origin(data=data, parameters=parameters, code=code, champion=own.champion)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(path.name + ENDING)
+
+
+def _read(path: Path) -> StoredOrigin | None:
+    try:
+        return StoredOrigin.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, UnicodeDecodeError, ValidationError):
+        return None
+
+
+def _remedy(family: str) -> str:
+    return f"Run from the start: kedro run --pipelines {family}, with the same --params"
+
+
+def _plain(section: Any) -> Any:
+    """A section as JSON gives it back."""
+    if isinstance(section, BaseModel):
+        return section.model_dump(mode="json")
+    return json.loads(json.dumps(section, default=str))
