@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kedro.io import DatasetError
-from mlflow.types.schema import Array, DataType, Map
+from mlflow.types.schema import AnyType, Array, DataType, Map
 from tests.registry.conftest import Project, environment
 
 from crisol.core.candidate import Candidate, GateRule, Report
@@ -113,8 +113,7 @@ def test_the_signature_is_the_contract(done: Project) -> None:
     assert inputs["name"].type == DataType.string
     assert isinstance(inputs["points"].type, Array)
     point = {p.name: p for p in inputs["points"].type.dtype.properties}
-    assert point["x"].dtype == DataType.double
-    assert point["x"].required
+    assert isinstance(point["x"].dtype, AnyType)
     assert not point["note"].required
     outputs = info.signature.outputs.input_dict()
     assert isinstance(outputs["facts"].type, Map)

@@ -7,7 +7,7 @@ unknown ones; what counts as missing is told with its counts, and ``read.keep`` 
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -78,20 +78,20 @@ class StrayCells:
         rest = cells - sum(self.marks.values())
         return self.unknown <= share * rest and len(self.words) <= MOST_UNKNOWN_WORDS
 
-    def tell(self, name: str, what: str = "numbers") -> tuple[str, ...]:
-        """Sentences about cells that count as missing, with the option that changes it.
+    def tell(self, name: str, keep: Callable[[str], str]) -> tuple[str, ...]:
+        """Sentences about cells that are no numbers and count as missing.
 
         Args:
             name: of the column.
-            what: ``numbers`` or ``dates``.
+            keep: the option that keeps a word, as a person writes it.
         """
         said = []
         found = {**self.marks, **self.words}
         if found:
             first = max(found, key=lambda word: found[word])
             said.append(
-                f"{name}: {sum(found.values()):,} cells are no {what} ({listed(found)}) and count "
-                f"as missing; read.keep=[{first!r}] keeps it as a word"
+                f"{name}: {sum(found.values()):,} cells are no numbers ({listed(found)}) and count "
+                f"as missing; {keep(first)} keeps it as a word"
             )
         if self.bounds:
             said.append(
@@ -189,15 +189,15 @@ def _is_number(word: str) -> bool:
         return False
 
 
-def told_words(name: str, counts: Mapping[str, int]) -> tuple[str, ...]:
+def told_words(name: str, counts: Mapping[str, int], keep: Callable[[str], str]) -> tuple[str, ...]:
     """The warning about words of a category that the reader took for missing cells.
 
-    >>> told_words("region", {"NA": 12, "?": 3})
-    ("region: 'NA' 12 is read as no value; read.keep=[NA] keeps it as a word",)
+    >>> told_words("region", {"NA": 12, "?": 3}, lambda word: f"read.keep={word}")
+    ("region: 'NA' 12 is read as no value; read.keep=NA keeps it as a word",)
     """
     words = {word: count for word, count in counts.items() if _LETTERS.search(word)}
     if not words:
         return ()
     first = max(words, key=lambda word: words[word])
     said = f"{name}: {listed(words)} {'is' if len(words) == 1 else 'are'} read as no value"
-    return (f"{said}; read.keep=[{first}] keeps it as a word",)
+    return (f"{said}; {keep(first)} keeps it as a word",)

@@ -178,7 +178,7 @@ class Encoder:
         """
         numbers = []
         for column in self._numeric:
-            cells = [row.get(column.name) for row in rows]
+            cells = _sent(rows, column)
             if column.kind == "date":
                 form = column.date_format
                 found = [None if c is None else microseconds(str(c), form) for c in cells]
@@ -190,10 +190,10 @@ class Encoder:
         codes = []
         for column in self._categories:
             known = self._codes[column.name]
-            cells = [row.get(column.name) for row in rows]
+            cells = _sent(rows, column)
             coded = [self._code(c, known, column) for c in cells]
             codes.append(np.array(coded, np.int32))
-        texts = [self._written([row.get(c.name) for row in rows]) for c in self._texts]
+        texts = [self._written(_sent(rows, column)) for column in self._texts]
         pixels = None
         if self._images:
             name = self._images[0].name
@@ -335,6 +335,15 @@ class Encoder:
             Image.fromarray(pixels).save(stream, "PNG")
             sent.append(base64.b64encode(stream.getvalue()).decode() if known else None)
         return sent
+
+
+def _sent(rows: Sequence[Mapping[str, Any]], column: Column) -> list[Any]:
+    """A column's cells of a request; ``None`` where one says that there is no value."""
+    cells = [row.get(column.name) for row in rows]
+    if not column.no_value:
+        return cells
+    none = frozenset(column.no_value)
+    return [None if c is None or not none.isdisjoint(same_words(c)) else c for c in cells]
 
 
 def _codes(words: Sequence[str], column: Column) -> dict[str, int]:

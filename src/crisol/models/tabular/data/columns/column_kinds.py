@@ -122,6 +122,12 @@ def facts_of(
         fact = _with_digits_as_dates(fact, words)
     if told is not None and told != fact.kind:
         fact = replace(found, kind=told, reason="overruled", no_value=fact.no_value)
+    if over is not None and (over.unit or over.decimal) and fact.kind != "number":
+        raise MendableError(
+            f"data.columns.{name}.{'unit' if over.unit else 'decimal'}: the column is read as "
+            f"{fact.kind} (such as {', '.join(map(repr, words.astype(str).head(3)))}), not as "
+            "numbers"
+        )
     if fact.kind == "date" and fact.dates is not None:
         reason = date_facts.reason(fact.dates)
         fact = replace(

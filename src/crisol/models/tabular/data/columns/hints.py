@@ -1,5 +1,6 @@
 """The option that a warning names, as a person writes it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from crisol.core.options import option
@@ -21,3 +22,12 @@ def of_data(*path: str, value: Any) -> str:
     'tabular.data.read.day_first=true'
     """
     return option("tabular", "data", *path, value=value)
+
+
+def keeping(word: str, kept: Sequence[str]) -> str:
+    """The option that keeps a word as a value, beside those that are kept.
+
+    >>> keeping("NA", ())
+    'tabular.data.read.keep=NA'
+    """
+    return of_data("read", "keep", value=[*kept, word] if kept else word)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crisol.core.data.cells.missing import is_mark, listed, told_words
 from crisol.core.data.cells.words import yes_word, yes_words
 from crisol.models.tabular.data.columns.column_types import is_text
+from crisol.models.tabular.data.columns.hints import keeping, of_column
 from crisol.models.tabular.schema import Kind
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def told_marks(
     """
     if kind not in ("category", "boolean", "text") or not is_text(words):
         return ()
-    said = list(told_words(name, left_out))
+    said = list(told_words(name, left_out, lambda word: keeping(word, keep)))
     counts = words.value_counts()
     if len(counts) > MOST_WORDS:
         return tuple(said)
@@ -60,15 +61,12 @@ def told_marks(
     }
     if marks and kind == "boolean":
         said.append(
-            f"{name}: {listed(marks)} count as missing; read.keep=[{next(iter(marks))}] keeps it "
-            "as a word"
+            f"{name}: {listed(marks)} count as missing; {keeping(next(iter(marks)), keep)} keeps "
+            "it as a word"
         )
     elif marks:
-        word = next(iter(marks))
-        said.append(
-            f"{name}: {listed(marks)} taken for words; data.columns.{name}.missing=[{word}] makes "
-            "it missing"
-        )
+        option = of_column(name, "missing", next(iter(marks)))
+        said.append(f"{name}: {listed(marks)} taken for words; {option} makes it missing")
     return tuple(said)
 
 

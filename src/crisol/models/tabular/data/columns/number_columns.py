@@ -16,6 +16,7 @@ from crisol.core.data.cells.numbers import (
     plain_numbers,
     to_numbers,
 )
+from crisol.models.tabular.data.columns.hints import keeping, of_column
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.params import ColumnParams, DataParams
 
@@ -52,7 +53,7 @@ class WrittenNumbers:
         no_value: the cells that count as missing.
         warnings: sentences about what was assumed or left out.
         unread: why most cells are numbers and the column holds words all the same.
-        forced: whether it holds numbers because a person says so.
+        forced: whether it holds numbers only because a person says so.
     """
 
     numbers: "pd.Series[Any] | None" = None
@@ -77,7 +78,7 @@ def written_numbers(
         table: whose column it is; the rest of the file decides between ``1,234`` and 1.234.
     """
     over = data.columns.get(name, ColumnParams())
-    told = over.kind == "number"
+    told = over.kind == "number" or over.unit is not None or over.decimal is not None
     decimal = over.decimal or data.read.decimal
     if not told:
         if not _may_be_numbers(texts):
@@ -97,7 +98,8 @@ def written_numbers(
     if found.decided in ("default", "money") and table.decimal_mark is not None:
         found = number_style(texts, unit=over.unit, file_decimal=table.decimal_mark)
     if found.codes and not told:
-        said = f"{name}: {found.codes}; data.columns.{name}.kind=number reads them as numbers"
+        as_numbers = of_column(name, "kind", "number")
+        said = f"{name}: {found.codes}; {as_numbers} reads them as numbers"
         return WrittenNumbers(reason=found.codes, code=True, warnings=(said,))
     return _read(texts, name, found, data, told)
 
@@ -135,7 +137,7 @@ def _read(
         *_told_style(name, found),
         *_told_infinite(name, int(endless.sum())),
         *_told_misfits(name, found, misfits),
-        *stray.tell(name),
+        *stray.tell(name, lambda word: keeping(word, data.read.keep)),
     )
     reason = "numbers" + (f" ({_styled(found)})" if _styled(found) else "")
     return WrittenNumbers(
@@ -158,7 +160,8 @@ def _why_words(
 ) -> str | None:
     """Why a column holds words, told (or ``""``); ``None`` where it holds numbers."""
     there = found.numbers + misfits
-    option = f"data.columns.{name}.kind=number reads the others and counts these as missing"
+    number = of_column(name, "kind", "number")
+    option = f"{number} reads the others and counts these as missing"
     if kept:
         word = sorted(kept)[0]
         return f"{name}: holds numbers and the word {word!r} (read.keep): taken for words"
@@ -170,8 +173,8 @@ def _why_words(
             units = {unit or "no unit": count for unit, count in found.units.items()}
             return (
                 f"{name}: its numbers have different units ({listed(units)}) and are taken for "
-                f"words; give them in one, or data.columns.{name}.unit={first!r} reads those and "
-                "the ones without a unit"
+                f"words; give them in one, or {of_column(name, 'unit', first)} reads those and the "
+                "ones without a unit"
             )
         return (
             f"{name}: {found.numbers:,} cells have a decimal {_NAMES[found.style.decimal]} and "
@@ -191,6 +194,14 @@ def _why_words(
 _NAMES = {".": "point", ",": "comma"}
 
 
+_ASSUMED = {
+    "default": "nothing in the file decides it",
+    "money": "amounts of money hardly have three decimals",
+    "file": "as in the other columns of the file, or by its separator",
+}
+"""What decided the decimal mark of a column whose cells do not."""
+
+
 def _styled(found: NumberFindings) -> str:
     """How numbers are written, short: for the reason of a kind."""
     said = []
@@ -208,17 +219,13 @@ def _told_style(name: str, found: NumberFindings) -> tuple[str, ...]:
     import pandas as pd
 
     said = []
-    if found.either is not None and found.decided in ("default", "money", "file"):
-        why = {
-            "default": "nothing in the column decides it",
-            "money": "amounts of money hardly have three decimals",
-            "file": "as in the other columns of the file, or by its separator",
-        }[found.decided]
+    usual = found.decided == "file" and found.style.decimal == "." and "." in (found.either or "")
+    if found.either is not None and found.decided in _ASSUMED and not usual:
         value = to_numbers(pd.Series([found.either], dtype="str"), found.style).iloc[0]
         other = "," if found.style.decimal == "." else "."
         said.append(
-            f"{name}: {found.either!r} is read as {value:.15g} ({why}); "
-            f"data.columns.{name}.decimal={other!r}, or read.decimal for the file, changes it"
+            f"{name}: {found.either!r} is read as {value:.15g} ({_ASSUMED[found.decided]}); "
+            f"{of_column(name, 'decimal', other)}, or data.read.decimal for the file, changes it"
         )
     if found.style.unit == "%":
         said.append(f"{name}: read without its percent sign; requests send 12.5 for 12.5%")
@@ -296,9 +303,10 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
         return ()
     if not counts:
         return ()
-    marks = ", ".join(counts)
+    values = [int(word) if word.lstrip("-").isdigit() else word for word in counts]
+    option = of_column(name, "missing", values if len(values) > 1 else values[0])
     said = f"{name}: {listed(counts)} may stand for no value, and is taken as it is"
-    return (f"{said}; data.columns.{name}.missing=[{marks}] makes it missing",)
+    return (f"{said}; {option} makes it missing",)
 
 
 def _stands_apart(value: float, low: float, high: float, many: bool) -> bool:
