@@ -158,7 +158,7 @@ def test_ids_stay_as_they_are_written(tmp_path: Path) -> None:
         ("31,Rome\n40,Oslo\n52,Rome\n", False),
         ("city,colour\nRome,red\nOslo,blue\n", True),
         ("Rome,red\nOslo,red\nRome,blue\nOslo,blue\n", False),
-        ("city,2019,2020\nRome,5,6\nOslo,7,8\n", False),
+        ("city,2019,2020\nRome,5,6\nOslo,7,8\n", True),
         ("only\n1\n2\n", True),
         ("x,y\n", True),
     ],

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data import archives
 from crisol.models.tabular.data.source_table import LABEL, PART, PICTURE, ROW, read

@@ -4,6 +4,7 @@ PyArrow reads them, so that 200 MB are read in seconds and little more memory, a
 """
 
 import csv
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,7 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> TextTable:
     source = _Source(path, encoding, guess.dialect, layout, shown)
     if whole and layout.data_line > guess.rows[-1].line:
         raise MendableError(f"{shown}: holds column names and no rows")
+    _check_quotes(source)
     table, odd = _table(source, head)
     rest = _odd_rows_left_out(source, table.num_rows, odd, notes)
     _check_closed(source, table)
@@ -264,6 +266,41 @@ def _spaced_table(source: _Source) -> tuple[pa.Table, list[_OddRow]]:
             ) from error
     names = [str(i) for i in range(width)]
     return pa.table([pa.array(column, pa.string()) for column in columns], names=names), odd
+
+
+def _check_quotes(source: _Source) -> None:
+    """Refuse a quote within a cell between quotes, of which PyArrow would make another cell."""
+    dialect = source.dialect
+    if not dialect.quote or dialect.escape or dialect.mark == BLANKS or not _has_inner(source):
+        return
+    with lines_from(source.path, source.encoding, source.layout.data_line) as text:
+        lines = dialect.reader(text, strict=True)
+        try:
+            for _ in lines:
+                pass
+        except csv.Error as error:
+            line = source.layout.data_line - 1 + lines.line_num
+            if "end of data" in str(error):
+                return  # told with its cell once the table is read
+            raise MendableError(
+                f"{source.shown}, line {line}: a cell between quotes holds a quote ({error}); "
+                'write it twice (""), or name the marks (read.quote, read.escape)'
+            ) from error
+
+
+def _has_inner(source: _Source) -> bool:
+    """Whether text stands after the quote that would close a cell, perhaps."""
+    mark, quote = source.dialect.mark.encode(), source.dialect.quote.encode()
+    m, q = re.escape(mark), re.escape(quote)
+    begin, end = rb"(?:^|\n|" + m + rb")", rb"[^" + q + m + rb"\r\n ]"
+    inner = re.compile(begin + q + rb"[^" + q + rb"\n]*" + q + end)
+    tail = b""
+    with source.path.open("rb") as stream:
+        while block := stream.read(1 << 22):
+            if quote in block and inner.search(tail + block):
+                return True
+            tail = block[-1000:]
+    return False
 
 
 def _check_closed(source: _Source, table: pa.Table) -> None:

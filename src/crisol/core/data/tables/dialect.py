@@ -104,6 +104,7 @@ def _mark(sample: str, whole: bool, params: ReadParams) -> tuple[str, str]:
     if (not good or good[0] == "\t" or guessed == BLANKS) and _fits_blanks(sample, good):
         return BLANKS, "cut at blanks (read.delimiter)"
     if good:
+        good = [mark for mark in good if _begins_first(sample, mark)] or good
         mark = good[0] if good[0] == guessed else max(good, key=lambda m: _width(sample, m))
         return mark, f"cut at {mark!r} (read.delimiter)"
     if not any(found in sample for found in SEPARATORS):
@@ -148,6 +149,12 @@ def _fits(sample: str, mark: str, whole: bool) -> bool:
     prose = re.findall(re.escape(mark) + " ", sample)
     return not (title.width == 1 and block.begin == 1 and len(prose) > 0.5 * len(body) and not any(
         looks_numeric(cell) for row in body for cell in row.cells))  # fmt: skip
+
+
+def _begins_first(sample: str, mark: str) -> bool:
+    """Whether the first row has as many cells as the others."""
+    block = find_block(_rows(sample, mark), whole=True)
+    return block is not None and block.begin == 0
 
 
 def _width(sample: str, mark: str) -> int:

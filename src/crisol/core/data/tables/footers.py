@@ -114,7 +114,9 @@ def rows_to_leave_out(
         if again:
             left.out(again, f"the {called} is repeated {len(again):,} time(s), first in "
                      f"{place(again[0])}: these rows are left out")  # fmt: skip
-    if table.num_columns > 1:
+    if table.num_columns == 1:
+        _notes_below_numbers(table, left, place)
+    else:
         _empty_rows(table, left, place)
         _padded_notes(table, left, place)
         _totals(table, left, params, place)
@@ -210,6 +212,37 @@ def _padded_notes(table: "pa.Table", left: Left, place: Any) -> None:
                  f"{place(at)}: {said!r}")  # fmt: skip
 
 
+def _notes_below_numbers(table: "pa.Table", left: Left, place: Any) -> None:
+    """Leave out notes below a single column of numbers."""
+    cells = table.column(0).slice(0, 200).to_pylist()
+    if sum(map(looks_numeric, cells)) < 0.8 * len(cells):
+        return
+    notes = []
+    for at in _last_rows(table, left, 10):
+        if not is_note(_row(table, at)[0], False):
+            break
+        notes.append(at)
+    if notes:
+        said = _row(table, notes[-1])[0][:60]
+        left.out(notes, f"{len(notes)} note(s) below the table are left out, the first "
+                 f"{place(notes[-1])}: {said!r}")  # fmt: skip
+
+
+def _tell_unnamed_total(table: "pa.Table", left: Left, place: Any) -> None:
+    """Tell a last row of sums that no word calls a total."""
+    last = _last_rows(table, left, 1)
+    if not last or last[0] < 3:
+        return
+    cells, above = _row(table, last[0]), _row(table, last[0] - 1)
+    blank = [at for at, cell in enumerate(cells) if not cell and above[at]]
+    if not blank or blank[0] != 0 or not any(cells) or not _agrees(table, last[0], left.rows):
+        return
+    left.notes.append(
+        f"the last row, {place(last[0])}, holds the sums or means of the rows above and no word; "
+        "it is kept: take it out of the file if it is a total"
+    )
+
+
 def _totals(table: "pa.Table", left: Left, params: ReadParams, place: Any) -> None:
     """Leave out rows at the end that are totals or means of the rows above them; tell others."""
     if params.totals == "keep":
@@ -225,6 +258,8 @@ def _totals(table: "pa.Table", left: Left, params: ReadParams, place: Any) -> No
         words = ", ".join(sorted({repr(_called(table, at)) for at in sure}))
         left.out(sure, f"{len(sure)} row(s) called {words} are left out, the first "
                  f"{place(sure[0])} (read.totals: keep)")  # fmt: skip
+    if not sure:
+        _tell_unnamed_total(table, left, place)
     if doubtful:
         words = ", ".join(sorted({repr(_called(table, at)) for at in doubtful})[:5])
         left.notes.append(

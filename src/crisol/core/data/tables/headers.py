@@ -11,6 +11,7 @@ _MISSING = {
 }  # fmt: skip
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 _BRACKETED = re.compile(r"\[[^\[\]]{0,24}\]|\([^()]{0,24}\)|<[^<>]{0,24}>")
+_YEAR = re.compile(r"(19|20)\d\d")
 _UNIT = re.compile(
     r"(k|m|M|G|T|c|d|h|n|p|u|µ|μ)?(m|s|g|t|A|V|W|K|J|N|Pa|Hz|bar|l|L|mol|Wh|VA|B|b|Ω|ohm|F|eV|cal)"
     r"([²³23]|\^[23])?|%|‰|°|°C|°F|degC|degF|deg|rad|min|sec|std|hrs?|h|d|days?|years?|yrs?|a|weeks?"
@@ -35,12 +36,15 @@ def has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
     if not below:
         return True, "there is no other row"
     kinds_differ = kinds_agree = repeated = 0
+    years = _years(first, below)
     for at, cell in enumerate(first):
         cells = [row[at] for row in below if at < len(row) and row[at]]
         if not cells:
             continue
         if sum(map(looks_numeric, cells)) >= 0.9 * len(cells):
-            if looks_numeric(cell):
+            if at in years:
+                kinds_differ += 1
+            elif looks_numeric(cell):
                 kinds_agree += 1
             elif cell:
                 kinds_differ += 1
@@ -68,7 +72,24 @@ def number_columns(rows: Sequence[Sequence[str]]) -> list[int]:
 def names_numbers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
     """Whether a row holds a word above every column of numbers, and there is such a column."""
     numbers = number_columns(below)
-    return bool(numbers) and all(_is_name(row[at]) for at in numbers)
+    years = _years(row, below)
+    return bool(numbers) and all(at in years or _is_name(row[at]) for at in numbers)
+
+
+def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
+    """The places of cells that are years and name columns: they rise, beside words.
+
+    >>> _years(["city", "2019", "2020"], [["Rome", "5", "6"]])
+    {1, 2}
+    """
+    at = [i for i, cell in enumerate(row) if _YEAR.fullmatch(cell)]
+    words = [cell for cell in row if cell and not looks_numeric(cell)]
+    rising = [int(row[i][:4]) for i in at]
+    if len(at) < 2 or not words or rising != sorted(set(rising)):
+        return set()
+    cells = [other[i] for other in below for i in at if i < len(other) and other[i]]
+    same = sum(bool(_YEAR.fullmatch(cell)) for cell in cells)
+    return set(at) if same <= 0.5 * len(cells) else set()
 
 
 def _is_name(cell: str) -> bool:

@@ -302,8 +302,23 @@ class _Finder:
             below = [row.cells for row in body[at + 1 :]]
             row = body[at].cells
             if len(below) >= 1 and _is_full_header(row, below):
+                if row == body[0].cells:
+                    return 0  # the header is repeated
+                self._refuse_two_tables(body, at)
                 return at
         return 0
+
+    def _refuse_two_tables(self, body: Sequence[Row], at: int) -> None:
+        """Refuse rows above a header that are a table of their own."""
+        above = [row.cells for row in body[:at]]
+        numbers = headers.number_columns(above[1:])
+        whole = len(numbers) == body[0].width
+        if at > 2 and headers.names_numbers(above[0], above[1:]) and (whole or at > 8):
+            raise MendableError(
+                f"{self._shown}: holds two tables, from line {body[0].line} and from line "
+                f"{body[at].line}; leave the first out (read.skip: {body[at].line - 1}), or save "
+                "each in a file of its own"
+            )
 
     def _padded_rows(self, body: Sequence[Row], width: int) -> int:
         """Rows at the top of which most cells are empty, above a full header."""
