@@ -6,6 +6,7 @@ others str, an image's being the key of its picture. images: ``image`` (key) and
 of uint8 [S, S, 3]).
 """
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from crisol.models.tabular.schema import Schema
 if TYPE_CHECKING:
     import pandas as pd
 
+logger = logging.getLogger(__name__)
 MIN_ROWS = 10
 MAX_BROKEN = 0.05
 """Share of pictures that may be broken; they are left out, with a warning."""
@@ -41,7 +43,7 @@ class Cleaned:
 def clean(path: Path, data: DataParams) -> Cleaned:
     """Read a source and type its rows.
 
-    Rows without a target are left out.
+    Rows without a target are left out. The warnings of the schema are logged, too.
 
     Raises:
         MendableError: the source cannot be read, does not fit ``data``, or has too few rows.
@@ -55,6 +57,8 @@ def clean(path: Path, data: DataParams) -> Cleaned:
             f"{table.where}: {len(rows)} usable rows; at least {MIN_ROWS} are needed"
         )
     warnings = (*schema.warnings, *broken, *leakage.warnings(rows, schema))
+    for said in warnings:
+        logger.warning("%s", said)
     schema = schema.model_copy(update={"warnings": warnings, "rows": len(rows)})
     return Cleaned(rows, schema_table(schema), images)
 

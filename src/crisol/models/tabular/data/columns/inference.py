@@ -15,7 +15,11 @@ from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column
 from crisol.models.tabular.data.columns.hints import of_column, of_data
-from crisol.models.tabular.data.columns.word_facts import spelling_warnings, target_words
+from crisol.models.tabular.data.columns.word_facts import (
+    boolean_warnings,
+    spelling_warnings,
+    target_words,
+)
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -107,6 +111,8 @@ def _spelling_warnings(
     said = []
     for name, fact in facts.items():
         role = roles[name].role
+        if fact.kind == "boolean" and role == "feature":
+            said += boolean_warnings(table.frame[name], fact)
         if fact.kind == "category" and role in ("feature", "target"):
             said += spelling_warnings(table.frame[name], fact, data, target=role == "target")
     return said
