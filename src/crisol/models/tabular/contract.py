@@ -23,6 +23,7 @@ from crisol.core.contract import Contract, ModelContract
 from crisol.core.data.cells.date_texts import COMPACT, COMPACT_MONTH, EPOCHS, EXCEL, ISO, YEAR
 from crisol.core.data.cells.date_texts import SEVERAL as DATE_FORMS
 from crisol.core.data.cells.dates import microseconds
+from crisol.core.data.cells.words import SEVERAL as WORDS_FOR_YES
 from crisol.core.data.cells.words import same_words
 from crisol.models.tabular.schema import Column, Schema, Task
 
@@ -234,7 +235,8 @@ def describe(column: Column) -> str:
             unit = f" in {column.unit}" if column.unit else ""
             text = f"{whole}{unit}, {_range(column)} in training."
         case "boolean":
-            yes = f" (true is {column.true_word!r} in the data)" if column.true_word else ""
+            words = (column.true_word or "").split(WORDS_FOR_YES)
+            yes = f" (true is {' or '.join(map(repr, words))} in the data)" if words[0] else ""
             text = f"True or false{yes}."
         case "date":
             other = f", or as in the data ({column.date_format})" if _has_own_form(column) else ""

@@ -30,6 +30,8 @@ Order = Literal["", "cells", "option", "another column", "the order of the rows"
 _NEAR = (-25_567, 66_109)
 """Days since 1970 of 1 January 1900 and of 1 January 2151."""
 _PROBED = 300
+_FEWEST_DATES = 0.3
+"""Share of different cells; where fewer are dates, the column is not looked at again."""
 _DIGIT_FORMS = (COMPACT, COMPACT_MONTH, YEAR)
 _EPOCH_RANGES = {"epoch s": (1e8, 1e10), "epoch ms": (1e11, 1e13), "epoch us": (1e14, 1e16),
                  "epoch ns": (1e17, 1e19)}  # fmt: skip
@@ -113,7 +115,7 @@ def find_dates(
         return _in_form(counts, form)
     words = list(counts)
     probe = words[:: max(1, len(words) // _PROBED)]
-    if not asked and sum(_is_dated(word) for word in probe) < 0.5 * len(probe):
+    if not asked and sum(_is_dated(word) for word in probe) < _FEWEST_DATES * len(probe):
         return None
     texts, day_of, found = _read(counts, asked)
     if not texts:

@@ -63,12 +63,15 @@ def _forms(form: str | None) -> tuple[str, ...]:
 
 def _moment(cell: str, forms: tuple[str, ...]) -> int | None:
     for form in forms:
+        found = None
         if form in EPOCHS or form == EXCEL:
             found = _counted(cell, form)
-            if found is not None:
-                return found
         elif form.startswith("%Y-%d"):  # 2024-05-06 is in June: not ISO 8601, and said by a person
-            return _by_pattern(cell, form)
+            found = _by_pattern(cell, form)
+        if found is not None:
+            return found
+    if any(form.startswith("%Y-%d") for form in forms):
+        return None
     day_text, time_text = parted(cell)
     readings = days(day_text)
     day = next((readings[f] for f in (ISO, *forms) if f in readings), None)

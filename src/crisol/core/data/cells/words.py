@@ -132,3 +132,13 @@ def yes_words(words: Mapping[str, int]) -> tuple[tuple[str, ...], tuple[str, ...
         if named and is_yes and is_no and len(is_yes) + len(is_no) == len(words):
             return tuple(is_yes), tuple(is_no)
     return None
+
+
+def says_yes(word: str) -> bool:
+    """Whether a word is one for yes.
+
+    >>> says_yes("YES"), says_yes("1.0"), says_yes("maybe")
+    (True, True, False)
+    """
+    known = code_word(clean_word(word)).casefold()
+    return known == "1" or any(known == yes for yes, _ in YES_NO)

@@ -40,10 +40,10 @@ def profile(
         JSON without NaN: ``rows``, ``duplicates`` (rows that are equal to an earlier one),
         ``source`` (what was found out of the file), ``parts`` (rows of each file of an official
         split), ``target``, ``sampled_rows`` (of associations and texts) and ``columns``. Each
-        column has ``name``, ``kind``, ``role``, ``reason``, ``missing`` (share), ``distinct``,
-        ``examples``, by its kind ``quantiles``, ``mean``, ``histogram`` (``edges`` and ``counts``),
-        ``top`` (words and counts) or ``lengths``, and ``association`` with the target
-        (``measure`` and ``value``, 0 to 1).
+        column has ``name``, ``kind``, ``role``, ``reason``, ``date_format``, ``missing`` (share),
+        ``distinct``, ``examples``, by its kind ``quantiles``, ``mean``, ``histogram`` (``edges``
+        and ``counts``), ``top`` (words and counts) or ``lengths``, and ``association`` with the
+        target (``measure`` and ``value``, 0 to 1).
     """
     import pandas as pd
 
@@ -84,6 +84,7 @@ def _schema_facts(column: Column) -> dict[str, Any]:
         "kind": column.kind,
         "role": column.role,
         "reason": column.reason,
+        "date_format": column.date_format,
         "missing": column.missing,
         "distinct": column.distinct,
         "examples": list(column.examples),

@@ -258,7 +258,10 @@ def data_sentences(judged: Judged, train_rows: int, how: str, features: Sequence
         f"{judged.dataset}{made_up}: {train_rows:,} training rows, {len(judged.truth):,} held-out "
         f"rows ({how}).{named}"
     )
-    return [rows, f"{len(features)} columns: {_listed(features)}.", *judged.schema.reading]
+    dates = [f"{column.name}: {column.reason}" for column in judged.schema.of_kind("date")]
+    read = [f"Dates are read as follows. {'; '.join(dates)}."] if dates else []
+    columns = f"{len(features)} columns: {_listed(features)}."
+    return [rows, columns, *judged.schema.reading, *read]
 
 
 def _listed(names: Sequence[str], most: int = 12) -> str:

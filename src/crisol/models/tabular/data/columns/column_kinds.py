@@ -9,7 +9,14 @@ import numpy as np
 
 from crisol.core.data.cells.date_columns import FoundDates
 from crisol.core.data.cells.numbers import Decimal
-from crisol.core.data.cells.words import MOST_SPELLINGS, SEVERAL, by_case, yes_word, yes_words
+from crisol.core.data.cells.words import (
+    MOST_SPELLINGS,
+    SEVERAL,
+    by_case,
+    says_yes,
+    yes_word,
+    yes_words,
+)
 from crisol.core.data.tables.index_columns import is_row_number
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns import date_facts
@@ -190,10 +197,10 @@ def _before_numbers(
 ) -> ColumnFacts | None:
     """The facts of yes and no in several spellings and of dates, which may look like numbers."""
     bare, marks = without_marks(words, data.read.keep)
-    spelled = _spelled_booleans(bare.astype(str), int(bare.nunique()), fact.name)
-    if spelled is not None:
-        kind, reason, warnings = spelled
-        return replace(fact, kind=kind, reason=reason, warnings=warnings, no_value=marks)
+    distinct = int(bare.nunique())
+    if 2 < distinct <= MOST_SPELLINGS and yes_words(counted(bare)) is not None:
+        reason = f"yes and no in {distinct} spellings"
+        return replace(fact, kind="boolean", reason=reason, no_value=marks)
     if fact.dates is not None and fact.dates.accepted:
         return replace(fact, kind="date")
     return None
@@ -228,21 +235,6 @@ def _kind(
     kind, reason = _words_kind(texts, unique, distinct)
     refused = () if dates is None else date_facts.refusal(name, dates)
     return kind, reason, (*refused, *date_facts.told_times(name, texts))
-
-
-def _spelled_booleans(
-    texts: "pd.Series[Any]", distinct: int, name: str
-) -> tuple[Kind, str, tuple[str, ...]] | None:
-    """Yes and no in several spellings; ``None`` where the words are others, or are two."""
-    if not 2 < distinct <= MOST_SPELLINGS:
-        return None
-    sides = yes_words(counted(texts))
-    if sides is None:
-        return None
-    yes, no = (", ".join(map(repr, side)) for side in sides)
-    kept = of_column(name, "kind", "category")
-    said = f"{name}: {yes} are read as yes, {no} as no; {kept} keeps them apart"
-    return "boolean", f"yes and no in {distinct} spellings", (said,)
 
 
 def _with_digits_as_dates(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
@@ -316,6 +308,11 @@ def _described(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -
         raise MendableError(
             f"data.columns.{fact.name}.kind: no cell can be read as {fact.kind} (such as "
             f"{', '.join(map(repr, words.astype(str).head(3)))})"
+            + (
+                f"; {of_column(fact.name, 'date_format', '%d%m%Y')} says how dates are written"
+                if fact.kind == "date"
+                else ""
+            )
         )
     lost = len(words) - len(there)
     if lost and not any("count as missing" in said for said in fact.warnings):
@@ -339,28 +336,16 @@ def _with_true_word(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
         MendableError: no word says yes.
     """
     counts = counted(words)
-    sides = yes_words(counts)
-    yes = SEVERAL.join(sides[0]) if sides else yes_word(list(counts)) or _one_word(list(counts))
-    if yes is None and fact.reason == "overruled":
+    yes = yes_word(list(counts)) if len(counts) == 2 else None
+    yes = yes or SEVERAL.join(word for word in counts if says_yes(word))
+    if not yes:
+        merge = of_column(fact.name, "merge", {"word": "yes"})
         raise MendableError(
             f"data.columns.{fact.name}.kind: none of the words (such as "
-            f"{', '.join(map(repr, list(counts)[:3]))}) says yes; choose category, or name yes and "
-            f"no by {of_column(fact.name, 'merge', {'word': 'yes'})}"
+            f"{', '.join(map(repr, list(counts)[:3]))}) says yes; choose category, or name the "
+            f"words for yes: {merge}"
         )
-    others = [word for word in counts if word != yes]
-    if sides is None and len(others) > 1:
-        listed = ", ".join(f"{word!r} ({counts[word]:,})" for word in others[:5])
-        said = f"{fact.name}: only {yes!r} is read as yes; read as no are {listed}"
-        fact = replace(fact, warnings=(*fact.warnings, said))
     return replace(fact, true_word=yes)
-
-
-def _one_word(words: Sequence[str]) -> str | None:
-    """The word for 1 in a column of 0 and 1 (or of floats or booleans)."""
-    for word in words:
-        if word in ("1", "1.0", "True"):
-            return word
-    return None
 
 
 def _with_id(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> ColumnFacts:

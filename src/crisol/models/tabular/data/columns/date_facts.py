@@ -50,7 +50,6 @@ def column_dates(
         return None
     if not asked and not is_text(words):
         return None
-    asked = asked or (name == data.time and (over is None or over.kind is None))
     texts = as_words(words)
     counts = counted(texts)
     marks = {word: n for word, n in counts.items() if is_mark(word) and word not in data.read.keep}
@@ -65,7 +64,11 @@ def column_dates(
         day_first=data.read.day_first,
         elsewhere=elsewhere,
     )
-    return None if found is None else replace(found, marks=marks)
+    if found is None:
+        return None
+    if name == data.time and _gone(found) <= 0.5:
+        found = replace(found, accepted=True)  # words would be sorted by their letters
+    return replace(found, marks=marks)
 
 
 def digits_as_dates(words: "pd.Series[Any]", name: str) -> tuple[str | None, tuple[str, ...]]:
@@ -144,7 +147,7 @@ def refusal(name: str, found: FoundDates) -> tuple[str, ...]:
     """The warning about a column most of whose cells are dates, which is read as words."""
     gone = sum(found.lost.values())
     total = sum(found.forms.values()) + gone
-    if found.accepted or gone > 0.5 * total:
+    if found.accepted:
         return ()
     dated = of_column(name, "kind", "date")
     why = f"{gone:,} of {total:,} cells are no such dates ({_listed(found)})" if gone else (
@@ -171,6 +174,12 @@ def told_times(name: str, words: "pd.Series[Any]") -> tuple[str, ...]:
     )
 
 
+def _gone(found: FoundDates) -> float:
+    """The share of cells that are no dates."""
+    gone = sum(found.lost.values())
+    return gone / max(1, sum(found.forms.values()) + gone)
+
+
 def _lost(name: str, found: FoundDates) -> list[str]:
     gone = sum(found.lost.values())
     if not gone:
@@ -186,7 +195,7 @@ def _lost(name: str, found: FoundDates) -> list[str]:
         other = "month" if found.day_first else "day"
         said.append(
             f"{name}: {found.against:,} of them are dates only if the {other} is first, against "
-            "the other cells; mend them in the file"
+            "the other cells, of which some may be misread, too; mend them in the file"
         )
     return said
 

@@ -15,7 +15,11 @@ from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
 from crisol.models.tabular.data.columns.hints import of_column, of_data
-from crisol.models.tabular.data.columns.word_facts import spelling_warnings, target_words
+from crisol.models.tabular.data.columns.word_facts import (
+    boolean_warnings,
+    spelling_warnings,
+    target_words,
+)
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Role, Schema, Task
@@ -100,7 +104,7 @@ def _told_roles(
         why = f"{name!r} is {role} ({choice.reason}"
         if fact.examples and fact.kind != "number":
             why += f"; its cells are read as {fact.kind}, such as {fact.examples[0]!r}"
-        said.append(f"{why})")
+        said.append(f"{why})" + (f"; {fact.unread}" if fact.unread else ""))
     more = [f"and {len(names) - MOST_TOLD:,} more"] if len(names) > MOST_TOLD else []
     return ", ".join(said + more)
 
@@ -145,6 +149,8 @@ def _spelling_warnings(
     said = []
     for name, fact in facts.items():
         role = roles[name].role
+        if fact.kind == "boolean" and role == "feature":
+            said += boolean_warnings(table.frame[name], fact)
         if fact.kind == "category" and role in ("feature", "target"):
             said += spelling_warnings(table.frame[name], fact, data, target=role == "target")
     return said
@@ -202,7 +208,11 @@ def _target(
     left = [n for n in names if n not in taken and facts[n].distinct > 1
             and not facts[n].id_reason and facts[n].kind != "date"]  # fmt: skip
     if not left:
-        raise MendableError("data.target: no column can be the target; name it, or give a task")
+        ids = [f"{n!r} ({facts[n].id_reason})" for n in names if facts[n].id_reason][:MOST_TOLD]
+        why = f"; taken for ids: {', '.join(ids)}" if ids else ""
+        raise MendableError(
+            f"data.target: no column can be the target{why}; name it, or give data.task=clustering"
+        )
     return left[-1], "the last column (data.target names another)"
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.cells.words import by_case, yes_words
+from crisol.core.data.cells.words import SEVERAL, by_case, yes_words
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts
 from crisol.models.tabular.data.columns.column_types import class_words, counted, is_text
 from crisol.models.tabular.data.columns.hints import of_column, of_data
@@ -56,6 +56,24 @@ def spelling_warnings(
     return said + _unmerged(fact.name, counted(words), classes=target)
 
 
+def boolean_warnings(cells: "pd.Series[Any]", fact: ColumnFacts) -> list[str]:
+    """The warning about a yes-or-no column of more than two words."""
+    if not is_text(cells):
+        return []
+    words = counted(class_words(cells, merged=fact.merged, no_value=fact.no_value))
+    if len(words) <= 2 or fact.true_word is None:
+        return []
+    yes = [word for word in words if word in fact.true_word.split(SEVERAL)]
+    no = [word for word in words if word not in yes]
+    kept = of_column(fact.name, "kind", "category")
+    read = f"{_listed(yes, words)} are read as yes, {_listed(no, words)} as no"
+    return [f"{fact.name}: {read}; {kept} keeps them apart"]
+
+
+def _listed(some: list[str], counts: dict[str, int]) -> str:
+    return ", ".join(f"{word!r} ({counts[word]:,})" for word in some[:_SHOWN])
+
+
 def _merged(name: str, pairs: dict[str, str]) -> list[str]:
     """The warning about spellings that count as one word."""
     by_word: dict[str, list[str]] = {}
@@ -76,7 +94,10 @@ def _unmerged(name: str, counts: dict[str, int], *, classes: bool) -> list[str]:
     what = "classes" if classes else "words"
     sides = yes_words(counts) if classes else None
     if sides is not None and len(counts) > 2:
-        other = {word: side[0] for side in sides for word in side[1:]}
+        other: dict[str, str] = {}
+        for side in sides:
+            kept = next((word for word in side if word.isalpha()), side[0])
+            other |= {word: kept for word in side if word != kept}
         listed = ", ".join(repr(word) for word in counts)
         return [
             (
@@ -87,13 +108,15 @@ def _unmerged(name: str, counts: dict[str, int], *, classes: bool) -> list[str]:
     case = by_case(counts)
     if not case:
         return []
-    shown = ", ".join(f"{word!r} ({counts[word]:,}) and {kept!r} ({counts[kept]:,})"
-                      for word, kept in list(case.items())[:_SHOWN])  # fmt: skip
-    one = next(iter(case))
+    shown = ", ".join(
+        f"{word!r} ({counts[word]:,}) and {kept!r} ({counts[kept]:,})"
+        for word, kept in list(case.items())[:_SHOWN]
+    )
+    named = dict(list(case.items())[:_SHOWN])
     return [
         (
             f"{name}: {what} that differ in case alone: {shown}; "
             f"{of_data('merge_case', value=True)} merges such words in every column, "
-            f"{of_column(name, 'merge', {one: case[one]})} those named"
+            f"{of_column(name, 'merge', named)} those named"
         )
     ]
