@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationError,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 TEN_YEARS_S = 3653 * 86_400
 _PER_CORE = 4
@@ -88,6 +97,35 @@ class Params(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
     )
+
+
+def at_place(error: ValidationError, *place: str, known: str = "") -> ValidationError:
+    """The same errors at a deeper place, for a validator that checks a part of its section.
+
+    Args:
+        error: of the part.
+        place: of the part in the section.
+        known: added where a field of the part is unknown.
+
+    >>> class LoopParams(Params):
+    ...     epochs: int = 3
+    >>> try:
+    ...     LoopParams(epochs="three")
+    ... except ValidationError as error:
+    ...     at_place(error, "by_study", "b").errors()[0]["loc"]
+    ('by_study', 'b', 'epochs')
+    """
+    details = []
+    for found in error.errors(include_url=False, include_context=False):
+        said = found["msg"]
+        if known and found["type"] == "extra_forbidden":
+            said = f"{said}; {known}"
+        # The text is a value of the template: braces in it mean nothing.
+        kind = PydanticCustomError(found["type"], "{said}", {"said": said})
+        details.append(
+            InitErrorDetails(type=kind, loc=(*place, *found["loc"]), input=found["input"])
+        )
+    return ValidationError.from_exception_data(error.title, details)
 
 
 NAMES_A_FILE = "names a file or folder of the machine"

@@ -4,11 +4,11 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Self, TypeVar
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, ValidationError, model_validator
 
 from crisol.core.candidate import GatedParams
 from crisol.core.errors import MendableError
-from crisol.core.params import ChangesTo, Params
+from crisol.core.params import ChangesTo, Params, at_place
 
 
 class Study(Params):
@@ -80,7 +80,10 @@ class ByStudy(Params):
     @model_validator(mode="after")
     def _check_by_study(self) -> Self:
         for name in self.by_study:
-            self.of_study(name)
+            try:
+                self.of_study(name)
+            except ValidationError as error:
+                raise at_place(error, "by_study", name) from None
         return self
 
 

@@ -22,6 +22,7 @@ from crisol.core.params import (
     ThreadCount,
     Words,
     WorkerCount,
+    at_place,
 )
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.tabular.schema import Kind, Role, Task
@@ -184,12 +185,9 @@ class ModelParams(Params):
         try:
             SETTINGS[self.algorithm].model_validate(self.settings)
         except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            name = ".".join(str(p) for p in first["loc"])
             known = ", ".join(SETTINGS[self.algorithm].model_fields)
-            raise ValueError(
-                f"settings.{name}: {first['msg']} ({self.algorithm} knows: {known})"
-            ) from None
+            said = f"{self.algorithm} knows: {known}"
+            raise at_place(error, "settings", known=said) from None
         return self
 
 

@@ -1,7 +1,6 @@
 """Errors of parameters: the wrong parameter and the broken rule, in one line each."""
 
 from collections.abc import Mapping, Sequence
-from reprlib import Repr
 from typing import Any
 
 from kedro.framework.context import KedroContext
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from crisol import models
 from crisol.registry.store import StoreError
+from crisol.registry.tracking.parameter_hints import did_you_mean, places, sentence
 
 REPRODUCE = "crisol_reproduce"
 """Runtime parameter naming the version a run reproduces; such a run registers nothing."""
@@ -70,14 +70,27 @@ def refuse_unknown(given: Mapping[str, Any], families: Sequence[str]) -> None:
         if strange:
             raise StoreError(
                 f"no node reads the parameters {family}.{strange[0]}; "
-                f"known here: {', '.join(sorted(sections))}"
+                f"known here: {', '.join(sorted(sections))}{_meant(strange[0], [family])}"
             )
     strange = sorted(given.keys() - {*models.family_names(), *RUNTIME})
     if strange:
         raise StoreError(
             f"no family reads the parameters {strange[0]}; "
-            f"there are: {', '.join(models.family_names())}"
+            f"there are: {', '.join(models.family_names())}{_meant(strange[0], families)}"
+            "; a comma in --params begins the next parameter"
         )
+
+
+def _meant(name: str, families: Sequence[str]) -> str:
+    """The parameters of that name in the sections of these families."""
+    read = TypeExtractor({f: pipelines[f] for f in families}).extract_types_from_pipelines()
+    found = [
+        path
+        for key, kind in sorted(read.items())
+        if isinstance(kind, type) and issubclass(kind, BaseModel)
+        for path in places(key, kind, name)
+    ]
+    return f"; {did_you_mean(found)}" if found else ""
 
 
 def refuse_references(value: Any, name: str = "params") -> None:
@@ -110,31 +123,22 @@ def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:
     try:
         kind.model_validate(value)
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        told = [_sentence(key, kind, dict(detail)) for detail in found[:_TOLD]]
+        found = _own(error.errors(include_url=False))
+        told = [sentence(key, kind, value, detail) for detail in found[:_TOLD]]
         more = len(found) - len(told)
         return told + ([f"{key}: {more} more errors are not listed"] if more else [])
     return []
 
 
-def _sentence(key: str, kind: type[BaseModel], detail: Mapping[str, Any]) -> str:
-    name = ".".join([key, *(str(part) for part in detail["loc"])])
-    notes = []
-    if not isinstance(detail["input"], Mapping | Sequence) or isinstance(detail["input"], str):
-        notes.append(f"given: {_short(detail['input'])}")
-    if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
-        notes.append(f"known here: {', '.join(kind.model_fields)}")
-    said = str(detail["msg"]).removeprefix("Value error, ")
-    return f"{name}: {said}" + (f" ({'; '.join(notes)})" if notes else "")
+def _own(found: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The errors without those that follow from others: of a list none of whose items is valid."""
 
+    def follows(detail: Mapping[str, Any]) -> bool:
+        place = detail["loc"]
+        inside = any(d["loc"][: len(place)] == place and d["loc"] != place for d in found)
+        return detail["type"] == "too_short" and inside
 
-def _short(value: Any) -> str:
-    shortened = Repr()
-    shortened.maxstring = shortened.maxother = 200
-    try:
-        return shortened.repr(value)
-    except ValueError:  # Python writes no integer of more than 4,300 digits
-        return "a very long integer"
+    return [detail for detail in found if not follows(detail)]
 
 
 def _lookup(parameters: Mapping[str, Any], key: str) -> Any:
