@@ -238,9 +238,11 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """A fresh copy of one member, in evaluation mode."""
         import torch
 
+        from crisol.core.training.seeding import preserved_randomness
         from crisol.models.signals.networks.network import SignalNetwork
 
-        network = SignalNetwork(self.description.network)
+        with preserved_randomness():  # another thread may be training
+            network = SignalNetwork(self.description.network)
         prefix = f"{member}."
         network.load_state_dict(
             {
@@ -262,8 +264,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             return torch_runner(self.ensemble())
         if runtime not in self.exported:
             raise PredictorError(
-                f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
-                "load it with the runtime 'torch'"
+                f"this predictor holds no {ONNX_FILES[runtime]}; train with "
+                "signals.model.serve.export: true, or load it with the runtime 'torch'"
             )
         return onnx_runner(self.exported[runtime], one_by_one=runtime == "int8")
 

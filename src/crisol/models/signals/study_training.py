@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 from crisol.core.training.checkpoints import fingerprint
 from crisol.core.training.loop import TensorBatches, train
-from crisol.core.training.seeding import seed_everything
+from crisol.core.training.seeding import seeded
 from crisol.models.signals.answers.familiarity import fit_familiarity
 from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
 from crisol.models.signals.data.prepare import Fold, windows
@@ -141,8 +141,8 @@ class StudyTraining:
         source: SignalsPredictor | None = None,
     ) -> tuple[SignalNetwork, float]:
         params = self.params.model_copy(update={"seed": seed})
-        seed_everything(seed, "signals")
-        network, share = SignalNetwork(self.network), 1.0
+        with seeded(seed, "signals"):
+            network, share = SignalNetwork(self.network), 1.0
         if source is not None:
             check_same_shape(source.description.network, self.network)
             network.load_state_dict(source.network(0).state_dict())

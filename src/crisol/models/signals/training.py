@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.signals.contract import SEQUENCE_BARS, OHLCVPoint, PredictionRequest
 from crisol.models.signals.data.prepare import split
@@ -56,9 +57,11 @@ def fit(
             the champion learned from starts from random weights all the same.
 
     Raises:
+        MendableError: ``by_study`` of ``model`` or ``train`` names a study that does not exist.
         TransferError: ``train.init_from`` is set and there is no champion, it has another shape, or
             it already knows the newest test bars.
     """
+    check_study_names("signals", data, model=model, train=train)
     source = chosen_source(train, init_from)
     if source is not None:
         check_transfer(source, samples, data.study(data.register_study), model)
