@@ -12,19 +12,19 @@ from crisol.core.training.seeding import derive_seed, preserved_randomness, seed
 
 
 def _draw() -> tuple[float, float, float]:
-    return random.random(), float(np.random.rand()), float(torch.rand(1))  # noqa: NPY002
+    return random.random(), float(np.random.rand()), float(torch.rand(1))
 
 
 def _train(tiny) -> None:
     tiny.run(tiny.params(epochs=1))
 
 
-def _build(tiny) -> None:  # noqa: ARG001
+def _build(tiny) -> None:
     with preserved_randomness():
         nn.GRU(3, 8)
 
 
-def _seed(tiny) -> None:  # noqa: ARG001
+def _seed(tiny) -> None:
     with seeded(2, "other"):
         _draw()
 

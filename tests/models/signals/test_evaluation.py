@@ -110,7 +110,10 @@ def test_the_report_is_complete_and_plain_json(fitted):
     assert report.synthetic
     assert "made-up" in report.limits[0]
     assert report.headline.startswith("On made-up bars")
-    assert "after costs" in report.headline
+    assert "After costs" in report.headline
+    assert "surely" in report.headline
+    assert "95 % interval" in report.headline
+    assert "buying and holding returned" in report.headline
     assert "edge" in report.headline
     table = report.tables["tiny: held-out forecasts"]
     assert len(table) == 2 + len(BASELINES)

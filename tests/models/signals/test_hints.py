@@ -44,8 +44,8 @@ def texts(file: Path) -> Iterator[str]:
         if isinstance(node, ast.JoinedStr):
             parts = (part.value for part in node.values if isinstance(part, ast.Constant))
             yield "".join(map(str, parts))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if node not in documented and " " in node.value:  # a sentence, no name
+        elif isinstance(node, ast.Constant) and node not in documented:
+            if isinstance(node.value, str) and " " in node.value:  # a sentence, no name
                 yield node.value
 
 

@@ -7,7 +7,7 @@ and :meth:`SignalsPredictor.attention` import torch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -19,13 +19,17 @@ from crisol.core.params import Params
 from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
+from crisol.models.signals.answers.times import refuse
+from crisol.models.signals.bar_clock import NOTHING, BarClock, Finding
 from crisol.models.signals.contract import (
+    CRYPTO_EXCHANGES,
     SIGNALS,
     Prediction,
     PredictionRequest,
     PredictionResponse,
     Probabilities,
 )
+from crisol.models.signals.data.price_jumps import splits
 from crisol.models.signals.features import columns, features, trend_strength, volatility
 from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.networks.runners import ONNX_FILES, Run, onnx_runner, torch_runner
@@ -50,6 +54,9 @@ class Description(Params):
     runtime: Runtime
     trained_until: str
     """Timestamp of the newest bar that training or validation saw (ISO 8601)."""
+    clocks: dict[str, BarClock] = Field(default_factory=dict)
+    """When the bars of each exchange open; empty in predictors of before they were learned, which
+    take any bars."""
     trainable_share: float = Field(default=1.0, gt=0, le=1)
     """Share of the parameters that learned; below 1 after transfer with frozen layers."""
 
@@ -62,6 +69,8 @@ class Output:
     volatility: float
     trend_strength: float
     unfamiliarity: float
+    split: tuple[int, float] | None
+    unsure: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -122,6 +131,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         familiarity: Familiarity,
         *,
         study: str,
+        clocks: Mapping[str, BarClock] | None = None,
         temperature: float = 1.0,
         offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
         trained_until: str = "",
@@ -142,6 +152,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             offset=offset,
             runtime="torch",
             trained_until=trained_until,
+            clocks=dict(clocks or {}),
             trainable_share=trainable_share,
         )
         return cls(description, weights, familiarity, record=record)
@@ -156,8 +167,31 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return twin
 
     def encode(self, request: PredictionRequest | RequestArrays) -> RequestArrays:
-        """One request to its bars; everything else is cheaper for a whole batch at once."""
-        return request if isinstance(request, RequestArrays) else RequestArrays.of(request)
+        """One request to its bars; everything else is cheaper for a whole batch at once.
+
+        Raises:
+            FieldError: a bar is missing, or the bars are of another interval or clock than those of
+                training.
+        """
+        arrays = request if isinstance(request, RequestArrays) else RequestArrays.of(request)
+        clock = self._clock_of(arrays.exchange)
+        if clock is None:
+            return arrays
+        found = clock.inspect(arrays.seconds_N)
+        if found is NOTHING:
+            return arrays
+        if found.wrong:
+            refuse(found.wrong[0], arrays.seconds_N)
+        return replace(arrays, unsure=found.unsure)
+
+    def _clock_of(self, exchange: str) -> BarClock | None:
+        """The clock of an exchange, or of another of its kind where training had none of it."""
+        clocks = self.description.clocks
+        if exchange in clocks or not clocks:
+            return clocks.get(exchange)
+        kind = exchange in CRYPTO_EXCHANGES
+        alike = [clocks[name] for name in clocks if (name in CRYPTO_EXCHANGES) is kind]
+        return (alike or list(clocks.values()))[0]
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Convert bars to the inputs of the network, float32 [B, T, F]."""
@@ -174,6 +208,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 volatility(bars_BN5).tolist(),
                 trend_strength(bars_BN5).tolist(),
                 self.familiarity.distances(windows_BTF).tolist(),
+                splits(bars_BN5),
+                [one.unsure for one in encoded],
                 strict=True,
             )
         ]
@@ -204,6 +240,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 output.trend_strength,
                 output.unfamiliarity,
                 self.familiarity.limit,
+                output.split,
+                output.unsure,
             ),
         )
 
