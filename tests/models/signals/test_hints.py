@@ -45,8 +45,7 @@ def texts(file: Path) -> Iterator[str]:
             parts = (part.value for part in node.values if isinstance(part, ast.Constant))
             yield "".join(map(str, parts))
         elif isinstance(node, ast.Constant) and node not in documented:
-            if isinstance(node.value, str) and " " in node.value:  # a sentence, no name
-                yield node.value
+            yield str(node.value) if " " in str(node.value) else ""  # a name is no hint
 
 
 @pytest.mark.parametrize("file", sorted(FOLDER.rglob("*.py")), ids=lambda file: file.name)

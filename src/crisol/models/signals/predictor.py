@@ -28,6 +28,7 @@ from crisol.models.signals.contract import (
     PredictionRequest,
     PredictionResponse,
     Probabilities,
+    example_request,
 )
 from crisol.models.signals.data.price_jumps import splits
 from crisol.models.signals.features import columns, features, trend_strength, volatility
@@ -192,6 +193,12 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         kind = exchange in CRYPTO_EXCHANGES
         alike = [clocks[name] for name in clocks if (name in CRYPTO_EXCHANGES) is kind]
         return (alike or list(clocks.values()))[0]
+
+    def example_request(self) -> PredictionRequest:
+        """A request that this predictor answers: made-up bars, or a golden example's."""
+        if self.golden and self.description.clocks:
+            return PredictionRequest.model_validate(self.golden[0].request)
+        return example_request()
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Convert bars to the inputs of the network, float32 [B, T, F]."""

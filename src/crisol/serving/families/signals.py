@@ -1,5 +1,8 @@
 """The service of ``signals``: sell, hold or buy, and how risky that is."""
 
+from typing import Any
+
+from crisol.core.contract import ModelContract
 from crisol.models.signals import contract
 from crisol.models.signals.request_arrays import parse_batch, parse_request
 from crisol.serving.service.answering import Predict
@@ -9,6 +12,21 @@ from crisol.serving.service.model_service import ModelService
 
 def _example_batch() -> contract.BatchRequest:
     return contract.BatchRequest(requests=[contract.example_request()])
+
+
+def _of_one(predictor: Any) -> ModelContract:
+    """The contract with an example of the model's own interval."""
+    return ModelContract(
+        contract.PredictionRequest, contract.PredictionResponse, predictor.example_request
+    )
+
+
+def _of_batch(predictor: Any) -> ModelContract:
+    return ModelContract(
+        contract.BatchRequest,
+        contract.BatchResponse,
+        lambda: contract.BatchRequest(requests=[predictor.example_request()]),
+    )
 
 
 service = ModelService(
@@ -25,6 +43,7 @@ service = ModelService(
             response=contract.PredictionResponse,
             example=contract.example_request,
             summary="The signal for the bar after the last one.",
+            contract_of=_of_one,
             quick=parse_request,
         ),
         Predict(
@@ -34,7 +53,9 @@ service = ModelService(
             example=_example_batch,
             summary="Up to 100 requests in one.",
             unpack=lambda body: body.requests,
+            listed="requests",
             pack=lambda responses: contract.BatchResponse(predictions=responses),
+            contract_of=_of_batch,
             quick=parse_batch,
         ),
     ],

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from crisol.core.contract import ModelContract
+from crisol.core.errors import FieldError
 from crisol.core.predictor import Call
 from crisol.serving.http.bodies import JSON, need_json, read_bytes, validate
 from crisol.serving.http.config import Settings
@@ -44,6 +45,7 @@ class ContractRoute(Route):
         body: what kind of body it is, which decides how large it may be and how long it may take.
         upload: the form that is taken beside JSON.
         unpack: the questions in a body; by default the body is one.
+        listed: the field of a body that holds a list of questions, for the field of an error.
         pack: the answer that holds the responses; by default the only one is it.
         contract_of: the contract of a predictor that has one of its own; ``request``, ``response``
             and ``example`` stand in its place until it is loaded.
@@ -63,12 +65,13 @@ class ContractRoute(Route):
         body: BodyKind = "plain",
         upload: Upload | None = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
+        listed: str = "",
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
         contract_of: Callable[[Any], ModelContract] | None = None,
         quick: Callable[[bytes], Any] = lambda body: None,  # noqa: ARG005
     ) -> None:
         self.upload, self._unpack, self._pack, self._quick = upload, unpack, pack, quick
-        self._contract_of = contract_of
+        self._contract_of, self._listed = contract_of, listed
         self._named: dict[str, Any] = {"summary": summary, "openapi_extra": {"x-body": body}}
         if upload is not None:
             self._named["openapi_extra"]["requestBody"] = upload.request_body()
@@ -199,7 +202,7 @@ class Predict(ContractRoute):
         """The answer to a body that holds these requests."""
         predictor, batcher = service.predictor, service.batcher
         exchange.rows = len(requests)
-        rows = [predictor.encode(request) for request in requests]
+        rows = [self._encoded(predictor, request, at) for at, request in enumerate(requests)]
         outputs, exchange.inference_ms = await batcher.submit(rows)
         circumstances = Call(predictor.model_version, exchange.inference_ms, datetime.now(tz=UTC))
         responses = [
@@ -207,6 +210,16 @@ class Predict(ContractRoute):
             for request, output in zip(requests, outputs, strict=True)
         ]
         return self._pack(responses)
+
+    def _encoded(self, predictor: Any, request: Any, at: int) -> Any:
+        """One encoded request; an error names its place in the body."""
+        try:
+            return predictor.encode(request)
+        except FieldError as error:
+            if not self._listed:
+                raise
+            field = f"{self._listed}.{at}.{error.field}"
+            raise FieldError(field, str(error), error.kind) from error
 
 
 class QueuedRoute(ContractRoute):

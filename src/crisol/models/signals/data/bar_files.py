@@ -127,7 +127,7 @@ def _find_columns(
             found[ours] = fitting[0]
             free.pop(fitting[0])
     _refuse_missing(found, names, file)
-    read = {ours: name for ours, name in found.items() if name != ours}
+    read = {ours: name for ours, name in found.items() if name.lower() != ours}
     if read:
         said = ", ".join(f"{name!r} is {ours}" for ours, name in read.items())
         notes.append(f"{said}; signals.data.columns changes that")
