@@ -114,7 +114,6 @@ def test_the_report_is_complete_and_plain_json(fitted):
     assert "surely" in report.headline
     assert "95 % interval" in report.headline
     assert "buying and holding returned" in report.headline
-    assert "edge" in report.headline
     table = report.tables["tiny: held-out forecasts"]
     assert len(table) == 2 + len(BASELINES)
     for rows in report.tables.values():

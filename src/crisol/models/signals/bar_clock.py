@@ -125,7 +125,7 @@ class BarClock(Params):
     # -- the calendars ---------------------------------------------------------------------------
 
     def _always(self, times: Longs, steps: Longs) -> "_Found":
-        wrong = self._wrong_interval(steps)
+        wrong = self._wrong_interval(steps, steps == self._interval)
         if wrong is not None:
             yield True, wrong
             return
@@ -136,7 +136,7 @@ class BarClock(Params):
     def _business_days(self, times: Longs) -> "_Found":
         days = times // DAY_MS
         apart = days[1:] - days[:-1]
-        wrong = self._wrong_interval(apart * DAY_MS)
+        wrong = self._wrong_interval(times[1:] - times[:-1], apart == 1)
         if wrong is not None:
             yield True, wrong
             return
@@ -147,7 +147,7 @@ class BarClock(Params):
         yield from self._wrong_openings(times % DAY_MS, times)
 
     def _sessions(self, times: Longs, steps: Longs) -> "_Found":
-        wrong = self._wrong_interval(steps)
+        wrong = self._wrong_interval(steps, steps == self._interval)
         if wrong is not None:
             yield True, wrong
             return
@@ -178,9 +178,9 @@ class BarClock(Params):
             return pair in self._breaks
         return pair in self._long_breaks or (pair in self._breaks and lag >= LONG_PAUSE_MS)
 
-    def _wrong_interval(self, steps: Longs) -> Finding | None:
+    def _wrong_interval(self, steps: Longs, right: NDArray[np.bool_]) -> Finding | None:
         """Bars that are hardly ever as far apart as they should be."""
-        if len(steps) == 0 or (steps == self._interval).mean() >= _LEAST_SHARE:
+        if len(steps) == 0 or right.mean() >= _LEAST_SHARE:
             return None
         lengths, counts = np.unique(steps, return_counts=True)
         found = spell(int(lengths[counts.argmax()]))

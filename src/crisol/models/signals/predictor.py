@@ -6,6 +6,7 @@ and :meth:`SignalsPredictor.attention` import torch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -38,6 +39,8 @@ from crisol.models.signals.request_arrays import RequestArrays
 
 if TYPE_CHECKING:
     from crisol.models.signals.networks.network import Ensemble, SignalNetwork
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 STATE = "state.safetensors"
@@ -341,6 +344,12 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         check_runtime(runtime, *RUNTIMES)
         if runtime is not None:
             described["runtime"] = runtime
+        if not described.get("clocks"):
+            logger.warning(
+                "%s was trained before predictors knew the interval of their bars: it takes bars "
+                "of any; train it again",
+                directory,
+            )
         state = load_file(directory / STATE)
         return cls(
             Description.model_validate(described),

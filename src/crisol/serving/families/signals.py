@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from crisol.core.contract import ModelContract
 from crisol.models.signals import contract
 from crisol.models.signals.request_arrays import parse_batch, parse_request
 from crisol.serving.service.answering import Predict
@@ -14,19 +13,14 @@ def _example_batch() -> contract.BatchRequest:
     return contract.BatchRequest(requests=[contract.example_request()])
 
 
-def _of_one(predictor: Any) -> ModelContract:
-    """The contract with an example of the model's own interval."""
-    return ModelContract(
-        contract.PredictionRequest, contract.PredictionResponse, predictor.example_request
-    )
+def _example_of(predictor: Any) -> contract.PredictionRequest:
+    """Bars of the interval that the predictor was trained on."""
+    example: contract.PredictionRequest = predictor.example_request()
+    return example
 
 
-def _of_batch(predictor: Any) -> ModelContract:
-    return ModelContract(
-        contract.BatchRequest,
-        contract.BatchResponse,
-        lambda: contract.BatchRequest(requests=[predictor.example_request()]),
-    )
+def _example_batch_of(predictor: Any) -> contract.BatchRequest:
+    return contract.BatchRequest(requests=[_example_of(predictor)])
 
 
 service = ModelService(
@@ -43,7 +37,7 @@ service = ModelService(
             response=contract.PredictionResponse,
             example=contract.example_request,
             summary="The signal for the bar after the last one.",
-            contract_of=_of_one,
+            example_of=_example_of,
             quick=parse_request,
         ),
         Predict(
@@ -55,7 +49,7 @@ service = ModelService(
             unpack=lambda body: body.requests,
             listed="requests",
             pack=lambda responses: contract.BatchResponse(predictions=responses),
-            contract_of=_of_batch,
+            example_of=_example_batch_of,
             quick=parse_batch,
         ),
     ],

@@ -49,6 +49,7 @@ class ContractRoute(Route):
         pack: the answer that holds the responses; by default the only one is it.
         contract_of: the contract of a predictor that has one of its own; ``request``, ``response``
             and ``example`` stand in its place until it is loaded.
+        example_of: a valid body for a predictor that does not answer every body of its contract.
         quick: reads an ordinary JSON body in less time than the contract, into what ``unpack`` and
             the predictor also take; ``None``: the contract reads it. It must accept nothing that
             the contract refuses.
@@ -68,10 +69,11 @@ class ContractRoute(Route):
         listed: str = "",
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
         contract_of: Callable[[Any], ModelContract] | None = None,
+        example_of: Callable[[Any], BaseModel] | None = None,
         quick: Callable[[bytes], Any] = lambda body: None,  # noqa: ARG005
     ) -> None:
         self.upload, self._unpack, self._pack, self._quick = upload, unpack, pack, quick
-        self._contract_of, self._listed = contract_of, listed
+        self._contract_of, self._example_of, self._listed = contract_of, example_of, listed
         self._named: dict[str, Any] = {"summary": summary, "openapi_extra": {"x-body": body}}
         if upload is not None:
             self._named["openapi_extra"]["requestBody"] = upload.request_body()
@@ -96,7 +98,7 @@ class ContractRoute(Route):
         success: dict[str, Any] = {}
         if answer is not None:
             success["content"] = {JSON: {"example": answer}}
-        self.request = request
+        self.request, self._response = request, response
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
         super().__init__(
             path,
@@ -118,6 +120,9 @@ class ContractRoute(Route):
         if self._contract_of is not None:
             contract = self._contract_of(predictor)
             self._describe(self.path, contract.request, contract.response, contract.example, answer)
+        elif self._example_of is not None:
+            shown = self._example_of(predictor)
+            self._describe(self.path, self.request, self._response, lambda: shown, answer)
         elif answer is not None:
             self.responses[200]["content"] = {JSON: {"example": answer}}
 

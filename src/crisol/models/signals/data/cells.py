@@ -6,7 +6,8 @@ import pandas as pd
 
 MISSING = frozenset({"", "null", "nan", "none", "n/a", "na", "-"})
 """Words, in lower case, that stand for a missing value."""
-_OFFSET = re.compile(r"\d(?::\d\d)?\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
+_OFFSET = re.compile(r":\d\d(?:\.\d+)?\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
 _WORD_ZONE = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})")
 _DIGITS = r"(?:19|20)\d{6}(?:\d{4}(?:\d\d)?)?"
@@ -28,8 +29,8 @@ def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str
     """UTC timestamps, NaT where a cell is none, and the convention that was read (for a note).
 
     ISO 8601 (also with dots or slashes, year first), ``20240131``, or a number of seconds,
-    milliseconds, microseconds or nanoseconds since 1970. Times without an offset are of ``zone``;
-    those that a change of the clocks repeats or skips are NaT.
+    milliseconds, microseconds or nanoseconds since 1970. Days begin at midnight UTC. Times without
+    an offset are of ``zone``; those that a change of the clocks repeats or skips are NaT.
 
     >>> times, said = moments(pd.Series(["1704067200000", "1704070800000"]), "UTC")
     >>> said, str(times[1])
@@ -38,8 +39,9 @@ def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str
     texts = cells.astype("str").str.strip()
     if texts.str.fullmatch(_DIGITS).all():
         known = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
-        form = known[len(texts.iloc[0])]
-        return _localised(pd.to_datetime(texts, format=form, errors="coerce"), zone), _of_zone(zone)
+        length = len(texts.iloc[0])
+        times = pd.to_datetime(texts, format=known[length], errors="coerce")
+        return _localised(times, "UTC" if length == 8 else zone), "" if length == 8 else _of(zone)
     values = pd.to_numeric(texts, errors="coerce")
     if values.notna().all():
         unit = next(unit for unit, end in _EPOCHS if abs(values.median()) < end)
@@ -47,12 +49,14 @@ def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str
         named = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
         return times.dt.as_unit("ns"), f"{named[unit]} since 1970"
     iso = texts.str.replace(_YEAR_FIRST, r"\1-\2-\3", regex=True)
+    if iso.str.fullmatch(_DAY).all():
+        return _localised(pd.to_datetime(iso, errors="coerce", format="%Y-%m-%d"), "UTC"), ""
     offset = texts.str.contains(_OFFSET)
     iso = iso.str.replace(_WORD_ZONE, "Z", regex=True)
     if offset.any():
         times = pd.to_datetime(iso.where(offset), utc=True, errors="coerce", format="ISO8601")
         return times.dt.as_unit("ns"), ""
-    return _localised(pd.to_datetime(iso, errors="coerce", format="ISO8601"), zone), _of_zone(zone)
+    return _localised(pd.to_datetime(iso, errors="coerce", format="ISO8601"), zone), _of(zone)
 
 
 def _localised(times: pd.Series, zone: str) -> "pd.Series[pd.Timestamp]":
@@ -60,5 +64,5 @@ def _localised(times: pd.Series, zone: str) -> "pd.Series[pd.Timestamp]":
     return local.dt.tz_convert("UTC").dt.as_unit("ns")
 
 
-def _of_zone(zone: str) -> str:
+def _of(zone: str) -> str:
     return f"times without an offset, of {zone}"

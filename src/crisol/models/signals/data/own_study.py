@@ -19,7 +19,7 @@ from crisol.models.signals.params import (
 _YEAR_S = 365 * 86_400
 _TRADING_DAYS = 252
 _FEWEST, _MOST = 20, 500
-"""Bars over which the volatility of a label is measured."""
+"""Bars over which the volatility of a label is measured: a week, or a tenth of what there is."""
 
 
 def resolved(data: DataParams, bars: pd.DataFrame) -> DataParams:
@@ -64,12 +64,13 @@ def _study_of(pattern: StudyParams, data: DataParams, bars: pd.DataFrame) -> Stu
     clock = next(iter(clocks.values()))
     a_day = bars_a_day(clock, bars)
     week = round(a_day * (len(clock.weekdays) if clock.calendar != "always" else 7))
+    count = int(bars.groupby(["exchange", "symbol"]).size().max())
     split = pattern.split
     if isinstance(split, WalkForward):
-        split = split.model_copy(update={"embargo_bars": max(5, min(round(a_day), _MOST))})
+        split = split.model_copy(update={"embargo_bars": max(5, min(round(a_day), count // 50))})
     label = pattern.label
     if not isinstance(label, FixedThreshold):
-        label = label.model_copy(update={"bars": max(_FEWEST, min(week, _MOST))})
+        label = label.model_copy(update={"bars": max(_FEWEST, min(week, _MOST, count // 10))})
     return pattern.model_copy(
         update={
             "name": study_name(data.file),
