@@ -23,6 +23,7 @@ MARKED = {
         "model.network.text_encoder",
         "model.network.image_encoder",
     },
+    "signals": {"data.file"},
     "tabular": {"data.file", "model.auto.storage"},
 }
 MACHINE = re.compile(

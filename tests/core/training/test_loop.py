@@ -280,13 +280,11 @@ def test_trainings_in_threads_take_turns(tiny):
     from concurrent.futures import ThreadPoolExecutor
 
     each = [tiny.params(mixed_precision=p, cpu_threads=1) for p in ("no", "bf16")]
-    # The reference runs in a new thread too, since torch counts threads for each; the networks are
-    # built here, since building draws from the one global generator.
+    # The reference runs in a new thread too, since torch counts threads for each.
     with ThreadPoolExecutor(1) as alone:
         expected = list(alone.map(tiny.run, each))
-    networks = [tiny.network() for _ in each]
     with ThreadPoolExecutor(2) as pool:
-        results = list(pool.map(lambda p, n: tiny.run(p, built=n), each, networks))
+        results = list(pool.map(tiny.run, each))
     for a, b in zip(expected, results, strict=True):
         assert same_weights(a.network, b.network)
 

@@ -1,6 +1,7 @@
 """Baselines, backtest, calibration, report and the rows the gate reads."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,10 +10,11 @@ from matplotlib.figure import Figure
 
 from crisol.models.signals import evaluation
 from crisol.models.signals.data import prepare as data
-from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE, PROBABILITIES
+from crisol.models.signals.data.forecasts import BASELINES, BUY_AND_HOLD, ENSEMBLE, PROBABILITIES
 from crisol.models.signals.methods import calibration
 from crisol.models.signals.params import StudyParams
-from crisol.models.signals.report import backtest
+from crisol.models.signals.report import backtest, tables
+from crisol.models.signals.report.results import study_result
 
 STUDY = StudyParams(name="s", exchanges=("binance",), cost_bps=10.0)
 
@@ -110,8 +112,10 @@ def test_the_report_is_complete_and_plain_json(fitted):
     assert report.synthetic
     assert "made-up" in report.limits[0]
     assert report.headline.startswith("On made-up bars")
-    assert "after costs" in report.headline
-    assert "edge" in report.headline
+    assert "After costs" in report.headline
+    assert "surely" in report.headline
+    assert "95 % interval" in report.headline
+    assert "buying and holding returned" in report.headline
     table = report.tables["tiny: held-out forecasts"]
     assert len(table) == 2 + len(BASELINES)
     for rows in report.tables.values():
@@ -126,6 +130,66 @@ def test_metrics_hold_no_wall_clock(fitted):
     assert not [name for name in fitted.evaluation.metrics if "latency" in name or "ms" in name]
     assert fitted.evaluation.metrics == fitted.evaluation.report.metrics
     assert all(np.isfinite(value) for value in fitted.evaluation.metrics.values())
+
+
+@pytest.fixture(scope="module")
+def result(fitted):
+    world = fitted.world
+    everything = pd.concat([fitted.fit.forecasts, fitted.baselines], ignore_index=True)
+    return study_result(world.data.studies[0], world.bars, world.samples, everything)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "said"),
+    [(0.672, -0.12, 1.9, "return is +67.2% (95 % interval -12.0% to +190.0%, Sharpe 1.07), not "
+      "surely above zero"),
+     (0.4, 0.05, 0.8, "surely above zero"), (-0.3, -0.5, -0.1, "surely below zero"),
+     (-0.1, -0.3, 0.2, "not surely above zero")],
+)  # fmt: skip
+def test_the_verdict_says_how_sure_its_return_is(result, value, low, high, said):
+    trading = {
+        "return_after_costs": value, "return_after_costs_low": low, "return_after_costs_high": high,
+        "sharpe_after_costs": 1.07,
+    }  # fmt: skip
+    metrics = result.metrics | {ENSEMBLE: result.metrics[ENSEMBLE] | trading}
+    text = tables.verdict(replace(result, metrics=metrics))
+    assert said in text
+    assert ("not surely" in text) is ("not surely" in said)
+    held = result.metrics[BUY_AND_HOLD]
+    assert f"buying and holding returned {held['return_after_costs']:+.1%}" in text
+
+
+def test_buying_and_holding_is_in_table_and_metrics(fitted, result):
+    rows = fitted.evaluation.report.tables["tiny: trading the next bar at 5 bp"]
+    assert rows[-1]["model"] == "buy and hold"
+    assert (
+        rows[-1]["return after costs"]
+        == f"{result.metrics[BUY_AND_HOLD]['return_after_costs']:+.1%}"
+    )
+    assert all(" to " in row["95 % interval"] for row in rows)
+    assert "tiny.buy_and_hold.sharpe_after_costs" in fitted.evaluation.metrics
+    assert "tiny.lstm_ensemble.return_after_costs_low" in fitted.evaluation.metrics
+
+
+@pytest.mark.parametrize("count", [2, 10, 60])
+def test_buying_and_holding_pays_twice_and_earns_the_market(count):
+    opened = [100.0 * 1.01**i for i in range(count + 2)]
+    found = backtest.trade(
+        _bars(opened, opened), _samples(list(range(count))), np.ones(count, int), STUDY
+    )
+    # Bought at the first open after a signal, sold at the last close; one basis point is 1/10,000.
+    assert found.equity[-1] == pytest.approx(1.01 ** (count - 1), rel=3e-3)
+    assert found.turnover == pytest.approx(2 / count)
+
+
+@pytest.mark.parametrize(("drift", "sign"), [(0.002, 1), (-0.002, -1), (0.0, 0)])
+def test_the_interval_of_a_return(drift, sign):
+    returns = np.random.default_rng(0).normal(drift, 0.005, 400)
+    times = pd.date_range("2024-01-01", periods=400).to_numpy()
+    found = backtest.Backtest(times, returns, 0.0).return_interval()
+    assert found.low < found.value < found.high
+    assert found.value == pytest.approx(np.prod(1 + returns) - 1)
+    assert (found.low > 0, found.high < 0) == (sign > 0, sign < 0)
 
 
 def test_scores_hold_every_tested_row_once(fitted):

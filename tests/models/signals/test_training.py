@@ -1,5 +1,8 @@
 """Fitting: what comes out, determinism, resume, transfer, the shuffled-label self-test."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import torch
 from pydantic import ValidationError
 
 from crisol.core import progress
+from crisol.core.errors import MendableError
 from crisol.models.signals import training
 from crisol.models.signals.data import prepare as data
 from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, PROBABILITIES, SHUFFLED
@@ -173,6 +177,35 @@ def test_transfer_into_another_shape_is_refused(fitted, tmp_path):
 def test_bad_training_parameters_name_the_field(values, message):
     with pytest.raises(ValidationError, match=message):
         TrainParams.model_validate(values)
+
+
+@pytest.mark.parametrize("section", ["model", "train"])
+@pytest.mark.parametrize("name", ["tinny", "acl18", "Tiny"])
+def test_values_for_an_unknown_study_are_refused(world, tmp_path, section, name):
+    sections = {"model": world.model, "train": world.train}
+    changed = sections[section].model_copy(update={"by_study": {name: {}}})
+    with pytest.raises(MendableError, match=rf"signals.{section}.by_study: '{name}'.*are: tiny"):
+        training.fit(
+            world.bars, world.samples, world.data, **{**sections, section: changed},
+            checkpoints=tmp_path,
+        )  # fmt: skip
+
+
+def test_trainings_in_two_threads_end_as_alone(world, tmp_path):
+    studies = world.data.studies[0].model_copy(update={"seeds": 1})
+    small = replace(world, data=world.data.model_copy(update={"studies": (studies,)}))
+
+    def weights(seed: int, folder: str) -> dict[str, np.ndarray]:
+        fit = _fit(small, tmp_path / folder, epochs=1, seed=seed, leakage_test=False)
+        return fit.predictor.weights
+
+    with ThreadPoolExecutor(1) as pool:
+        alone = [pool.submit(weights, seed, f"alone{seed}").result() for seed in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        together = list(pool.map(weights, (1, 2), ("a", "b")))
+    for a, b in zip(alone, together, strict=True):
+        assert a.keys() == b.keys()
+        assert [n for n in a if not np.array_equal(a[n], b[n])] == []
 
 
 def test_values_of_one_study_replace_the_common_ones():

@@ -1,7 +1,6 @@
 """Accelerate, set up for one training run and removed after it."""
 
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -23,10 +22,7 @@ from torch.utils.data import DataLoader
 from crisol.core.training.batches import TensorBatches
 from crisol.core.training.device import DeviceChoice
 from crisol.core.training.loop_params import LoopParams
-
-# Accelerate's state and torch's random generators belong to the whole process: of trainings in
-# several threads (Kedro's ThreadRunner) one runs at a time.
-_STATE_LOCK = threading.RLock()
+from crisol.core.training.seeding import PROCESS_STATE
 
 _SHARED = (PartialState, AcceleratorState, GradientState)
 
@@ -77,7 +73,7 @@ def training_processes(params: LoopParams, device: DeviceChoice) -> Iterator["Pr
         raise ValueError(
             f"mixed_precision: 'fp16' needs a GPU, the device is {device}; use 'bf16' or 'no'"
         )
-    with _STATE_LOCK, _own_state():
+    with PROCESS_STATE, _own_state():
         accelerator = Accelerator(
             cpu=device.device.type == "cpu",
             mixed_precision=params.mixed_precision,

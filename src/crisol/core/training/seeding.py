@@ -2,15 +2,23 @@
 
 Training seeds every epoch from (seed, epoch, process). Resuming then needs no saved generator
 state, and a validation pass or a notebook cell in between cannot change later draws.
+
+The global generators belong to the whole process. They are seeded under :data:`PROCESS_STATE`
+alone, so that trainings in several threads (Kedro's ThreadRunner) do not disturb one another.
 """
 
 import hashlib
 import random
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+PROCESS_STATE = threading.RLock()
+"""Held while global generators, or Accelerate's state, are those of one training. One lock for
+both: two would be taken in either order."""
 
 
 def derive_seed(*parts: object) -> int:
@@ -24,7 +32,10 @@ def derive_seed(*parts: object) -> int:
 
 
 def seed_everything(*parts: object) -> None:
-    """Seed Python's, NumPy's and torch's global generators from ``parts``."""
+    """Seed Python's, NumPy's and torch's global generators from ``parts``.
+
+    Call it inside :func:`preserved_randomness`, which keeps other threads away.
+    """
     seed = derive_seed(*parts)
     random.seed(seed)
     np.random.seed(seed % 2**32)
@@ -33,14 +44,18 @@ def seed_everything(*parts: object) -> None:
 
 @contextmanager
 def preserved_randomness() -> Iterator[None]:
-    """Restore the state of the global generators at the end of the block."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
-    with torch.random.fork_rng():
-        try:
-            yield
-        finally:
-            random.setstate(python_state)
-            np.random.set_state(numpy_state)
+    """Restore the state of the global generators at the end of the block.
+
+    Of several threads one is in such a block at a time.
+    """
+    with PROCESS_STATE:
+        python_state, numpy_state = random.getstate(), np.random.get_state()
+        with torch.random.fork_rng():
+            try:
+                yield
+            finally:
+                random.setstate(python_state)
+                np.random.set_state(numpy_state)
 
 
 @contextmanager

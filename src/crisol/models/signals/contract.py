@@ -31,7 +31,9 @@ _EQUITY_SYMBOL = re.compile(r"[A-Z0-9]{1,12}(?:[.-][A-Z0-9]{1,3})?")
 Signal = Literal["sell", "hold", "buy"]
 SIGNALS: tuple[Signal, ...] = ("sell", "hold", "buy")
 """The classes, in the order of the network's outputs."""
-FactorName = Literal["low_confidence", "high_volatility", "weak_trend", "unfamiliar_bars"]
+FactorName = Literal[
+    "low_confidence", "high_volatility", "weak_trend", "unfamiliar_bars", "price_jump", "pause"
+]
 RiskLevel = Literal["low", "medium", "high", "critical"]
 
 

@@ -9,11 +9,13 @@ from crisol.core.candidate import Evaluation, Report
 from crisol.core.metrics import macro_f1, mcc
 from crisol.models.signals.data.forecasts import (
     BASELINES,
+    BUY_AND_HOLD,
     ENSEMBLE,
     MEMBER,
     PROBABILITIES,
     SHUFFLED,
 )
+from crisol.models.signals.data.own_study import resolved
 from crisol.models.signals.data.prepare import windows
 from crisol.models.signals.params import DataParams
 from crisol.models.signals.predictor import SignalsPredictor
@@ -31,6 +33,7 @@ def evaluate(
     baseline_forecasts: pd.DataFrame,
     history: pd.DataFrame,
     data: DataParams,
+    notes: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge a training beside its baselines on rows that no model had seen.
 
@@ -43,7 +46,9 @@ def evaluate(
         baseline_forecasts: of the baselines.
         history: learning curves.
         data: the studies.
+        notes: what was assumed of the bars; column ``note``.
     """
+    data = resolved(data, bars)
     everything = pd.concat([forecasts, baseline_forecasts], ignore_index=True)
     results = [study_result(study, bars, samples, everything) for study in data.studies]
     registered = next(r for r in results if r.study.name == data.register_study)
@@ -73,7 +78,10 @@ def evaluate(
         headline=("On made-up bars: " if data.synthetic else "") + " ".join(verdicts),
         metrics=metrics,
         tables=shown,
-        data=[tables.describe(result, data.synthetic) for result in results],
+        data=[
+            *(tables.describe(result, data.synthetic) for result in results),
+            *([] if notes is None else notes["note"].tolist()),
+        ],
         limits=tables.limits(registered, predictor, data.synthetic),
         synthetic=data.synthetic,
     )
@@ -88,8 +96,8 @@ def _flat_metrics(results: list[StudyResult], predictor: SignalsPredictor) -> di
         "members": float(predictor.description.members),
     }
     for result in results:
-        for name in (ENSEMBLE, *BASELINES):
-            for metric, value in result.metrics[name].items():
+        for name in (ENSEMBLE, *BASELINES, BUY_AND_HOLD):
+            for metric, value in result.metrics.get(name, {}).items():
                 metrics[f"{result.study.name}.{name}.{metric}"] = float(value)
         members = tables.members(result)
         for metric in METRICS:

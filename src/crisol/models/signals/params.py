@@ -2,13 +2,16 @@
 
 from datetime import date
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, Strict, model_validator
+from pydantic import Field, Strict, field_validator, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Count, Float32, Params, ThreadCount
+from crisol.core.params import NAMES_A_FILE, Count, Float32, OperatorOnly, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
+from crisol.models.signals.bar_clock import Calendar, Days
+from crisol.models.signals.contract import check_exchange
 from crisol.models.signals.network_params import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]
@@ -95,17 +98,59 @@ class StudyParams(Study):
         return self
 
 
+SAMPLE_STUDY = "sample"
+"""The study of the committed sample; a file of one's own is never trained by it."""
+
+
 class DataParams(StudiesParams[StudyParams]):
     """The section ``signals.data``; the newest fold of the registered study is the predictor."""
 
+    file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
+    """A table of your own bars, instead of the catalog's; given with ``--params``. Without studies
+    of your own it is one study, made from the bars."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our column to its name in your file: ``{timestamp: Opened, close: Last}``."""
+    symbol: str = ""
+    """The symbol of a file that has no column for it; empty: read from the name of the file."""
+    exchange: str = ""
+    """The exchange of a file that has no column for it."""
+    timezone: str = "UTC"
+    """The zone of times without an offset, such as ``America/New_York``."""
+    calendars: dict[str, Calendar] = Field(default_factory=dict)
+    """When an exchange has bars: ``{kraken: always, nyse: business_days, xetra: sessions}``; of the
+    others it is learned from the bars."""
+    closed_days: Days = ()
+    """Closures of exchanges that do not follow from rules. With them, a day without bars is a
+    hole."""
+    holes: Literal["refuse", "fill"] = "refuse"
+    """``fill`` puts a bar of the last close, without volume, in the place of a missing one."""
+
     studies: Annotated[tuple[StudyParams, ...], Strict(False)] = Field(
         default=(
-            StudyParams(name="sample", exchanges=("binance",), split=WalkForward(folds=2), seeds=2),
+            StudyParams(
+                name=SAMPLE_STUDY, exchanges=("binance",), split=WalkForward(folds=2), seeds=2
+            ),
         ),
         min_length=1,
     )
-    register_study: str = "sample"
+    register_study: str = SAMPLE_STUDY
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="macro_f1"))
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(
+                f"{name!r} is no time zone; write one such as UTC or America/New_York"
+            ) from None
+        return name
+
+    @field_validator("calendars")
+    @classmethod
+    def _check_exchanges(cls, calendars: dict[str, Calendar]) -> dict[str, Calendar]:
+        return {check_exchange(name): calendar for name, calendar in calendars.items()}
 
 
 class ServeParams(Params):

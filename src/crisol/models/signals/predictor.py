@@ -6,8 +6,9 @@ and :meth:`SignalsPredictor.attention` import torch.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
@@ -24,13 +25,18 @@ from crisol.core.predictor import (
 )
 from crisol.models.signals.answers.familiarity import Familiarity
 from crisol.models.signals.answers.risk import assess
+from crisol.models.signals.answers.times import refuse
+from crisol.models.signals.bar_clock import NOTHING, BarClock, Finding
 from crisol.models.signals.contract import (
+    CRYPTO_EXCHANGES,
     SIGNALS,
     Prediction,
     PredictionRequest,
     PredictionResponse,
     Probabilities,
+    example_request,
 )
+from crisol.models.signals.data.price_jumps import splits
 from crisol.models.signals.features import columns, features, trend_strength, volatility
 from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.networks.runners import ONNX_FILES, Run, onnx_runner, torch_runner
@@ -38,6 +44,8 @@ from crisol.models.signals.request_arrays import RequestArrays
 
 if TYPE_CHECKING:
     from crisol.models.signals.networks.network import Ensemble, SignalNetwork
+
+logger = logging.getLogger(__name__)
 
 WEIGHTS = "weights.safetensors"
 STATE = "state.safetensors"
@@ -55,6 +63,9 @@ class Description(Params):
     runtime: Runtime
     trained_until: str
     """Timestamp of the newest bar that training or validation saw (ISO 8601)."""
+    clocks: dict[str, BarClock] = Field(default_factory=dict)
+    """When the bars of each exchange open; empty in predictors of before they were learned, which
+    take any bars."""
     trainable_share: float = Field(default=1.0, gt=0, le=1)
     """Share of the parameters that learned; below 1 after transfer with frozen layers."""
 
@@ -67,6 +78,8 @@ class Output:
     volatility: float
     trend_strength: float
     unfamiliarity: float
+    split: tuple[int, float] | None
+    unsure: tuple[Finding, ...]
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         familiarity: Familiarity,
         *,
         study: str,
+        clocks: Mapping[str, BarClock] | None = None,
         temperature: float = 1.0,
         offset: tuple[float, float, float] = (0.0, 0.0, 0.0),
         trained_until: str = "",
@@ -147,6 +161,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             offset=offset,
             runtime="torch",
             trained_until=trained_until,
+            clocks=dict(clocks or {}),
             trainable_share=trainable_share,
         )
         return cls(description, weights, familiarity, record=record)
@@ -161,8 +176,37 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         return twin
 
     def encode(self, request: PredictionRequest | RequestArrays) -> RequestArrays:
-        """One request to its bars; everything else is cheaper for a whole batch at once."""
-        return request if isinstance(request, RequestArrays) else RequestArrays.of(request)
+        """One request to its bars; everything else is cheaper for a whole batch at once.
+
+        Raises:
+            FieldError: a bar is missing, or the bars are of another interval or clock than those of
+                training.
+        """
+        arrays = request if isinstance(request, RequestArrays) else RequestArrays.of(request)
+        clock = self._clock_of(arrays.exchange)
+        if clock is None:
+            return arrays
+        found = clock.inspect(arrays.seconds_N)
+        if found is NOTHING:
+            return arrays
+        if found.wrong:
+            refuse(found.wrong[0], arrays.seconds_N)
+        return replace(arrays, unsure=found.unsure)
+
+    def _clock_of(self, exchange: str) -> BarClock | None:
+        """The clock of an exchange, or of another of its kind where training had none of it."""
+        clocks = self.description.clocks
+        if exchange in clocks or not clocks:
+            return clocks.get(exchange)
+        kind = exchange in CRYPTO_EXCHANGES
+        alike = [clocks[name] for name in clocks if (name in CRYPTO_EXCHANGES) is kind]
+        return (alike or list(clocks.values()))[0]
+
+    def example_request(self) -> PredictionRequest:
+        """A request that this predictor answers: made-up bars, or a golden example's."""
+        if self.golden and self.description.clocks:
+            return PredictionRequest.model_validate(self.golden[0].request)
+        return example_request()
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Convert bars to the inputs of the network, float32 [B, T, F]."""
@@ -179,6 +223,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 volatility(bars_BN5).tolist(),
                 trend_strength(bars_BN5).tolist(),
                 self.familiarity.distances(windows_BTF).tolist(),
+                splits(bars_BN5),
+                [one.unsure for one in encoded],
                 strict=True,
             )
         ]
@@ -209,6 +255,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
                 output.trend_strength,
                 output.unfamiliarity,
                 self.familiarity.limit,
+                output.split,
+                output.unsure,
             ),
         )
 
@@ -243,9 +291,11 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         """A fresh copy of one member, in evaluation mode."""
         import torch
 
+        from crisol.core.training.seeding import preserved_randomness
         from crisol.models.signals.networks.network import SignalNetwork
 
-        network = SignalNetwork(self.description.network)
+        with preserved_randomness():  # another thread may be training
+            network = SignalNetwork(self.description.network)
         prefix = f"{member}."
         network.load_state_dict(
             {
@@ -267,8 +317,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             return torch_runner(self.ensemble())
         if runtime not in self.exported:
             raise UnknownRuntimeError(
-                f"this predictor holds no {ONNX_FILES[runtime]}; train with model.export on, or "
-                "load it with the runtime 'torch'"
+                f"this predictor holds no {ONNX_FILES[runtime]}; train with "
+                "signals.model.serve.export: true, or load it with the runtime 'torch'"
             )
         return onnx_runner(self.exported[runtime], one_by_one=runtime == "int8")
 
@@ -299,6 +349,12 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         check_runtime(runtime, *RUNTIMES)
         if runtime is not None:
             described["runtime"] = runtime
+        if not described.get("clocks"):
+            logger.warning(
+                "%s was trained before predictors knew the interval of their bars: it takes bars "
+                "of any; train it again",
+                directory,
+            )
         state = load_file(directory / STATE)
         return cls(
             Description.model_validate(described),

@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 import orjson
 
+from crisol.models.signals.bar_clock import Finding
 from crisol.models.signals.contract import (
     MAX_BATCH,
     MAX_PRICE,
@@ -46,13 +47,15 @@ _ParsedT = TypeVar("_ParsedT")
 class RequestArrays:
     """One request: its bars [N, 5] (open, high, low, close, volume) and when each opened [N].
 
-    ``exchange`` is the canonical name; times are seconds since 1970.
+    ``exchange`` is the canonical name; times are seconds since 1970. ``unsure`` is what a model's
+    clock cannot decide about them.
     """
 
     symbol: str
     exchange: str
     bars_N5: np.ndarray
     seconds_N: np.ndarray
+    unsure: tuple[Finding, ...] = ()
 
     @classmethod
     def of(cls, request: PredictionRequest) -> Self:

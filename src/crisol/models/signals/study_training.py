@@ -1,7 +1,7 @@
 """Trains the folds of one study: folds times seeds, each network resumable by itself."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from scipy.optimize import minimize_scalar
 
 from crisol.core.training.checkpoints import fingerprint
 from crisol.core.training.loop import TensorBatches, train
-from crisol.core.training.seeding import seed_everything
+from crisol.core.training.seeding import seeded
 from crisol.models.signals.answers.familiarity import fit_familiarity
+from crisol.models.signals.bar_clock import BarClock
 from crisol.models.signals.data.forecasts import ENSEMBLE, MEMBER, SHUFFLED, forecast_table
 from crisol.models.signals.data.prepare import Fold, windows
 from crisol.models.signals.methods.calibration import (
@@ -141,8 +142,8 @@ class StudyTraining:
         source: SignalsPredictor | None = None,
     ) -> tuple[SignalNetwork, float]:
         params = self.params.model_copy(update={"seed": seed})
-        seed_everything(seed, "signals")
-        network, share = SignalNetwork(self.network), 1.0
+        with seeded(seed, "signals"):
+            network, share = SignalNetwork(self.network), 1.0
         if source is not None:
             check_same_shape(source.description.network, self.network)
             network.load_state_dict(source.network(0).state_dict())
@@ -214,7 +215,13 @@ class StudyTraining:
             ),
         )
 
-    def predictor(self, fold: Fold, fitted: FoldFit, forecasts: pd.DataFrame) -> SignalsPredictor:
+    def predictor(
+        self,
+        fold: Fold,
+        fitted: FoldFit,
+        forecasts: pd.DataFrame,
+        clocks: Mapping[str, BarClock],
+    ) -> SignalsPredictor:
         """The fold's chosen networks as a predictor, with the study's forecasts as its record."""
         ensemble = forecasts[forecasts.model == ENSEMBLE]
         classes = ensemble[["p_sell", "p_hold", "p_buy"]].to_numpy().argmax(1)
@@ -226,6 +233,7 @@ class StudyTraining:
             [fitted.networks[i] for i in fitted.chosen],
             fit_familiarity(self.data.windows[fold.train]),
             study=self.study.name,
+            clocks=clocks,
             temperature=fitted.temperature,
             offset=fitted.offset,
             trained_until=until.isoformat(),

@@ -6,8 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.signals.contract import SEQUENCE_BARS, OHLCVPoint, PredictionRequest
+from crisol.models.signals.data.bar_times import clocks_of_study
+from crisol.models.signals.data.own_study import resolved
 from crisol.models.signals.data.prepare import split
 from crisol.models.signals.networks.export import export
 from crisol.models.signals.params import DataParams, ModelParams, StudyParams, TrainParams
@@ -56,9 +59,12 @@ def fit(
             the champion learned from starts from random weights all the same.
 
     Raises:
+        MendableError: ``by_study`` of ``model`` or ``train`` names a study that does not exist.
         TransferError: ``train.init_from`` is set and there is no champion, it has another shape, or
             it already knows the newest test bars.
     """
+    data = resolved(data, bars)
+    check_study_names("signals", data, model=model, train=train)
     source = chosen_source(train, init_from)
     if source is not None:
         check_transfer(source, samples, data.study(data.register_study), model)
@@ -79,7 +85,8 @@ def fit(
         if study.name == data.register_study:
             if train.leakage_test:
                 forecasts.append(training.leakage_test(folds[-1]))
-            predictor = training.predictor(folds[-1], fitted, pd.concat(study_forecasts))
+            clocks = clocks_of_study(bars, study, data)
+            predictor = training.predictor(folds[-1], fitted, pd.concat(study_forecasts), clocks)
         history += training.history
     assert predictor is not None  # DataParams: register_study is one of the studies
     if model.serve.export:

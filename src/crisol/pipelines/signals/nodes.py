@@ -10,10 +10,10 @@ from crisol.models import signals
 from crisol.models.signals.params import DataParams, ModelParams, TrainParams
 
 
-def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
-    """Validated bars in canonical columns, ordered by exchange, symbol and time."""
-    bars: pd.DataFrame = signals.clean(bars_raw)
-    return bars
+def clean(bars_raw: pd.DataFrame, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Validated bars, ordered by exchange, symbol and time, and what was assumed of them."""
+    bars: pd.DataFrame = signals.clean(bars_raw, data)
+    return bars, pd.DataFrame({"note": pd.Series(bars.attrs["notes"], dtype="str")})
 
 
 def label(bars: pd.DataFrame, data: DataParams) -> pd.DataFrame:

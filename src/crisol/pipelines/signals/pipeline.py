@@ -10,7 +10,7 @@ def create_pipeline() -> Pipeline:
     """The pipeline of `signals`: bars → samples → predictor → report → registered version."""
     return wiring.family_pipeline(
         "signals",
-        wiring.prepare(nodes.clean, "bars_raw", "bars_table"),
+        wiring.prepare(nodes.clean, ["bars_raw", "params:data"], ["bars_table", "notes_table"]),
         wiring.prepare(nodes.label, ["bars_table", "params:data"], "samples_table"),
         wiring.fit(
             nodes.fit, ["bars_table", "samples_table"], also=["forecasts_table"], more=["champion"]
@@ -27,6 +27,7 @@ def create_pipeline() -> Pipeline:
             "baseline_forecasts_table",
             "training_history",
             "params:data",
+            "notes_table",
         ),
         wiring.register(),
     )

@@ -1,5 +1,7 @@
 """The service of ``signals``: sell, hold or buy, and how risky that is."""
 
+from typing import Any
+
 from crisol.models.signals import contract
 from crisol.models.signals.request_arrays import parse_batch, parse_request
 from crisol.serving.service.answering import Predict
@@ -9,6 +11,16 @@ from crisol.serving.service.model_service import ModelService
 
 def _example_batch() -> contract.BatchRequest:
     return contract.BatchRequest(requests=[contract.example_request()])
+
+
+def _example_of(predictor: Any) -> contract.PredictionRequest:
+    """Bars of the interval that the predictor was trained on."""
+    example: contract.PredictionRequest = predictor.example_request()
+    return example
+
+
+def _example_batch_of(predictor: Any) -> contract.BatchRequest:
+    return contract.BatchRequest(requests=[_example_of(predictor)])
 
 
 service = ModelService(
@@ -25,6 +37,7 @@ service = ModelService(
             response=contract.PredictionResponse,
             example=contract.example_request,
             summary="The signal for the bar after the last one.",
+            example_of=_example_of,
             quick=parse_request,
         ),
         Predict(
@@ -34,7 +47,9 @@ service = ModelService(
             example=_example_batch,
             summary="Up to 100 requests in one.",
             unpack=lambda body: body.requests,
+            listed="requests",
             pack=lambda responses: contract.BatchResponse(predictions=responses),
+            example_of=_example_batch_of,
             quick=parse_batch,
         ),
     ],

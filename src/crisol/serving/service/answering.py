@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from crisol.core.contract import ModelContract
+from crisol.core.errors import FieldError
 from crisol.core.predictor import Call
 from crisol.serving.http.bodies import JSON, need_json, read_bytes, validate
 from crisol.serving.http.config import Settings
@@ -44,9 +45,11 @@ class ContractRoute(Route):
         body: what kind of body it is, which decides how large it may be and how long it may take.
         upload: the form that is taken beside JSON.
         unpack: the questions in a body; by default the body is one.
+        listed: the field of a body that holds a list of questions, for the field of an error.
         pack: the answer that holds the responses; by default the only one is it.
         contract_of: the contract of a predictor that has one of its own; ``request``, ``response``
             and ``example`` stand in its place until it is loaded.
+        example_of: a valid body for a predictor that does not answer every body of its contract.
         quick: reads an ordinary JSON body in less time than the contract, into what ``unpack`` and
             the predictor also take; ``None``: the contract reads it. It must accept nothing that
             the contract refuses.
@@ -63,12 +66,14 @@ class ContractRoute(Route):
         body: BodyKind = "plain",
         upload: Upload | None = None,
         unpack: Callable[[Any], Sequence[Any]] = lambda body: (body,),
+        listed: str = "",
         pack: Callable[[list[Any]], BaseModel] = lambda responses: responses[0],
         contract_of: Callable[[Any], ModelContract] | None = None,
+        example_of: Callable[[Any], BaseModel] | None = None,
         quick: Callable[[bytes], Any] = lambda body: None,  # noqa: ARG005
     ) -> None:
         self.upload, self._unpack, self._pack, self._quick = upload, unpack, pack, quick
-        self._contract_of = contract_of
+        self._contract_of, self._example_of, self._listed = contract_of, example_of, listed
         self._named: dict[str, Any] = {"summary": summary, "openapi_extra": {"x-body": body}}
         if upload is not None:
             self._named["openapi_extra"]["requestBody"] = upload.request_body()
@@ -93,7 +98,7 @@ class ContractRoute(Route):
         success: dict[str, Any] = {}
         if answer is not None:
             success["content"] = {JSON: {"example": answer}}
-        self.request = request
+        self.request, self._response = request, response
         self._adapter: TypeAdapter[Any] = TypeAdapter(request)
         super().__init__(
             path,
@@ -115,6 +120,9 @@ class ContractRoute(Route):
         if self._contract_of is not None:
             contract = self._contract_of(predictor)
             self._describe(self.path, contract.request, contract.response, contract.example, answer)
+        elif self._example_of is not None:
+            shown = self._example_of(predictor)
+            self._describe(self.path, self.request, self._response, lambda: shown, answer)
         elif answer is not None:
             self.responses[200]["content"] = {JSON: {"example": answer}}
 
@@ -199,7 +207,7 @@ class Predict(ContractRoute):
         """The answer to a body that holds these requests."""
         predictor, batcher = service.predictor, service.batcher
         exchange.rows = len(requests)
-        rows = [predictor.encode(request) for request in requests]
+        rows = [self._encoded(predictor, request, at) for at, request in enumerate(requests)]
         outputs, exchange.inference_ms = await batcher.submit(rows)
         circumstances = Call(predictor.model_version, exchange.inference_ms, datetime.now(tz=UTC))
         responses = [
@@ -207,6 +215,16 @@ class Predict(ContractRoute):
             for request, output in zip(requests, outputs, strict=True)
         ]
         return self._pack(responses)
+
+    def _encoded(self, predictor: Any, request: Any, at: int) -> Any:
+        """One encoded request; an error names its place in the body."""
+        try:
+            return predictor.encode(request)
+        except FieldError as error:
+            if not self._listed:
+                raise
+            field = f"{self._listed}.{at}.{error.field}"
+            raise FieldError(field, str(error), error.kind) from error
 
 
 class QueuedRoute(ContractRoute):

@@ -107,13 +107,13 @@ def test_walk_forward_purges_and_embargoes(world, horizon):
     assert not tests[1] & tests[2]
 
 
-def test_the_purge_knows_pauses_of_single_instruments():
+def test_the_purge_knows_pauses_of_single_exchanges():
     days = _daily(200)
-    # One instrument does not trade just before the test span: its labels reach over the boundary.
-    pausing = days.assign(symbol="PAUSES").drop(index=range(96, 101))
+    # One exchange is closed just before the test span: its labels reach over the boundary.
+    pausing = days.assign(symbol="PAUSES", exchange="lse").drop(index=range(96, 101))
     study = StudyParams(
         name="s",
-        exchanges=tuple(days.exchange.unique()),
+        exchanges=("nyse", "lse"),
         label=FixedThreshold(),
         split=WalkForward(folds=1, test_fraction=0.5, embargo_bars=0, valid_fraction=0.3),
         min_history_bars=5,

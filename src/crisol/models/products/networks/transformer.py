@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from crisol.core.arrays import Floats
+from crisol.core.training.seeding import preserved_randomness
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.member import Forecast, Member
 from crisol.models.products.networks.encoding import (
@@ -203,7 +204,8 @@ class TransformerMember(Member):
         state = json.loads((directory / ENCODER).read_text())
         encoder = ProductEncoder.restore(state, words, weights.pop(IDF).numpy())
         mains = torch.tensor(manifest["mains"], dtype=torch.long)
-        network = build(params, encoder, mains, manifest["tasks"], text=text, image=image)
+        with preserved_randomness():  # another thread may be training
+            network = build(params, encoder, mains, manifest["tasks"], text=text, image=image)
         network.load_state_dict(weights)
         return cls(network, encoder, params)
 

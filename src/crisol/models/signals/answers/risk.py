@@ -1,10 +1,14 @@
-"""The risk of one prediction: four plain rules, each with its points.
+"""The risk of one prediction: six plain rules, each with its points.
 
 The points and levels are fixed numbers, not fitted ones, so that a person can check an answer by
-hand. ``critical`` needs bars unlike those the model was trained on.
+hand. ``critical`` needs bars unlike those the model was trained on, or that jump as in a split.
 """
 
+from collections.abc import Sequence
+
+from crisol.models.signals.bar_clock import Finding
 from crisol.models.signals.contract import FactorName, Risk, RiskFactor, RiskLevel, Signal
+from crisol.models.signals.data.price_jumps import LIMIT, described
 
 CONFIDENCE_FLOOR = 0.7
 VOLATILITY_CEILING = 0.05
@@ -18,6 +22,9 @@ _ADVICE: dict[RiskLevel, str] = {
     "high": "Do not act on the {signal} signal alone: look for confirmation first.",
     "critical": "Do not act on the {signal} signal: it has never seen such bars.",
 }
+_SPLIT_ADVICE = (
+    "Do not act on the {signal} signal: its bars jump as in a split, adjust them and ask again."
+)
 
 
 def assess(
@@ -27,6 +34,8 @@ def assess(
     trend_strength: float,
     unfamiliarity: float,
     unfamiliarity_limit: float,
+    split: tuple[int, float] | None = None,
+    unsure: Sequence[Finding] = (),
 ) -> Risk:
     """Add up the points of the rules that apply to a prediction.
 
@@ -37,6 +46,8 @@ def assess(
         trend_strength: absolute net move over the length of the path, 0 to 1.
         unfamiliarity: distance of the bars from the training data.
         unfamiliarity_limit: the distance that training data hardly ever exceeds.
+        split: the bar that jumps as in a split, and the ratio.
+        unsure: pauses of which it is not known whether the venue was closed.
 
     >>> assess("buy", 0.9, 0.01, 0.5, 1.0, 3.0).risk_level
     'low'
@@ -62,13 +73,23 @@ def assess(
             "unfamiliar_bars", 3.5, unfamiliarity, unfamiliarity_limit,
             "the bars are unlike those the model was trained on",
         )  # fmt: skip
-    score = sum((factor.points for factor in factors), start=0.0)
+    if split is not None:
+        bar, ratio = split
+        add(
+            "price_jump", 3.5, 1 / ratio, 1 / LIMIT if ratio > 1 else LIMIT,
+            f"bar {bar} opens at {1 / ratio:.3g} times the close before it, as after "
+            + described(ratio),
+        )  # fmt: skip
+    if unsure:
+        add("pause", 1.0, float(len(unsure)), 0.0, f"bar {unsure[0].bar} {unsure[0].message}")
+    score = min(10.0, sum((factor.points for factor in factors), start=0.0))
     level = risk_level(score)
+    advice = _SPLIT_ADVICE if split is not None else _ADVICE[level]
     return Risk(
         risk_score=score,
         risk_level=level,
         factors=factors,
-        recommendation=_ADVICE[level].format(signal=signal),
+        recommendation=advice.format(signal=signal),
     )
 
 

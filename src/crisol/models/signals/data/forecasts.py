@@ -6,6 +6,8 @@ import pandas as pd
 MEMBER, ENSEMBLE, SHUFFLED = "lstm", "lstm_ensemble", "lstm_shuffled_labels"
 BASELINES = ("majority", "persistence", "logistic", "gradient_boosting")
 """Names in the ``model`` column of the forecasts."""
+BUY_AND_HOLD = "buy_and_hold"
+"""Beside them in trading: every instrument is bought at the start and sold at the end."""
 PROBABILITIES = ["p_sell", "p_hold", "p_buy"]
 
 

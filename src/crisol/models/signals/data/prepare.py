@@ -5,13 +5,21 @@ A sample is one moment: the newest bar it may look at (``end``), what happened a
 """
 
 import hashlib
+import logging
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from crisol.models.signals.contract import SEQUENCE_BARS
-from crisol.models.signals.data.validation import BarsError, validate_bars
+from crisol.models.signals.data.bar_files import read_bars
+from crisol.models.signals.data.bar_times import clocks_of_study, fill_holes, told_times
+from crisol.models.signals.data.errors import BarsError
+from crisol.models.signals.data.own_study import described as described_study
+from crisol.models.signals.data.own_study import resolved
+from crisol.models.signals.data.price_jumps import described, jumps
+from crisol.models.signals.data.validation import validate_bars
 from crisol.models.signals.features import columns, features
 from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
@@ -22,6 +30,9 @@ from crisol.models.signals.params import (
     WalkForward,
 )
 
+logger = logging.getLogger(__name__)
+
+VALUES = ["open", "high", "low", "close", "volume"]
 SELL, HOLD, BUY = 0, 1, 2
 NEVER = -1
 """Fold of a sample that is never tested."""
@@ -37,21 +48,64 @@ class Fold:
     test: np.ndarray
 
 
-def clean(bars_raw: pd.DataFrame) -> pd.DataFrame:
-    """Raw bars to the canonical table, after the check that the catalog may lack.
+def clean(bars_raw: pd.DataFrame, params: DataParams | None = None) -> pd.DataFrame:
+    """Raw bars to the canonical table.
+
+    Args:
+        bars_raw: cells as text or typed; ``attrs["file"]`` is the name of the file in errors.
+        params: how the file is read, and when its exchanges are closed.
 
     Raises:
         BarsError: naming the row and the rule.
 
     Returns:
         symbol, exchange, timestamp (UTC), open, high, low, close, volume (float64), ordered by
-        exchange, symbol and time, numbered from 0.
+        exchange, symbol and time, numbered from 0; ``attrs["notes"]`` lists what was assumed, a
+        sentence each.
     """
-    # The catalog's validator names the file; an entry of one's own easily goes without it.
-    bars = validate_bars(bars_raw)
-    return bars.sort_values(["exchange", "symbol", "timestamp"], kind="stable").reset_index(
-        drop=True
-    )
+    params = params or DataParams()
+    file = str(bars_raw.attrs.get("file", "bars"))
+    if params.file and not Path(file).match(Path(params.file).name):
+        raise BarsError(
+            f"signals.data.file is {params.file}, and {file} was read: the catalog takes it from "
+            "the command line alone; say --params signals.data.file=…, or name the file in "
+            "conf/local/catalog.yml and not here"
+        )
+    table, notes = read_bars(bars_raw, params, file)
+    if params.holes == "fill":
+        table, added = fill_holes(table, params)
+        notes.append(f"{added} missing bars are filled with the last close and no volume")
+    bars = validate_bars(table, file, params)
+    bars = bars.sort_values(["exchange", "symbol", "timestamp"], kind="stable")
+    notes += told_times(bars, params)
+    for note in notes:
+        logger.info("%s: %s", file, note)
+    splits = told_jumps(bars)
+    for note in splits:
+        logger.warning("%s: %s", file, note)
+    bars = bars.reset_index(drop=True)
+    own = resolved(params, bars)
+    if own.studies != params.studies:
+        notes.append(described_study(own.studies[0]))
+        logger.info("%s: %s", file, notes[-1])
+    bars.attrs["notes"] = notes + splits
+    return bars
+
+
+def told_jumps(bars: pd.DataFrame) -> list[str]:
+    """The jumps of prices that look like splits, a sentence for each instrument."""
+    told = []
+    for _, part in bars.groupby(["exchange", "symbol"], sort=False):
+        found = jumps(part[VALUES].to_numpy(float))
+        if found:
+            bar, ratio = found[0]
+            more = f" ({len(found) - 1} more such jumps)" if len(found) > 1 else ""
+            told.append(
+                f"{part['symbol'].iloc[0]}: the bar of {part['timestamp'].iloc[bar].isoformat()} "
+                f"opens at {1 / ratio:.3g} times the close before it, as after "
+                f"{described(ratio)}{more}"
+            )
+    return told
 
 
 def label(bars: pd.DataFrame, params: DataParams) -> pd.DataFrame:
@@ -67,11 +121,13 @@ def label(bars: pd.DataFrame, params: DataParams) -> pd.DataFrame:
         ``split`` (its part in the newest fold: train, valid, test or unused).
 
     Raises:
-        BarsError: a study finds no bars or not enough of them.
+        BarsError: a study finds no bars, not enough of them, or bars of different intervals.
     """
     tables = []
+    params = resolved(params, bars)
     for study in params.studies:
         samples = _study_samples(bars, study)
+        clocks_of_study(bars, study, params)
         folds = split(samples, study)
         fold, part = np.full(len(samples), NEVER), np.full(len(samples), "unused", dtype=object)
         for one in folds:
@@ -104,7 +160,7 @@ def split(samples: pd.DataFrame, study: StudyParams) -> list[Fold]:
 
 def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -> np.ndarray:
     """The network's input for each sample, float32 [B, T, F]; chunked to bound memory."""
-    values = bars[["open", "high", "low", "close", "volume"]].to_numpy(float)
+    values = bars[VALUES].to_numpy(float)
     seconds = seconds_since_1970(bars["timestamp"])
     chosen = columns(network.features)
     ends, starts = samples["end"].to_numpy(), samples["start"].to_numpy()

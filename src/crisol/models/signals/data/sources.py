@@ -15,8 +15,8 @@ import pandas as pd
 from crisol.core.data.sources import Source
 from crisol.core.data.sources import fetch as fetch_sources
 from crisol.core.files import replacing_file
+from crisol.models.signals.data.adjustment import PRICES, follow_adjusted_close
 from crisol.models.signals.data.prepare import clean
-from crisol.models.signals.data.validation import validate_bars
 
 REAL_BARS = "real_bars.csv"
 _ACL18 = (
@@ -69,7 +69,8 @@ def fetch(directory: Path | str, mirror: Path | str | None = None) -> list[Path]
     directory = Path(directory)
     *stocks, future = fetch_sources(sources(), directory, mirror)
     table = pd.concat([*(read_stock(path) for path in stocks), read_future(future)])
-    table = clean(validate_bars(table, REAL_BARS))
+    table.attrs["file"] = REAL_BARS
+    table = clean(table)
     table["timestamp"] = table["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     target = directory / REAL_BARS
     with replacing_file(target) as scratch:
@@ -80,21 +81,17 @@ def fetch(directory: Path | str, mirror: Path | str | None = None) -> list[Path]
 def read_stock(path: Path) -> pd.DataFrame:
     """One ACL18 file as raw bars, adjusted for splits and dividends."""
     raw = pd.read_csv(path)
-    factor = raw["Adj Close"] / raw["Close"]
-    close = raw["Adj Close"]
     symbol = path.stem
-    return pd.DataFrame(
+    bars = pd.DataFrame(
         {
             "symbol": symbol,
             "exchange": "nasdaq" if symbol in _NASDAQ_SYMBOLS.split() else "nyse",
             "timestamp": raw["Date"] + "T00:00:00Z",
-            "open": raw["Open"] * factor,
-            "high": (raw["High"] * factor).clip(lower=close),
-            "low": (raw["Low"] * factor).clip(upper=close),
-            "close": close,
+            **{name: raw[name.title()] for name in PRICES},
             "volume": raw["Volume"].astype(float),
         }
     )
+    return follow_adjusted_close(bars, raw["Adj Close"])[0]
 
 
 def read_future(path: Path) -> pd.DataFrame:

@@ -8,20 +8,16 @@ import pandas as pd
 import pandera.pandas as pa
 
 from crisol.core.data.raw_tables import RawTableValidator
-from crisol.core.errors import MendableError
 from crisol.models.signals.contract import (
     CRYPTO_EXCHANGES,
     EQUITY_EXCHANGES,
     check_symbol,
 )
+from crisol.models.signals.data.bar_times import refuse_times
+from crisol.models.signals.data.errors import BarsError
+from crisol.models.signals.params import DataParams
 
 COLUMNS = ("symbol", "exchange", "timestamp", "open", "high", "low", "close", "volume")
-MAX_CLOSED_DAYS = 10
-"""Longest pause of a stock exchange (weekends, holidays, market closures) that is not a gap."""
-
-
-class BarsError(MendableError):
-    """Raw bars that cannot be used; the message names file, row and rule."""
 
 
 def _prices() -> pa.Column:
@@ -67,15 +63,26 @@ class BarsValidator:
         return validate_bars(data, file=self.file)
 
 
-def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
+def validate_bars(
+    bars: pd.DataFrame, file: str = "bars", params: DataParams | None = None
+) -> pd.DataFrame:
     """The same bars with numbers as float64 and timestamps as UTC, or an error.
+
+    Args:
+        bars: the columns of :data:`COLUMNS`; an index of different whole numbers holds the rows of
+            the file.
+        file: its name.
+        params: the calendars of exchanges.
 
     Raises:
         BarsError: a missing, extra or wrongly typed column, an empty value, a price or volume out
             of range, a bar whose open or close lies outside low..high, an unsorted or repeated
-            timestamp, a symbol that does not fit its exchange, or a gap in the series.
+            timestamp, a symbol that does not fit its exchange, or a bar that the clock of its
+            exchange does not expect there.
     """
-    raw = RawTableValidator(bars.reset_index(drop=True), file, BarsError)
+    if not bars.index.is_unique:
+        bars = bars.reset_index(drop=True)
+    raw = RawTableValidator(bars, file, BarsError)
     raw.refuse_columns(COLUMNS, COLUMNS)
     if bars.empty:
         raise BarsError(f"{file}: there are no bars")
@@ -88,11 +95,14 @@ def validate_bars(bars: pd.DataFrame, file: str = "bars") -> pd.DataFrame:
         raw.refuse(numbers.isna(), f"{name} is not a number", name)
     checked = raw.conform(checked, SCHEMA)
     _check_relations(RawTableValidator(checked, file, BarsError))
+    refuse_times(checked, params or DataParams(), file)
     return checked
 
 
 def _timestamps(raw: RawTableValidator) -> pd.Series:
     found = raw.rows["timestamp"]
+    if isinstance(found.dtype, pd.DatetimeTZDtype):
+        return found.dt.tz_convert("UTC").dt.as_unit("ns")
     if pd.api.types.is_numeric_dtype(found):
         raise BarsError(
             f"{raw.file}: timestamp must be ISO 8601 text, such as 2024-01-31T10:00:00Z"
@@ -119,13 +129,3 @@ def _check_relations(checked: RawTableValidator) -> None:
         checked.refuse(
             steps < pd.Timedelta(0), "bars of a symbol are not in time order", "timestamp"
         )
-        if len(steps) < 3:
-            continue
-        interval = steps.mode().iloc[0]
-        if exchange in CRYPTO_EXCHANGES:
-            gap, rule = steps != interval, f"not {interval} after the bar before (gap)"
-        else:
-            gap = steps > pd.Timedelta(days=MAX_CLOSED_DAYS)
-            rule = f"more than {MAX_CLOSED_DAYS} days after the bar before (gap)"
-        gap.iloc[0] = False
-        checked.refuse(gap, f"{symbol}: {rule}", "timestamp")

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from crisol.models.signals.contract import SIGNALS
 from crisol.models.signals.data.forecasts import BASELINES, forecast_table
+from crisol.models.signals.data.own_study import resolved
 from crisol.models.signals.data.prepare import BUY, HOLD, SELL, Fold, split, windows
 from crisol.models.signals.methods.calibration import apply_offset, balance_offset, best_hold_shift
 from crisol.models.signals.network_params import NetworkParams
@@ -40,7 +41,7 @@ def forecast(
         ``study, row, fold, seed, model, p_sell, p_hold, p_buy``, as the network's forecasts.
     """
     tables = []
-    for study in data.studies:
+    for study in resolved(data, bars).studies:
         mine = samples[samples.study == study.name].reset_index(drop=True)
         threads = train.of_study(study.name).cpu_threads
         newest = windows(bars, mine, NetworkParams(steps=2))[:, -1]

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crisol.core.metrics import Interval, bootstrap_interval
 from crisol.models.signals.params import StudyParams
+
+_RUIN = -1 + 1e-9
+"""A loss of everything has no logarithm."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,14 @@ class Backtest:
         """Annualised mean over spread of the returns; 0 when nothing moved."""
         spread = float(self.returns.std())
         return float(self.returns.mean()) / spread * bars_per_year**0.5 if spread > 0 else 0.0
+
+    def return_interval(self) -> Interval:
+        """The whole return with its 95 % interval, from days drawn with replacement."""
+        growth = np.log1p(np.maximum(self.returns, _RUIN))
+        days = pd.DatetimeIndex(self.times).normalize().to_numpy()
+        mean = bootstrap_interval(growth, growth, days, "mean")
+        low, high = np.expm1(len(growth) * np.array([mean.low, mean.high])).tolist()
+        return Interval(float(self.equity[-1] - 1), low, high)
 
 
 def trade(

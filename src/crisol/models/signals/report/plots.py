@@ -8,11 +8,14 @@ from crisol.core.classification import confusion_matrix, reliability_bins
 from crisol.core.drawing import figures
 from crisol.core.metrics import bootstrap_interval
 from crisol.models.signals.contract import SIGNALS
-from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE
+from crisol.models.signals.data.forecasts import BASELINES, BUY_AND_HOLD, ENSEMBLE
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report.results import StudyResult
 
-_NAMES = {ENSEMBLE: "network", **{name: name.replace("_", " ") for name in BASELINES}}
+_NAMES = {
+    ENSEMBLE: "network",
+    **{name: name.replace("_", " ") for name in (*BASELINES, BUY_AND_HOLD)},
+}
 
 
 def draw(

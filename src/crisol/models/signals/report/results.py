@@ -9,6 +9,7 @@ from crisol.core.classification import expected_calibration_error, log_loss
 from crisol.core.metrics import accuracy, information_coefficient, macro_f1, mcc
 from crisol.models.signals.data.forecasts import (
     BASELINES,
+    BUY_AND_HOLD,
     ENSEMBLE,
     MEMBER,
     PROBABILITIES,
@@ -57,16 +58,22 @@ def study_result(
     metrics = {name: _measure(tested, p) for name, p in probabilities.items()}
     backtests = {}
     if not study.drop_hold:  # which bars barely moved is known only afterwards: nothing to trade
-        for name in (ENSEMBLE, *BASELINES):
-            positions = probabilities[name].argmax(1) - 1
-            backtests[name] = trade(bars, tested, positions, study)
-            free = trade(bars, tested, positions, study, cost_bps=0.0)
-            metrics[name] |= {
-                "sharpe_after_costs": backtests[name].sharpe(study.bars_per_year),
-                "return_after_costs": float(backtests[name].equity[-1] - 1),
-                "sharpe_before_costs": free.sharpe(study.bars_per_year),
-                "turnover_per_bar": backtests[name].turnover,
-            }
+        positions = {name: probabilities[name].argmax(1) - 1 for name in (ENSEMBLE, *BASELINES)}
+        positions[BUY_AND_HOLD] = np.ones(len(tested), np.int64)
+        for name, held in positions.items():
+            backtests[name] = trade(bars, tested, held, study)
+            free = trade(bars, tested, held, study, cost_bps=0.0)
+            interval = backtests[name].return_interval()
+            metrics.setdefault(name, {}).update(
+                {
+                    "sharpe_after_costs": backtests[name].sharpe(study.bars_per_year),
+                    "return_after_costs": interval.value,
+                    "return_after_costs_low": interval.low,
+                    "return_after_costs_high": interval.high,
+                    "sharpe_before_costs": free.sharpe(study.bars_per_year),
+                    "turnover_per_bar": backtests[name].turnover,
+                }
+            )
     return StudyResult(study, tested, probabilities, metrics, backtests)
 
 

@@ -1,5 +1,6 @@
 """The text of an evaluation's report: tables, verdicts, limits."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pandas as pd
 
 from crisol.core.candidate import GateRule
 from crisol.core.metrics import bootstrap_interval, paired_bootstrap
-from crisol.models.signals.data.forecasts import BASELINES, ENSEMBLE, MEMBER
+from crisol.models.signals.data.forecasts import BASELINES, BUY_AND_HOLD, ENSEMBLE, MEMBER
 from crisol.models.signals.predictor import SignalsPredictor
 from crisol.models.signals.report.results import METRICS, StudyResult
 
@@ -47,11 +48,12 @@ def forecast_rows(result: StudyResult) -> list[dict[str, Any]]:
 
 
 def trading_rows(result: StudyResult) -> list[dict[str, Any]]:
-    """The return of each model: the next bar's return for its signal less the costs."""
+    """The return of each model, the next bar's for its signal less the costs, and of holding."""
     return [
         {
             "model": _title(result, name),
             "return after costs": _percent(result.metrics[name]["return_after_costs"]),
+            "95 % interval": _return_interval(result.metrics[name]),
             "Sharpe after costs": _number(result.metrics[name]["sharpe_after_costs"], 2),
             "Sharpe before costs": _number(result.metrics[name]["sharpe_before_costs"], 2),
             "turnover a bar": _number(result.metrics[name]["turnover_per_bar"], 3),
@@ -118,22 +120,29 @@ def verdict(result: StudyResult) -> str:
     )
     if ENSEMBLE not in result.backtests:
         return text + "; not traded, since the study leaves out days known only afterwards."
-    sharpe = mine["sharpe_after_costs"]
-    returned = mine["return_after_costs"]
-    edge = "an edge" if _has_edge(result) else "no edge"
+    return f"{text}. {_trading_verdict(result)}"
+
+
+def _trading_verdict(result: StudyResult) -> str:
+    """Whether the return after costs is above 0 for sure, beside that of buying and holding."""
+    mine, held = result.metrics[ENSEMBLE], result.metrics[BUY_AND_HOLD]
+    if mine["return_after_costs_low"] > 0:
+        sure = "surely above zero"
+    elif mine["return_after_costs_high"] < 0:
+        sure = "surely below zero"
+    else:
+        sure = "not surely above zero"
     return (
-        f"{text}; after costs of {result.study.cost_bps:g} bp there is {edge}: "
-        f"return {returned:+.1%}, Sharpe {sharpe:.2f}."
+        f"After costs of {result.study.cost_bps:g} bp the return is "
+        f"{_percent(mine['return_after_costs'])} (95 % interval {_return_interval(mine)}, Sharpe "
+        f"{mine['sharpe_after_costs']:.2f}), {sure}; buying and holding returned "
+        f"{_percent(held['return_after_costs'])} (Sharpe {held['sharpe_after_costs']:.2f})."
     )
 
 
-def _has_edge(result: StudyResult) -> bool:
-    """Whether the mean return after costs is above 0 with 95 % of the resampled days."""
-    path = result.backtests[ENSEMBLE]
-    days = pd.DatetimeIndex(path.times).normalize().to_numpy()
-    zeros = np.zeros_like(path.returns)
-    found = paired_bootstrap(zeros, path.returns, zeros, days, "mean")
-    return bool(np.quantile(found.differences, 0.05) > 0)
+def _return_interval(metrics: Mapping[str, float]) -> str:
+    low, high = metrics["return_after_costs_low"], metrics["return_after_costs_high"]
+    return f"{_percent(low)} to {_percent(high)}"
 
 
 def describe(result: StudyResult, synthetic: bool) -> str:

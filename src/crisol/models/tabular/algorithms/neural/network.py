@@ -23,6 +23,7 @@ from crisol.core.arrays import Floats
 from crisol.core.errors import MendableError
 from crisol.core.training.device import choose_device, cpu_threads
 from crisol.core.training.loop_params import LoopParams
+from crisol.core.training.seeding import preserved_randomness
 from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.features.encoded_rows import Features, Part
 from crisol.models.tabular.settings import NetworkSettings
@@ -191,7 +192,8 @@ class Network(Algorithm):
         """See :meth:`Algorithm.read`."""
         settings = cls.settings_type.model_validate(state["settings"])
         inputs = cls.read_inputs(load_file(directory / INPUTS), state["inputs"])
-        network = cls.build(settings, inputs, state["outputs"])
+        with preserved_randomness():  # another thread may be training
+            network = cls.build(settings, inputs, state["outputs"])
         network.load_state_dict(load_tensors(directory / WEIGHTS))
         return cls(
             settings, inputs, network.eval(), state["outputs"], state["location"], state["spread"]

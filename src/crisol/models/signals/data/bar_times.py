@@ -1,0 +1,176 @@
+"""The clocks of the bars in a table: learned, checked, and filled where bars are missing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from crisol.models.signals.bar_clock import BarClock, Finding, spell
+from crisol.models.signals.data.closings import AMERICAN, frame_seconds, learn_clock, usual_step
+from crisol.models.signals.data.errors import BarsError
+from crisol.models.signals.params import DataParams, StudyParams
+
+_FEW = 5
+"""Findings of one kind that are told one by one."""
+_FIX = {
+    "hole": (
+        "add the missing bars, let signals.data.holes=fill add bars without volume, or state when "
+        "{exchange} is closed with signals.data.calendars.{exchange} or signals.data.closed_days"
+    ),
+    "interval": "give bars of one interval",
+    "clock": "give its time in UTC when the bar opened, or leave the bar out",
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The bars of one instrument, the interval at which most follow, and their clock."""
+
+    symbol: str
+    exchange: str
+    bars: pd.DataFrame
+    seconds: np.ndarray
+    clock: BarClock
+
+
+def series_of(bars: pd.DataFrame, params: DataParams) -> Iterator[Series]:
+    """Every instrument of at least three bars with the clock of its exchange and interval."""
+    groups: dict[tuple[str, int], list[tuple[str, pd.DataFrame, np.ndarray]]] = {}
+    for (exchange, symbol), part in bars.groupby(["exchange", "symbol"], sort=True):
+        seconds = frame_seconds(part["timestamp"])
+        if len(seconds) < 3:
+            continue
+        step = usual_step(np.diff(np.rint(seconds * 1000).astype(np.int64)))
+        groups.setdefault((str(exchange), step), []).append((str(symbol), part, seconds))
+    for (exchange, _), found in groups.items():
+        clock = learn_clock(
+            [seconds for _, _, seconds in found],
+            exchange,
+            params.calendars.get(exchange),
+            params.closed_days,
+        )
+        for symbol, part, seconds in found:
+            yield Series(symbol, exchange, part, seconds, clock)
+
+
+def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
+    """Check when every bar opened.
+
+    Raises:
+        BarsError: a bar is missing, or opens at another time; names its row.
+    """
+    for series in series_of(bars, params):
+        wrong = series.clock.inspect(series.seconds).wrong
+        if wrong:
+            row = int(series.bars.index[wrong[0].bar])
+            moment = series.bars["timestamp"].iloc[wrong[0].bar].isoformat()
+            more = f"; {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
+            raise BarsError(
+                f"{file}, row {row + 1} (line {row + 2}): {series.symbol}: the bar of {moment} "
+                f"{wrong[0].message}{more}; " + _FIX[wrong[0].kind].format(exchange=series.exchange)
+            )
+
+
+def fill_holes(bars: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, int]:
+    """Bars of the last close and volume 0 where the clock misses some, and their number.
+
+    Only bars that a whole number of intervals is missing for are added, or whole business days.
+    """
+    parts, added = [bars], 0
+    for series in series_of(bars, params):
+        wrong = series.clock.inspect(series.seconds).wrong
+        for finding in wrong:
+            if finding.kind == "hole":
+                new = _between(series, finding)
+                parts.append(new)
+                added += len(new)
+    if not added:
+        return bars, 0
+    filled = pd.concat(parts)
+    return filled.sort_values(["exchange", "symbol", "timestamp"], kind="stable"), added
+
+
+def _between(series: Series, finding: Finding) -> pd.DataFrame:
+    before = series.bars.iloc[finding.bar - 1]
+    times = series.clock.expected(
+        float(series.seconds[finding.bar - 1]), float(series.seconds[finding.bar])
+    )
+    close = before["close"]
+    return pd.DataFrame(
+        {
+            "symbol": series.symbol,
+            "exchange": series.exchange,
+            "timestamp": pd.to_datetime(np.array(times), unit="s", utc=True).as_unit("ns"),
+            "open": close,
+            "high": close,
+            "low": close,
+            "close": close,
+            "volume": 0.0,
+        },
+        index=[before.name] * len(times),
+    )
+
+
+def told_times(bars: pd.DataFrame, params: DataParams) -> list[str]:
+    """What is assumed of the times of checked bars, a sentence each."""
+    told, seen = [], set()
+    for series in series_of(bars, params):
+        clock = series.clock
+        if (series.exchange, clock.interval_s) not in seen:
+            seen.add((series.exchange, clock.interval_s))
+            told.append(describe(series.exchange, clock))
+        unsure = clock.inspect(series.seconds).unsure
+        for finding in unsure[:_FEW]:
+            moment = series.bars["timestamp"].iloc[finding.bar].isoformat()
+            told.append(f"{series.symbol}: the bar of {moment} {finding.message}")
+        if len(unsure) > _FEW:
+            told.append(f"{series.symbol}: {len(unsure) - _FEW} more bars like these")
+    return told
+
+
+def describe(exchange: str, clock: BarClock) -> str:
+    """One sentence on a clock."""
+    said = f"bars of {exchange} are {spell(round(clock.interval_s * 1000))} apart"
+    if clock.calendar == "always":
+        return (
+            f"{said}, without pauses (calendar always); signals.data.calendars.{exchange} states "
+            "another"
+        )
+    kind = "business days" if clock.calendar == "business_days" else "sessions with pauses"
+    days = [day.isoformat() for day in clock.closed_days]
+    if exchange in AMERICAN:
+        closed = "; holidays follow the rules of the American exchanges"
+    elif days:
+        shown = ", ".join(days[:_FEW]) + (", ..." if len(days) > _FEW else "")
+        closed = f"; {len(days)} weekdays without bars count as closures ({shown})"
+    else:
+        closed = ""
+    return (
+        f"{said}, on {kind} (calendar {clock.calendar}){closed}; signals.data.closed_days states "
+        f"other closures, signals.data.calendars.{exchange} another calendar"
+    )
+
+
+def clocks_of_study(
+    bars: pd.DataFrame, study: StudyParams, params: DataParams
+) -> dict[str, BarClock]:
+    """The clock of each exchange of a study.
+
+    Raises:
+        BarsError: its instruments have bars of different intervals.
+    """
+    clocks: dict[str, BarClock] = {}
+    named: dict[float, str] = {}
+    for series in series_of(bars[bars.exchange.isin(study.exchanges)], params):
+        if study.symbols is not None and series.symbol not in study.symbols:
+            continue
+        clocks[series.exchange] = series.clock
+        named.setdefault(series.clock.interval_s, series.symbol)
+    if len(named) > 1:
+        said = " and ".join(f"{name} {spell(round(s * 1000))}" for s, name in named.items())
+        raise BarsError(
+            f"study {study.name!r}: its bars are of different intervals ({said}); list symbols of "
+            "one interval in signals.data.studies.symbols"
+        )
+    return clocks

@@ -1,0 +1,68 @@
+"""Cells of a person's file as numbers and moments, a convention for a whole column."""
+
+import re
+
+import pandas as pd
+
+MISSING = frozenset({"", "null", "nan", "none", "n/a", "na", "-"})
+"""Words, in lower case, that stand for a missing value."""
+_OFFSET = re.compile(r":\d\d(?:\.\d+)?\s*(?:Z|UTC|GMT|[+-]\d\d(?::?\d\d)?)$", re.IGNORECASE)
+_DAY = r"\d{4}-\d{1,2}-\d{1,2}"
+_WORD_ZONE = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
+_YEAR_FIRST = re.compile(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})")
+_DIGITS = r"(?:19|20)\d{6}(?:\d{4}(?:\d\d)?)?"
+_EPOCHS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
+"""Units of seconds since 1970, each below the value at which it would be the year 5138."""
+
+
+def is_missing(cells: pd.Series) -> "pd.Series[bool]":
+    """Whether each cell is empty or a word for it."""
+    return cells.isna() | cells.astype("str").str.strip().str.lower().isin(MISSING)
+
+
+def numbers(cells: pd.Series) -> "pd.Series[float]":
+    """float64, NaN where a cell is no number."""
+    return pd.to_numeric(cells, errors="coerce").astype("float64")
+
+
+def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str]:
+    """UTC timestamps, NaT where a cell is none, and the convention that was read (for a note).
+
+    ISO 8601 (also with dots or slashes, year first), ``20240131``, or a number of seconds,
+    milliseconds, microseconds or nanoseconds since 1970. Days begin at midnight UTC. Times without
+    an offset are of ``zone``; those that a change of the clocks repeats or skips are NaT.
+
+    >>> times, said = moments(pd.Series(["1704067200000", "1704070800000"]), "UTC")
+    >>> said, str(times[1])
+    ('milliseconds since 1970', '2024-01-01 01:00:00+00:00')
+    """
+    texts = cells.astype("str").str.strip()
+    if texts.str.fullmatch(_DIGITS).all():
+        known = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+        length = len(texts.iloc[0])
+        times = pd.to_datetime(texts, format=known[length], errors="coerce")
+        return _localised(times, "UTC" if length == 8 else zone), "" if length == 8 else _of(zone)
+    values = pd.to_numeric(texts, errors="coerce")
+    if values.notna().all():
+        unit = next(unit for unit, end in _EPOCHS if abs(values.median()) < end)
+        times = pd.to_datetime(values, unit=unit, utc=True, errors="coerce")
+        named = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+        return times.dt.as_unit("ns"), f"{named[unit]} since 1970"
+    iso = texts.str.replace(_YEAR_FIRST, r"\1-\2-\3", regex=True)
+    if iso.str.fullmatch(_DAY).all():
+        return _localised(pd.to_datetime(iso, errors="coerce", format="%Y-%m-%d"), "UTC"), ""
+    offset = texts.str.contains(_OFFSET)
+    iso = iso.str.replace(_WORD_ZONE, "Z", regex=True)
+    if offset.any():
+        times = pd.to_datetime(iso.where(offset), utc=True, errors="coerce", format="ISO8601")
+        return times.dt.as_unit("ns"), ""
+    return _localised(pd.to_datetime(iso, errors="coerce", format="ISO8601"), zone), _of(zone)
+
+
+def _localised(times: pd.Series, zone: str) -> "pd.Series[pd.Timestamp]":
+    local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    return local.dt.tz_convert("UTC").dt.as_unit("ns")
+
+
+def _of(zone: str) -> str:
+    return f"times without an offset, of {zone}"
