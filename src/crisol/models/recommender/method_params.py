@@ -145,6 +145,8 @@ class HybridParams(Params):
 Method = Literal[
     "popularity", "filter", "ease", "transitions", "content", "lightgcn", "attention", "hybrid"
 ]
+PLACES_ITEMS: tuple[Method, ...] = ("filter", "lightgcn", "attention", "content")
+"""Methods that bring vectors of items, for similar items and for the variety of lists."""
 HYBRID = "hybrid"
 WITHOUT = "hybrid without "
 """Begins the name of the hybrid of all methods but one."""

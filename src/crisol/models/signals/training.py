@@ -12,6 +12,7 @@ from crisol.models.signals.data.prepare import split
 from crisol.models.signals.networks.export import export
 from crisol.models.signals.params import DataParams, ModelParams, StudyParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
+from crisol.models.signals.section_checks import check_sections
 from crisol.models.signals.study_training import StudyTraining
 from crisol.models.signals.transfer import check_transfer, chosen_source
 
@@ -56,9 +57,11 @@ def fit(
             the champion learned from starts from random weights all the same.
 
     Raises:
+        MendableError: a section names an unknown study.
         TransferError: ``train.init_from`` is set and there is no champion, it has another shape, or
             it already knows the newest test bars.
     """
+    check_sections(data, model, train)
     source = chosen_source(train, init_from)
     if source is not None:
         check_transfer(source, samples, data.study(data.register_study), model)
