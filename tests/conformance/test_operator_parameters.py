@@ -22,6 +22,7 @@ MARKED = {
         "model.network.text_encoder",
         "model.network.image_encoder",
     },
+    "recommender": {"data.events", "data.items", "data.users"},
     "tabular": {"data.file", "model.auto.storage"},
 }
 MACHINE = re.compile(r"(^|_)(file|files|folder|path|directory|dir|storage|url|encoder)$")

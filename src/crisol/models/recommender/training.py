@@ -26,11 +26,14 @@ class Fit:
         history: one row per network and epoch.
         rankings: one row per study, method and tested user: ``study, method, user`` and the item
             indices ``rank_1`` … ``rank_k``, -1 where a list is shorter.
+        parts: one row per study and method that the hybrid may hold: what validation says of it
+            (:class:`crisol.models.recommender.answers.part_choice.PartDecision`).
     """
 
     predictor: RecommenderPredictor
     history: pd.DataFrame
     rankings: pd.DataFrame
+    parts: pd.DataFrame
 
 
 def fit(
@@ -58,21 +61,30 @@ def fit(
     """
     histories: list[pd.DataFrame] = []
     rankings: list[pd.DataFrame] = []
+    parts: list[pd.DataFrame] = []
     predictor: RecommenderPredictor | None = None
     check_sections(data, model, train)
-    for study in data.studies:
+    for index, study in enumerate(data.studies):
         mine = events[events["study"] == study.name]
-        training = StudyTraining(study, mine, items, model.of_study(study.name), train, checkpoints)
+        span = (index / len(data.studies), (index + 1) / len(data.studies))
+        methods = model.of_study(study.name)
+        training = StudyTraining(study, mine, items, methods, train, checkpoints, span)
         hybrids = training.fit()
         rankings.append(training.rank(hybrids))
         histories += training.networks
+        parts.append(training.parts)
         if study.name == data.register_study:
             predictor = training.predictor(hybrids[HYBRID])
     assert predictor is not None  # DataParams: register_study is one of the studies
     predictor.record_golden(golden_requests(predictor))
     clear(checkpoints)
     history = pd.concat(histories, ignore_index=True) if histories else _NO_HISTORY.copy()
-    return Fit(predictor, history, pd.concat(rankings, ignore_index=True))
+    return Fit(
+        predictor,
+        history,
+        pd.concat(rankings, ignore_index=True),
+        pd.concat(parts, ignore_index=True),
+    )
 
 
 _NO_HISTORY = pd.DataFrame({"label": [], "epoch": [], "train_loss": []}).astype(
