@@ -1,9 +1,10 @@
 """Which methods the hybrid keeps, by cross-fitted validation.
 
 The weights of a set of methods are learned on all folds of the validation histories but one, and
-its lists are judged on that one. A method leaves where the lists without it are better; the one
-whose absence gains most leaves first. What is left is compared with each method alone: a hybrid
-that is surely below one of them is replaced by that method.
+its lists are judged on that one. A method leaves where the lists without it are better by more than
+one standard error (Breiman et al., *Classification and Regression Trees*, 1984); the one whose
+absence gains most leaves first. What is left is compared with each method alone: a hybrid that is
+surely below one of them is replaced by that method.
 
 Legend: B histories.
 """
@@ -105,12 +106,23 @@ _BRINGS = "it brings something"
 _NOTHING = "it changes nothing"
 _PLACES = "it costs, but it alone places items, for similar items and varied lists"
 _NAMED = "it costs, but in_hybrid names it"
+_UNSURE = "it costs less than one standard error"
+
+
+def _surely_costs(whole: Floats, without: Floats) -> bool:
+    """Whether the lists without a method are better by more than one standard error."""
+    change = without - whole
+    return bool(change.mean() > change.std() / np.sqrt(len(change)))
 
 
 def _why(whole: Floats, without: Floats, fixed: bool) -> str:
     """Why a method is kept."""
     gain = float((whole - without).mean())
-    return _BRINGS if gain > 0 else _NOTHING if gain == 0 else _NAMED if fixed else _PLACES
+    if gain >= 0:
+        return _BRINGS if gain > 0 else _NOTHING
+    if not _surely_costs(whole, without):
+        return _UNSURE
+    return _NAMED if fixed else _PLACES
 
 
 def _less(names: tuple[str, ...], part: str) -> tuple[str, ...]:
@@ -128,9 +140,8 @@ def _costly(
     for part, other in without.items():
         if not set(PLACES_ITEMS) & set(_less(kept, part)):
             continue
-        change = float((other - whole).mean())
-        if change > 0:
-            found[part] = change
+        if _surely_costs(whole, other):
+            found[part] = float((other - whole).mean())
     return found
 
 
