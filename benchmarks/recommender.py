@@ -114,7 +114,7 @@ def _arguments() -> argparse.Namespace:
 def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, float]:
     """Draw the events, fit the methods and the hybrid, save the predictor."""
     from community_events import draw, hold_out
-    from crisol.models.recommender.answers.hybrid import fit_hybrid
+    from crisol.models.recommender.answers.hybrid_lesson import fit_hybrid
     from crisol.models.recommender.contract import RecommendationRequest
     from crisol.models.recommender.method_fitting import Task, fit_method
     from crisol.models.recommender.method_params import FilterParams, HybridParams

@@ -24,6 +24,7 @@ MARKED = {
         "model.network.image_encoder",
     },
     "signals": {"data.file"},
+    "recommender": {"data.events", "data.items", "data.users"},
     "tabular": {"data.file", "model.auto.storage"},
 }
 MACHINE = re.compile(

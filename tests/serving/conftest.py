@@ -70,7 +70,7 @@ def build_recommender() -> Any:
     """A predictor of `recommender`: items 0-19 are red, 20-39 blue, a user has one colour."""
     from scipy.sparse import csr_matrix
 
-    from crisol.models.recommender.answers.hybrid import fit_hybrid
+    from crisol.models.recommender.answers.hybrid_lesson import fit_hybrid
     from crisol.models.recommender.contract import RecommendationRequest
     from crisol.models.recommender.data.catalogue import Catalogue
     from crisol.models.recommender.data.histories import Histories, Interactions

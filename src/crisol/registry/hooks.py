@@ -97,7 +97,9 @@ class RunHook:
         if reproduced:
             _keep_out_of_registry(store, reproduced, catalog)
         if self.context is not None:
-            parameters.refuse_unknown(self.context.config_loader["parameters"], families)
+            configured = self.context.config_loader["parameters"]
+            parameters.refuse_unknown(configured, families)
+            parameters.refuse_mismatches(configured, families)
         data_root = given.get(DATA_ROOT, "data")
         if not data_root:
             raise StoreError(f"{DATA_ROOT} names no folder; leave it out to work under data/")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.models.recommender.answers.hybrid import Hybrid, fit_hybrid
+from crisol.models.recommender.answers.hybrid import Hybrid
+from crisol.models.recommender.answers.hybrid_lesson import fit_hybrid
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import (

@@ -335,7 +335,7 @@ def test_parts_that_do_not_belong_together_are_refused(predictor, shop):
 
 
 def test_a_catalogue_without_any_attributes_works(shop, tmp_path):
-    from crisol.models.recommender.answers.hybrid import fit_hybrid
+    from crisol.models.recommender.answers.hybrid_lesson import fit_hybrid
     from crisol.models.recommender.data.catalogue import Catalogue
     from crisol.models.recommender.method_params import FilterParams, HybridParams
     from crisol.models.recommender.methods.filters import fit_filter

@@ -290,3 +290,23 @@ def test_many_parameters_are_refused_before_they_are_read(
     assert error.status == 422
     assert told in " ".join([str(error), *(detail.message for detail in error.details)])
     assert len(error.details) <= 50
+
+
+@pytest.mark.parametrize(
+    ("family", "sections", "field"),
+    [
+        ("recommender", {"train": {"by_study": {"other": {}}}}, "recommender.train.by_study"),
+        ("products", {"model": {"by_study": {"other": {}}}}, "products.model.by_study"),
+        ("signals", {"train": {"by_study": {"other": {}}}}, "signals.train.by_study"),
+    ],
+)
+def test_values_for_a_study_that_is_not_there_are_refused(
+    family: str, sections: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(ApiError) as caught:
+        RunConfigurator(ROOT, None).configure(
+            JobRequest(family=family, parameters={family: sections}), None
+        )
+    [detail] = caught.value.details
+    assert detail.field == f"parameters.{field}"
+    assert "'other' is not a study" in detail.message

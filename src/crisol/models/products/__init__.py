@@ -11,6 +11,7 @@ __getattr__, __dir__ = lazy(
         "DataParams": "params",
         "ModelParams": "params",
         "TrainParams": "params",
+        "check_sections": "section_checks",
         "Predictor": "predictor:ProductsPredictor",
         "ProductsPredictor": "predictor",
         "Request": "contract:Product",

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from crisol.core.errors import MendableError
-from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.products.answers.golden import golden_requests
 from crisol.models.products.data.prepare import EVERYTHING
@@ -29,6 +27,7 @@ from crisol.models.products.params import (
 )
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report.gating import gate_head
+from crisol.models.products.section_checks import check_sections
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def fit(
     Raises:
         MendableError: a section names an unknown study, or a study has nothing to learn.
     """
-    _check_sections(data, model, train)
+    check_sections(data, model, train)
     histories, forecasts, found = [], [], []
     predictor: ProductsPredictor | None = None
     for study in data.studies:
@@ -100,15 +99,3 @@ def fit(
         pd.concat(forecasts, ignore_index=True),
         pd.concat(found, ignore_index=True),
     )
-
-
-def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
-    """Check before training that every study and member named in the sections exists."""
-    check_study_names("products", data, model=model, train=train)
-    members = model.of_study(data.register_study).members
-    for name in data.gate_against:
-        if name not in members:
-            raise MendableError(
-                f"products.data.gate_against: study {data.register_study!r} does not train "
-                f"{name!r}; products.model.members are: {', '.join(members)}"
-            )

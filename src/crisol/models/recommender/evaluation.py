@@ -37,6 +37,8 @@ def evaluate(
     history: pd.DataFrame,
     data: DataParams,
     users: pd.DataFrame | None = None,
+    parts: pd.DataFrame | None = None,
+    assumptions: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge every method on users whose held-out items none of them had seen.
 
@@ -49,15 +51,20 @@ def evaluate(
         history: learning curves.
         data: the studies.
         users: the canonical users, if there are any; no method has seen them.
+        parts: what validation says of each method in the hybrids, if it was asked.
+        assumptions: what was assumed of the files and the studies; see
+            :mod:`crisol.models.recommender.data.studies`.
     """
     results = study_results(events, items, rankings, data, users)
     registered = next(r for r in results if r.study.name == data.register_study)
     curve = diversity_curve(predictor, registered)
     deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
     shown = _tables(results, data)
+    shown |= {} if parts is None else tables.part_tables(parts)
     shown["diversity against accuracy (predictor)"] = curve
     metrics = _flat_metrics(results)
     limits = tables.limits(registered, data.synthetic)
+    limits += tables.order_limit(registered)
     limits += tables.group_limit(registered, data.gate.resamples)
     if deletion is None:
         limits.append("Explanations were not tested: histories are too short to delete from.")
@@ -70,7 +77,8 @@ def evaluate(
         headline=("On made-up events: " if data.synthetic else "") + " ".join(verdicts),
         metrics=metrics,
         tables=shown,
-        data=[tables.describe(result, data.synthetic) for result in results],
+        data=[tables.describe(result, data.synthetic) for result in results]
+        + ([] if assumptions is None else assumptions["note"].tolist()),
         limits=limits,
         synthetic=data.synthetic,
     )
@@ -113,7 +121,7 @@ def _scores(
     users = result.histories.users
     scores = pd.DataFrame({"row": users, "group": users, "truth": 1.0})
     scores["candidate"] = result.users(HYBRID)
-    for name in data.gate_against:
+    for name in tables.compared(result, data.gate_against):
         scores[name] = result.users(name)
     if champion is not None:
         scores["champion"] = champion_scores(champion, result)

@@ -10,8 +10,8 @@ from crisol.core.params import Count, Float32, Params, Seed, Width
 class FilterParams(Params):
     """Closed-form graph filters: GF-CF (arXiv:2108.07567), BSPM (arXiv:2211.09324)."""
 
-    dimensions: Width = Field(default=256, ge=1)
-    """Singular vectors of the ideal low-pass filter."""
+    dimensions: Width | None = Field(default=None, ge=1)
+    """Singular vectors of the ideal low-pass filter; ``null``: 256, or half of all if fewer."""
     ideal: Float32 = Field(default=0.3, ge=0)
     """Weight of the ideal low-pass filter beside the linear one."""
     recency: Float32 = Field(default=0.5, ge=0)
@@ -145,6 +145,8 @@ class HybridParams(Params):
 Method = Literal[
     "popularity", "filter", "ease", "transitions", "content", "lightgcn", "attention", "hybrid"
 ]
+PLACES_ITEMS: tuple[Method, ...] = ("filter", "lightgcn", "attention", "content")
+"""Methods that bring vectors of items, for similar items and for the variety of lists."""
 HYBRID = "hybrid"
 WITHOUT = "hybrid without "
 """Begins the name of the hybrid of all methods but one."""

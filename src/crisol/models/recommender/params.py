@@ -1,11 +1,19 @@
 """The three parameter sections of `recommender`; every value is checked before the first node."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.params import Count, Float32, Params, ThreadCount
+from crisol.core.params import (
+    NAMES_A_FILE,
+    Count,
+    Float32,
+    OperatorOnly,
+    Params,
+    ThreadCount,
+)
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.recommender.method_params import (
@@ -23,19 +31,90 @@ from crisol.models.recommender.study_params import StudyParams
 Methods = Annotated[tuple[Method, ...], Strict(False)]
 
 
-class DataParams(StudiesParams[StudyParams]):
-    """The section ``recommender.data``; the hybrid of the registered study is the predictor."""
+SAMPLE_SOURCE, OWN_STUDY = "sample", "mine"
+"""The source of the committed sample's study, and the name of the study of one's own events."""
 
+
+class DataParams(StudiesParams[StudyParams]):
+    """The section ``recommender.data``; the hybrid of the registered study is the predictor.
+
+    Events of one's own (``events``) take nothing from the sample: its study and ``synthetic`` are
+    dropped. Unless there are other studies, one is derived from the events: ``mine``.
+    """
+
+    events: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
+    """A table of your own events, instead of the catalog's. This and the next two are given with
+    ``--params``, and are part of the record that ``kedro reproduce`` trains from."""
+    items: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
+    """A table of their items; none is needed."""
+    users: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
+    """A table of their users; none is needed."""
+    columns: dict[str, str] = Field(default_factory=dict)
+    """Our column to its name in the file of events: ``{user: buyer, weight: ''}``; an empty name
+    says that there is none."""
+    item_columns: dict[str, str] = Field(default_factory=dict)
+    """The same for the items."""
+    user_columns: dict[str, str] = Field(default_factory=dict)
+    """The same for the users."""
+    source: str = ""
+    """Of the study of one's own events, where their column ``source`` has several."""
+    k: int = Field(default=10, ge=1, le=100)
+    """Length of the lists of the study of one's own events."""
+    order: Literal["auto", "time", "rows", "none"] = "auto"
+    """The order of the events in studies that leave theirs at ``auto``."""
     gate_against: Methods = Field(default=("popularity", "filter"), min_length=1)
     """The methods that the hybrid must beat alone."""
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="mean", tolerance=0.002))
     """Compares NDCG at the study's cut-off, user by user."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _own_study(cls, values: Any) -> Any:
+        """Drop what belongs to the sample, and derive a study where none is left."""
+        if not isinstance(values, Mapping) or not values.get("events"):
+            return values
+        given = values.get("studies", ())
+        left = [study for study in given if _field(study, "source") != SAMPLE_SOURCE]
+        gone = {_field(study, "name") for study in given if study not in left}
+        own: dict[str, Any] = {**values, "studies": left}
+        if len(left) < len(given):
+            own["synthetic"] = False
+        if not left:
+            split = {"kind": "auto"}
+            study = {"name": OWN_STUDY, "source": values.get("source", ""), "split": split}
+            own["studies"] = [{**study, "k": values.get("k", 10)}]
+        if own.get("register_study") in {None, *gone}:
+            own["register_study"] = _field(left[0], "name") if left else OWN_STUDY
+        return own
+
+    @property
+    def ordered_studies(self) -> tuple[StudyParams, ...]:
+        """The studies, each with the section's ``order`` where it has none of its own."""
+        return tuple(
+            study.model_copy(update={"order": self.order}) if study.order == "auto" else study
+            for study in self.studies
+        )
 
     @property
     def rule(self) -> GateRule:
         """The gate's rule, its metric named as a person does."""
         label = self.gate.label or f"NDCG@{self.study(self.register_study).k}"
         return self.gate.model_copy(update={"label": label})
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if (self.items or self.users) and not self.events:
+            raise ValueError(
+                "items and users go with events of your own; name their file too (events: …)"
+            )
+        if self.order in ("rows", "none"):
+            for study in self.studies:
+                if study.order == "auto" and study.split.kind == "temporal":
+                    raise ValueError(
+                        f"order {self.order!r} reads no times, and study {study.name!r} is split "
+                        "by them; split it by leave_one_out"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _check_gate(self) -> Self:
@@ -47,6 +126,10 @@ class DataParams(StudiesParams[StudyParams]):
                 f"got {self.gate.metric!r}"
             )
         return self
+
+
+def _field(study: Any, name: str) -> Any:
+    return study.get(name) if isinstance(study, Mapping) else getattr(study, name, None)
 
 
 class MethodsParams(Params):
@@ -77,10 +160,31 @@ class MethodsParams(Params):
             raise ValueError(f"in_hybrid: {missing[0]!r} is not among methods")
         return self
 
+    def without_order(self) -> Self:
+        """The same methods where events have no order: none of them reads one.
+
+        ``transitions`` is left out. In the others all events of a history count alike.
+        """
+        named = None if self.in_hybrid is None else _without(self.in_hybrid, "transitions")
+        return self.model_copy(
+            update={
+                "methods": _without(self.methods, "transitions"),
+                "in_hybrid": named,
+                "filter": self.filter.model_copy(update={"recency": 0.0}),
+                "ease": self.ease.model_copy(update={"recency": 0.0}),
+                "content": self.content.model_copy(update={"recency": 1.0}),
+                "attention": self.attention.model_copy(update={"ages": 1, "predict": "any"}),
+            }
+        )
+
     @property
     def hybrid_methods(self) -> tuple[Method, ...]:
         """The methods whose candidates the hybrid re-ranks."""
         return self.methods if self.in_hybrid is None else self.in_hybrid
+
+
+def _without(methods: tuple[Method, ...], left_out: Method) -> tuple[Method, ...]:
+    return tuple(name for name in methods if name != left_out)
 
 
 class ModelParams(ByStudy, MethodsParams):

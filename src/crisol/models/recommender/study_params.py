@@ -43,14 +43,30 @@ class TemporalSplit(Params):
         return self
 
 
+class AutoSplit(Params):
+    """Official where the events have parts, temporal where they have times, else leave one out.
+
+    Where hardly anybody is tested after a temporal cut, leave one out as well.
+    """
+
+    kind: Literal["auto"] = "auto"
+
+
+Split = OfficialSplit | LeaveOneOutSplit | TemporalSplit
+
+
 class StudyParams(Study):
     """One source of events, from the filter to the list that is judged."""
 
-    source: str = Field(default="shop", min_length=1)
-    """Which shop or data set, as in the column ``source``."""
-    split: Annotated[
-        OfficialSplit | LeaveOneOutSplit | TemporalSplit, Field(discriminator="kind")
-    ] = Field(default_factory=LeaveOneOutSplit)
+    source: str = "shop"
+    """Which shop or data set, as in the column ``source``; empty: the only one there is."""
+    split: Annotated[Split | AutoSplit, Field(discriminator="kind")] = Field(
+        default_factory=LeaveOneOutSplit
+    )
+    order: Literal["auto", "time", "rows", "none"] = "auto"
+    """The order of the events. ``auto``: times where there are some; without them the rows, unless
+    these are sorted by item or by something else that is not time. ``none``: validation and test
+    are drawn at random for each user, and what reads an order is switched off."""
     k: int = Field(default=10, ge=1, le=100)
     """Length of the lists that the headline figures judge."""
     refit: bool = True
@@ -72,4 +88,13 @@ class StudyParams(Study):
     def _check_weights(self) -> Self:
         if self.type_weights and not any(self.type_weights.values()):
             raise ValueError("type_weights: every type weighs 0")
+        return self
+
+    @model_validator(mode="after")
+    def _check_order(self) -> Self:
+        if self.split.kind == "temporal" and self.order in ("rows", "none"):
+            raise ValueError(
+                f"order {self.order!r} reads no times, and a temporal split needs them; split by "
+                "leave_one_out, or leave order at 'auto'"
+            )
         return self

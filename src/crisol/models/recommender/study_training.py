@@ -1,7 +1,7 @@
 """Trains the methods of one study and the hybrids that join them.
 
 1. Each method learns from the part ``train`` alone.
-2. The hybrid learns from the part ``valid`` the weights of the methods' scores.
+2. The hybrid learns from the part ``valid`` which methods it keeps and the weights of their scores.
 3. Each method learns again from ``train`` and ``valid``, unless the study's protocol says not to;
    the hybrid keeps its weights.
 4. Every method, the hybrid, and the hybrid without each of its parts rank all items for users
@@ -10,12 +10,16 @@
 
 import logging
 import time
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from crisol.models.recommender.answers.hybrid import Hybrid, Lesson, log_share, rank_together
+from crisol.core.training.step_progress import StepProgress
+from crisol.models.recommender.answers.hybrid import Hybrid, log_share, rank_together
+from crisol.models.recommender.answers.hybrid_lesson import Lesson
+from crisol.models.recommender.answers.part_choice import PartChoice, PartDecision, choose_parts
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.prepare import histories_before, interactions, user_ids
 from crisol.models.recommender.data.tags import catalogue
@@ -30,6 +34,8 @@ from crisol.models.recommender.study_params import StudyParams
 logger = logging.getLogger(__name__)
 
 BATCH_USERS = 1024
+_SEARCHED, _TAUGHT, _FITTED = 0.4, 0.6, 0.85
+"""Share of a study's work that is done after each of its first three steps."""
 
 
 class StudyTraining:
@@ -43,8 +49,25 @@ class StudyTraining:
         methods: MethodsParams,
         train: TrainParams,
         checkpoints: Path,
+        span: tuple[float, float] = (0.0, 1.0),
     ) -> None:
+        """Prepare the training of a study.
+
+        Args:
+            study: the study.
+            events: its interactions.
+            items: of every source.
+            methods: those that it trains.
+            train: their loops.
+            checkpoints: where networks keep their state.
+            span: the fractions of the whole training that are done before and after this study.
+        """
+        self._span = span
+        self.parts = pd.DataFrame()
         self.study, self.events, self.methods = study, events, methods
+        if (events["order"] == "none").all():
+            self.methods = methods.without_order()
+            logger.info("%s: no method reads an order; transitions are left out", study.name)
         self.train, self.checkpoints = train, checkpoints
         self.catalogue = catalogue(items, study)
         self.networks: list[pd.DataFrame] = []
@@ -55,17 +78,15 @@ class StudyTraining:
         """The hybrid, and it without each of its parts, over the methods as they are tested."""
         before, targets = histories_before(self.events, "valid")
         seen = interactions(self.events, ("train",), len(self.catalogue))
-        early = self._methods(seen, "search")
+        early = self._methods(seen, "search", 0.0, _SEARCHED)
         parts = self.methods.hybrid_methods
         lesson = Lesson(
             {part: early[part] for part in parts}, before, targets, seen, self.methods.hybrid
         )
-        taught = {HYBRID: lesson.teach()}
-        if len(parts) > 1:
-            taught |= {WITHOUT + part: lesson.teach(without=(part,)) for part in parts}
+        taught = self._taught(lesson)
         if self.study.refit:
             del early, lesson  # before the next ones need the memory
-            self.scorers = self._methods(self.known, "final")
+            self.scorers = self._methods(self.known, "final", _TAUGHT, _FITTED)
         else:
             self.scorers = early
         popularity = log_share(self.known)
@@ -79,7 +100,54 @@ class StudyTraining:
             for name, hybrid in taught.items()
         }
 
-    def _methods(self, seen: Interactions, stage: str) -> dict[str, Scorer]:
+    def _taught(self, lesson: Lesson) -> dict[str, Hybrid]:
+        """The hybrid of the methods that validation keeps, and it without each of them."""
+        started, asked = time.perf_counter(), len(lesson.scorers)
+        with self._progress(
+            "chooses parts and learns weights", 2 * asked + 1, _SEARCHED, _TAUGHT
+        ) as progress:
+            choice = choose_parts(
+                lesson, fixed=self.methods.in_hybrid is not None, done=progress.advance
+            )
+            gone = tuple(part for part in lesson.scorers if part not in choice.kept)
+            taught = {HYBRID: lesson.teach(without=gone, idle=choice.idle)}
+            progress.advance()
+            counted = [part for part in choice.kept if part not in choice.idle]
+            for part in counted if len(counted) > 1 else ():
+                taught[WITHOUT + part] = lesson.teach(without=(*gone, part))
+                progress.advance()
+        self.parts = self._part_rows(choice)
+        for decision in choice.decisions:
+            if not decision.kept:
+                logger.warning(
+                    "%s: the hybrid is without %s: %s (NDCG@%d %+.4f)",
+                    *(self.study.name, decision.part, decision.reason),
+                    *(self.methods.hybrid.cutoff, -decision.gain),
+                )
+        seconds = time.perf_counter() - started
+        logger.info("%s: hybrid of %s: %.1f s", self.study.name, ", ".join(choice.kept), seconds)
+        return taught
+
+    def _part_rows(self, choice: PartChoice) -> pd.DataFrame:
+        rows = [{"study": self.study.name, **asdict(decision)} for decision in choice.decisions]
+        columns = ["study", *(field.name for field in fields(PartDecision))]
+        table = pd.DataFrame(rows, columns=columns)
+        return table.assign(cutoff=self.methods.hybrid.cutoff)
+
+    def _progress(self, work: str, steps: int, begins: float, ends: float) -> StepProgress:
+        low, high = self._span
+        begins, ends = (low + (high - low) * share for share in (begins, ends))
+        return StepProgress(f"{self.study.name}: {work}", steps, begins, ends)
+
+    def _methods(
+        self, seen: Interactions, stage: str, begins: float, ends: float
+    ) -> dict[str, Scorer]:
+        with self._progress(
+            f"fits methods ({stage})", len(self.methods.methods), begins, ends
+        ) as p:
+            return self._fitted(seen, stage, p)
+
+    def _fitted(self, seen: Interactions, stage: str, progress: StepProgress) -> dict[str, Scorer]:
         scorers: dict[str, Scorer] = {}
         for method in self.methods.methods:
             task = Task(
@@ -93,6 +161,7 @@ class StudyTraining:
             started = time.perf_counter()
             scorers[method], history = fit_method(method, task)
             logger.info("%s: %.1f s", task.label, time.perf_counter() - started)
+            progress.advance()
             if history is not None:
                 self.networks.append(history)
         return scorers
@@ -103,12 +172,14 @@ class StudyTraining:
         k = self.study.k
         lists: dict[str, list[Items]] = {name: [] for name in (*self.scorers, *hybrids)}
         started = time.perf_counter()
-        for start in range(0, len(tested), BATCH_USERS):
-            batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))
-            for method, scorer in self.scorers.items():
-                lists[method].append(best_items(scorer, batch, k))
-            for name, ranked in rank_together(hybrids, batch, k).items():
-                lists[name].append(ranked.items)
+        with self._progress("ranks lists", len(tested), _FITTED, 1.0) as progress:
+            for start in range(0, len(tested), BATCH_USERS):
+                batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))
+                for method, scorer in self.scorers.items():
+                    lists[method].append(best_items(scorer, batch, k))
+                for name, ranked in rank_together(hybrids, batch, k).items():
+                    lists[name].append(ranked.items)
+                progress.advance(len(batch))
         seconds = time.perf_counter() - started
         logger.info("%s: ranked for %d users in %.1f s", self.study.name, len(tested), seconds)
         return pd.concat(

@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crisol.core.errors import MendableError
-from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
-from crisol.models.recommender.answers.space import COLLABORATIVE, CONTENT
 from crisol.models.recommender.contract import Context, RecommendationRequest
 from crisol.models.recommender.method_params import HYBRID
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
+from crisol.models.recommender.section_checks import check_sections
 from crisol.models.recommender.study_training import StudyTraining
 
 GOLDEN_USERS = 3
@@ -28,11 +26,14 @@ class Fit:
         history: one row per network and epoch.
         rankings: one row per study, method and tested user: ``study, method, user`` and the item
             indices ``rank_1`` … ``rank_k``, -1 where a list is shorter.
+        parts: one row per study and method that the hybrid may hold: what validation says of it
+            (:class:`crisol.models.recommender.answers.part_choice.PartDecision`).
     """
 
     predictor: RecommenderPredictor
     history: pd.DataFrame
     rankings: pd.DataFrame
+    parts: pd.DataFrame
 
 
 def fit(
@@ -60,40 +61,30 @@ def fit(
     """
     histories: list[pd.DataFrame] = []
     rankings: list[pd.DataFrame] = []
+    parts: list[pd.DataFrame] = []
     predictor: RecommenderPredictor | None = None
-    _check_sections(data, model, train)
-    for study in data.studies:
+    check_sections(data, model, train)
+    for index, study in enumerate(data.studies):
         mine = events[events["study"] == study.name]
-        training = StudyTraining(study, mine, items, model.of_study(study.name), train, checkpoints)
+        span = (index / len(data.studies), (index + 1) / len(data.studies))
+        methods = model.of_study(study.name)
+        training = StudyTraining(study, mine, items, methods, train, checkpoints, span)
         hybrids = training.fit()
         rankings.append(training.rank(hybrids))
         histories += training.networks
+        parts.append(training.parts)
         if study.name == data.register_study:
             predictor = training.predictor(hybrids[HYBRID])
     assert predictor is not None  # DataParams: register_study is one of the studies
     predictor.record_golden(golden_requests(predictor))
     clear(checkpoints)
     history = pd.concat(histories, ignore_index=True) if histories else _NO_HISTORY.copy()
-    return Fit(predictor, history, pd.concat(rankings, ignore_index=True))
-
-
-def _check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> None:
-    """Refuse sections that do not fit each other, before any training."""
-    study = data.register_study
-    check_study_names("recommender", data, model=model, train=train)
-    methods = model.of_study(study)
-    able = (*COLLABORATIVE, CONTENT)
-    if not set(able) & set(methods.hybrid_methods):
-        raise MendableError(
-            f"recommender.model: the hybrid of study {study!r} finds no similar items, since none "
-            f"of its methods places items in a space; add one of: {', '.join(able)}"
-        )
-    for name in data.gate_against:
-        if name not in methods.methods:
-            raise MendableError(
-                f"recommender.data.gate_against: study {study!r} does not train {name!r}; add it "
-                f"to recommender.model.methods or take some of: {', '.join(methods.methods)}"
-            )
+    return Fit(
+        predictor,
+        history,
+        pd.concat(rankings, ignore_index=True),
+        pd.concat(parts, ignore_index=True),
+    )
 
 
 _NO_HISTORY = pd.DataFrame({"label": [], "epoch": [], "train_loss": []}).astype(

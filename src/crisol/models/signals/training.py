@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crisol.core.studies import check_study_names
 from crisol.core.training.checkpoints import clear
 from crisol.models.signals.contract import SEQUENCE_BARS, OHLCVPoint, PredictionRequest
 from crisol.models.signals.data.bar_times import clocks_of_study
@@ -15,6 +14,7 @@ from crisol.models.signals.data.prepare import split
 from crisol.models.signals.networks.export import export
 from crisol.models.signals.params import DataParams, ModelParams, StudyParams, TrainParams
 from crisol.models.signals.predictor import SignalsPredictor
+from crisol.models.signals.section_checks import check_sections
 from crisol.models.signals.study_training import StudyTraining
 from crisol.models.signals.transfer import check_transfer, chosen_source
 
@@ -59,12 +59,12 @@ def fit(
             the champion learned from starts from random weights all the same.
 
     Raises:
-        MendableError: ``by_study`` of ``model`` or ``train`` names a study that does not exist.
+        MendableError: a section names an unknown study.
         TransferError: ``train.init_from`` is set and there is no champion, it has another shape, or
             it already knows the newest test bars.
     """
     data = resolved(data, bars)
-    check_study_names("signals", data, model=model, train=train)
+    check_sections(data, model, train)
     source = chosen_source(train, init_from)
     if source is not None:
         check_transfer(source, samples, data.study(data.register_study), model)

@@ -12,6 +12,7 @@ __getattr__, __dir__ = lazy(
         "DatasetOptions": "params",
         "ModelParams": "params",
         "TrainParams": "params",
+        "check_sections": "section_checks",
         "Predictor": "predictor:TabularPredictor",
         "TabularPredictor": "predictor",
         "Request": "contract:PredictionRequest",

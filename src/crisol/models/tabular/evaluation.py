@@ -62,6 +62,7 @@ def evaluate(
     leaderboard: pd.DataFrame,
     history: pd.DataFrame,
     data: DataParams,
+    workers: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge a training on the rows that were held out.
 
@@ -76,6 +77,7 @@ def evaluate(
         leaderboard: what was tried.
         history: learning curves.
         data: how the rows were read, and the gate.
+        workers: the work of each worker of a search.
     """
     schema = schema_of(schema_table).model_copy(
         update={"columns": predictor.encoder.schema.columns}
@@ -87,12 +89,15 @@ def evaluate(
     names = _names(held_out, schema)
     speed = _one_row(predictor, held_out, pictures)
     if schema.task == "clustering":
-        return _clustering(predictor, champion, train, test, held_out, schema, data, names, speed)
+        return _clustering(
+            predictor, champion, train, test, held_out, schema, data, names, speed, workers
+        )
     answers = predict_all(predictor, champion, train, test, held_out, images)
     judged = _judged(predictor, schema, data, test, names["group"], answers)
     permuted, shap = _importance(predictor, test, answers)
     metrics = _metrics(judged, speed)
     tables = _tables(judged, leaderboard, permuted, shap, predictor, speed)
+    tables |= supervised.worker_tables(workers)
     tables |= _optimism(judged, forecasts)
     if answers.words:
         tables["Words that speak for a class (linear model)"] = [
@@ -110,6 +115,7 @@ def evaluate(
         limits=[
             *leakage.across(rows, parts, schema),
             *supervised.short_search(leaderboard),
+            *supervised.busy_machine(workers),
             *supervised.limits(judged, left_out, answers.champion_incomparable),
         ],
         synthetic=data.is_synthetic,
@@ -307,12 +313,12 @@ def _clustering(
     data: DataParams,
     names: pd.DataFrame,
     speed: Mapping[str, float],
+    workers: pd.DataFrame | None,
 ) -> Evaluation:
     judged = clustering.judge(predictor, champion, train, test, rows, names, data)
     metrics = judged.metrics | dict(speed)
-    tables = judged.tables | {
-        "One row, on one thread": [{name: round(value, 3) for name, value in speed.items()}]
-    }
+    tables = judged.tables | supervised.worker_tables(workers)
+    tables |= {"One row, on one thread": [{name: round(value, 3) for name, value in speed.items()}]}
     made = Report(
         family="tabular",
         headline=judged.headline,

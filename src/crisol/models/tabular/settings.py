@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field, Strict
 
 from crisol.core.params import Count, Float32, Params, Width
+from crisol.models.tabular.schema import Task
 
 Sizes = Annotated[tuple[Annotated[Width, Field(ge=1)], ...], Strict(False), Field(max_length=100)]
 
@@ -180,3 +181,12 @@ SETTINGS: dict[str, type[AlgorithmSettings]] = {
     "hdbscan": HDBSCANSettings,
 }
 """By the name of the algorithm."""
+_TABLES: frozenset[Task] = frozenset({"classification", "regression", "text"})
+_CLUSTERS: frozenset[Task] = frozenset({"clustering"})
+TASKS: dict[str, frozenset[Task]] = {
+    **dict.fromkeys(SETTINGS, _TABLES),
+    "cnn": frozenset({"classification", "regression", "image"}),
+    "kmeans": _CLUSTERS,
+    "hdbscan": _CLUSTERS,
+}
+"""The tasks of each algorithm, known without loading its library."""

@@ -57,12 +57,14 @@ class Fitted:
         leaderboard: what was tried, see :data:`crisol.models.tabular.auto.leaderboard.COLUMNS`.
         forecasts: out-of-fold answers to the training rows that were held out: ``row``, ``truth``,
             ``answer`` (class, number or cluster) and for classes ``p_0`` … by class.
+        workers: the work of each worker of a search.
     """
 
     predictor: TabularPredictor
     history: pd.DataFrame
     leaderboard: pd.DataFrame
     forecasts: pd.DataFrame
+    workers: pd.DataFrame
 
 
 def fit(
@@ -113,9 +115,8 @@ def fit(
     )
     _record_golden(predictor, chosen.iloc[picked[:GOLDEN_ROWS]], images)
     clear(Path(checkpoints))
-    return Fitted(
-        predictor, found.history, found.leaderboard, _forecasts(chosen, schema, encoder, found)
-    )
+    forecasts = _forecasts(chosen, schema, encoder, found)
+    return Fitted(predictor, found.history, found.leaderboard, forecasts, found.workers)
 
 
 def encoding_p95_ms(encoder: Encoder, rows: pd.DataFrame, images: pd.DataFrame) -> float:

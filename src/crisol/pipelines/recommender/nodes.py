@@ -11,18 +11,19 @@ from crisol.models.recommender.params import DataParams, ModelParams, TrainParam
 
 
 def clean(
-    events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Validated events in the order of the file, their items, and the described users."""
-    events, items = recommender.clean(events_raw, items_raw)
-    return events, items, recommender.clean_users(users_raw)
+    events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Validated events in the order of the file, their items, the described users, and notes."""
+    events, items, users, notes = recommender.clean_tables(events_raw, items_raw, users_raw, data)
+    return events, items, users, notes
 
 
-def split(events: pd.DataFrame, items: pd.DataFrame, data: DataParams) -> pd.DataFrame:
-    """One row an event of each study: its user, its item, and the part it falls in."""
-    parts = [recommender.split(events, items, study) for study in data.studies]
-    table: pd.DataFrame = pd.concat(parts, ignore_index=True)
-    return table
+def split(
+    events: pd.DataFrame, items: pd.DataFrame, reading: pd.DataFrame, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One row an event of each study (its user, its item, its part), and what was assumed."""
+    rows, notes = recommender.split_studies(events, items, reading, data)
+    return rows, notes
 
 
 def fit(
@@ -32,7 +33,7 @@ def fit(
     model: ModelParams,
     train: TrainParams,
     checkpoints: Path,
-) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its training history, and every method's lists."""
+) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The trained predictor, its training history, every method's lists, and the hybrids' parts."""
     fitted = recommender.fit(interactions, items, data, model, train, checkpoints)
-    return fitted.predictor, fitted.history, fitted.rankings
+    return fitted.predictor, fitted.history, fitted.rankings, fitted.parts

@@ -12,13 +12,17 @@ def create_pipeline() -> Pipeline:
         "recommender",
         wiring.prepare(
             nodes.clean,
-            ["events_raw", "items_raw", "users_raw"],
-            ["events_table", "items_table", "users_table"],
+            ["events_raw", "items_raw", "users_raw", "params:data"],
+            ["events_table", "items_table", "users_table", "reading_table"],
         ),
         wiring.prepare(
-            nodes.split, ["events_table", "items_table", "params:data"], "interactions_table"
+            nodes.split,
+            ["events_table", "items_table", "reading_table", "params:data"],
+            ["interactions_table", "assumptions_table"],
         ),
-        wiring.fit(nodes.fit, ["interactions_table", "items_table"], also=["rankings_table"]),
+        wiring.fit(
+            nodes.fit, ["interactions_table", "items_table"], also=["rankings_table", "parts_table"]
+        ),
         wiring.evaluate(
             "interactions_table",
             "items_table",
@@ -26,6 +30,8 @@ def create_pipeline() -> Pipeline:
             "training_history",
             "params:data",
             "users_table",
+            "parts_table",
+            "assumptions_table",
         ),
         wiring.register(),
     )

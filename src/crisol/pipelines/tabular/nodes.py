@@ -32,10 +32,10 @@ def fit(
     model: ModelParams,
     train: TrainParams,
     checkpoints: Path,
-) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its history, the leaderboard, and out-of-fold answers."""
+) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The trained predictor, its history, the leaderboard, out-of-fold answers, and the workers."""
     fitted = family.fit(rows, images, parts, schema, data, model, train, checkpoints)
-    return fitted.predictor, fitted.history, fitted.leaderboard, fitted.forecasts
+    return fitted.predictor, fitted.history, fitted.leaderboard, fitted.forecasts, fitted.workers
 
 
 def register(

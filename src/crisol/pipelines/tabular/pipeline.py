@@ -18,9 +18,16 @@ def create_pipeline() -> Pipeline:
             ["rows_table", "schema_table", "images_table"],
         ),
         wiring.prepare(nodes.split, ["rows_table", "schema_table", "params:data"], "parts_table"),
-        wiring.fit(nodes.fit, _TABLES, also=["leaderboard_table", "forecasts_table"]),
+        wiring.fit(
+            nodes.fit, _TABLES, also=["leaderboard_table", "forecasts_table", "workers_table"]
+        ),
         wiring.evaluate(
-            *_TABLES, "forecasts_table", "leaderboard_table", "training_history", "params:data"
+            *_TABLES,
+            "forecasts_table",
+            "leaderboard_table",
+            "training_history",
+            "params:data",
+            "workers_table",
         ),
         wiring.register(nodes.register, more=["schema_table"]),
     )

@@ -35,6 +35,7 @@ from crisol.registry.tracking.parameters import (
     DATA_ROOT,
     MODEL,
     RUN_ID,
+    mismatch,
     refuse_unknown,
     section_problems,
 )
@@ -188,6 +189,8 @@ class RunConfigurator:
             for section, kind in sections.items()
             for problem in section_problems(f"{family}.{section}", kind, merged[family][section])
         ]
+        if not problems and (between := mismatch(family, merged[family])) is not None:
+            problems = [between]
         if problems:
             raise ApiError(
                 422,

@@ -9,6 +9,7 @@ from kedro.validation.type_extractor import TypeExtractor
 from pydantic import BaseModel, ValidationError
 
 from crisol import models
+from crisol.core.errors import MendableError
 from crisol.registry.store import StoreError
 from crisol.registry.tracking.parameter_hints import did_you_mean, places, sentence
 
@@ -110,6 +111,41 @@ def refuse_references(value: Any, name: str = "params") -> None:
             refuse_references(item, f"{name}[{index}]")
     elif isinstance(value, str) and "${" in value:
         raise StoreError(f"{name}: '${{' is not allowed in a job's parameters; give the value")
+
+
+def refuse_mismatches(given: Mapping[str, Any], families: Sequence[str]) -> None:
+    """Refuse sections that do not fit each other, such as values for a study that is not there.
+
+    Args:
+        given: every parameter of the configuration and the command line, each section valid.
+        families: the families of the run.
+
+    Raises:
+        StoreError: names the parameter and what there is.
+    """
+    for family in families:
+        problem = mismatch(family, given[family])
+        if problem is not None:
+            raise StoreError(problem)
+
+
+def mismatch(family: str, sections: Mapping[str, Any]) -> str | None:
+    """The first problem between the sections of a family, or ``None``.
+
+    A family checks this with a function ``check_sections(data, model, train)``, if it has one.
+    """
+    package = models.family(family)
+    if "check_sections" not in dir(package):
+        return None
+    kinds = {"data": "DataParams", "model": "ModelParams", "train": "TrainParams"}
+    checked = [
+        getattr(package, kind).model_validate(sections[name]) for name, kind in kinds.items()
+    ]
+    try:
+        package.check_sections(*checked)
+    except MendableError as error:
+        return str(error)
+    return None
 
 
 def section_problems(key: str, kind: type[BaseModel], value: Any) -> list[str]:

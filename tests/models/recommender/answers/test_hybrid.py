@@ -7,13 +7,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from crisol.models.recommender.answers import candidates, hybrid, hybrid_weights
-from crisol.models.recommender.answers.hybrid import (
-    Hybrid,
-    Lesson,
-    fit_hybrid,
-    log_share,
-    rank_together,
-)
+from crisol.models.recommender.answers.hybrid import Hybrid, log_share, rank_together
+from crisol.models.recommender.answers.hybrid_lesson import Lesson, fit_hybrid
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import ContentParams, HybridParams, TransitionParams

@@ -11,6 +11,7 @@ from tests.models.tabular.algorithms.tables import context, features, part, scor
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import OutOfTime, algorithm
 from crisol.models.tabular.features.encoded_rows import UNSEEN, Part
+from crisol.models.tabular.settings import TASKS as KNOWN
 
 QUICK = {
     "linear": {},
@@ -280,3 +281,7 @@ def test_stops_early_and_keeps_the_best_iteration(name):
     said = fit.model.predict(valid.features)[np.arange(200), valid.target]
     assert -np.log(said).mean() <= fit.history["valid_loss"].min() + 1e-6
     assert list(fit.history.columns) == ["label", "epoch", "train_loss", "valid_loss"]
+
+
+def test_the_tasks_that_are_known_without_a_library_are_those_of_the_classes() -> None:
+    assert {name: algorithm(name).tasks for name in KNOWN} == KNOWN

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.models.tabular.algorithms.tables import part
 from tests.models.tabular.auto.places import (
     QUICK,
     STRAIGHT,
@@ -24,11 +25,15 @@ from crisol.core import progress
 from crisol.core.errors import MendableError
 from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.linear import Linear
-from crisol.models.tabular.auto.automl import clear, training_folder
+from crisol.models.tabular.auto.automl import Problem, clear, training_folder
+from crisol.models.tabular.auto.search.portfolio import BY_TASK, pace, portfolio
+from crisol.models.tabular.auto.search.spaces import SPACES
 from crisol.models.tabular.auto.workers.fitting import RESULT
+from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.features.folds import divide
 from crisol.models.tabular.params import TrainParams
-from crisol.models.tabular.report.supervised import short_search
+from crisol.models.tabular.report.supervised import busy_machine, short_search, worker_tables
+from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import LinearSettings
 
 
@@ -56,6 +61,11 @@ def test_a_search_gives_an_ensemble_and_a_leaderboard(
     assert found.chosen.loss < 0.5
     assert short_search(table) == []
     assert np.isfinite(found.chosen.answers).all()
+    assert (table["cpu_seconds"] > 0).all()
+    assert found.workers["fits"].sum() == 6
+    [rows] = worker_tables(found.workers).values()
+    assert [row["worker"] for row in rows] == [1, 2]
+    assert all(row["CPU seconds"] > 0 for row in rows)
 
 
 def test_two_searches_are_the_same_whatever_the_number_of_workers(
@@ -258,3 +268,39 @@ def workers_of(folder: Path) -> str:
         for line in listed.stdout.splitlines()
         if "auto.workers.worker" in line and str(folder) in line
     )
+
+
+@pytest.mark.slow
+def test_a_search_goes_on_without_gains_and_ends_when_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """k-means has 14 numbers of clusters to try, and far more time than that."""
+    few = {"kmeans": lambda trial: {"clusters": trial.suggest_int("kmeans.clusters", 2, 15)}}
+    monkeypatch.setattr("crisol.models.tabular.auto.search.study.SPACES", {**SPACES, **few})
+    rows = part(60, "regression", texts=False)
+    task = Problem("clustering", (), Part(rows.features, None), divide(None, 60, 3, 0), 0)
+    with caplog.at_level(logging.INFO):
+        found = run(
+            tmp_path, monkeypatch, [("kmeans", {"clusters": 3})], task,
+            algorithms=["kmeans"], max_trials=None, workers=1,
+        )  # fmt: skip
+    tried = [trial.settings["clusters"] for trial in found.trials]
+    assert sorted(tried) == list(range(2, 16))
+    assert "nothing else is left to try" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cpu", "told"), [([95.0, 90.0], False), ([40.0, 30.0], True), ([3.0, 1.0], True)]
+)
+def test_a_busy_machine_is_a_limit(cpu: list[float], told: bool) -> None:
+    workers = pd.DataFrame({"worker": [0, 1], "fits": 5, "seconds": 100.0, "cpu_seconds": cpu})
+    assert bool(busy_machine(workers)) is told
+    assert busy_machine(workers.assign(seconds=10.0)) == []
+
+
+@pytest.mark.parametrize("task", list(BY_TASK))
+def test_the_portfolio_holds_the_defaults_of_each_of_its_algorithms(task: Task) -> None:
+    tried = portfolio(task, (), 1000)
+    for name in {name for name, _ in tried}:
+        assert (name, pace(name, 1000)) in tried, name
+    assert tried[0][1] or task in ("text", "image")  # the tuned ones come first

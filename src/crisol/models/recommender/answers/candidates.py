@@ -46,6 +46,18 @@ class Candidates:
         """[M] the history each candidate is of."""
         return np.repeat(np.arange(len(self.silent)), np.diff(self.starts))
 
+    def of(self, chosen: NDArray[np.bool_]) -> "Candidates":
+        """The candidates of the chosen histories [B] alone."""
+        kept = chosen[self.rows]
+        return Candidates(
+            self.names,
+            _starts(np.diff(self.starts)[chosen]),
+            self.items[kept],
+            self.scores[kept],
+            self.proposed[kept],
+            self.silent[chosen],
+        )
+
     def only(self, names: tuple[str, ...]) -> "Candidates":
         """The candidates of these scorers alone: an ablation without scoring again."""
         columns = [self.names.index(name) for name in names]

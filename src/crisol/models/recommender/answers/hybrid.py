@@ -12,7 +12,7 @@ equal scores; after it the lower index.
 Legend: B histories, N events, I items, S scorers, C items asked about, K length of a list.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self
@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
 from crisol.models.recommender.answers.candidates import Candidates, Pool
-from crisol.models.recommender.answers.hybrid_weights import Weights, learn
+from crisol.models.recommender.answers.hybrid_weights import Weights
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
-from crisol.models.recommender.method_params import HybridParams
 from crisol.models.recommender.methods.popularity import PopularityScorer
 from crisol.models.recommender.methods.scorer import Arrays, Scorer
 
@@ -99,21 +98,25 @@ class Hybrid:
 
     def order(self, candidates: Candidates, count: int, boost: Floats | None = None) -> Ranked:
         """The best of candidates that were collected for this hybrid's scorers."""
-        rows = candidates.rows
-        known = np.any(~candidates.silent & self._knowing, axis=1)
-        scores = self._final(candidates.scores, candidates.items, rows, known)
+        rows, scores = candidates.rows, self.final(candidates)
+        histories = len(candidates.silent)
         if boost is not None:
-            scores += boost[rows, candidates.items] * _spread(scores, rows, len(known))[rows]
+            scores += boost[rows, candidates.items] * _spread(scores, rows, histories)[rows]
         best = np.lexsort((candidates.items, -self.popularity[candidates.items], -scores, rows))
         places = np.arange(len(best)) - candidates.starts[:-1][rows]
         kept = places < count
-        items = np.full((len(known), count), -1, dtype=np.int64)
-        listed = np.zeros((len(known), count), dtype=np.float32)
+        items = np.full((histories, count), -1, dtype=np.int64)
+        listed = np.zeros((histories, count), dtype=np.float32)
         at = rows[kept], places[kept]
         items[at], listed[at] = candidates.items[best[kept]], scores[best[kept]]
         method_scores = np.zeros((*items.shape, len(candidates.names)), dtype=np.float32)
         method_scores[at] = candidates.scores[best[kept]]
         return Ranked(items, listed, method_scores)
+
+    def final(self, candidates: Candidates) -> Floats:
+        """[M] float32: the final score of candidates collected for this hybrid's scorers."""
+        known = np.any(~candidates.silent & self._knowing, axis=1)
+        return self._final(candidates.scores, candidates.items, candidates.rows, known)
 
     def score_items(self, histories: Histories, items: NDArray[np.int64]) -> Floats:
         """[B, C] float32: the final score of given items [B, C], without any boost."""
@@ -200,73 +203,6 @@ def log_share(interactions: Interactions) -> Floats:
     """[I] float32, below 0: ``log((users of the item + 1) / (users + 2))``."""
     counts = interactions.item_counts
     return np.log((counts + 1) / (interactions.user_count + 2)).astype(np.float32)
-
-
-class Lesson:
-    """Candidates of validation histories with what is known to be right among them.
-
-    Every hybrid that a lesson teaches, each on some of its scorers, costs no scoring again.
-
-    Args:
-        scorers: S methods by name.
-        histories: B, what users had before.
-        targets: B, their held-out items, one or many.
-        interactions: What popularity is counted in.
-        params: How to learn.
-
-    Raises:
-        ValueError: nobody has both a history and held-out items.
-    """
-
-    def __init__(
-        self,
-        scorers: Mapping[str, Scorer],
-        histories: Histories,
-        targets: Histories,
-        interactions: Interactions,
-        params: HybridParams,
-    ) -> None:
-        rows = np.flatnonzero((targets.sizes > 0) & (histories.sizes > 0))
-        if len(rows) == 0:
-            raise ValueError("hybrid: no history with held-out items to learn from")
-        if len(rows) > params.histories:
-            picked = np.random.default_rng(params.seed).permutation(len(rows))
-            rows = np.sort(rows[picked[: params.histories]])
-        self.scorers, self.params = dict(scorers), params
-        self.popularity = log_share(interactions)
-        pool = Pool(self.scorers, self.popularity, params.candidates)
-        self.candidates = pool.collect(histories.take(rows))
-        self.wanted = targets.take(rows).matrix(interactions.item_count)
-
-    def teach(self, without: Sequence[str] = ()) -> Hybrid:
-        """The hybrid of all scorers but some.
-
-        Raises:
-            ValueError: no scorer is left, or none of the held-out items is among the candidates.
-        """
-        names = tuple(name for name in self.scorers if name not in without)
-        if not names:
-            raise ValueError("hybrid: needs at least one scorer")
-        candidates = self.candidates
-        if names != candidates.names:
-            candidates = candidates.only(names)
-        rows = candidates.rows
-        right = np.asarray(self.wanted[rows, candidates.items]).ravel() > 0
-        weights = learn(candidates, right, self.params.regularisation, self.params.cutoff)
-        chosen = {name: self.scorers[name] for name in names}
-        return Hybrid(chosen, weights, self.popularity, self.params.candidates)
-
-
-def fit_hybrid(
-    scorers: Mapping[str, Scorer],
-    histories: Histories,
-    targets: Histories,
-    catalogue: Catalogue,  # noqa: ARG001
-    interactions: Interactions,
-    params: HybridParams,
-) -> Hybrid:
-    """Learns to rank the held-out items of validation users above their other candidates."""
-    return Lesson(scorers, histories, targets, interactions, params).teach()
 
 
 def rank_together(

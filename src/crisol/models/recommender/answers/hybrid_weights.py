@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from crisol.core.arrays import Floats
+from crisol.core.errors import MendableError
 from crisol.models.recommender.answers.candidates import Candidates
 
 _FACTORS = (0.0, 0.4, 0.6, 0.75, 0.85, 1.15, 1.3, 1.6, 2.5)
@@ -62,11 +63,14 @@ def learn(
         cutoff: of the NDCG that is raised in the end.
 
     Raises:
-        ValueError: no candidate is right.
+        MendableError: no candidate is right.
     """
     found = np.bincount(candidates.rows[right], minlength=len(candidates.silent)) > 0
     if not found.any():
-        raise ValueError("hybrid: none of the held-out items is among the candidates")
+        raise MendableError(
+            "hybrid: none of the held-out items is among the candidates of any method; there are "
+            "too few events to learn from"
+        )
     taught = found[candidates.rows]
     rows = np.unique(candidates.rows[taught], return_inverse=True)[1]
     scores = candidates.scores[taught]
@@ -170,6 +174,35 @@ class _Contest:
         # Itself is not above itself; from scores of 2,000 on the tie is below single precision.
         ranks = (scores[self.rows] > least[:, None]).sum(axis=1) - (own > least)
         return float((_discount(ranks) / self.ideal)[ranks < self.cutoff].sum())
+
+
+def list_ndcg(
+    scores: Floats,
+    rows: NDArray[np.int64],
+    right: NDArray[np.bool_],
+    wanted: NDArray[np.int64],
+    cutoff: int,
+) -> Floats:
+    """[B] NDCG of each history's candidates in the order of their scores.
+
+    Args:
+        scores: [M]; equal ones count against what is right.
+        rows: [M] the history of each candidate, ascending.
+        right: [M] whether a candidate is a held-out item.
+        wanted: [B] held-out items of each history, also those that are no candidates.
+        cutoff: length of the list.
+    """
+    sizes = np.bincount(rows, minlength=len(wanted))
+    places = np.arange(len(rows)) - (np.cumsum(sizes) - sizes)[rows]
+    beside = np.full((len(sizes), max(int(sizes.max(initial=0)), 1)), -np.inf, dtype=np.float32)
+    beside[rows, places] = scores
+    own, of = scores[right].astype(np.float32), rows[right]
+    least = own - np.float32(_TIE)
+    ranks = (beside[of] > least[:, None]).sum(axis=1) - (own > least)
+    gained = np.where(ranks < cutoff, _discount(ranks), 0.0)
+    best = np.concatenate([[1.0], np.cumsum(_discount(np.arange(cutoff)))])
+    total = np.bincount(of, weights=gained, minlength=len(wanted))
+    return np.asarray(total / best[np.minimum(wanted, cutoff)])
 
 
 def _discount(ranks: NDArray[np.int64]) -> Floats:

@@ -14,9 +14,10 @@ from typing import Self
 import numpy as np
 
 from crisol.core.arrays import Floats
+from crisol.models.recommender.method_params import PLACES_ITEMS
 from crisol.models.recommender.methods.scorer import Scorer
 
-COLLABORATIVE = ("filter", "lightgcn", "attention")
+COLLABORATIVE = tuple(name for name in PLACES_ITEMS if name != "content")
 """Methods whose vectors come from who had what, in order of preference."""
 CONTENT = "content"
 CONTENT_LENGTH = 0.3

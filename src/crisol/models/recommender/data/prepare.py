@@ -4,10 +4,16 @@ A user and an item are positions: a user's among the users of the study (sorted 
 among the items of the source (sorted by id), which is also its place in the catalogue.
 """
 
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.models.recommender.data.event_order import OrderFinding, find_order, in_order
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.validation import (
     TableError,
@@ -18,20 +24,50 @@ from crisol.models.recommender.data.validation import (
 from crisol.models.recommender.study_params import (
     LeaveOneOutSplit,
     OfficialSplit,
+    Split,
     StudyParams,
     TemporalSplit,
 )
 
 TRAIN, VALID, TEST = "train", "valid", "test"
 PARTS = (TRAIN, VALID, TEST)
+LEAST_TESTED = 20
+"""Fewer tested users than this are too few for a temporal split that nobody asked for."""
+
+logger = logging.getLogger(__name__)
 
 
-def clean(events_raw: pd.DataFrame, items_raw: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+@dataclass(frozen=True)
+class StudySplit:
+    """The interactions of a study, and what was assumed to divide them.
+
+    Attributes:
+        rows: as from :func:`split`.
+        notes: a sentence each.
+    """
+
+    rows: pd.DataFrame
+    notes: list[str]
+
+
+def clean(
+    events_raw: pd.DataFrame,
+    items_raw: pd.DataFrame,
+    columns: Mapping[str, str] | None = None,
+    item_columns: Mapping[str, str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Raw tables to the canonical ones, after the checks that the catalog may lack.
 
     A source without a single row of items gets one for each item of its events, with nothing but
     the id. A source that has rows must have one for every item: an id that is not there is far
     more often a slip (``7`` for ``007``) than an item nobody describes.
+
+    Args:
+        events_raw: see :func:`~crisol.models.recommender.data.validation.validate_events`.
+        items_raw: see :func:`~crisol.models.recommender.data.validation.validate_items`; without
+            columns: there are none.
+        columns: our names to columns of the events, where they are not the usual ones.
+        item_columns: the same for the items.
 
     Returns:
         Events: the columns of :func:`~crisol.models.recommender.data.validation.validate_events`,
@@ -42,7 +78,13 @@ def clean(events_raw: pd.DataFrame, items_raw: pd.DataFrame) -> tuple[pd.DataFra
         TableError: naming the row and the rule.
     """
     # The catalog's validators name the files; entries of one's own easily go without them.
-    events, items = validate_events(events_raw), validate_items(items_raw)
+    file = _file_of(events_raw, "events")
+    events = validate_events(events_raw, file, columns)
+    if not len(items_raw.columns):
+        items_raw = pd.DataFrame({"item": pd.Series([], dtype="str")})
+    items = validate_items(items_raw, _file_of(items_raw, "items"), item_columns)
+    if "source" not in items_raw and events["source"].nunique() == 1:
+        items["source"] = events["source"].iloc[0]
     used = events[["source", "item"]].drop_duplicates()
     described = used["source"].isin(set(items["source"]))
     found = used.merge(items[["source", "item"]], how="left", indicator=True)["_merge"] == "both"
@@ -50,16 +92,24 @@ def clean(events_raw: pd.DataFrame, items_raw: pd.DataFrame) -> tuple[pd.DataFra
     if len(unknown):
         first = unknown.index[0]
         raise TableError(
-            f"events, row {first + 1}: item {unknown['item'].iloc[0]!r} of source "
+            f"{file}, row {first + 1}: item {unknown['item'].iloc[0]!r} of source "
             f"{unknown['source'].iloc[0]!r} is not among the items ({len(unknown)} such items); "
             "add a row for it (item and source are enough), or give no items for this source"
         )
     bare = validate_items(used[~described.to_numpy()])
+    told = items.attrs
     items = pd.concat([items, bare], ignore_index=True)
-    return events, items.sort_values(["source", "item"], ignore_index=True)
+    items = items.sort_values(["source", "item"], ignore_index=True)
+    items.attrs = told
+    return events, items
 
 
-def clean_users(users_raw: pd.DataFrame) -> pd.DataFrame:
+def _file_of(table: pd.DataFrame, name: str) -> str:
+    """The file that a table was read from, or its name."""
+    return str(table.attrs.get("file", name))
+
+
+def clean_users(users_raw: pd.DataFrame, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Raw users to canonical ones, after the checks that the catalog may lack.
 
     Returns:
@@ -69,13 +119,23 @@ def clean_users(users_raw: pd.DataFrame) -> pd.DataFrame:
     Raises:
         TableError: naming the row and the rule.
     """
-    return validate_users(users_raw).sort_values(["source", "user"], ignore_index=True)
+    if not len(users_raw.columns):
+        users_raw = pd.DataFrame({"user": [], "attributes": []}, dtype="str")
+    users = validate_users(users_raw, _file_of(users_raw, "users"), columns)
+    return users.sort_values(["source", "user"], ignore_index=True)
 
 
 def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
-    """The interactions of one study, each in its part.
+    """The interactions of one study, each in its part; see :func:`split_study`."""
+    return split_study(events, items, study).rows
 
-    Within a user they are in time order; where times are equal or missing, in that of the file.
+
+def split_study(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> StudySplit:
+    """The interactions of one study, each in its part, and what was assumed to divide them.
+
+    Within a user they are in time order. Where times are equal or missing, they are in the order of
+    the file, or in no order if the file is sorted by something else
+    (:mod:`~crisol.models.recommender.data.event_order`).
 
     Args:
         events: as from :func:`clean`.
@@ -83,16 +143,27 @@ def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.D
         study: which source, and how to divide it.
 
     Returns:
-        ``study``, ``user_id``, ``user`` and ``item`` (int32 positions), ``time``, ``weight``
-        (float32), ``part`` (train, valid, test), ordered by user and then in time.
+        Rows of ``study``, ``user_id``, ``user`` and ``item`` (int32 positions), ``time``,
+        ``weight`` (float32), ``part`` (train, valid, test) and ``order`` (time, rows, none; the
+        same in each row), ordered by user and then in time.
 
     Raises:
         TableError: the source has no events, or lacks the times or parts that the split needs; a
             type without a weight; a part without rows.
     """
     chosen = _weighted(_of_source(events, study), study)
+    described = study_items(items, study)
+    if described["source"].nunique() > 1:
+        raise TableError(
+            f"study {study.name!r}: the items are of several sources: "
+            f"{', '.join(sorted(described['source'].unique()))}; name one of them with "
+            "recommender.data.source"
+        )
+    finding = find_order(chosen.reset_index(drop=True), described, study.order)
+    if study.order == "time" and chosen["time"].isna().any():
+        raise TableError(f"study {study.name!r}: order 'time' needs times, and its source has none")
     user_codes, user_ids = pd.factorize(chosen["user"], sort=True)
-    known = pd.Index(study_items(items, study)["item"])
+    known = pd.Index(described["item"])
     item_codes = known.get_indexer(pd.Index(chosen["item"]))
     rows = pd.DataFrame(
         {
@@ -104,14 +175,16 @@ def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.D
             "official": chosen["part"].to_numpy(),
         }
     )
-    rows = rows.sort_values(["user", "time"], kind="stable", ignore_index=True)
-    if isinstance(study.split, OfficialSplit):
-        part = _official(rows, study, study.split)
-    elif isinstance(study.split, TemporalSplit):
-        part = _temporal(rows, study, study.split)
-    else:
-        part = _leave_one_out(rows, study.split)
-    rows = rows.drop(columns="official").assign(part=pd.Categorical(part, categories=PARTS))
+    rows = in_order(rows, finding)
+    chosen_split = study.split
+    notes = [note] if (note := finding.note(study.name)) else []
+    if chosen_split.kind == "auto":
+        chosen_split, note = _derived_split(rows, study, finding)
+        notes.append(note)
+    for note in notes:
+        logger.warning(note)
+    rows = rows.assign(part=pd.Categorical(_parts(rows, study, chosen_split), categories=PARTS))
+    rows = rows.drop(columns="official").assign(order=pd.Categorical([finding.kind] * len(rows)))
     rows = _core(rows, study)
     for name in PARTS:
         if not (rows["part"] == name).any():
@@ -119,11 +192,47 @@ def split(events: pd.DataFrame, items: pd.DataFrame, study: StudyParams) -> pd.D
                 f"study {study.name!r}: the split leaves no {name} events; check its shares and "
                 "minimum counts, or give it more events"
             )
-    return _renumbered(rows, pd.Index(user_ids))
+    return StudySplit(_renumbered(rows, pd.Index(user_ids)), notes)
+
+
+def _parts(rows: pd.DataFrame, study: StudyParams, split: Split) -> NDArray[np.object_]:
+    if isinstance(split, OfficialSplit):
+        return _official(rows, study, split)
+    if isinstance(split, TemporalSplit):
+        return _temporal(rows, study, split)
+    return _leave_one_out(rows, split)
+
+
+def _derived_split(
+    rows: pd.DataFrame, study: StudyParams, finding: OrderFinding
+) -> tuple[Split, str]:
+    """The split of events about which nothing was said, and a sentence on it."""
+    if (rows["official"] != "").all():
+        by: Literal["newest", "random"] = "random" if finding.kind == "none" else "newest"
+        return OfficialSplit(valid_by=by), f"{study.name}: split by the column part."
+    if finding.kind == "time":
+        split = TemporalSplit()
+        parts = rows.assign(part=_temporal(rows, study, split))
+        tested = min(len(histories_before(parts, part)[0]) for part in (VALID, TEST))
+        if tested >= LEAST_TESTED:
+            return split, (
+                f"{study.name}: split in time: the newest {split.test_share:.0%} of the events "
+                f"are tested, the {split.valid_share:.0%} before them validate."
+            )
+    which = (
+        "one item of each user, drawn at random,"
+        if finding.kind == "none"
+        else ("each user's newest item")
+    )
+    return LeaveOneOutSplit(), (
+        f"{study.name}: split by leaving one out: {which} is tested, and another one validates."
+    )
 
 
 def study_items(items: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
     """The items of a study's source in the order of their positions."""
+    if not study.source:
+        return items.reset_index(drop=True)
     return items[items["source"] == study.source].reset_index(drop=True)
 
 
@@ -183,6 +292,14 @@ def _histories(rows: pd.DataFrame, user_count: int) -> Histories:
 
 
 def _of_source(events: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
+    if not study.source:
+        several = sorted(events["source"].unique())
+        if len(several) > 1:
+            raise TableError(
+                f"study {study.name!r}: the events are of several sources: {', '.join(several)}; "
+                f"take one of them with recommender.data.source={several[0]}"
+            )
+        return events
     chosen = events[events["source"] == study.source]
     if chosen.empty:
         raise TableError(
@@ -249,7 +366,7 @@ def _temporal(rows: pd.DataFrame, study: StudyParams, params: TemporalSplit) -> 
     if rows["time"].isna().any():
         raise TableError(
             f"study {study.name!r}: a temporal split needs times, and its source has none; split "
-            "by leave_one_out (the order of the file stands)"
+            "by leave_one_out, or by auto"
         )
     times = np.sort(rows["time"].to_numpy())
     test = times[int(len(times) * (1 - params.test_share))]
@@ -276,5 +393,5 @@ def _renumbered(rows: pd.DataFrame, ids: pd.Index) -> pd.DataFrame:
     """Users numbered without gaps after the filter, with their ids beside."""
     left, codes = np.unique(rows["user"].to_numpy(), return_inverse=True)
     names = pd.Categorical.from_codes(codes, categories=ids[left])
-    columns = ["study", "user_id", "user", "item", "time", "weight", "part"]
+    columns = ["study", "user_id", "user", "item", "time", "weight", "part", "order"]
     return rows.assign(user=codes.astype(np.int32), user_id=names)[columns].reset_index(drop=True)

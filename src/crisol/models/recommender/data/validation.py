@@ -5,6 +5,7 @@ and what to do. Ids are text: ``007`` and ``7`` are two users, so a column of id
 numbers is refused.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import numpy as np
@@ -21,6 +22,13 @@ from crisol.models.recommender.contract import (
     MAX_PRICE,
     MIN_WEIGHT,
 )
+from crisol.models.recommender.data.cells import (
+    as_text,
+    moments,
+    with_decimal_points,
+    without_point_zero,
+)
+from crisol.models.recommender.data.column_names import OPTIONS, RATINGS, Table, name_columns
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
@@ -29,6 +37,8 @@ DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
 MAX_WEIGHT = 1e6
 MIN_PRICE = 1e-6
+NOTES = "notes"
+"""In ``attrs`` of a validated table: what was assumed of the file, a sentence each."""
 READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
 """Arguments that a CSV's catalog entry needs: ids and ``NA`` stay as written, a BOM is skipped."""
 
@@ -92,42 +102,53 @@ class UsersValidator:
         return validate_users(data, file=self.file)
 
 
-def validate_events(events: pd.DataFrame, file: str = "events") -> pd.DataFrame:
+def validate_events(
+    events: pd.DataFrame, file: str = "events", columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """The same events with every column there and typed, or an error.
 
     The same user, item and time may occur again: people buy things twice.
 
+    Args:
+        events: the raw table, with our names of columns or usual ones.
+        file: its name in errors.
+        columns: our names to columns of the file, where they are neither.
+
     Returns:
         In the order of the file: user, item, type, source, part (text; ``""`` where not given),
-        time (UTC, NaT where not given), weight (float64; 1 where not given).
+        time (UTC, NaT where not given), weight (float64; 1 where not given). ``attrs["notes"]``
+        says what was assumed.
 
     Raises:
-        TableError: a missing or unknown column; ids that are empty, padded with white space, too
-            long or read as numbers; a time that is not ISO 8601, lies in the future or before 1900,
+        TableError: a missing column, or one that looks misspelt; ids that are empty, padded with
+            white space, too long or read as numbers; a time that cannot be read, lies in the future
+            or before 1900,
             or is given for some events of a source only; a weight outside 0.000001 to 1,000,000; a
             part other than train and test, or given for some events of a source only.
     """
-    raw = _raw_table(events, file, ("user", "item"), EVENT_COLUMNS)
+    raw, notes = _raw_table(events, file, "events", ("user", "item"), columns)
     if raw.rows.empty:
         raise TableError(f"{file}: there are no events")
     source = _source(raw)
     checked = pd.DataFrame(
         {
             "source": source,
-            "user": _ids(raw, "user"),
-            "item": _ids(raw, "item"),
-            "time": _times(raw),
-            "weight": _numbers(raw, "weight").fillna(1.0),
+            "user": _ids(raw, "user", notes),
+            "item": _ids(raw, "item", notes),
+            "time": _times(raw, notes),
+            "weight": _numbers(raw, "weight", notes).fillna(1.0),
             "type": _optional_text(raw, "type"),
             "part": _optional_text(raw, "part"),
         }
     )
     _all_or_none(raw, source, checked["time"].notna(), "time")
     _all_or_none(raw, source, checked["part"] != "", "part")
-    return raw.conform(checked, EVENT_SCHEMA)
+    return _told(raw.conform(checked, EVENT_SCHEMA), notes)
 
 
-def validate_items(items: pd.DataFrame, file: str = "items") -> pd.DataFrame:
+def validate_items(
+    items: pd.DataFrame, file: str = "items", columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """The same items with every column there and typed, or an error. No item at all is allowed.
 
     Returns:
@@ -139,22 +160,24 @@ def validate_items(items: pd.DataFrame, file: str = "items") -> pd.DataFrame:
             long or read as numbers; an item that occurs twice in a source; a price outside
             0.000001 to 10^12; an attribute that is empty.
     """
-    raw = _raw_table(items, file, ("item",), ITEM_COLUMNS)
+    raw, notes = _raw_table(items, file, "items", ("item",), columns)
     checked = pd.DataFrame(
         {
             "source": _source(raw),
-            "item": _ids(raw, "item"),
+            "item": _ids(raw, "item", notes),
             **{name: _optional_text(raw, name) for name in ("title", "category", "brand")},
-            "price": _numbers(raw, "price"),
+            "price": _numbers(raw, "price", notes),
             "attributes": _attributes(raw),
             "text": _optional_text(raw, "text"),
         }
     )
     raw.refuse(checked.duplicated(["source", "item"]), "item occurs already", "item")
-    return raw.conform(checked, ITEM_SCHEMA)
+    return _told(raw.conform(checked, ITEM_SCHEMA), notes)
 
 
-def validate_users(users: pd.DataFrame, file: str = "users") -> pd.DataFrame:
+def validate_users(
+    users: pd.DataFrame, file: str = "users", columns: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """The same users with every column there and typed, or an error. No user at all is allowed.
 
     Users without events are allowed, and so are users of events that are not here.
@@ -167,31 +190,62 @@ def validate_users(users: pd.DataFrame, file: str = "users") -> pd.DataFrame:
             long or read as numbers; a user that occurs twice in a source; an attribute that is
             empty.
     """
-    raw = _raw_table(users, file, ("user", "attributes"), USER_COLUMNS)
+    raw, notes = _raw_table(users, file, "users", ("user", "attributes"), columns)
     checked = pd.DataFrame(
-        {"source": _source(raw), "user": _ids(raw, "user"), "attributes": _attributes(raw)}
+        {"source": _source(raw), "user": _ids(raw, "user", notes), "attributes": _attributes(raw)}
     )
     raw.refuse(checked.duplicated(["source", "user"]), "user occurs already", "user")
-    return checked
+    return _told(checked, notes)
+
+
+def notes_of(table: pd.DataFrame) -> list[str]:
+    """What was assumed when a table was validated."""
+    return list(table.attrs.get(NOTES, []))
+
+
+def _told(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    table.attrs[NOTES] = notes
+    return table
 
 
 def _raw_table(
-    table: pd.DataFrame, file: str, needed: tuple[str, ...], allowed: tuple[str, ...]
-) -> RawTableValidator:
+    table: pd.DataFrame,
+    file: str,
+    kind: Table,
+    needed: tuple[str, ...],
+    columns: Mapping[str, str] | None,
+) -> tuple[RawTableValidator, list[str]]:
+    """The table with our names of columns, and what was assumed of it so far."""
     if len(table.columns) and str(table.columns[0]).startswith("\ufeff"):
         raise TableError(f"{file}: starts with a byte-order mark; read it with {READ_AS_TEXT}")
-    raw = RawTableValidator(table.reset_index(drop=True), file, TableError)
-    raw.refuse_columns(needed, allowed)
-    return raw
+    found = name_columns(table.reset_index(drop=True), kind, file, columns or {}, TableError)
+    raw = RawTableValidator(found.rows, file, TableError)
+    for name in needed:
+        if name not in found.rows:
+            there = ", ".join(map(str, table.columns))
+            raise TableError(
+                f"{file}: column {name!r} is missing; there are: {there}. "
+                f"recommender.data.{OPTIONS[kind]}.{name}=… says which one it is"
+            )
+    given = found.theirs.get("weight", "weight")
+    if given.lower() in RATINGS:
+        low = pd.to_numeric(found.rows["weight"], errors="coerce") <= 0
+        raw.refuse(
+            low,
+            f"column {given!r} is taken as the weight of an event, which is above 0; leave out the "
+            "rows without interest, or the column: recommender.data.columns.weight=''",
+            "weight",
+        )
+    return raw, [*notes_of(table), *found.notes]
 
 
 def _source(raw: RawTableValidator) -> pd.Series:
     if "source" not in raw.rows:
         return pd.Series(DEFAULT_SOURCE, index=raw.rows.index, dtype="str")
-    return _ids(raw, "source")
+    return _ids(raw, "source", [])
 
 
-def _ids(raw: RawTableValidator, name: str) -> pd.Series:
+def _ids(raw: RawTableValidator, name: str, notes: list[str]) -> pd.Series:
     """A column of ids as text; checked once per distinct id, as tables have millions of rows."""
     column = raw.rows[name]
     if pd.api.types.is_numeric_dtype(column) and len(column):
@@ -201,6 +255,9 @@ def _ids(raw: RawTableValidator, name: str) -> pd.Series:
         )
     codes, distinct = pd.factorize(column)
     names = pd.Series(distinct, dtype="str")
+    if (whole := without_point_zero(names)) is not None:
+        names = whole
+        notes.append(f"{raw.file}: every {name} ends in .0, which is taken off (7.0 is 7).")
     raw.refuse(pd.Series((codes < 0) | _of(codes, names == "")), f"{name} is empty")
     rules = {
         "begins or ends with white space": names != names.str.strip(),
@@ -233,32 +290,37 @@ def _attributes(raw: RawTableValidator) -> pd.Series:
     return column
 
 
-def _numbers(raw: RawTableValidator, name: str) -> pd.Series:
+def _numbers(raw: RawTableValidator, name: str, notes: list[str]) -> pd.Series:
     """float64, NaN where the cell is empty."""
     if name not in raw.rows:
         return pd.Series(float("nan"), index=raw.rows.index, dtype="float64")
     cells = raw.rows[name]
-    given = cells.notna() & (cells.astype("str").str.strip() != "")
+    if not pd.api.types.is_numeric_dtype(cells):
+        cells = as_text(cells)
+        if (points := with_decimal_points(cells)) is not None:
+            cells = points
+            notes.append(f"{raw.file}: {name} has decimal commas (4,5 is 4.5).")
+    given = cells.notna() & (cells.astype("str") != "")
     numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
     raw.refuse(given & numbers.isna(), f"{name} is not a number", name)
     return numbers
 
 
-def _times(raw: RawTableValidator) -> pd.Series:
+def _times(raw: RawTableValidator, notes: list[str]) -> pd.Series:
     if "time" not in raw.rows:
         return pd.Series(pd.NaT, index=raw.rows.index, dtype="datetime64[ns, UTC]")
     cells = raw.rows["time"]
-    if pd.api.types.is_numeric_dtype(cells) and cells.notna().any():
-        raise TableError(
-            f"{raw.file}: time must be ISO 8601 text, such as 2024-01-31T10:00:00Z; for seconds "
-            "since 1970 or an order without a clock, convert it or leave it empty (the order of "
-            "the file then stands)"
-        )
-    if not pd.api.types.is_datetime64_any_dtype(cells):
-        cells = cells.astype("str").fillna("")
-    given = cells.notna() & (cells != "")
-    times = pd.to_datetime(cells.where(given), utc=True, errors="coerce", format="ISO8601")
-    raw.refuse(given & times.isna(), "time is not ISO 8601", "time")
+    times, form = moments(cells)
+    if form:
+        notes.append(f"{raw.file}: time is read as {form}.")
+    given = cells.notna() & (cells.astype("str").str.strip() != "")
+    raw.refuse(
+        given & times.isna(),
+        "time is not ISO 8601 (2024-01-31T10:00:00Z), seconds since 1970, or a day whose form all "
+        "rows agree on; convert it, or leave it out (recommender.data.columns.time='') if the rows "
+        "are in order",
+        "time",
+    )
     ahead = times > datetime.now(UTC) + CLOCK_TOLERANCE
     raw.refuse(ahead, "time lies in the future", "time")
     raw.refuse(times < EARLIEST, f"time lies before {EARLIEST:%Y}", "time")

@@ -37,6 +37,8 @@ from crisol.models.recommender.methods.event_weights import recent, shared_weigh
 from crisol.models.recommender.methods.scorer import Arrays, Scorer
 from crisol.models.recommender.methods.spectral import leading_right_vectors
 
+DIMENSIONS = 256
+"""Singular vectors where the parameters leave their number open."""
 _BLOCK = 512
 """Columns that go through the graph at once."""
 
@@ -220,12 +222,15 @@ def fit_filter(
     """
     graph = _Graph(interactions.matrix)
     most = min(graph.users_UI.shape)
-    if params.dimensions > most:
+    dimensions = (
+        min(DIMENSIONS, max(1, most // 2)) if params.dimensions is None else params.dimensions
+    )
+    if dimensions > most:
         raise MendableError(
-            f"filter.dimensions: {params.dimensions} singular vectors of a matrix that has {most}; "
+            f"filter.dimensions: {dimensions} singular vectors of a matrix that has {most}; "
             f"set at most {most}"
         )
-    values_D, vectors_ID = leading_right_vectors(graph.users_UI, params.dimensions, seed=seed)
+    values_D, vectors_ID = leading_right_vectors(graph.users_UI, dimensions, seed=seed)
     sharpened_DI = None
     if params.sharpening > 0:
         sharpened_ID = graph.sharpen(vectors_ID * graph.root_I[:, None], params)

@@ -39,6 +39,7 @@ class StudyResult:
         summaries: method to the means with their intervals.
         attributes: what users tell of themselves to the rows of the tested ones who tell it;
             ``None`` where there are no users to tell anything.
+        order: of the events: ``time``, ``rows`` or ``none``.
     """
 
     study: StudyParams
@@ -51,6 +52,7 @@ class StudyResult:
     measured: dict[str, Measured]
     summaries: dict[str, Summary]
     attributes: dict[str, Items] | None = None
+    order: str = "time"
 
     @property
     def metric(self) -> str:
@@ -134,12 +136,13 @@ def study_result(
         measured,
         summaries,
         None if users is None or users.empty else user_attributes(users, study, tested),
+        str(events["order"].iloc[0]),
     )
 
 
 def user_attributes(users: pd.DataFrame, study: StudyParams, tested: list[str]) -> dict[str, Items]:
     """Each attribute of the study's users, sorted, to the rows of the tested ones who have it."""
-    mine = users[users["source"] == study.source]
+    mine = users[users["source"] == study.source] if study.source else users
     known = dict(zip(mine["user"], mine["attributes"], strict=True))
     having: dict[str, list[int]] = {}
     for row, user in enumerate(tested):

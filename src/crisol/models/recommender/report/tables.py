@@ -1,8 +1,10 @@
 """The report's tables and sentences: what a person reads after a run."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from crisol.core.metrics import Interval, bootstrap_interval, paired_bootstrap
 from crisol.models.recommender.method_params import HYBRID, WITHOUT
@@ -64,6 +66,47 @@ def difference_rows(result: StudyResult, others: list[str], resamples: int) -> l
             }
         )
     return rows
+
+
+def compared(result: StudyResult, methods: Sequence[str]) -> list[str]:
+    """Those of the methods that this study trained, popularity if it is none of them.
+
+    Events without an order leave out the methods that read one.
+    """
+    return [name for name in methods if name in result.measured] or ["popularity"]
+
+
+def part_tables(parts: pd.DataFrame) -> dict[str, list[Row]]:
+    """For each study, the methods that its hybrid holds and lacks, and why."""
+    return {
+        f"{name}: the hybrid's methods, chosen on validation": [
+            {
+                "method": row["part"],
+                "in the hybrid": "yes" if row["kept"] else "no",
+                f"hybrid's NDCG@{row['cutoff']} with it": round(row["ndcg"], 4),
+                "its gain": round(row["gain"], 4),
+                "95 % interval": _signed(row["low"], row["high"]),
+                "why": row["reason"],
+            }
+            for row in table.to_dict("records")
+        ]
+        for name, table in parts.groupby("study", sort=False)
+    }
+
+
+def _signed(low: float, high: float) -> str:
+    return "" if np.isnan(low) else f"{low:+.4f} to {high:+.4f}"
+
+
+def order_limit(result: StudyResult) -> list[str]:
+    """A sentence if the events have no order."""
+    if result.order != "none":
+        return []
+    limit = (
+        "The events had no order: it is tested on items drawn at random, not on the newest ones, "
+        "and newer events of a request count no more than older ones."
+    )
+    return [limit]
 
 
 def group_rows(result: StudyResult, resamples: int) -> list[Row]:
@@ -149,9 +192,15 @@ def describe(result: StudyResult, synthetic: bool) -> str:
         f"{result.study.name}: {known.user_count:,} users, {known.item_count:,} items"
         f"{' (synthetic: nobody bought anything)' if synthetic else ''}, "
         f"{known.matrix.nnz:,} pairs known, {len(result.targets.items):,} held out "
-        f"({result.study.split.kind.replace('_', ' ')} split), every item ranked for "
+        f"({_split_of(result)}), every item ranked for "
         f"{len(result.histories):,} users{_described(result)}."
     )
+
+
+def _split_of(result: StudyResult) -> str:
+    kind = result.study.split.kind
+    told = "split derived from the events" if kind == "auto" else f"{kind.replace('_', ' ')} split"
+    return told + (", drawn at random" if result.order == "none" else "")
 
 
 def _described(result: StudyResult) -> str:

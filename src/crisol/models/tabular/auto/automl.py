@@ -7,8 +7,8 @@ import logging
 import shutil
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from crisol.models.tabular.auto.selection.ensemble_selection import (
 )
 from crisol.models.tabular.auto.workers.fitting import RESULT, FitOrder, FitSpec, Fitter
 from crisol.models.tabular.auto.workers.shared_part import digest
+from crisol.models.tabular.auto.workers.worker_pool import WorkerUse
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.features.folds import Folds
 from crisol.models.tabular.params import AutoParams, ModelParams, TrainParams
@@ -50,12 +51,15 @@ class SearchResult:
         trials: everything that was tried.
         leaderboard: the same as a table.
         history: curves of the ensemble's fits.
+        workers: the work of each worker process; see
+            :class:`crisol.models.tabular.auto.workers.worker_pool.WorkerUse`.
     """
 
     chosen: SelectedEnsemble
     trials: list[SearchTrial]
     leaderboard: pd.DataFrame
     history: pd.DataFrame
+    workers: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def search(
         len(trials),
         len(chosen.weights),
     )
-    return _result(chosen, trials, metric)
+    return _result(chosen, trials, metric, running.uses)
 
 
 def in_time(entries: list[Entry], budget: Budget) -> list[Entry]:
@@ -203,9 +207,17 @@ def fit_one(
     return _result(choice.best([trial]), [trial], spec.metric)
 
 
-def _result(chosen: SelectedEnsemble, trials: list[SearchTrial], metric: Metric) -> SearchResult:
+def _result(
+    chosen: SelectedEnsemble,
+    trials: list[SearchTrial],
+    metric: Metric,
+    uses: Sequence[WorkerUse] = (),
+) -> SearchResult:
     table = leaderboard(trials, chosen, metric)
-    return SearchResult(chosen, trials, table, curves(trials, chosen.weights))
+    workers = pd.DataFrame(
+        [asdict(use) for use in uses], columns=[field.name for field in fields(WorkerUse)]
+    )
+    return SearchResult(chosen, trials, table, curves(trials, chosen.weights), workers)
 
 
 def curves(trials: list[SearchTrial], weights: dict[int, float]) -> pd.DataFrame:

@@ -24,6 +24,8 @@ FEW_GROUPS = 10
 """Held-out groups below which a bootstrap over them knows too little of how they differ."""
 OUT_OF_FOLD = "out of fold (a little too good: boosters and networks stopped on these rows)"
 MISCALIBRATED = 0.05
+BUSY_SHARE, BUSY_FROM_S = 0.8, 30.0
+"""Share of the workers' time with a processor below which, from so many seconds on, it is told."""
 CLASS_COLUMNS = ("accuracy", "balanced_accuracy", "f1", "auc", "log_loss", "brier", "ece")
 NUMBER_COLUMNS = ("rmse", "mae", "median_absolute_error", "r2")
 LEADERBOARD_ROWS = 25
@@ -188,6 +190,36 @@ def short_search(leaderboard: "pd.DataFrame") -> list[str]:
         for row in used.to_dict("records")
         if row["reason"]
     ]
+
+
+def worker_tables(workers: "pd.DataFrame | None") -> dict[str, list[dict[str, Any]]]:
+    """The time and the processor's time of each worker of a search."""
+    if workers is None or not len(workers):
+        return {}
+    rows = [
+        {
+            "worker": int(row["worker"]) + 1,
+            "fits": int(row["fits"]),
+            "seconds with a fit": round(row["seconds"], 1),
+            "CPU seconds": round(row["cpu_seconds"], 1),
+        }
+        for row in workers.to_dict("records")
+    ]
+    return {"The workers of the search": rows}
+
+
+def busy_machine(workers: "pd.DataFrame | None") -> list[str]:
+    """A limit where the workers waited for the processor, so that less was tried in the time."""
+    if workers is None or not len(workers):
+        return []
+    seconds, cpu_seconds = float(workers["seconds"].sum()), float(workers["cpu_seconds"].sum())
+    if seconds < BUSY_FROM_S or cpu_seconds >= BUSY_SHARE * seconds:
+        return []
+    told = (
+        f"The machine was busy: the search's workers had a processor for {cpu_seconds:,.0f} of "
+        f"{seconds:,.0f} seconds, so less was tried than the time allows."
+    )
+    return [told]
 
 
 def limits(judged: Judged, left_out: int, champion_incomparable: str) -> list[str]:

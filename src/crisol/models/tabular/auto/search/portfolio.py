@@ -3,7 +3,8 @@
 The first is fast and good, so that there is an answer early. The others make other mistakes than
 the first: another library, another inductive bias. Their numbers are the published defaults of
 their authors, of AutoGluon's zero-shot portfolio
-(arXiv:2311.02971) and of RealMLP/TabM (arXiv:2407.04491, arXiv:2410.24210), rounded.
+(arXiv:2311.02971) and of RealMLP/TabM (arXiv:2407.04491, arXiv:2410.24210), rounded. Each
+algorithm's ordinary default settings are tried as well, as in AutoGluon's portfolio.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,7 @@ def _table(first: Entry, second: Entry) -> tuple[Entry, ...]:
         first,
         ("linear", {"splines": True, "pairs": 14}),
         ("xgboost", {"feature_fraction": 0.6, "stopping_rounds": 60, "pairs": 14}),
+        ("lightgbm", {}),
         (
             "lightgbm",
             {
@@ -69,6 +71,7 @@ def _table(first: Entry, second: Entry) -> tuple[Entry, ...]:
             },
         ),
         second,
+        ("xgboost", {}),
         (
             "lightgbm",
             {
@@ -85,7 +88,9 @@ def _table(first: Entry, second: Entry) -> tuple[Entry, ...]:
             {"trees": 150, "extra": True, "min_leaf": 3, "max_features": 0.6, "pairs": 14},
         ),
         ("linear", {}),
+        ("random_forest", {}),
         ("random_forest", {"trees": 150, "min_leaf": 3, "max_features": 0.4}),
+        ("tabm", {}),
     )
 
 
@@ -96,6 +101,7 @@ TEXT: tuple[Entry, ...] = (
     ("lstm", {}),
     ("text_transformer", {}),
     ("linear", {"c": 0.1}),
+    ("lightgbm", {}),
 )
 IMAGE: tuple[Entry, ...] = (
     ("cnn", {}),
@@ -105,6 +111,8 @@ IMAGE: tuple[Entry, ...] = (
 CLUSTERING: tuple[Entry, ...] = (
     *(("kmeans", {"clusters": count}) for count in (2, 3, 4, 5, 6, 8, 10, 12)),
     *(("hdbscan", {"min_cluster_size": size}) for size in (5, 10, 20, 50)),
+    ("kmeans", {}),
+    ("hdbscan", {}),
 )
 BY_TASK: dict[Task, tuple[Entry, ...]] = {
     "classification": _table(COARSE, FINE),

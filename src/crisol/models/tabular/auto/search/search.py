@@ -1,4 +1,4 @@
-"""The search: first the portfolio, then the study, until time, trials or gains run out.
+"""The search: first the portfolio, then the study, until time, trials or settings run out.
 
 Worker processes fit one fold at a time. The portfolio is one round; after it the study proposes
 :data:`ROUND` trials at a time, whose first folds are fitted first, so that trials that fall behind
@@ -21,7 +21,7 @@ from crisol.models.tabular.auto.search.portfolio import Entry, pace
 from crisol.models.tabular.auto.search.search_trial import SearchTrial, falls_behind
 from crisol.models.tabular.auto.search.study import Study
 from crisol.models.tabular.auto.workers.fitting import RESULT, FitOrder, FitResult
-from crisol.models.tabular.auto.workers.worker_pool import FitReply, WorkerPool
+from crisol.models.tabular.auto.workers.worker_pool import FitReply, WorkerPool, WorkerUse
 from crisol.models.tabular.params import AutoParams
 
 logger = logging.getLogger(__name__)
@@ -31,9 +31,9 @@ ROUND = 4
 PORTFOLIO_MARGIN = 0.15
 """Share of the loss a portfolio entry may be worse than the first one: it may still help."""
 STUDY_MARGIN = 0.02
-NO_GAIN_TRIALS = 12
-LEAST_GAIN = 2e-3
-"""The search ends when so many trials in a row did not lower the best loss by this share."""
+REPEATED, MOST_REPEATED = 10, 100
+"""After so many proposals in a row that were tried before, settings are drawn; after so many more
+nothing else is left, and the search ends."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ class Search:
         self._reported = 0
         self._fallbacks = [] if first is None else [first]
         self._assigned: dict[str, SearchTrial] = {}
+        self.uses: list[WorkerUse] = []
+        """The work of each worker, once the search is over."""
 
     def run(self) -> list[SearchTrial]:
         """Run the search and return all trials, failed ones included.
@@ -99,6 +101,7 @@ class Search:
             self._fit_round(pool, [self._trial(*entry) for entry in self._portfolio()])
             if not self._is_over():
                 self._search(pool)
+        self.uses = pool.uses
         self._fall_back()
         self._check()
         return self.trials
@@ -162,31 +165,41 @@ class Search:
         if not study.algorithms:
             return
         known = [self._paced(*entry) for entry in study.known()]
-        known = [entry for entry in known if not self._was_tried(*entry)]
+        known = [entry for entry in known if self._tried(*entry) is None]
         if known and not self._is_over():
             self._fit_round(pool, [self._trial(*entry) for entry in known])
-        without_gain, best = 0, self._best_loss
-        while not self._is_over() and without_gain < NO_GAIN_TRIALS:
-            size = min(ROUND, self._trials_left)
-            leave_out = [
-                n for n in study.algorithms if not self._budget.allows(n, self._plan.folds)
-            ]
-            if len(leave_out) == len(study.algorithms):
+        while not self._is_over():
+            asked = self._asked(study)
+            if not asked:
+                logger.info("the search ends early: nothing else is left to try in the time")
                 break
-            asked = []
-            for _ in range(size):
-                trial = self._trial(*self._paced(*study.ask(len(self.trials), leave_out)))
-                trial.searched = True
-                asked.append(trial)
             self._fit_round(pool, asked)
             for trial in asked:
                 value = self._loss(trial) if trial.state == "complete" else None
                 study.tell(trial.number, value, trial.losses)
-            gained = best - self._best_loss > LEAST_GAIN * abs(best)
-            without_gain = 0 if gained else without_gain + size
-            best = self._best_loss if gained else best
-        if without_gain >= NO_GAIN_TRIALS:
-            logger.info("the search ends: %d trials in a row brought no gain", without_gain)
+
+    def _asked(self, study: Study) -> list[SearchTrial]:
+        """The trials of a round of the study, none of which was tried before."""
+        leave_out = [n for n in study.algorithms if not self._budget.allows(n, self._plan.folds)]
+        size = min(ROUND, self._trials_left) if len(leave_out) < len(study.algorithms) else 0
+        asked: list[SearchTrial] = []
+        repeated = 0
+        while len(asked) < size and repeated < MOST_REPEATED:
+            number = len(self.trials)
+            algorithm, settings = self._paced(
+                *study.ask(number, leave_out, drawn=repeated > REPEATED)
+            )
+            known = self._tried(algorithm, settings)
+            if known is None:
+                trial = self._trial(algorithm, settings)
+                trial.searched = True
+                asked.append(trial)
+                repeated = 0
+                continue
+            repeated += 1
+            done = known.state == "complete"
+            study.tell(number, self._loss(known) if done else None, known.losses)
+        return asked
 
     def _trial(self, algorithm: str, settings: object) -> SearchTrial:
         assert isinstance(settings, dict)
@@ -199,8 +212,10 @@ class Search:
     def _paced(self, algorithm: str, settings: Mapping[str, Any]) -> Entry:
         return algorithm, {**pace(algorithm, self._plan.rows), **settings}
 
-    def _was_tried(self, algorithm: str, settings: object) -> bool:
-        return any(t.algorithm == algorithm and t.settings == settings for t in self.trials)
+    def _tried(self, algorithm: str, settings: object) -> SearchTrial | None:
+        """The trial of these settings, if there was one."""
+        tried = (t for t in self.trials if (t.algorithm, t.settings) == (algorithm, settings))
+        return next(tried, None)
 
     @property
     def _trials_left(self) -> int:

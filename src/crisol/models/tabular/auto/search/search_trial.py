@@ -76,6 +76,11 @@ class SearchTrial:
         return sum(fit.seconds for fit in self.fits.values())
 
     @property
+    def cpu_seconds(self) -> float:
+        """The seconds of the processor that all its fits took."""
+        return sum(fit.facts.get("cpu_seconds", 0.0) for fit in self.fits.values())
+
+    @property
     def latency_ms(self) -> float:
         """The milliseconds of one row through all fold models."""
         return sum(fit.latency_ms for fit in self.fits.values())

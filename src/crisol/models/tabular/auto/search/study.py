@@ -61,6 +61,7 @@ class Study:
             sampler = optuna.samplers.TPESampler(
                 seed=seed, multivariate=True, group=True, constant_liar=True, n_startup_trials=8
             )
+        self._learned, self._drawn = sampler, optuna.samplers.RandomSampler(seed=seed)
         try:
             kept = optuna.storages.RDBStorage(place)
             if name is None:
@@ -90,13 +91,17 @@ class Study:
             for t in complete[:BEST_KEPT]
         ]
 
-    def ask(self, number: int, leave_out: Sequence[str] = ()) -> tuple[str, dict[str, Any]]:
+    def ask(
+        self, number: int, leave_out: Sequence[str] = (), *, drawn: bool = False
+    ) -> tuple[str, dict[str, Any]]:
         """Algorithm and settings for the trial of this number.
 
         Args:
             number: under which :meth:`tell` is called later.
             leave_out: algorithms for which there is no time left.
+            drawn: whether the settings are drawn, and do not follow from earlier results.
         """
+        self._study.sampler = self._drawn if drawn else self._learned
         names = [n for n in self.algorithms if n not in leave_out]
         if names and len(names) < len(self.algorithms):
             # Choices must be the same over all trials of a study, so the choice is given.

@@ -1,5 +1,6 @@
 """Worker processes: they are started, run orders, and are killed if they do not stop in time."""
 
+import contextlib
 import json
 import os
 import selectors
@@ -11,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+
+import psutil
 
 from crisol.models.tabular.auto.workers.fitting import FitOrder
 from crisol.models.tabular.auto.workers.worker import BEGINS, main
@@ -43,11 +46,29 @@ class FitReply:
     seconds: float
 
 
+@dataclass
+class WorkerUse:
+    """The work of one worker, and of the processes that took its place.
+
+    Attributes:
+        worker: its number, from 0.
+        fits: orders that ended, whatever the outcome.
+        seconds: that it had an order.
+        cpu_seconds: of the processor; fewer than ``seconds`` where the machine was busy.
+    """
+
+    worker: int
+    fits: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+
 class Worker:
     """One process, which runs one order at a time."""
 
-    def __init__(self, rows: Path, results: Path, log: Path) -> None:
+    def __init__(self, rows: Path, results: Path, log: Path, use: WorkerUse) -> None:
         self._log = log
+        self.use = use
         with log.open("ab") as stream:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", main.__module__, rows, results],
@@ -92,6 +113,7 @@ class Worker:
         assert self.order is not None
         received = os.read(self.output.fileno(), 65536)
         if not received:
+            self._count_processor()
             code = self._process.wait()
             reason = f"its process ended with {code}{self._last_words()}"
             return self._reply("failed", reason), False
@@ -108,6 +130,7 @@ class Worker:
 
     def kill(self) -> FitReply | None:
         """Kill the process; its order timed out."""
+        self._count_processor()
         self._process.kill()
         self._process.wait()
         if self.order is None:
@@ -117,8 +140,16 @@ class Worker:
     def _reply(self, state: str, reason: str) -> FitReply:
         assert self.order is not None
         reply = FitReply(self.order, state, reason, time.monotonic() - self._assigned_at)
+        self.use.fits += 1
+        self.use.seconds += reply.seconds
         self.order, self._kill_at = None, float("inf")
         return reply
+
+    def _count_processor(self) -> None:
+        """Add the process's time of the processor, before it is gone."""
+        with contextlib.suppress(psutil.Error):
+            spent = psutil.Process(self._process.pid).cpu_times()
+            self.use.cpu_seconds += spent.user + spent.system
 
     def _last_words(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
@@ -136,6 +167,7 @@ class WorkerPool:
 
     def __init__(self, rows: Path, results: Path, size: int) -> None:
         self._rows, self._results, self.size = rows, results, size
+        self.uses = [WorkerUse(index) for index in range(size)]
         self._workers: list[Worker] = []
 
     def __enter__(self) -> Self:
@@ -197,4 +229,5 @@ class WorkerPool:
         self._workers[self._workers.index(worker)] = self._start(self._workers.index(worker))
 
     def _start(self, index: int) -> Worker:
-        return Worker(self._rows, self._results, self._results / f"worker-{index}.log")
+        log = self._results / f"worker-{index}.log"
+        return Worker(self._rows, self._results, log, self.uses[index])

@@ -1,0 +1,73 @@
+"""The raw tables of a run to its interactions, with what was assumed on the way.
+
+Notes are a table of ``about`` (a file, or a study) and ``note`` (a sentence). They reach the report
+and the model card.
+"""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from crisol.core.errors import MendableError
+from crisol.models.recommender.data.prepare import clean, clean_users, split_study
+from crisol.models.recommender.data.validation import notes_of
+from crisol.models.recommender.params import OWN_STUDY, DataParams
+
+logger = logging.getLogger(__name__)
+
+
+def clean_tables(
+    events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Validated events, items and users, and notes on how their files were read.
+
+    Raises:
+        MendableError: a table that breaks a rule; events of one's own that the catalog of this
+            environment does not read.
+    """
+    _check_file(events_raw, data)
+    events, items = clean(events_raw, items_raw, data.columns, data.item_columns)
+    users = clean_users(users_raw, data.user_columns)
+    notes = [("files", note) for table in (events, items, users) for note in notes_of(table)]
+    for _, note in notes:
+        logger.warning(note)
+    for table in (events, items, users):
+        table.attrs = {}
+    return events, items, users, notes_table(notes)
+
+
+def split_studies(
+    events: pd.DataFrame, items: pd.DataFrame, reading: pd.DataFrame, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The interactions of every study, and notes on how they were read and divided."""
+    notes, parts = list(reading[["about", "note"]].itertuples(index=False, name=None)), []
+    for study in data.ordered_studies:
+        divided = split_study(events, items, study)
+        parts.append(divided.rows)
+        if study.name == OWN_STUDY and data.events:
+            derived = (
+                f"{OWN_STUDY}: this study was derived from {data.events}; lists of {study.k} items "
+                "are judged (recommender.data.k)."
+            )
+            notes.append((OWN_STUDY, derived))
+        notes += [(study.name, note) for note in divided.notes]
+    rows = pd.concat(parts, ignore_index=True)
+    order = rows["order"].astype("str")  # categories differ between studies
+    return rows.assign(order=pd.Categorical(order)), notes_table(notes)
+
+
+def notes_table(notes: Iterable[tuple[str, str]]) -> pd.DataFrame:
+    """Notes as a table."""
+    return pd.DataFrame(list(notes), columns=["about", "note"], dtype="str")
+
+
+def _check_file(events_raw: pd.DataFrame, data: DataParams) -> None:
+    """Refuse a run whose parameters name other events than its catalog reads."""
+    read = events_raw.attrs.get("file", "")
+    if data.events and (not read or Path(read).resolve() != Path(data.events).resolve()):
+        raise MendableError(
+            f"recommender.data.events names {data.events}, but the catalog of this environment "
+            f"reads {read or 'a file of its own'}; leave out --env, or name the file there"
+        )
