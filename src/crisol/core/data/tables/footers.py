@@ -322,7 +322,8 @@ def _numbers(column: Any, word: str) -> "NDArray[np.float64] | None":
     import pandas as pd
 
     cells = pd.Series([*column.to_pylist(), word], dtype="str")
-    cells = cells.str.replace(_CURRENCY, "", regex=True)
+    if re.search(_CURRENCY, word):
+        cells = cells.str.replace(_CURRENCY, "", regex=True)
     numbers = to_numbers(cells)[0].to_numpy(dtype=np.float64)
     filled = (cells != "").to_numpy()
     return numbers if np.isfinite(numbers[filled]).mean() > 0.8 else None
