@@ -31,6 +31,8 @@ def read_sheet(path: Path, params: ReadParams, shown: str) -> TextTable:
         with CalamineWorkbook.from_path(str(path)) as book:
             name, notes = _sheet(book, params, shown)
             cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
+    except MendableError:
+        raise
     except PasswordError as error:
         raise MendableError(f"{shown}: is protected by a password; save it without one") from error
     except (CalamineError, OSError, ValueError) as error:
@@ -114,6 +116,7 @@ def _table(texts: list[list[str]], params: ReadParams, shown: str, notes: list[s
     if not rows:
         raise MendableError(f"{shown}: is empty; it needs a row of column names and rows below it")
     layout = find_layout(rows[:_HEAD_ROWS], params, shown, len(rows) <= _HEAD_ROWS)
+    notes = [*notes, *layout.notes]
     body = padded[layout.data_line - 1 :]
     if not body:
         raise MendableError(f"{shown}: holds column names and no rows")
