@@ -9,7 +9,7 @@ from crisol.core.candidate import GateRule
 from crisol.core.data import profile
 from crisol.core.data.cells.date_texts import known_form
 from crisol.core.data.cells.words import as_text
-from crisol.core.data.tables.read_params import CellWords, ReadParams
+from crisol.core.data.tables.read_params import CellWords, DecimalMark, ReadParams
 from crisol.core.options import whole_names
 from crisol.core.params import (
     NAMES_A_FILE,
@@ -51,8 +51,9 @@ class ColumnParams(Params):
 
     kind: Kind | None = None
     role: Role | None = None
-    decimal: Literal[".", ","] | None = None
-    """The decimal mark of its numbers; unset: by its cells, else by the file."""
+    decimal: DecimalMark | None = None
+    """The decimal mark of its numbers, ``point`` or ``comma``; unset: by its cells, else by
+    the file."""
     unit: Annotated[str, Field(min_length=1, max_length=24)] | None = None
     """The unit of its numbers; cells without one have it, cells with another one are missing."""
     missing: CellWords = ()

@@ -411,8 +411,8 @@ class _Cells:
         if told is not None:
             return told, "told"
         points, commas = self._points & self.known, self._commas & self.known
-        by_point, by_comma = int((points & ~commas).sum()), int((commas & ~points).sum())
-        if by_point or by_comma:
+        by_point, by_comma = self._weight(points & ~commas), self._weight(commas & ~points)
+        if max(by_point, by_comma) > (0, 0):
             return (".", "cells") if by_point >= by_comma else (",", "cells")
         either = self.either()
         if either is None:
@@ -422,6 +422,10 @@ class _Cells:
         if self._is_money:  # hardly ever with three decimals: thousands
             return (",", "money") if "." in either else (".", "money")
         return ".", "default"
+
+    def _weight(self, some: NDArray[np.bool_]) -> tuple[int, int]:
+        """How many different cells there are, and how many cells."""
+        return int(some.sum()), int(self.counts[some].sum())
 
     @property
     def _is_money(self) -> bool:

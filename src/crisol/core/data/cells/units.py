@@ -106,8 +106,12 @@ def unit_beside(mark: str, suffix: str, spaced: bool = True) -> Unit | None:
         after = currency(found[2]) if found[2] else ""
         if after is not None:
             return _together(money, after, _FACTORS[found[1]])
+    paid, slash, each = suffix.partition("/")
+    price = money if money is not None and not paid else currency(paid) if paid else None
+    if slash and price is not None and money in (None, price):
+        return Unit(f"{price}/{_square(each)}")
     if money is not None:
-        return Unit(money + suffix) if suffix[0] == "/" else None
+        return None
     return _measure(suffix, spaced)
 
 
@@ -129,7 +133,7 @@ def _together(before: str | None, after: str, factor: float) -> Unit | None:
 
 
 def _measure(suffix: str, spaced: bool) -> Unit | None:
-    compact = suffix.replace(" ", "").rstrip(".").replace("²", "2").replace("³", "3")
+    compact = _square(suffix.replace(" ", "").rstrip("."))
     if len(compact) > MOST_LETTERS or not any(map(_is_sign, compact)):
         return None
     if compact.lower() not in _GLUED and not (spaced and _WORDS.fullmatch(suffix)):
@@ -138,6 +142,10 @@ def _measure(suffix: str, spaced: bool) -> Unit | None:
     same_case = len(compact) < 2 or compact.lower() in ("mw", "mg", "mb", "mj", "mpa", "mv", "ma")
     key = compact if same_case else compact.lower()
     return Unit(_PLURAL.sub("", key).replace("μ", "µ"))
+
+
+def _square(unit: str) -> str:
+    return unit.replace("²", "2").replace("³", "3")
 
 
 def _is_mark(letter: str) -> bool:

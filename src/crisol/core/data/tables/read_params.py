@@ -34,6 +34,14 @@ CellWords = Annotated[Words, BeforeValidator(_cell_words)]
 """Cells as they stand in a text table; one alone is taken, and numbers (-999) are."""
 
 
+def _mark(word: Any) -> Any:
+    return {"point": ".", "comma": ","}.get(word, word) if isinstance(word, str) else word
+
+
+DecimalMark = Annotated[Literal[".", ","], BeforeValidator(_mark)]
+"""The mark before a fraction; ``point`` and ``comma`` are taken, too, for command lines."""
+
+
 class ReadParams(Params):
     """The format of the raw file; fields that are ``None`` are detected, and reported."""
 
@@ -64,9 +72,9 @@ class ReadParams(Params):
     (:mod:`crisol.core.data.cells.missing`)."""
     keep: CellWords = ()
     """Words that are values, in every column: never missing (``NA`` for Namibia)."""
-    decimal: Literal[".", ","] | None = None
-    """The decimal mark of numbers in text cells; unset: by the cells of each column, and where
-    none of them tells, by the other columns and the separator."""
+    decimal: DecimalMark | None = None
+    """The decimal mark of numbers in text cells, ``point`` or ``comma``; unset: by the
+    cells of each column, and where none of them tells, by the other columns and the separator."""
     sheet: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """The name of the sheet, of a spreadsheet that has several."""
 

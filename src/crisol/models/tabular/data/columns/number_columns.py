@@ -222,7 +222,7 @@ def _told_style(name: str, found: NumberFindings) -> tuple[str, ...]:
     usual = found.decided == "file" and found.style.decimal == "." and "." in (found.either or "")
     if found.either is not None and found.decided in _ASSUMED and not usual:
         value = to_numbers(pd.Series([found.either], dtype="str"), found.style).iloc[0]
-        other = "," if found.style.decimal == "." else "."
+        other = _NAMES["," if found.style.decimal == "." else "."]
         said.append(
             f"{name}: {found.either!r} is read as {value:.15g} ({_ASSUMED[found.decided]}); "
             f"{of_column(name, 'decimal', other)}, or data.read.decimal for the file, changes it"
