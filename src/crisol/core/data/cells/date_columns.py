@@ -110,13 +110,13 @@ def find_dates(
     >>> found.form, found.order
     ('%d/%m/%Y', 'cells')
     """
+    probe = cells.iloc[:: max(1, len(cells) // _PROBED)].astype(str).unique()
+    told = asked or form is not None
+    if not told and sum(_is_dated(word) for word in probe) < _FEWEST_DATES * len(probe):
+        return None
     counts = {str(word): int(n) for word, n in cells.value_counts().items()}
     if form is not None:
         return _in_form(counts, form)
-    words = list(counts)
-    probe = words[:: max(1, len(words) // _PROBED)]
-    if not asked and sum(_is_dated(word) for word in probe) < _FEWEST_DATES * len(probe):
-        return None
     texts, day_of, found = _read(counts, asked)
     if not texts:
         return _counted(counts) if asked else None

@@ -30,7 +30,7 @@ EXCEL = "Excel days"
 """Days since 30 December 1899, as spreadsheets store dates."""
 MINUTE_US = 60_000_000
 _DAY_US = 1440 * MINUTE_US
-_KEPT = 200_000
+_KEPT = 50_000
 """Different dates and times of day whose reading is kept."""
 _ZONES = {
     "z": 0, "utc": 0, "gmt": 0, "ut": 0, "wet": 0, "west": 60, "cet": 60, "cest": 120, "mez": 60,

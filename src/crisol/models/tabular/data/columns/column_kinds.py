@@ -21,6 +21,7 @@ from crisol.core.data.tables.index_columns import is_row_number
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns import date_facts
 from crisol.models.tabular.data.columns.column_types import (
+    as_words,
     class_words,
     counted,
     is_text,
@@ -335,17 +336,17 @@ def _with_true_word(fact: ColumnFacts, words: "pd.Series[Any]") -> ColumnFacts:
     Raises:
         MendableError: no word says yes.
     """
-    counts = counted(words)
+    counts = counted(as_words(words))
     yes = yes_word(list(counts)) if len(counts) == 2 else None
     yes = yes or SEVERAL.join(word for word in counts if says_yes(word))
-    if not yes:
+    if not yes and len(counts) > 1:
         merge = of_column(fact.name, "merge", {"word": "yes"})
         raise MendableError(
             f"data.columns.{fact.name}.kind: none of the words (such as "
             f"{', '.join(map(repr, list(counts)[:3]))}) says yes; choose category, or name the "
             f"words for yes: {merge}"
         )
-    return replace(fact, true_word=yes)
+    return replace(fact, true_word=yes or None)
 
 
 def _with_id(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> ColumnFacts:

@@ -6,7 +6,7 @@ training rows alone.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +14,16 @@ from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
-from crisol.models.tabular.data.columns.hints import of_column, of_data
-from crisol.models.tabular.data.columns.word_facts import (
-    boolean_warnings,
-    spelling_warnings,
-    target_words,
+from crisol.models.tabular.data.columns.hints import of_column
+from crisol.models.tabular.data.columns.role_warnings import (
+    RoleChoice,
+    column_spellings,
+    role_warnings,
 )
+from crisol.models.tabular.data.columns.word_facts import target_words
 from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.schema import Column, Role, Schema, Task
+from crisol.models.tabular.schema import Column, Schema, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,15 +36,6 @@ MOST_TOLD = 10
 """Columns that an error tells about."""
 LARGEST_TARGET = 1e150
 """Errors are squared and added up, and floats end at 1.8e308."""
-
-
-@dataclass(frozen=True)
-class _RoleChoice:
-    """A column's role and the reason for it."""
-
-    role: Role
-    reason: str = ""
-    told: bool = False
 
 
 def infer(table: SourceTable, data: DataParams) -> Schema:
@@ -67,12 +59,12 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
     target, why = _target(names, facts, data)
     roles = _roles(names, facts, target, why, data)
     warnings = [w for name in names for w in facts[name].warnings]
-    warnings += [*_passed_over(names, facts, target, why), *_role_warnings(names, facts, roles)]
+    warnings += [*_passed_over(names, facts, target, why), *role_warnings(names, facts, roles)]
     task, said = _task(facts, roles, target, data)
     if target is not None:
         facts[target] = _target_facts(facts[target], task, table, data)
         warnings += _target_warnings(facts[target], task, table)
-    warnings += _spelling_warnings(facts, roles, table, data)
+    warnings += column_spellings(facts, roles, table, data)
     columns = [_column(name, facts[name], roles[name]) for name in names]
     if target is not None and said:
         columns = [
@@ -91,7 +83,7 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
 
 
 def _told_roles(
-    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, _RoleChoice]
+    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, RoleChoice]
 ) -> str:
     """The columns, why each is no feature, and what its cells look like."""
     said = []
@@ -137,23 +129,6 @@ def _same_order(
     again = [name for name, fact in facts.items() if fact.dates is not None
              and fact.dates.order in ("assumed", "the order of the rows")]  # fmt: skip
     return facts | {n: facts_of(table.frame[n], n, data, table, first) for n in again}
-
-
-def _spelling_warnings(
-    facts: dict[str, ColumnFacts],
-    roles: dict[str, _RoleChoice],
-    table: SourceTable,
-    data: DataParams,
-) -> list[str]:
-    """Warnings about the spellings of words that are learned from or predicted."""
-    said = []
-    for name, fact in facts.items():
-        role = roles[name].role
-        if fact.kind == "boolean" and role == "feature":
-            said += boolean_warnings(table.frame[name], fact)
-        if fact.kind == "category" and role in ("feature", "target"):
-            said += spelling_warnings(table.frame[name], fact, data, target=role == "target")
-    return said
 
 
 def _check_named(names: Sequence[str], data: DataParams, where: str) -> None:
@@ -222,38 +197,38 @@ def _roles(
     target: str | None,
     why: str,
     data: DataParams,
-) -> dict[str, _RoleChoice]:
+) -> dict[str, RoleChoice]:
     """The role of each column."""
-    chosen: dict[str, _RoleChoice] = {}
+    chosen: dict[str, RoleChoice] = {}
     for name in names:
         over = data.columns.get(name)
         if over is not None and over.role is not None:
-            chosen[name] = _RoleChoice(over.role, "overruled", told=True)
+            chosen[name] = RoleChoice(over.role, "overruled", told=True)
         elif name == target:
-            chosen[name] = _RoleChoice("target", why, told=True)
+            chosen[name] = RoleChoice("target", why, told=True)
         elif name in data.ids:
-            chosen[name] = _RoleChoice("id", "named", told=True)
+            chosen[name] = RoleChoice("id", "named", told=True)
         elif name in data.ignore:
-            chosen[name] = _RoleChoice("ignore", "named", told=True)
+            chosen[name] = RoleChoice("ignore", "named", told=True)
         elif name == data.time:
-            chosen[name] = _RoleChoice("time", "named", told=True)
+            chosen[name] = RoleChoice("time", "named", told=True)
         elif name == data.group:
-            chosen[name] = _RoleChoice("group", "named", told=True)
+            chosen[name] = RoleChoice("group", "named", told=True)
         elif data.features:
             said = name in data.features
-            chosen[name] = _RoleChoice("feature" if said else "ignore", "named" if said else
+            chosen[name] = RoleChoice("feature" if said else "ignore", "named" if said else
                                    "not among data.features", told=True)  # fmt: skip
         elif facts[name].distinct == 0:
-            chosen[name] = _RoleChoice("ignore", "no row has a value")
+            chosen[name] = RoleChoice("ignore", "no row has a value")
         elif facts[name].distinct == 1 and facts[name].missing == 0:
-            chosen[name] = _RoleChoice("ignore", "every row has the same value")
+            chosen[name] = RoleChoice("ignore", "every row has the same value")
         elif facts[name].id_reason:
-            chosen[name] = _RoleChoice("id", facts[name].id_reason)
+            chosen[name] = RoleChoice("id", facts[name].id_reason)
         else:
-            chosen[name] = _RoleChoice("feature")
+            chosen[name] = RoleChoice("feature")
     seen = [n for n in names if facts[n].kind == "image" and chosen[n].role == "feature"]
     for name in seen[1:]:
-        chosen[name] = _RoleChoice("ignore", f"pictures of one column are looked at, {seen[0]!r}")
+        chosen[name] = RoleChoice("ignore", f"pictures of one column are looked at, {seen[0]!r}")
     for role in ("target", "time", "group"):
         several = [name for name, c in chosen.items() if c.role == role]
         if len(several) > 1:
@@ -261,44 +236,9 @@ def _roles(
     return chosen
 
 
-def _role_warnings(
-    names: Sequence[str], facts: dict[str, ColumnFacts], roles: dict[str, _RoleChoice]
-) -> list[str]:
-    """Warnings about the roles."""
-    said = []
-    for name in names:
-        choice, fact = roles[name], facts[name]
-        if choice.role == "ignore" and not choice.told:
-            said.append(f"{name}: {choice.reason}; left out")
-        elif choice.role == "id" and not choice.told:
-            said.append(
-                f"{name}: taken for an id ({choice.reason}) and not learned from; "
-                f"{of_column(name, 'role', 'feature')} overrules it"
-            )
-        elif choice.role == "feature" and fact.repeated_id:
-            said.append(
-                f"{name}: names things that have several rows ({fact.distinct:,}); "
-                f"{of_data('group', value=name)} keeps the rows of each on one side of the split"
-            )
-    dates = [n for n in names if facts[n].kind == "date" and roles[n].role == "feature"]
-    if dates and not any(c.role == "time" for c in roles.values()):
-        ordered = of_data("time", value=dates[0])
-        said.append(
-            f"{dates[0]}: holds dates; {ordered} tests on the latest rows, which is what counts if "
-            "the future is to be predicted"
-        )
-    said += [
-        f"{name}: orders the rows, but holds neither dates nor numbers: its words are sorted by "
-        f"letters; {of_column(name, 'date_format', '%d/%m/%Y')} says how its dates are written"
-        for name in names
-        if roles[name].role == "time" and facts[name].kind not in ("date", "number")
-    ]
-    return said
-
-
 def _task(
     facts: dict[str, ColumnFacts],
-    roles: dict[str, _RoleChoice],
+    roles: dict[str, RoleChoice],
     target: str | None,
     data: DataParams,
 ) -> tuple[Task, str]:
@@ -388,7 +328,7 @@ def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[
     said = []
     cells = without_words(table.frame[fact.name], fact.no_value)
     if task == "regression":  # of which what is no number is no target, either
-        cells = typed_column(table, _column(fact.name, fact, _RoleChoice("target")))
+        cells = typed_column(table, _column(fact.name, fact, RoleChoice("target")))
     empty = int(cells.isna().sum())
     if empty:
         said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
@@ -399,7 +339,7 @@ def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[
     return said
 
 
-def _column(name: str, fact: ColumnFacts, choice: _RoleChoice) -> Column:
+def _column(name: str, fact: ColumnFacts, choice: RoleChoice) -> Column:
     reason = "; ".join(r for r in (fact.reason, choice.reason) if r)
     return Column(
         name=name,

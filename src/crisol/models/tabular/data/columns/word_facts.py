@@ -99,12 +99,9 @@ def _unmerged(name: str, counts: dict[str, int], *, classes: bool) -> list[str]:
             kept = next((word for word in side if word.isalpha()), side[0])
             other |= {word: kept for word in side if word != kept}
         listed = ", ".join(repr(word) for word in counts)
-        return [
-            (
-                f"{name}: the {what} {listed} look like yes and no in several spellings; "
-                f"{of_column(name, 'merge', other)} merges them"
-            )
-        ]
+        merge = of_column(name, "merge", other)
+        said = f"the {what} {listed} look like yes and no in several spellings"
+        return [f"{name}: {said}; {merge} merges them"]
     case = by_case(counts)
     if not case:
         return []
@@ -113,10 +110,6 @@ def _unmerged(name: str, counts: dict[str, int], *, classes: bool) -> list[str]:
         for word, kept in list(case.items())[:_SHOWN]
     )
     named = dict(list(case.items())[:_SHOWN])
-    return [
-        (
-            f"{name}: {what} that differ in case alone: {shown}; "
-            f"{of_data('merge_case', value=True)} merges such words in every column, "
-            f"{of_column(name, 'merge', named)} those named"
-        )
-    ]
+    every, some = of_data("merge_case", value=True), of_column(name, "merge", named)
+    said = f"{what} that differ in case alone: {shown}"
+    return [f"{name}: {said}; {every} merges such words in every column, {some} those named"]
