@@ -6,22 +6,38 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from crisol.core.data.named_paths import named_path
 from crisol.core.data.table_files import read_raw_table
+from crisol.core.errors import MendableError
+
+
+def _named(filepath: str | None) -> tuple[Path, MendableError | None]:
+    """A path, and why it cannot be one; told on loading, because a catalog has entries unread."""
+    try:
+        return named_path(filepath or ""), None
+    except MendableError as error:
+        return Path(filepath or "none"), error
 
 
 class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     """A table of text; ``attrs["file"]`` of it says where it came from."""
 
     def __init__(
-        self, *, filepath: str, encoding: str = "utf-8-sig", metadata: dict[str, Any] | None = None
+        self,
+        *,
+        filepath: str | None,
+        encoding: str = "utf-8-sig",
+        metadata: dict[str, Any] | None = None,
     ) -> None:
         """Read ``filepath``; ``encoding`` is that of its text, if it is a text file."""
-        self._filepath = Path(filepath)
+        self._filepath, self._wrong = _named(filepath)
         self._encoding = encoding
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the table."""
+        if self._wrong is not None:
+            raise self._wrong
         return read_raw_table(self._filepath, self._encoding)
 
     def save(self, data: Any) -> None:  # noqa: ARG002
@@ -38,13 +54,15 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
 class RawFolderDataset(AbstractDataset[Any, Path]):
     """A folder of raw files, such as pictures. It may be missing: nodes that need it refuse."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         """Load the folder ``filepath``."""
-        self._filepath = Path(filepath)
+        self._filepath, self._wrong = _named(filepath)
         self.metadata = metadata
 
     def load(self) -> Path:
         """The folder."""
+        if self._wrong is not None:
+            raise self._wrong
         return self._filepath
 
     def save(self, data: Any) -> None:  # noqa: ARG002

@@ -1,12 +1,12 @@
 """The parameters of tabular. Light: importing it loads no library."""
 
-from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.data import profile
+from crisol.core.data.named_paths import named_path
 from crisol.core.data.text_files import Encoding
 from crisol.core.params import (
     NAMES_A_FILE,
@@ -117,7 +117,7 @@ class DataParams(DatasetOptions):
     def title(self) -> str:
         """The name of the data in reports; a file without one has its file name."""
         if self.file is not None and "dataset" not in self.model_fields_set:
-            return PurePath(self.file).stem
+            return named_path(self.file).stem
         return self.dataset
 
 
