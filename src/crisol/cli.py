@@ -392,8 +392,27 @@ _MENDABLE = (errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS)
 """Errors of files and folders that the person who runs the command mends."""
 
 
+_COMMA = (
+    "A comma begins the next parameter, also within quotes and brackets; a file takes every value: "
+    "kedro run --config run.yml, with run: {params: {...}} in it"
+)
+
+
 class _Run(click.Command):
     """Kedro's own `run`, with errors of parameters and data in one line."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Explain a value of ``--params`` that Kedro has cut at its comma."""
+        from yaml import YAMLError
+
+        try:
+            return super().parse_args(ctx, args)
+        except YAMLError as error:
+            raise click.UsageError(f"--params cannot be read. {_COMMA}", ctx) from error
+        except click.UsageError as error:
+            if "`params`" in error.message:
+                error.message += f" {_COMMA}"
+            raise
 
     def invoke(self, ctx: click.Context) -> Any:
         from kedro.config import MissingConfigException
@@ -432,7 +451,7 @@ class _Run(click.Command):
             raise click.ClickException(str(error)) from error
         except (DatasetError, OSError) as error:
             unreadable = (EmptyDataError, ParserError, UnicodeDecodeError)
-            cause = _cause(error, (OSError, StoreError, *unreadable))
+            cause = _cause(error, (OSError, StoreError, MendableError, *unreadable))
             if cause is None:
                 raise
             if isinstance(cause, OSError):

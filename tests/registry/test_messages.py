@@ -31,6 +31,8 @@ def test_an_error_a_user_can_mend_has_no_traceback(
         (("--params", "data_root="), "data_root names no folder"),
         (("--pipelines", "nobody"), "no pipeline 'nobody'; there are: __default__"),
         (("--env", "nowhere"), "conf/nowhere"),
+        (("--params", "epochs=5"), "did you mean linear.train.epochs?"),
+        (("--params", "linear.data.names=x, y=2"), "a comma in --params begins the next"),
     ],
 )
 def test_a_run_that_was_mistyped_is_refused(project: Project, arguments, says: str) -> None:
@@ -41,6 +43,14 @@ def test_a_run_that_was_mistyped_is_refused(project: Project, arguments, says: s
     assert says in result.output
     assert "Traceback" not in result.output
     assert project.runs() == []
+
+
+@pytest.mark.parametrize("value", ["'a, b'", '"a, b=c"', "[a, b]"])
+def test_a_value_that_was_cut_at_its_comma_is_explained(project: Project, value: str) -> None:
+    result = project.command("run", *LINEAR, "--params", f"linear.data.names={value}")
+    assert result.exit_code != 0
+    assert "A comma begins the next parameter" in result.output
+    assert isinstance(result.exception, SystemExit)
 
 
 def test_a_missing_section_is_named(project: Project) -> None:

@@ -59,7 +59,14 @@ def contents(folder: Path) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file()}
 
 
-@pytest.mark.parametrize("name", ["renamed", "Neuer Ordner/Größe (1)", "50 % grün & blau"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Neuer Ordner/Größe (1)",
+        pytest.param("renamed", marks=pytest.mark.slow),
+        pytest.param("50 % grün & blau", marks=pytest.mark.slow),
+    ],
+)
 def test_a_moved_project_says_so_and_is_mended(moving, name: str) -> None:
     project = moving(name)
     old = project.folder.parents[name.count("/")] / "old"

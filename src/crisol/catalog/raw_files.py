@@ -7,10 +7,20 @@ from typing import Any
 import pandas as pd
 from kedro.io import AbstractDataset
 
+from crisol.core.data.named_paths import named_path
 from crisol.core.data.table_files import read_raw_table
 from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.errors import MendableError
 
 logger = logging.getLogger(__name__)
+
+
+def _named(filepath: str | None) -> tuple[Path, MendableError | None]:
+    """A path, and why it cannot be one; told on loading, because a catalog has entries unread."""
+    try:
+        return named_path(filepath or ""), None
+    except MendableError as error:
+        return Path(filepath or "none"), error
 
 
 class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
@@ -19,7 +29,7 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     def __init__(
         self,
         *,
-        filepath: str,
+        filepath: str | None,
         read: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
@@ -28,12 +38,14 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
         Raises:
             ValidationError: an option that is unknown or wrong.
         """
-        self._filepath = Path(filepath)
+        self._filepath, self._wrong = _named(filepath)
         self._read = ReadParams.model_validate({"missing": ("",), **(read or {})})
         self.metadata = metadata
 
     def load(self) -> pd.DataFrame:
         """Read the table; the log tells what was detected or assumed."""
+        if self._wrong is not None:
+            raise self._wrong
         table = read_raw_table(self._filepath, self._read)
         for note in table.attrs["notes"]:
             logger.info("%s: %s", table.attrs["file"], note)
@@ -53,13 +65,15 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
 class RawFolderDataset(AbstractDataset[Any, Path]):
     """A folder of raw files, such as pictures. It may be missing: nodes that need it refuse."""
 
-    def __init__(self, *, filepath: str, metadata: dict[str, Any] | None = None) -> None:
+    def __init__(self, *, filepath: str | None, metadata: dict[str, Any] | None = None) -> None:
         """Load the folder ``filepath``."""
-        self._filepath = Path(filepath)
+        self._filepath, self._wrong = _named(filepath)
         self.metadata = metadata
 
     def load(self) -> Path:
         """The folder."""
+        if self._wrong is not None:
+            raise self._wrong
         return self._filepath
 
     def save(self, data: Any) -> None:  # noqa: ARG002

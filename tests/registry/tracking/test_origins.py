@@ -21,7 +21,14 @@ PARTS: dict[str, dict[str, Any]] = {
     "tags": {"tags": ["train", "evaluate", "register"]},
     "from inputs": {"from_inputs": ["linear.rows_table"]},
 }
-each_part = pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+QUICK = ("from nodes", "tags")
+each_part = pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param(part, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, part in PARTS.items()
+    ],
+)
 ROWS = "data/03_primary/linear/rows.parquet"
 
 
@@ -112,7 +119,7 @@ def with_half_a_record(path: Path) -> None:
     [
         (overwritten, "was changed after node clean of run"),
         (without_record, "has no record of its origin"),
-        (with_half_a_record, "has no record of its origin"),
+        pytest.param(with_half_a_record, "has no record of its origin", marks=pytest.mark.slow),
     ],
 )
 def test_a_table_of_unknown_origin_is_refused(project: Project, harm, said) -> None:
@@ -154,7 +161,9 @@ def test_other_code_registers_nothing_and_may_evaluate(
     provenance.code_digest.cache_clear()
 
 
-@pytest.mark.parametrize("runner", [ThreadRunner, ParallelRunner])
+@pytest.mark.parametrize(
+    "runner", [ThreadRunner, pytest.param(ParallelRunner, marks=pytest.mark.slow)]
+)
 def test_every_runner_records_and_compares(project: Project, runner) -> None:
     project.run(runner=runner(max_workers=2))
     project.run(runner=runner(max_workers=2), part={"from_nodes": ["linear.evaluate"]})
@@ -165,6 +174,7 @@ def test_every_runner_records_and_compares(project: Project, runner) -> None:
         project.run(runner=runner(max_workers=2), part={"from_nodes": ["linear.evaluate"]})
 
 
+@pytest.mark.slow
 def test_a_part_keeps_the_champion_of_its_comparison(project: Project) -> None:
     project.run()
     assert project.command("promote", "linear").exit_code == 0

@@ -1,6 +1,5 @@
 """The parameters of tabular. Light: importing it loads no library."""
 
-from pathlib import PurePath
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -9,6 +8,7 @@ from crisol.core.candidate import GateRule
 from crisol.core.data import profile
 from crisol.core.data.cells.date_texts import known_form
 from crisol.core.data.cells.words import as_text
+from crisol.core.data.named_paths import named_path
 from crisol.core.data.tables.read_params import CellWords, DecimalMark, ReadParams
 from crisol.core.options import whole_names
 from crisol.core.params import (
@@ -128,7 +128,7 @@ class DataParams(DatasetOptions):
     def title(self) -> str:
         """The name of the data in reports; a file without one has its file name."""
         if self.file is not None and "dataset" not in self.model_fields_set:
-            return PurePath(self.file).stem
+            return named_path(self.file).stem
         return self.dataset
 
 

@@ -8,7 +8,7 @@ the record of its version would be false.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,51 +17,24 @@ from kedro.framework.project import pipelines
 from kedro.io import DataCatalog
 from kedro.pipeline import Pipeline
 from kedro.pipeline.node import Node
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel
 
-from crisol.core.files import replacing_file
-from crisol.core.params import Params
-from crisol.registry.store import StoreError
+from crisol.registry.store import StoreError, current
 from crisol.registry.tracking import provenance
-from crisol.registry.tracking.run_log import dotted
-
-ENDING = ".origin.json"
-THIS_RUN = "this run"
-_SHOWN = 80
-"""Characters of a parameter that are shown."""
+from crisol.registry.tracking.origin_records import (
+    THIS_RUN,
+    Origin,
+    Source,
+    StoredOrigin,
+    mixed_code,
+    mixed_data,
+    mixed_parameters,
+    read,
+    union,
+    write,
+)
 
 logger = logging.getLogger(__name__)
-
-
-class Source(Params):
-    """A raw file or folder."""
-
-    sha256: str
-    path: str
-
-
-class Origin(Params):
-    """Everything that a result was made of, by itself and through the results it was made from."""
-
-    data: dict[str, Source] = Field(default_factory=dict)
-    """Raw data by catalog name."""
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    """Resolved sections by name, such as ``signals.data``."""
-    code: dict[str, str] = Field(default_factory=dict)
-    """Git commit by the digest of the code and the lock file."""
-    champion: str | None = None
-    """The number of the champion it was compared with, or ``none``; null: with no champion."""
-
-
-class StoredOrigin(Params):
-    """The origin of a file, as it is written beside it."""
-
-    content: str
-    """SHA-256 of the file or folder."""
-    node: str
-    run_id: str
-    at: str
-    origin: Origin
 
 
 class Origins:
@@ -70,11 +43,13 @@ class Origins:
     Args:
         parameters: resolved sections of each family; a worker process that does not know them
             compares only the results with one another.
-        project: the folder whose commit and lock file are recorded.
+        project: the folder whose commit and lock file are recorded; default: that of the store.
     """
 
     def __init__(
-        self, parameters: Mapping[str, Mapping[str, Any]] | None = None, project: Path = Path()
+        self,
+        parameters: Mapping[str, Mapping[str, Any]] | None = None,
+        project: Path | None = None,
     ) -> None:
         self._parameters = parameters or {}
         self._project = project
@@ -96,8 +71,7 @@ class Origins:
         Raises:
             StoreError: they are of different origins, or one of them has no record of its own.
         """
-        free = {name for name in pipeline.inputs() if name.startswith(f"{family}.")}
-        read = {name for name in free if is_made(family, name)}
+        read = {name for name in pipeline.inputs() if is_made(family, name)}
         if only_missing:
             outputs = {name for name in pipeline.all_outputs() if name.startswith(f"{family}.")}
             read |= {n for n in outputs if provenance.dataset_path(catalog.get(n)) is not None}
@@ -105,7 +79,9 @@ class Origins:
                  if provenance.dataset_path(catalog.get(name)) is not None]  # fmt: skip
         if not found:
             return
-        raw = {n: s for n in free if (s := _source(family, n, catalog)) is not None}
+        nodes = [n for n in pipeline.nodes if (n.namespace or "").partition(".")[0] == family]
+        inputs = {name for node in nodes for name in node.inputs}
+        raw = {n: s for n in inputs if (s := _source(family, n, catalog)) is not None}
         registers = f"{family}.predictor" in pipeline.all_outputs()
         self._compare(family, [*found, (THIS_RUN, Origin(data=raw))], registers=registers)
         self._tell_changes(found, catalog)
@@ -137,7 +113,7 @@ class Origins:
         parts = [(name, record.origin) for name, record in stored.items()]
         registers = f"{family}.predictor" in node.outputs
         self._compare(family, [*parts, (THIS_RUN, own)], registers=registers)
-        return _union(own, [origin for _, origin in parts])
+        return union(own, [origin for _, origin in parts])
 
     def keep(self, name: str, catalog: DataCatalog, origin: Origin, node: Node, run: str) -> None:
         """Write the origin of a result that was saved."""
@@ -152,15 +128,14 @@ class Origins:
         if path is None:
             self._in_memory[name] = record
             return
-        with replacing_file(_beside(path)) as scratch:
-            scratch.write_text(record.model_dump_json(indent=1), encoding="utf-8")
+        write(path, record)
 
     def _stored(self, family: str, name: str, catalog: DataCatalog) -> StoredOrigin:
         """The origin of a stored result, which must be as it was saved."""
         path = provenance.dataset_path(catalog.get(name))
         if path is None and name in self._in_memory:
             return self._in_memory[name]
-        record = None if path is None else _read(_beside(path))
+        record = None if path is None else read(path)
         if path is None or record is None:
             raise StoreError(
                 f"{name} ({path or 'not a local file'}) has no record of its origin: a run that "
@@ -178,12 +153,12 @@ class Origins:
     ) -> None:
         whole = {f"{family}.{k}": v for k, v in self._parameters.get(family, {}).items()}
         parts = [*parts, (THIS_RUN, Origin(parameters=whole, code=self._code(family)))]
-        said = _mixed_parameters(parts) or _mixed_data(parts)
+        said = mixed_parameters(parts) or mixed_data(parts)
         if said is not None:
             raise StoreError(
                 f"{said}: a result of both would have a false record. {_remedy(family)}"
             )
-        said = _mixed_code(parts)
+        said = mixed_code(parts)
         if said is not None and registers:
             raise StoreError(
                 f"{said}: a version of both would have a false record. {_remedy(family)} "
@@ -211,8 +186,9 @@ class Origins:
 
     def _code(self, family: str) -> dict[str, str]:
         if family not in self._codes:
-            digest = provenance.code_digest(family, self._project)
-            self._codes[family] = {digest: provenance.git_state(self._project)["commit"]}
+            project = self._project or Path(current().project)
+            digest = provenance.code_digest(family, project)
+            self._codes[family] = {digest: provenance.git_state(project)["commit"]}
         return self._codes[family]
 
 
@@ -221,100 +197,17 @@ def is_made(family: str, name: str) -> bool:
     return family in pipelines and name in pipelines[family].all_outputs()
 
 
-def is_raw(family: str, name: str, dataset: Any) -> bool:
-    """Whether an input is raw data of the family: a local file or folder that no node makes."""
+def _source(family: str, name: str, catalog: DataCatalog) -> Source | None:
+    """The raw data of an input: a local file or folder that no node of the family makes."""
     from crisol.catalog.results import FolderDataset
 
-    return (
-        name.startswith(f"{family}.")
-        and not is_made(family, name)
-        and not isinstance(dataset, FolderDataset)
-        and provenance.dataset_path(dataset) is not None
-    )
-
-
-def _source(family: str, name: str, catalog: DataCatalog) -> Source | None:
-    dataset = catalog.get(name) if name.startswith(f"{family}.") else None
-    if not is_raw(family, name, dataset):
+    if name.startswith("params:") or is_made(family, name):
         return None
+    dataset = catalog.get(name)
     path = provenance.dataset_path(dataset)
-    assert path is not None
-    return Source(sha256=provenance.path_digest(path), path=path.as_posix())
-
-
-def _mixed_parameters(parts: Sequence[tuple[str, Origin]]) -> str | None:
-    for (name, origin), (other, its) in _pairs(parts):
-        for section in origin.parameters.keys() & its.parameters.keys():
-            one = dict(dotted(origin.parameters[section], section))
-            two = dict(dotted(its.parameters[section], section))
-            for leaf in sorted(one.keys() | two.keys()):
-                if one.get(leaf) != two.get(leaf):
-                    a, b = (_short(leaves.get(leaf, "none")) for leaves in (one, two))
-                    return f"{name} was made with {leaf} = {a}, and {_has(other)} {b}"
-    return None
-
-
-def _mixed_data(parts: Sequence[tuple[str, Origin]]) -> str | None:
-    for (name, origin), (other, its) in _pairs(parts):
-        for raw in sorted(origin.data.keys() & its.data.keys()):
-            one, two = origin.data[raw], its.data[raw]
-            if one.sha256 != two.sha256:
-                reads = "reads" if other == THIS_RUN else "comes from"
-                return (
-                    f"{name} comes from {raw} with SHA-256 {one.sha256[:12]}… ({one.path}), and "
-                    f"{other} {reads} {two.sha256[:12]}… ({two.path})"
-                )
-    return None
-
-
-def _mixed_code(parts: Sequence[tuple[str, Origin]]) -> str | None:
-    *_, (_, now) = parts
-    for name, origin in parts:
-        for digest, commit in origin.code.items():
-            if digest not in now.code:
-                here = next(iter(now.code.values()))
-                return (
-                    f"{name} was made by other code or another requirements.lock (git commit "
-                    f"{commit[:12]}) than {THIS_RUN} has (git commit {here[:12]}, or changes to it)"
-                )
-    return None
-
-
-def _pairs(
-    parts: Sequence[tuple[str, Origin]],
-) -> Iterator[tuple[tuple[str, Origin], tuple[str, Origin]]]:
-    """Every part with each later one; those of this run are the last."""
-    for index, part in enumerate(parts):
-        for other in parts[index + 1 :]:
-            yield part, other
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
-def _has(name: str) -> str:
-    return f"{name} has" if name == THIS_RUN else f"{name} with"
-
-
-def _union(own: Origin, others: Iterable[Origin]) -> Origin:
-    data, parameters, code = dict(own.data), dict(own.parameters), dict(own.code)
-    for origin in others:
-        data |= origin.data
-        parameters |= origin.parameters
-        code |= origin.code
-    return Origin(data=data, parameters=parameters, code=code, champion=own.champion)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(path.name + ENDING)
-
-
-def _read(path: Path) -> StoredOrigin | None:
-    try:
-        return StoredOrigin.model_validate_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, UnicodeDecodeError, ValidationError):
+    if path is None or isinstance(dataset, FolderDataset):  # a folder to work in
         return None
+    return Source(sha256=provenance.path_digest(path), path=path.as_posix())
 
 
 def _remedy(family: str) -> str:

@@ -15,8 +15,8 @@ _WRITE = {
     "int_type": "a whole number, such as 3",
     "float_type": "a number, such as 0.5",
     "bool_type": "true or false",
-    "tuple_type": "a list, such as [a, b]",
-    "list_type": "a list, such as [a, b]",
+    "tuple_type": "a list, such as [a]; several items in a file, as a comma ends it in --params",
+    "list_type": "a list, such as [a]; several items in a file, as a comma ends it in --params",
 }
 """The form of a value by pydantic's kind of error."""
 _MOST_PLACES = 3

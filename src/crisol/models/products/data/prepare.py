@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
+from crisol.core.data.named_paths import named_path
 from crisol.core.data.pictures import Image, decode_file
 from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import FieldError
@@ -46,7 +47,7 @@ def clean(
         ProductsError: names the file, the row, the rule and the remedy.
     """
     file = raw.attrs.get("file", "products")
-    if params.file and not Path(file).match(Path(params.file).name):
+    if params.file and Path(file).name != named_path(params.file).name:
         raise ProductsError(
             f"products.data.file is {params.file}, and {file} was read: the catalog takes it from "
             "the command line alone; say --params products.data.file=…, or name the file in "
