@@ -137,10 +137,15 @@ BAD = {
     "a day that trained": (
         "german", german("2022-05-02", "2022-07-29", ("2022-05-11",)), 7, "hole", "2022-05-11 is",
     ),
-    "a month": ("german", np.append(german("2026-01-05", "2026-03-02"), german("2026-04-01", "2026-04-30")),
-                41, "hole", "is missing"),
+    "a month": (
+        "german",
+        np.append(german("2026-01-05", "2026-03-02"), german("2026-04-01", "2026-04-30")),
+        41, "hole", "is missing",
+    ),
     "weekends too": ("stock", around_the_clock("D", "2024-05-01"), 3, "clock", "is on a Saturday"),
-    "weeks for days": ("stock", around_the_clock("7D", "2024-01-03"), 1, "interval", "7 days after"),
+    "weeks for days": (
+        "stock", around_the_clock("7D", "2024-01-03"), 1, "interval", "7 days after",
+    ),
     "hours for days": ("stock", around_the_clock("h"), 1, "interval", "1 h after"),
     "midnight in New York": (
         "stock", days("2024-05-01", "2024-07-31", hour=4), 0, "clock", "opens at 04:00:00",
@@ -151,7 +156,9 @@ BAD = {
         "Wednesday 2024-05-08 is missing",
     ),
     "a missing opening": ("ny", without(MONDAY_TO_WEDNESDAY, 26), 26, "hole", "1110 min after"),
-    "around the clock": ("ny", around_the_clock("30min", "2024-05-06"), 0, "clock", "opens at 00:00"),
+    "around the clock": (
+        "ny", around_the_clock("30min", "2024-05-06"), 0, "clock", "opens at 00:00",
+    ),
     "local time as UTC": (
         "ny", MONDAY_TO_WEDNESDAY - 4 * 3600, 0, "clock", "opens at 09:30:00 UTC",
     ),

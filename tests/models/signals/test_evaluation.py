@@ -141,8 +141,7 @@ def result(fitted):
 
 @pytest.mark.parametrize(
     ("value", "low", "high", "said"),
-    [(0.672, -0.12, 1.9, "return is +67.2% (95 % interval -12.0% to +190.0%, Sharpe 1.07), not "
-      "surely above zero"),
+    [(0.672, -0.12, 1.9, "+67.2% (95 % interval -12.0% to +190.0%, Sharpe 1.07), not surely above"),
      (0.4, 0.05, 0.8, "surely above zero"), (-0.3, -0.5, -0.1, "surely below zero"),
      (-0.1, -0.3, 0.2, "not surely above zero")],
 )  # fmt: skip

@@ -88,7 +88,7 @@ def test_a_file_is_trained_on_and_answered_from(tmp_path, name):
     asked = request_at(table, len(table) - 1)
     assert len(loaded.predict([asked, loaded.example_request()])) == 2
     thinned = request_at(table.drop(index=len(table) - 20), len(table) - 2)
-    with pytest.raises(FieldError, match="sequence|missing|after the one before"):
+    with pytest.raises(FieldError, match=r"after the one before it"):
         loaded.predict([thinned])
     assert loaded.replay_golden() == []
 
@@ -125,9 +125,9 @@ def test_a_study_has_the_name_of_the_file(file, name):
 
 def test_bars_of_two_intervals_are_refused(tmp_path):
     hours = bars(pd.date_range("2024-01-01", periods=120, freq="h").strftime("%Y-%m-%d %H:%M:%S"))
-    table = pd.concat([hours.assign(symbol="A/USDT"), DAILY.assign(
-        symbol="B/USDT", timestamp=pd.date_range("2022-01-01", periods=120).strftime("%Y-%m-%d %H:%M:%S")
-    )])  # fmt: skip
+    days = pd.date_range("2022-01-01", periods=120).strftime("%Y-%m-%d %H:%M:%S")
+    daily = DAILY.assign(symbol="B/USDT", timestamp=days)
+    table = pd.concat([hours.assign(symbol="A/USDT"), daily])
     path = write(tmp_path, table.assign(exchange="binance"), "mine.csv")
     with pytest.raises(MendableError, match=r"different intervals \(1 h and 1 day\)"):
         signals.clean(read_raw_table(path), data_of(path))

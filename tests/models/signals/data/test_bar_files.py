@@ -170,7 +170,7 @@ def test_an_unknown_zone_is_refused(zone):
 
 
 def test_rows_without_prices_and_repeated_rows_are_left_out(tmp_path):
-    text = DAILY.astype({name: "str" for name in DAILY.columns})
+    text = DAILY.astype(dict.fromkeys(DAILY.columns, "str"))
     holiday = pd.DataFrame(
         [["2022-02-21", "null", "null", "null", "null", "null"]], columns=text.columns
     )
@@ -243,10 +243,11 @@ REFUSED = {
         r"row 1 \(line 2\): close is not a number.*119 more",
     ),
     "an empty price": (
-        DAILY.assign(close=DAILY["close"].where(DAILY.index != 6)), r"row 7 \(line 8\): close is empty",
+        DAILY.assign(close=DAILY["close"].where(DAILY.index != 6)),
+        r"row 7 \(line 8\): close is empty",
     ),
     "some offsets": (
-        HOURLY.assign(timestamp=HOURLY["timestamp"].where(HOURLY.index != 6, "2024-01-01T06:00:00")),
+        HOURLY.assign(timestamp=HOURLY["timestamp"].mask(HOURLY.index == 6, "2024-01-01T06:00:00")),
         r"row 7 \(line 8\): timestamp is no time",
     ),
     "two prices for a moment": (
@@ -266,5 +267,5 @@ def test_other_files_are_refused_with_the_fix(tmp_path, name):
 
 def test_a_file_that_the_catalog_did_not_read_is_refused(tmp_path):
     path = write(tmp_path, DAILY, "AAPL.csv")
-    with pytest.raises(BarsError, match="signals.data.file is other.csv, and .*AAPL.csv was read"):
+    with pytest.raises(BarsError, match=r"signals.data.file is other.csv, and .*AAPL.csv was read"):
         clean(read_raw_table(path), DataParams(file="other.csv"))

@@ -170,7 +170,8 @@ def _times(
     name = found["timestamp"]
     written = rows[name]
     if isinstance(written.dtype, pd.DatetimeTZDtype):
-        return written.dt.tz_convert("UTC").dt.as_unit("ns")
+        utc: pd.Series[pd.Timestamp] = written.dt.tz_convert("UTC").dt.as_unit("ns")
+        return utc
     clocks = [one for one in rows.columns if _is_time_of_day(rows, found, str(one))]
     if clocks:
         at = rows[clocks[0]].astype("str").str.strip()

@@ -1,6 +1,7 @@
 """Cells of a person's file as numbers and moments, a convention for a whole column."""
 
 import re
+from typing import Literal
 
 import pandas as pd
 
@@ -11,7 +12,9 @@ _DAY = r"\d{4}-\d{1,2}-\d{1,2}"
 _WORD_ZONE = re.compile(r"\s*(?:UTC|GMT)$", re.IGNORECASE)
 _YEAR_FIRST = re.compile(r"^(\d{4})[./](\d{1,2})[./](\d{1,2})")
 _DIGITS = r"(?:19|20)\d{6}(?:\d{4}(?:\d\d)?)?"
-_EPOCHS = (("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")))
+_EPOCHS: tuple[tuple[Literal["s", "ms", "us", "ns"], float], ...] = (
+    ("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")),
+)  # fmt: skip
 """Units of seconds since 1970, each below the value at which it would be the year 5138."""
 
 
@@ -61,7 +64,8 @@ def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str
 
 def _localised(times: pd.Series, zone: str) -> "pd.Series[pd.Timestamp]":
     local = times.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
-    return local.dt.tz_convert("UTC").dt.as_unit("ns")
+    found: pd.Series[pd.Timestamp] = local.dt.tz_convert("UTC").dt.as_unit("ns")
+    return found
 
 
 def _of(zone: str) -> str:

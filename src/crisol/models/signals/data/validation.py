@@ -102,7 +102,8 @@ def validate_bars(
 def _timestamps(raw: RawTableValidator) -> pd.Series:
     found = raw.rows["timestamp"]
     if isinstance(found.dtype, pd.DatetimeTZDtype):
-        return found.dt.tz_convert("UTC").dt.as_unit("ns")
+        utc: pd.Series[pd.Timestamp] = found.dt.tz_convert("UTC").dt.as_unit("ns")
+        return utc
     if pd.api.types.is_numeric_dtype(found):
         raise BarsError(
             f"{raw.file}: timestamp must be ISO 8601 text, such as 2024-01-31T10:00:00Z"
