@@ -27,7 +27,8 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
 
     Returns:
         Text columns. ``attrs["file"]`` names the file in errors, ``attrs["notes"]`` holds the
-        sentences about what was detected or assumed.
+        sentences about what was detected or assumed, ``attrs["numeric"]`` the columns that the
+        file has as numbers, so that they are written with a decimal point.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -43,6 +44,9 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
         {name: _texts(file.frame[name]) for name in file.frame.columns}, dtype="str"
     )
     table.attrs["file"], table.attrs["notes"] = shown, file.notes
+    table.attrs["numeric"] = tuple(
+        name for name in file.frame.columns if pd.api.types.is_numeric_dtype(file.frame[name])
+    )
     return table
 
 
