@@ -91,8 +91,9 @@ class DataParams(StudiesParams[StudyParams]):
         if not isinstance(given, Mapping):
             return given
         values = dict(given)
-        if not values.get("file") and isinstance(values.get("sample"), Mapping):
-            values = _merged(values["sample"], values)
+        sample = values.get("sample")
+        if not values.get("file") and isinstance(sample, Mapping):
+            values = _merged(sample, values)
         if not values.get("studies"):
             values["studies"] = [{"name": study_name(str(values.get("file") or ""))}]
         studies = values["studies"]
@@ -121,8 +122,9 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     whole = dict(below)
     for name, value in above.items():
         lower = whole.get(name)
-        both = isinstance(lower, Mapping) and isinstance(value, Mapping)
-        whole[name] = _merged(lower, value) if both else value
+        if isinstance(lower, Mapping) and isinstance(value, Mapping):
+            value = _merged(lower, value)
+        whole[name] = value
     return whole
 
 

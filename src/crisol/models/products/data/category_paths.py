@@ -79,9 +79,10 @@ def category_column(cells: Sequence[str], separator: str = "", listed: str = "")
     elif arrows:
         levels = {cell: _first_two(_ARROWS.split(text)) for cell, text in chosen.items()}
     else:
-        mark = _agreed(chosen, counts, notes)
+        agreed = _agreed(chosen, counts, notes)
         levels = {
-            cell: _first_two(text.split(mark) if mark else [text]) for cell, text in chosen.items()
+            cell: _first_two(text.split(agreed) if agreed else [text])
+            for cell, text in chosen.items()
         }
     return CategoryColumn(levels, tuple(notes))
 
@@ -111,10 +112,9 @@ def _first_paths(
     notes: list[str],
 ) -> dict[str, str]:
     """The first path of every cell, where cells hold several."""
-    if listed:
-        cut = partial(_listed, mark=listed)
-    else:
-        cut = _among_arrows(texts) if arrows else partial(_listed, mark=";")
+    cut: Callable[[str], list[str]] = partial(_listed, mark=listed or ";")
+    if arrows and not listed:
+        cut = _among_arrows(texts)
     chosen, several, example = {}, 0, ""
     for cell, text in texts.items():
         parts = cut(text)

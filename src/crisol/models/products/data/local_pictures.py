@@ -1,6 +1,8 @@
 """Finds pictures in a folder by the ends of their addresses; nothing is ever fetched."""
 
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -28,13 +30,15 @@ def with_local_pictures(
     if not addresses:
         return raw
     known = _files(folder)
-    found = {cell: _find(cell, known) for cell in addresses}
+    single = {cell: _addresses(cell) for cell in addresses}
+    asked = Counter(file_name(one).lower() for one in {a for each in single.values() for a in each})
+    found = {cell: _find(each, known, asked) for cell, each in single.items()}
     there = int(cells.map(lambda cell: bool(found.get(cell))).sum())
     total = int(cells.isin(addresses).sum())
     where = "no folder is named" if folder is None else f"looked up in {folder}"
     notes.append(
-        f"image: {total:,} cells are addresses, which are never fetched; {there:,} files of these "
-        f"names are there ({where}: products.data.images)"
+        f"image: {total:,} cells are addresses, which are never fetched; for {there:,} of them a "
+        f"file of that name is there ({where}: products.data.images)"
     )
     table = raw.copy()
     table[column] = cells.map(lambda cell: found.get(cell, cell)).astype("str")
@@ -48,28 +52,47 @@ def file_name(address: str) -> str:
     >>> file_name("https://cdn.example/s/files/1/blue%20mug.jpg?v=17")
     'blue mug.jpg'
     """
+    return PurePosixPath(unquote(_path(address))).name
+
+
+def _path(address: str) -> str:
     try:
-        path = urlsplit(address).path
+        return urlsplit(address.strip()).path
     except ValueError:
         return ""
-    return PurePosixPath(unquote(path)).name
 
 
-def _find(cell: str, known: dict[str, str]) -> str:
-    """The first of a cell's addresses whose file is there."""
-    for address in re.split(r"[,|]\s*(?=(?:https?:)?//)|\s+", cell):
-        name = file_name(address).lower()
-        if name in known:
-            return known[name]
+def _addresses(cell: str) -> list[str]:
+    return re.split(r"[,|;]\s*(?=(?:https?:)?//)", cell)
+
+
+def _find(addresses: Sequence[str], known: Mapping[str, str | None], asked: Counter[str]) -> str:
+    """The file of the first address that has one: by the end of its path, else by its name.
+
+    A name that several addresses or several files have tells nothing.
+    """
+    for address in addresses:
+        parts = PurePosixPath(unquote(_path(address)).lower()).parts
+        for start in range(len(parts)):
+            end = "/".join(parts[start:]).strip("/")
+            if start == len(parts) - 1 and asked[end] > 1:
+                continue
+            if file := known.get(end):
+                return file
     return ""
 
 
-def _files(folder: Path | None) -> dict[str, str]:
-    """The files of a folder, by their names in lower case; the first of equal names."""
+def _files(folder: Path | None) -> dict[str, str | None]:
+    """The files of a folder by their paths and names in lower case; ``None``: several have it."""
     if folder is None or not folder.is_dir():
         return {}
-    found: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            found.setdefault(path.name.lower(), path.relative_to(folder).as_posix())
-    return found
+    found: dict[str, str | None] = {}
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    for path in paths:
+        name = path.name.lower()
+        found[name] = None if name in found else path.relative_to(folder).as_posix()
+    return found | {
+        path.relative_to(folder).as_posix().lower(): path.relative_to(folder).as_posix()
+        for path in paths
+        if path.parent != folder
+    }

@@ -19,13 +19,13 @@ from crisol.models.products.data.catalogue_file import (
     read_products,
     refuse_other_file,
 )
+from crisol.models.products.data.catalogue_table import ProductsError
 from crisol.models.products.data.local_pictures import with_local_pictures
 from crisol.models.products.data.records import ProductRecord, attributes_from_json, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.data.text import hide_words
 from crisol.models.products.data.validation import (
     PAIR_COLUMNS,
-    ProductsError,
     validate_pairs,
     validate_products,
 )

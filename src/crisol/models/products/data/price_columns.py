@@ -17,11 +17,17 @@ from crisol.models.products.params import DataParams
 
 
 def price_numbers(
-    table: CatalogueTable, name: str, params: DataParams
+    table: CatalogueTable, name: str, params: DataParams, named: pd.Series | None = None
 ) -> tuple[pd.Series, PriceColumn]:
     """The numbers of a column of prices, each above 0, and how the column was read."""
     cells = cells_of(table, name)
-    column = price_column(cells.tolist(), name, params.currency, table.decimal(name, params))
+    column = price_column(
+        cells.tolist(),
+        name,
+        params.currency,
+        table.decimal(name, params),
+        None if named is None else named.tolist(),
+    )
     faults = dict(column.faults)
     for cell, number in column.numbers.items():
         if number <= 0:
@@ -47,37 +53,30 @@ def price_numbers(
 
 def prices_and_currencies(table: CatalogueTable, params: DataParams) -> tuple[pd.Series, pd.Series]:
     """The prices and their currencies, from a column of them, marks, or the parameters."""
-    prices, column = price_numbers(table, "price", params)
-    shown = cells_of(table, "price").map(dict(column.codes))
     named = _named_currencies(table, params)
-    conflict = pd.Series(
-        [
-            bool(name and codes and name not in codes)
-            for name, codes in zip(named, shown, strict=True)
-        ],
-        index=named.index,
-    )
+    prices, column = price_numbers(table, "price", params, named)
+    cells, known = cells_of(table, "price"), prices.notna()
+    both = list(zip(named, cells, strict=True))
+
+    def rows(of: list[bool]) -> "pd.Series[bool]":
+        return known & pd.Series(of, index=cells.index, dtype=bool)
+
     table.refuse(
-        conflict & prices.notna(), "price has a mark of another currency than the column currency",
+        rows([bool(n and column.codes[c]) and n not in column.codes[c] for n, c in both]),
+        "price has a mark of another currency than the column currency",
         "price",
-    )  # fmt: skip
-    by_row = [
-        name or (codes[0] if len(codes) == 1 else "")
-        for name, codes in zip(named, shown, strict=True)
-    ]
-    unsettled = pd.Series(
-        [not name and len(codes) > 1 for name, codes in zip(named, shown, strict=True)],
-        index=named.index,
     )
-    if (unsettled & prices.notna()).any():
-        first = shown[unsettled & prices.notna()].iloc[0]
+    open_ = rows([not n and len(column.settled[c]) > 1 for n, c in both])
+    if open_.any():
+        first = column.settled[cells[open_].iloc[0]]
         table.refuse(
-            unsettled & prices.notna(),
+            open_,
             f"price has a mark that stands for {', '.join(first)}; say which, such as --params "
             f"products.data.currency={first[0]}",
             "price",
         )
-    currencies = pd.Series(by_row, index=named.index, dtype="str")
+    shown = [n or (column.settled[c] or ("",))[0] for n, c in both]
+    currencies = pd.Series(shown, index=cells.index, dtype="str")
     return prices, _completed(table, prices, currencies, named, params)
 
 

@@ -91,19 +91,25 @@ class PriceColumn:
 
     Attributes:
         numbers: by cell; NaN where no price is known or it is no price.
-        codes: by cell, its currency where a mark shows it, else empty.
+        codes: by cell, the currencies that its marks may stand for; empty where there are none.
+        settled: by cell, likewise, but one where something tells which, or it is assumed.
         faults: by cell, the reason why it cannot be read.
         notes: sentences about what was assumed.
     """
 
     numbers: Mapping[str, float]
     codes: Mapping[str, tuple[str, ...]]
+    settled: Mapping[str, tuple[str, ...]]
     faults: Mapping[str, str]
     notes: tuple[str, ...]
 
 
 def price_column(
-    cells: Sequence[str], name: str, usual: str, decimal: DecimalMark | None = None
+    cells: Sequence[str],
+    name: str,
+    usual: str,
+    decimal: DecimalMark | None = None,
+    named: Sequence[str] | None = None,
 ) -> PriceColumn:
     """The prices of a column.
 
@@ -113,6 +119,7 @@ def price_column(
         usual: the currency of prices that name none; empty where none was given. An ambiguous
             mark, such as ``$``, is taken for it where it may stand for it.
         decimal: the decimal mark, where a person has told it.
+        named: the currency that another column names for each cell; empty where it names none.
     """
     parsed = {cell: price_cell(cell) for cell in dict.fromkeys(cells)}
     read = amounts([p.amount for p in parsed.values() if p.amount], name, decimal)
@@ -131,8 +138,11 @@ def price_column(
         if fault:
             faults[cell] = fault
         numbers[cell] = float("nan") if fault or number is None else number
-    codes, notes = _settled(parsed, Counter(cells), name, usual)
-    return PriceColumn(numbers, codes, faults, (*read.notes, *notes))
+    named = [""] * len(cells) if named is None else named
+    alone = Counter(cell for cell, code in zip(cells, named, strict=True) if not code)
+    settled, notes = _settled(parsed, alone, name, usual)
+    codes = {cell: price.codes for cell, price in parsed.items()}
+    return PriceColumn(numbers, codes, settled, faults, (*read.notes, *notes))
 
 
 def _settled(
@@ -154,7 +164,7 @@ def _settled(
                 found, why = (guess,), "which is assumed"
             else:
                 why = ""
-            if why:
+            if why and counts[cell]:
                 taken[mark, found[0], why] += counts[cell]
         codes[cell] = found
     notes = [

@@ -19,7 +19,7 @@ _RATING = re.compile(
     re.IGNORECASE,
 )
 _VOTES = re.compile(
-    r"\(?\s*(?P<amount>\d(?:[\d.,'\u2019\s]*\d)?)\s*(?P<unit>[kKmM])?\s*\+?\s*\)?"
+    r"(?P<amount>\d(?:[\d.,'\u2019\s]*\d)?)\s*(?P<unit>[kKmM])?"
     r"\s*(?:(?:customer\s)?(?:ratings?|reviews?|votes?|bewertungen))?",
     re.IGNORECASE,
 )
@@ -92,7 +92,7 @@ def votes_column(cells: Sequence[str], name: str, decimal: DecimalMark | None) -
     >>> votes_column(["1,234", "1.2k", "(88 ratings)"], "votes", None).numbers
     {'1,234': 1234.0, '1.2k': 1200.0, '(88 ratings)': 88.0}
     """
-    found = {cell: _VOTES.fullmatch(_plain(cell)) for cell in dict.fromkeys(cells)}
+    found = {cell: _VOTES.fullmatch(_plain(cell).strip("() ")) for cell in dict.fromkeys(cells)}
     plain = [m["amount"] for m in found.values() if m is not None and not m["unit"]]
     short = [m["amount"] for m in found.values() if m is not None and m["unit"]]
     counts = amounts(plain, name, decimal, whole=True)

@@ -6,6 +6,7 @@ by one convention, and whatever is assumed is noted.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
@@ -118,14 +119,21 @@ def validate_pairs(
     table.refuse(~known, "part is none of train, valid and test", "part")
     pairs = {"source": text_of(table, "source"), "part": part, "match": match.astype("int64")}
     table.refuse(pairs["source"] == "", "source is empty")
+    shown: Counter[str] = Counter()
     for side in SIDES:
         for name in SIDE_COLUMNS:
             column = f"{side}_{name}"
             if name == "price":
-                pairs[column] = price_numbers(table, column, params)[0]
+                pairs[column], read = price_numbers(table, column, params)
+                shown.update(code for codes in read.codes.values() for code in codes[:1])
             else:
                 pairs[column] = text_of(table, column)
         table.refuse(pairs[f"{side}_title"] == "", f"{side}_title is empty")
+    if len(shown) > 1:
+        raise ProductsError(
+            f"{table.file}: prices are in several currencies ({', '.join(sorted(shown))}), and "
+            "those of a pair are compared: convert them to one, or leave one side empty"
+        )
     return pd.DataFrame(pairs)[list(PAIR_COLUMNS)]
 
 
@@ -146,7 +154,7 @@ def _raw_products(
                 f"{file}: column {name!r}, which products.data.columns takes for {ours!r}, is "
                 f"missing; there are: {', '.join(theirs)}"
             )
-    taken = {ours: columns.get(ours, ours) for ours in COLUMNS}
+    taken = {ours: columns.get(ours) or _same_name(ours, theirs) for ours in COLUMNS}
     taken = {ours: name for ours, name in taken.items() if name in theirs}
     if "title" not in taken:
         raise ProductsError(
@@ -155,6 +163,11 @@ def _raw_products(
         )
     if raw.empty:
         raise ProductsError(f"{file}: there are no products")
+    other = [
+        f"{name} is {ours}" for ours, name in taken.items() if columns.get(ours) != name != ours
+    ]
+    if other:
+        notes.append(f"{', '.join(other)}; products.data.columns says otherwise")
     left = [name for name in theirs if name not in taken.values()]
     if left:
         notes.append(f"not used: {', '.join(left)}; products.data.columns says what a column is")
@@ -165,6 +178,12 @@ def _raw_products(
     return CatalogueTable(
         rows, file, ProductsError, notes, tuple(raw.attrs.get("places", ())), tuple(numeric), taken
     )
+
+
+def _same_name(ours: str, theirs: Sequence[str]) -> str:
+    """The file's column of our name, else the only one that differs from it in case and blanks."""
+    alike = [name for name in theirs if name.strip().casefold() == ours]
+    return ours if ours in theirs or len(alike) != 1 else alike[0]
 
 
 def _cut(table: CatalogueTable, texts: pd.Series, length: int, name: str) -> pd.Series:

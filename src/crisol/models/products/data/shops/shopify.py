@@ -75,7 +75,7 @@ def products_of(export: Export) -> pd.DataFrame:
                 "category": _first([kind[row] for row in at]),
                 "attributes": attributes_json(pairs),
                 "price": price,
-                "image": columns["image"][pictures[0][1]] if pictures else "",
+                "image": ", ".join(dict.fromkeys(columns["image"][row] for _, row in pictures)),
                 "place": export.place(at[0], f"handle {name}"),
             }
         )

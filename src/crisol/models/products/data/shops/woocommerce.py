@@ -71,7 +71,7 @@ def products_of(export: Export) -> pd.DataFrame:
                 "category": columns["category"][row],
                 "attributes": attributes_json(pairs),
                 "price": price,
-                "image": columns["image"][row].split(",")[0].strip(),
+                "image": columns["image"][row],
                 "place": export.place(row, title[row] or "a product without a name"),
             }
         )
