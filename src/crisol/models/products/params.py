@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.params import (
@@ -22,7 +22,7 @@ from crisol.core.params import (
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
-from crisol.models.products.read_params import CatalogueReadParams
+from crisol.models.products.read_params import CatalogueReadParams, mark_of_word
 from crisol.models.products.study_params import Names, StudyParams
 
 Preset = Literal["tiny", "base", "large"]
@@ -70,8 +70,8 @@ class DataParams(StudiesParams[StudyParams]):
     category_separator: str = Field(default="", max_length=5)
     """The mark between the levels of a category; unset: recognised, ``none``: there are no
     levels."""
-    category_list: str = Field(default="", max_length=5)
-    """The mark between several categories of a product; unset: recognised."""
+    category_list: Annotated[str, BeforeValidator(mark_of_word), Field(max_length=5)] = ""
+    """The mark between several categories of a product, such as ``comma``; unset: recognised."""
     unreadable_prices: float = Field(default=0.0, ge=0, lt=1)
     """Largest share of prices that may be left empty because they cannot be read."""
     image_size: int = Field(default=64, ge=16, le=512)

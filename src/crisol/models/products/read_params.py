@@ -1,12 +1,26 @@
 """The reading options of catalogues: those of every table, and the exports of shops."""
 
-from typing import Literal, cast
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import BeforeValidator
 
 from crisol.core.data.tables.read_params import Format, ReadParams
 from crisol.core.params import Words
 
 ShopFormat = Literal["shopify", "woocommerce", "google_merchant"]
 SHOP_FORMATS: tuple[ShopFormat, ...] = ("shopify", "woocommerce", "google_merchant")
+
+
+MARK_WORDS = {"point": ".", "comma": ",", "semicolon": ";"}
+
+
+def mark_of_word(word: Any) -> Any:
+    """The mark that a word stands for; command lines cannot hold a comma in a value."""
+    return MARK_WORDS.get(word, word) if isinstance(word, str) else word
+
+
+DecimalMark = Annotated[Literal[".", ","], BeforeValidator(mark_of_word)]
+"""The mark before a fraction; ``point`` and ``comma`` are taken, too."""
 
 
 class CatalogueReadParams(ReadParams):
@@ -17,8 +31,8 @@ class CatalogueReadParams(ReadParams):
     stands."""
     missing: Words = ("",)
     """Ids are text, and ``NA`` is a word."""
-    decimal: Literal[".", ","] | None = None
-    """The decimal mark of prices, ratings and votes."""
+    decimal: DecimalMark | None = None
+    """The decimal mark of prices, ratings and votes, ``point`` or ``comma``."""
 
     def of_table(self) -> ReadParams:
         """The options with which the table is read that an export is in, too."""

@@ -60,7 +60,7 @@ def test_a_name_stays_whole(cells):
         (["Home/Mugs", "Home/Rugs"], "category_separator=none says otherwise"),
         (["Health/Beauty", "Toys"], "category_separator=/ says otherwise"),
         (["Home|Mugs"], "category_separator=none"),
-        (["Home > Mugs, Dining > Pans"], "category_list=, says"),
+        (["Home > Mugs, Dining > Pans"], "category_list=comma says"),
     ],
 )
 def test_what_is_assumed_is_told(cells, told):

@@ -122,7 +122,7 @@ def test_what_no_other_cell_tells_is_a_question(cells):
 
 def test_the_decimal_mark_can_be_told():
     raw = pd.DataFrame({"title": ["a"], "price": ["1.299"]})
-    for mark, price in ((".", 1.299), (",", 1299)):
+    for mark, price in ((".", 1.299), (",", 1299), ("point", 1.299), ("comma", 1299)):
         params = DataParams.model_validate({"read": {"decimal": mark}})
         assert validate_products(raw, params)["price"].tolist() == [price]
 

@@ -70,7 +70,7 @@ def amounts(
         example = unsure[0]
         notes.append(
             f"{name}: {example} is taken as {numbers[example]:.10g}, because {why}; "
-            "products.data.read.decimal says what the decimal mark is"
+            "products.data.read.decimal=point or =comma says otherwise"
         )
     if only["."] and only[","]:
         notes.append(
@@ -96,7 +96,7 @@ def _convention(
         return None, ""
     for mark in (".", ","):
         if only[mark]:
-            told = f"{only[mark][0]} has a decimal {MARK_NAMES[mark]} or marks thousands likewise"
+            told = f"{only[mark][0]} shows that the decimal mark is the {MARK_NAMES[mark]}"
             return ("." if mark == "." else ","), told
     used = {mark for text in unsure for mark in ".," if mark in plain[text]}
     if len(used) > 1:

@@ -132,7 +132,7 @@ def _first_paths(
     if whole is not None and not listed:
         notes.append(
             f"category: {whole!r} is taken for one path, because no row begins with the words "
-            "behind its comma; products.data.category_list=, says that commas separate several"
+            "behind its comma; products.data.category_list=comma says that commas separate several"
         )
     return chosen
 

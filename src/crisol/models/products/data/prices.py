@@ -133,7 +133,7 @@ def price_column(
             point, comma = (amounts([price.amount], name, mark).numbers for mark in (".", ","))
             fault = (
                 f"is {point[price.amount]:g} or {comma[price.amount]:g}, and no other cell tells: "
-                "say --params products.data.read.decimal=. or =,"
+                "say --params products.data.read.decimal=comma (or =point)"
             )
         if fault:
             faults[cell] = fault

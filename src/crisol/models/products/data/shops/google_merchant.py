@@ -57,6 +57,8 @@ def products_of(export: Export) -> pd.DataFrame:
     products, ranges = [], 0
     for at in grouped(keys).values():
         first = at[0]
+        if not (ids[first] or title[first]):
+            continue
         cheapest, differ = lowest([price[row] for row in at])
         ranges += differ
         pairs = [(name, column[row]) for name, column in described for row in at]

@@ -45,7 +45,7 @@ def products_of(export: Export) -> pd.DataFrame:
         children.setdefault(parent, []).append(child)
     products, hidden, ranges, alone = [], 0, 0, 0
     for row in range(len(title)):
-        if parents.get(row, -1) >= 0:
+        if parents.get(row, -1) >= 0 or not (title[row] or ids[row] or sku[row]):
             continue
         alone += row in parents
         if truthy(columns["published"][row]) is False:
