@@ -8,7 +8,6 @@ import pytest
 import yaml
 from tests.conftest import ROOT
 
-from crisol.catalog.raw_files import RawTableDataset
 from crisol.models import products as family
 from crisol.models.products.params import DataParams, ModelParams, TrainParams
 from crisol.models.products.training import Fit
@@ -48,9 +47,9 @@ def sections() -> Sections:
 
 @pytest.fixture(scope="session")
 def shop(sections: Sections) -> Shop:
-    raw = RawTableDataset(filepath=str(RAW / "sample_products.csv")).load()
+    raw = family.read_products(RAW / "sample_products.csv", sections.data)
     products, images = family.clean(raw, RAW / "sample_images", sections.data)
-    pairs = family.clean_pairs(RawTableDataset(filepath=str(RAW / "sample_pairs.csv")).load())
+    pairs = family.clean_pairs(family.read_pairs(RAW / "sample_pairs.csv", sections.data))
     return Shop(products, images, pairs, family.split(products, sections.data.studies[0]))
 
 

@@ -38,6 +38,7 @@ def evaluate(
     ranks: pd.DataFrame,
     history: pd.DataFrame,
     data: DataParams,
+    notes: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Evaluate every method on products that none of them was trained on.
 
@@ -52,6 +53,8 @@ def evaluate(
         ranks: the ranks of pictures searched by words.
         history: learning curves.
         data: the studies.
+        notes: what was read, assumed and left out, see
+            :class:`crisol.models.products.data.prepare.CleanFiles`.
 
     Raises:
         MendableError: the gate compares what the registered study has not learned.
@@ -68,6 +71,8 @@ def evaluate(
     matched = _matched(predictor, pairs, data)
     metrics = tables.flat_metrics(results, matched)
     shown = _tables(results, matched)
+    if notes is not None and len(notes):
+        shown["the files: what was read, assumed and left out"] = tables.frame_rows(notes)
     limits = tables.limits(predictor, data)
     deletion = _deletion(predictor, tested)
     if deletion is not None:
@@ -82,7 +87,10 @@ def evaluate(
         + " ".join(tables.verdict(result) for result in results),
         metrics=metrics,
         tables=shown,
-        data=[tables.describe(result, data.synthetic) for result in results],
+        data=[
+            *(tables.describe(result, data.synthetic) for result in results),
+            tables.sizes(predictor, history),
+        ],
         limits=limits,
         synthetic=data.synthetic,
     )
@@ -118,8 +126,11 @@ def _tables(
 def _matched(
     predictor: ProductsPredictor, pairs: pd.DataFrame, data: DataParams
 ) -> pd.DataFrame | None:
-    wanted = pairs[pairs["source"].isin(data.matching)]
-    missing = [name for name in data.matching if name not in set(pairs["source"])]
+    sources = data.matching
+    if data.pairs and "matching" not in data.model_fields_set:
+        sources = tuple(sorted(set(pairs["source"])))
+    wanted = pairs[pairs["source"].isin(sources)]
+    missing = [name for name in sources if name not in set(pairs["source"])]
     if missing:
         raise MendableError(
             f"products.data.matching: there are no pairs of {missing[0]!r}; there are: "

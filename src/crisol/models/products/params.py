@@ -1,8 +1,12 @@
 """The three parameter sections of `products`; every value is checked before the first node."""
 
-from typing import Annotated, Literal, Self
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
 from crisol.core.params import (
@@ -18,14 +22,35 @@ from crisol.core.params import (
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
 from crisol.models.products.linear_params import LinearParams, NeighboursParams
+from crisol.models.products.read_params import CatalogueReadParams, mark_of_word
 from crisol.models.products.study_params import Names, StudyParams
 
 Preset = Literal["tiny", "base", "large"]
 MemberName = Literal["linear", "neighbours", "transformer"]
 
 
+AUTO = "auto"
+"""The gate's metric, where the heads that are learned decide it."""
+_STUDY = "catalogue"
+
+
+class SampleParams(Params):
+    """Settings of the committed sample; a file of one's own takes none of them."""
+
+    register_study: str | None = None
+    studies: Annotated[tuple[StudyParams, ...], Strict(False)] | None = None
+    synthetic: bool | None = None
+    currency: str | None = None
+    matching: Names | None = None
+    gate: GateRule | None = None
+    gate_against: Names | None = None
+
+
 class DataParams(StudiesParams[StudyParams]):
-    """The section ``products.data``; the ensemble of the registered study is the predictor."""
+    """The section ``products.data``; the ensemble of the registered study is the predictor.
+
+    Without ``studies`` there is one, of all products, with the name of the file.
+    """
 
     file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own products, instead of the catalog's. This and the next two are given with
@@ -34,23 +59,80 @@ class DataParams(StudiesParams[StudyParams]):
     """The folder of their pictures."""
     pairs: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own pairs on which the embedding is tested."""
+    sample: SampleParams = SampleParams()
+    """Values of the fields below that hold while no ``file`` is given."""
+    read: CatalogueReadParams = CatalogueReadParams()
+    """The formats of the products and pairs."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to its name in your file: ``{title: product_name, price: cost}``."""
     currency: str = Field(default="", pattern=r"^([A-Z]{3})?$")
-    """Currency of products that name none."""
+    """Currency of products that name none; it also settles marks such as ``$``."""
+    category_separator: str = Field(default="", max_length=5)
+    """The mark between the levels of a category; unset: recognised, ``none``: there are no
+    levels."""
+    category_list: Annotated[str, BeforeValidator(mark_of_word), Field(max_length=5)] = ""
+    """The mark between several categories of a product, such as ``comma``; unset: recognised."""
+    unreadable_prices: float = Field(default=0.0, ge=0, lt=1)
+    """Largest share of prices that may be left empty because they cannot be read."""
     image_size: int = Field(default=64, ge=16, le=512)
     """Pixels of each side of the models' input pictures."""
     matching: Names = ()
-    """Sources of the pairs on which the embedding is tested for matching products."""
-    gate: GateRule = GateRule(metric="accuracy", tolerance=0.01)
+    """Sources of the pairs on which the embedding is tested for matching products. Unset: those of
+    ``pairs``."""
+    gate: GateRule = GateRule(metric=AUTO, tolerance=0.01)
+    """``metric: auto`` is accuracy where categories are learned, else R² of the log-price."""
     gate_against: Names = ("linear",)
     """Single members that the ensemble must beat."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, given: Any) -> Any:
+        """The sample's values where there is no file, and the one study where none is named."""
+        if not isinstance(given, Mapping):
+            return given
+        values = dict(given)
+        sample = values.get("sample")
+        if not values.get("file") and isinstance(sample, Mapping):
+            values = _merged(sample, values)
+        if not values.get("studies"):
+            values["studies"] = [{"name": study_name(str(values.get("file") or ""))}]
+        studies = values["studies"]
+        alone = isinstance(studies, list | tuple) and len(studies) == 1
+        if alone and not values.get("register_study"):
+            only = studies[0]
+            values["register_study"] = (
+                only.get("name") if isinstance(only, Mapping) else getattr(only, "name", None)
+            )
+        return values
+
+
+def study_name(file: str) -> str:
+    """The name of the study of all products of a file.
+
+    >>> study_name("/shop/Wein & Öl 2024.csv"), study_name("7.csv"), study_name("")
+    ('wein_ol_2024', 'catalogue', 'catalogue')
+    """
+    stem = unicodedata.normalize("NFKD", PurePath(file).stem).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
+    return plain[:40] if plain[:1].isalpha() else _STUDY
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of both; those of ``above`` win, also within mappings."""
+    whole = dict(below)
+    for name, value in above.items():
+        lower = whole.get(name)
+        if isinstance(lower, Mapping) and isinstance(value, Mapping):
+            value = _merged(lower, value)
+        whole[name] = value
+    return whole
 
 
 class NetworkParams(Params):
     """The transformer; ``preset`` sets every size that is left at ``None``."""
 
-    preset: Preset = "base"
+    preset: Preset | None = None
+    """Unset: by the number of products, see :mod:`crisol.models.products.sizing`."""
     dimensions: Width | None = Field(default=None, ge=8)
     heads: Width | None = Field(default=None, ge=1)
     own_layers: Width | None = Field(default=None, ge=1)

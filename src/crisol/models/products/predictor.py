@@ -134,7 +134,7 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         Raises:
             FieldError: the picture cannot be read; the message says why and what is allowed.
         """
-        record = record_from_request(request, self.description.image_size)
+        record = record_from_request(request, self.description.image_size, self.taxonomy)
         return EncodedRequest(record, self.transformer.encode_one(record), request.task or "all")
 
     def infer(self, encoded: Sequence[EncodedRequest]) -> list[Output]:
@@ -225,7 +225,9 @@ class ProductsPredictor(Predictor[Product, Analysis]):
                 "this model was registered without an index; run the node products.index",
                 "no_index",
             )
-        searcher = Searcher(self.index, self, self.description.image_size, self.model_version)
+        searcher = Searcher(
+            self.index, self, self.description.image_size, self.model_version, self.taxonomy
+        )
         return searcher.answer(requests)
 
     # -- storing ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ For every fold of a study:
    removed.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ from crisol.models.products.params import (
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report.gating import gate_head
 from crisol.models.products.section_checks import check_sections
+from crisol.models.products.sizing import sized
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,9 @@ def fit(
         MendableError: a section names an unknown study, or a study has nothing to learn.
     """
     check_sections(data, model, train)
+    model, train, told = sized(len(products), model, train)
+    if told:
+        logger.info(told)
     histories, forecasts, found = [], [], []
     predictor: ProductsPredictor | None = None
     for study in data.studies:

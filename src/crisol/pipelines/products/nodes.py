@@ -12,11 +12,11 @@ from crisol.models.products.params import DataParams, ModelParams, TrainParams
 
 
 def clean(
-    products_raw: pd.DataFrame, pictures: Path, pairs_raw: pd.DataFrame, data: DataParams
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Validated products, their pictures, and pairs to be matched."""
-    products, images = family.clean(products_raw, pictures, data)
-    return products, images, family.clean_pairs(pairs_raw)
+    source: Path, pictures: Path, pairs: Path, data: DataParams
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Validated products, their pictures, pairs to be matched, and notes about the files."""
+    cleaned = family.clean_files(source, pictures, pairs, data)
+    return cleaned.products, cleaned.images, cleaned.pairs, cleaned.notes
 
 
 def split(products: pd.DataFrame, data: DataParams) -> pd.DataFrame:
@@ -49,4 +49,5 @@ def register(
     predictor: Any, scores: pd.DataFrame, report: Report, data: DataParams, index: Any
 ) -> Candidate:
     """The predictor and its index with the evidence; saving it to the catalog registers it."""
-    return Candidate(predictor.with_index(index), scores, data.rule, report)
+    rule = family.rule_of_report(report, data)
+    return Candidate(predictor.with_index(index), scores, rule, report)

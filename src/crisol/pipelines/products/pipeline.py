@@ -15,7 +15,7 @@ def create_pipeline() -> Pipeline:
         wiring.prepare(
             nodes.clean,
             ["products_raw", "pictures_folder", "pairs_raw", "params:data"],
-            ["products_table", "images_table", "pairs_table"],
+            ["products_table", "images_table", "pairs_table", "notes_table"],
         ),
         wiring.prepare(nodes.split, ["products_table", "params:data"], "parts_table"),
         wiring.fit(nodes.fit, _TABLES, also=["forecasts_table", "ranks_table"]),
@@ -26,6 +26,7 @@ def create_pipeline() -> Pipeline:
             "ranks_table",
             "training_history",
             "params:data",
+            "notes_table",
         ),
         wiring.step(
             nodes.index,

@@ -180,9 +180,9 @@ def test_category_words_can_be_hidden(products):
 
 
 def test_a_file_that_is_named_and_not_the_one_that_was_read_is_refused(tmp_path):
-    raw = pd.DataFrame({"title": ["x"]})
-    raw.attrs["file"] = "data/sample_products.csv"
+    read = tmp_path / "sample_products.csv"
+    read.write_text("title\nMug\n")
     with pytest.raises(ProductsError, match="command line alone"):
-        data.clean(raw, tmp_path, _params(file="/shop/mine.csv"))
-    raw.attrs["file"] = "/shop/mine.csv"
-    assert len(data.clean(raw, tmp_path, _params(file="/shop/mine.csv"))[0]) == 1
+        data.clean_files(read, tmp_path, tmp_path / "none", _params(file="/shop/mine.csv"))
+    cleaned = data.clean_files(read, tmp_path, tmp_path / "none", _params(file=str(read)))
+    assert (len(cleaned.products), len(cleaned.pairs)) == (1, 0)

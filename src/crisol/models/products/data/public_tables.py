@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from crisol.models.products.contract import MAX_ATTRIBUTES
-from crisol.models.products.data.validation import number_of
+from crisol.models.products.data.amounts import amounts
+from crisol.models.products.data.prices import price_cell
 
 _FIELD = re.compile(r"COL (\w+) VAL ?")
 
@@ -97,7 +98,8 @@ def specifications(text: str) -> str:
 def _side(side: str, text: str) -> dict[str, str]:
     _, *parts = _FIELD.split(text)
     fields = {name: value.strip() for name, value in zip(parts[::2], parts[1::2], strict=True)}
-    price = number_of(fields.get("price", ""))
+    amount = price_cell(fields.get("price", "")).amount
+    price = amounts([amount], "price", ".").numbers[amount] if amount else None
     return {
         f"{side}_title": fields.get("title", "") or fields.get("name", ""),
         f"{side}_description": fields.get("description", "") or fields.get("modelno", ""),

@@ -5,7 +5,6 @@ model sees a product in the same form in training and in service.
 """
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -13,14 +12,14 @@ from typing import Any, Literal
 from crisol.core.data import pictures
 from crisol.core.data.pictures import Image
 from crisol.models.products.contract import Product
-from crisol.models.products.data.taxonomy import SEPARATOR
+from crisol.models.products.data.category_paths import WEAK_MARKS, Levels, category_levels
+from crisol.models.products.data.taxonomy import SEPARATOR, Taxonomy
 from crisol.models.products.data.text import PRICE_NAME, clean, scrub_prices
 
 Part = Literal["title", "description", "image", "brand", "attributes", "price", "category"]
 PARTS: tuple[Part, ...] = (
     "title", "description", "image", "brand", "attributes", "price", "category",
 )  # fmt: skip
-_LEVELS = re.compile(r"\s*>+\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +58,15 @@ class ProductRecord:
         return replace(self, **{part: empty[part] for part in parts})
 
 
-def record_from_request(product: Product, image_size: int) -> ProductRecord:
+def record_from_request(
+    product: Product, image_size: int, taxonomy: Taxonomy | None = None
+) -> ProductRecord:
     """The record of a request.
 
     Args:
         product: the product as it was sent.
         image_size: S, pixels of each side of the models' pictures.
+        taxonomy: the categories that the model knows; they tell whether ``Home/Rugs`` is one name.
 
     Raises:
         FieldError: its picture cannot be used.
@@ -75,7 +77,7 @@ def record_from_request(product: Product, image_size: int) -> ProductRecord:
         description=product.description or "",
         brand=product.brand or "",
         attributes=product.attributes or {},
-        category=SEPARATOR.join(part for part in category_levels(product.category or "") if part),
+        category=SEPARATOR.join(part for part in _levels(product.category or "", taxonomy) if part),
         price=float("nan") if product.price is None else product.price,
         currency=product.currency or "",
         image=picture,
@@ -119,16 +121,17 @@ def model_text(text: str) -> str:
     return scrub_prices(clean(text))
 
 
-def category_levels(category: str) -> tuple[str, str]:
-    """The first two levels of a category; empty where there is none.
-
-    >>> category_levels("Home >> Curtains > Door curtains")
-    ('Home', 'Curtains')
-    >>> category_levels("Home")
-    ('Home', '')
-    """
-    parts = [part for part in _LEVELS.split(clean(category)) if part]
-    return (*parts, "", "")[0], (*parts, "", "")[1]
+def _levels(category: str, taxonomy: Taxonomy | None) -> Levels:
+    """The levels of a request's category; those that the model knows, where it does."""
+    levels = category_levels(category)
+    if taxonomy is None or levels[1] or levels[0] in taxonomy.mains:
+        return levels
+    for mark in WEAK_MARKS:
+        main, cut, rest = levels[0].partition(mark)
+        other = main.strip(), rest.partition(mark)[0].strip()
+        if cut and (other in taxonomy.leaves or (other[0], "") in taxonomy.leaves):
+            return other
+    return levels
 
 
 def attributes_from_json(text: str) -> dict[str, str]:

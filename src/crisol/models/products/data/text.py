@@ -10,7 +10,28 @@ import unicodedata
 
 _PASSES = 4
 """Most levels of nested entities, such as ``&amp;amp;lt;``; deeper nesting is text."""
-_TAG = re.compile(r"<(?:[a-zA-Z][^<>]*|/[a-zA-Z][^<>]*|!--(?:(?!--).)*--)>", re.DOTALL)
+_HIDDEN = re.compile(
+    r"<(style|script)(?=[\s/>])[^<>]*+>.*?(?:</\1\s*+>|\Z)"
+    r"|<!--.*?(?:-->|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Elements and comments that a browser does not show as words; one left open goes to the end."""
+_TAG = re.compile(
+    r"""</?[a-zA-Z](?:[^<>"']|"[^"<>]*+"|'[^'<>]*+')*+>"""
+    r"|</?[a-zA-Z][^<>]*+>|<[!?][^<>]*+>|<!\[CDATA\[|\]\]>"
+)
+_QUOTED = re.compile(r"""(<[a-zA-Z][^<>"']*+(?:"[^"]*+"|'[^']*+'|[^<>"']++)*+>)""")
+"""A tag with quoted values, which may hold angle brackets."""
+_CSS_WORD = (
+    r"(?:[a-z0-9]*[.#][\w-]+(?:[.#:][\w-]+)*|(?:html|body|p|li|ul|ol|td|th|tr|table|div|span|a|img|"
+    r"h[1-6])(?::[\w-]+)*)"
+)
+_CSS = re.compile(
+    rf"(?<![\w.#])(?:@[\w-]+[^{{}}@;]{{0,100}}+\{{\s*+)?{_CSS_WORD}(?:[\s,>+~]{{1,5}}{_CSS_WORD}){{0,20}}"
+    r"\s*+\{(?:\s*+-{0,2}[a-z][a-z-]*+\s*+:[^{};]{0,300}+;?)*+\s*+\}(?:\s*+\})?",
+    re.IGNORECASE,
+)
+"""A rule of a style sheet that was left when its tags were taken off: ``p.p1 {margin: 0px}``."""
 _INVISIBLE = re.compile(
     "[\u00ad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufeff\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
@@ -66,7 +87,9 @@ PRICE_NAME = re.compile(
 
 
 def clean(text: str) -> str:
-    r"""The text on one line, in NFKC form, without entities, tags or control characters.
+    r"""The text on one line, in NFKC form, without entities, markup or control characters.
+
+    Style sheets, scripts and comments go with all that is in them.
 
     >>> clean("  Cafe\u0301 &amp; Bar<br/>\u200b\n2\u00a0pcs ")
     'Café & Bar 2 pcs'
@@ -78,8 +101,10 @@ def clean(text: str) -> str:
             text = unicodedata.normalize("NFKC", text)
         if "&" in text:
             text = html.unescape(text)
-        if "<" in text:
-            text = _TAG.sub(" ", text)
+        if "<" in text or "]]>" in text:
+            text = _TAG.sub(" ", _QUOTED.sub(" ", _HIDDEN.sub(" ", text)))
+        if "{" in text:
+            text = _CSS.sub(" ", text)
         text = " ".join(_CONTROL.sub(" ", text).split())
         if text == before:
             break

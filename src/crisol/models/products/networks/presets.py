@@ -36,8 +36,8 @@ PRESETS: dict[Preset, Sizes] = {
 
 
 def sizes(params: NetworkParams) -> Sizes:
-    """The preset's sizes, overridden by the parameters that are not ``None``."""
-    preset = PRESETS[params.preset]
+    """The sizes of the preset (``base`` if unset), overridden by those that are not ``None``."""
+    preset = PRESETS[params.preset or "base"]
     chosen = {name: getattr(params, name) for name in Sizes.__dataclass_fields__}
     return Sizes(
         **{n: getattr(preset, n) if value is None else value for n, value in chosen.items()}

@@ -16,9 +16,10 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from crisol.core.arrays import Floats
-from crisol.models.products.data.records import ProductRecord, category_levels, clean_record
+from crisol.models.products.data.catalogue_table import ProductsError
+from crisol.models.products.data.category_paths import category_levels
+from crisol.models.products.data.records import ProductRecord, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
-from crisol.models.products.data.validation import ProductsError
 from crisol.models.products.report.pair_features import EntryPairs, Features, symbolic
 from crisol.models.products.report.pair_words import ShopEntry
 

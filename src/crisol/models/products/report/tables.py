@@ -172,6 +172,16 @@ def describe(result: StudyResult, synthetic: bool) -> str:
     )
 
 
+def sizes(predictor: ProductsPredictor, history: pd.DataFrame) -> str:
+    """One sentence on the network and its training."""
+    width = predictor.transformer.embedding_size
+    return (
+        f"The network makes embeddings of {width} numbers and was trained for "
+        f"{int(history['epoch'].max()):,} epochs; what products.model.network.preset and "
+        "products.train leave open follows from the number of products."
+    )
+
+
 def limits(predictor: ProductsPredictor, data: DataParams) -> list[str]:
     """The limits of the registered predictor, one sentence each."""
     about = predictor.description

@@ -9,6 +9,7 @@ from crisol.core.data.pictures import decode_base64
 from crisol.core.errors import FieldError
 from crisol.models.products.contract import Hit, SearchRequest, SearchResponse
 from crisol.models.products.data.records import ProductRecord, model_text, record_from_request
+from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.search.search_index import Embedder, ProductIndex
 
 
@@ -20,12 +21,18 @@ class Searcher:
         embedder: makes the embeddings of the requests; the index was built with the same one.
         image_size: S, pixels of each side of the models' pictures.
         model_version: the version that the answers name.
+        taxonomy: the categories that the embedder knows; ``None`` where it has learned none.
     """
 
     def __init__(
-        self, index: ProductIndex, embedder: Embedder, image_size: int, model_version: str
+        self,
+        index: ProductIndex,
+        embedder: Embedder,
+        image_size: int,
+        model_version: str,
+        taxonomy: Taxonomy | None = None,
     ) -> None:
-        self._index, self._embedder = index, embedder
+        self._index, self._embedder, self._taxonomy = index, embedder, taxonomy
         self._image_size, self._model_version = image_size, model_version
 
     def answer(self, requests: Sequence[SearchRequest]) -> list[SearchResponse]:
@@ -53,7 +60,7 @@ class Searcher:
             return ProductRecord(title=model_text(request.text))
         if request.product is not None:
             try:
-                return record_from_request(request.product, size)
+                return record_from_request(request.product, size, self._taxonomy)
             except FieldError as error:
                 raise FieldError(f"product.{error.field}", str(error), error.kind) from error
         if request.image is not None:

@@ -1,0 +1,1 @@
+"""Readers of shops' exports: Shopify, WooCommerce, Google Merchant Center."""
