@@ -411,7 +411,7 @@ class _Run(click.Command):
             raise click.UsageError(f"--params cannot be read. {_COMMA}", ctx) from error
         except click.UsageError as error:
             if "`params`" in error.message:
-                error.message += f" {_COMMA}"
+                raise click.UsageError(f"{error.message} {_COMMA}", ctx) from error
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
