@@ -40,7 +40,7 @@ _ZONES = {
 """Minutes east of UTC: the zones of RFC 2822, and those of Europe."""
 _TIME = re.compile(
     r"(?:^|[T\s,]+|(?<=\d{4}):)(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,:](\d{1,9}))?)?"
-    r"(?:\s*([ap])\.?m\b\.?)?"
+    r"(?:\s*([ap])\.?m\b\.?|\s*(?:Uhr|hrs?|h)\b\.?)?"
     r"(?:\s*(Z|(?:UTC|GMT)?[+-]\d{2}(?::?\d{2}(?::00)?)?|[A-Z]{2,4}\b)(?:\s*\([^()]*\))?"
     r"(?:\[[\w/+-]+\])?)?(?=$|\s\d{4}$|\s*,?\s*\d{1,4}[-/. ])",
     re.ASCII | re.IGNORECASE,
@@ -50,6 +50,13 @@ _COMPACT_TIME = re.compile(
     r"(Z|[+-]\d{2}:?\d{2})?",
     re.ASCII,
 )
+_DOTTED_TIME = re.compile(
+    r"(.*\d)[T ](\d{1,2})\.(\d{2})(?:\.(\d{2})(?:\.(\d{1,9}))?)?(\s*[AP]M)?",
+    re.ASCII | re.IGNORECASE,
+)
+_ISO_HOUR = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{2})(Z?)", re.ASCII)
+_SIGNS = re.compile(r"(\d{4})\s?[年년]\s?(\d{1,2})\s?[月월](?:\s?(\d{1,2})\s?[日일])?")
+_LED = re.compile(r"([^\W\d_]+)\.?,?\s(?=\d)")
 _TRIPLE = re.compile(r"(\d{1,4})([-/. ]) ?(\d{1,2})\2 ?(\d{1,4})\.?", re.ASCII)
 _PAIR = re.compile(r"(\d{4})[-/](\d{1,2})|(\d{1,2})[-/](\d{4})", re.ASCII)
 _WEEK = re.compile(r"(\d{4})-?W(\d{2})(?:-?([1-7]))?", re.ASCII | re.IGNORECASE)
@@ -89,7 +96,17 @@ def parted(cell: str) -> tuple[str, str]:
     if compact is not None:
         parts = [compact[k] or compact[k + 3] for k in (2, 3, 4)]
         return compact[1], ":".join(part for part in parts if part) + (compact[8] or "")
-    return " ".join(cell.split()), ""
+    return _parted_without_colon(" ".join(cell.split()))
+
+
+def _parted_without_colon(cell: str) -> tuple[str, str]:
+    """The day and the time of 05-JAN-24 10.15.30.000000 AM and of 2024-01-05T10."""
+    dotted = _DOTTED_TIME.fullmatch(cell)
+    if dotted is not None:
+        time = f"{dotted[2]}:{dotted[3]}:{dotted[4] or '00'}.{dotted[5] or '0'}{dotted[6] or ''}"
+        return dotted[1], time
+    hour = _ISO_HOUR.fullmatch(cell)
+    return (hour[1], f"{hour[2]}:00{hour[3]}") if hour is not None else (cell, "")
 
 
 @lru_cache(_KEPT)
@@ -142,6 +159,12 @@ def days(text: str) -> dict[str, int]:
     triple = _TRIPLE.fullmatch(text)
     if triple is not None:
         return _valid(_orders(triple))
+    signs = _SIGNS.fullmatch(text)
+    if signs is not None:
+        return _valid([(ISO, int(signs[1]), int(signs[2]), int(signs[3] or 1))])
+    led = _LED.match(text)
+    if led is not None and led[1].lower() in WEEKDAYS:
+        return days(text[led.end() :])
     if text.isdecimal() and text.isascii():
         return _valid(_digits(text))
     pair = _PAIR.fullmatch(text)

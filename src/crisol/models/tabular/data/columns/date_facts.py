@@ -150,15 +150,12 @@ def refusal(name: str, found: FoundDates) -> tuple[str, ...]:
     if found.accepted:
         return ()
     dated = of_column(name, "kind", "date")
-    why = f"{gone:,} of {total:,} cells are no such dates ({_listed(found)})" if gone else (
-        "they may as well be version numbers"
-    )  # fmt: skip
-    return (
-        (
-            f"{name}: looks like dates ({found.form}), but {why}: taken for words; {dated} reads "
-            "it as dates all the same"
-        ),
-    )
+    stated = of_column(name, "date_format", "%Y-%d-%m")
+    why = "they may as well be version numbers"
+    if gone:
+        why = f"{gone:,} of {total:,} cells are no such dates ({_listed(found)})"
+    said = f"looks like dates ({found.form}), but {why}: taken for words"
+    return (f"{name}: {said}; {dated} reads it as dates all the same, {stated} says their form",)
 
 
 def told_times(name: str, words: "pd.Series[Any]") -> tuple[str, ...]:
