@@ -89,9 +89,7 @@ def write_ods(path: Path, rows: Sequence[Sequence[object]]) -> Path:
         said = f"<text:p>{escape(str(value))}</text:p>"
         return f'<table:table-cell office:value-type="string">{said}</table:table-cell>'
 
-    body = "".join(
-        f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows
-    )
+    body = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
     with zipfile.ZipFile(path, "w") as packed:
         packed.writestr("mimetype", "application/vnd.oasis.opendocument.spreadsheet")
         packed.writestr(

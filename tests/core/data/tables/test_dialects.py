@@ -81,7 +81,7 @@ def test_a_given_mark_wins(tmp_path) -> None:
         (_lines("id,t\n", '#,"plain"', 3000) + '9,"a \\"b\\", c"\n', ["0", "plain"]),
         (_lines("p,n\n", '"C:\\dir\\",#'), ["C:\\dir\\", "0"]),
         ("name,say\nO'Neil,it's\n'tis,y\n", ["O'Neil", "it's"]),
-        ("p,n\n5\\\" pipe,1\n6\" pipe,2\n", ['5\\" pipe', "1"]),
+        ('p,n\n5\\" pipe,1\n6" pipe,2\n', ['5\\" pipe', "1"]),
         (_lines("a;b\n", '"#,5";"x ""y"""'), ["0,5", 'x "y"']),
     ],
 )

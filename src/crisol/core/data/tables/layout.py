@@ -225,10 +225,7 @@ class _Finder:
     def layout(self) -> Layout:
         block = find_block(self._rows, self._whole)
         if block is None or (self._params.skip is not None and block.begin > 1):
-            # Rows that do not agree: the reader of the whole file says which
-            width = self._rows[0].width
-            agree = [row.width == width for row in self._rows] + [False]
-            block = Block(0, agree.index(False), width)
+            block = self._uneven_block()
         short = self._short_header(block)
         if short is not None:
             return short
@@ -238,6 +235,18 @@ class _Finder:
             begin += self._title_rows(body, block.width)
         self._check_title(block, begin)
         return self._from(begin, block)
+
+    def _uneven_block(self) -> Block:
+        """The first rows of most rows' width; the reader of the file says which do not agree."""
+        begin, usual = 0, _usual_width(self._rows)
+        if self._params.skip is None and usual > 1:
+            first = [row.width for row in self._rows].index(usual)
+            begin = first if all(row.width < usual for row in self._rows[:first]) else 0
+        width = self._rows[begin].width
+        end = begin
+        while end < len(self._rows) and self._rows[end].width == width:
+            end += 1
+        return Block(begin, end, width)
 
     def _short_header(self, block: Block) -> Layout | None:
         """The layout where the row above the block is its header, with one cell more or less."""
@@ -411,6 +420,8 @@ class _Finder:
         if len(below) < 2 or self._params.units or len(names) != len(below[0]):
             return names, data
         second, rest = below[0], below[1:]
+        if second == self._rows[data - 1].cells:
+            return names, data  # the header is repeated
         named_index = sum(map(bool, rest[0])) == 1 and bool(rest[0][0]) and len(rest) > 1
         body = rest[1:] if named_index else rest
         numbers = [at for at in headers.number_columns(body) if at or second[0]]
