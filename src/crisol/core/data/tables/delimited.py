@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from crisol.core.data.tables.comments import COMMENT_MARKS
 from crisol.core.data.tables.delimited_format import first_lines, text_encoding
 from crisol.core.data.tables.dialect import ONE_COLUMN, find_dialect
 from crisol.core.data.tables.footers import is_note
-from crisol.core.data.tables.layout import COMMENT_MARKS, Layout, find_layout
+from crisol.core.data.tables.layout import Layout, find_layout
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import BLANKS, Dialect
 from crisol.core.data.tables.text_columns import TextTable, finished

@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crisol.core.data.tables import headers
+from crisol.core.data.tables.comments import (
+    find_comment,
+    hidden_header,
+    usual_width,
+    without_comments,
+)
 from crisol.core.data.tables.footers import is_note
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import Row, blank_before
 from crisol.core.errors import MendableError
 
-COMMENT_MARKS = ("#", "%", "//")
 _MOST_NOTES = 10
 _MOST_LINES_BEFORE = 60
 
@@ -91,60 +96,6 @@ def _ends_empty(row: Row, width: int) -> bool:
     return row.width == width + 1 and not row.cells[-1]
 
 
-def find_comment(rows: Sequence[Row], given: str | None) -> str:
-    """The mark of lines of comments: the given one, or that of the first lines."""
-    if given is not None:
-        return given
-    for mark in COMMENT_MARKS:
-        plain = [row for row in rows if not row.cells[0].startswith(mark)]
-        if not plain or len(plain) == len(rows):
-            continue
-        usual = _usual_width(plain)
-        first = rows[0].cells[0].startswith(mark)
-        if first and (usual > 1 or says_comment(rows[0].cells[0], mark)):
-            return mark
-        if usual > 1 and any(is_comment(row, mark, usual) for row in rows):
-            return mark
-    return ""
-
-
-def _usual_width(rows: Sequence[Row]) -> int:
-    widths = Counter(row.width for row in rows)
-    return widths.most_common(1)[0][0] if widths else 0
-
-
-def says_comment(cell: str, mark: str) -> bool:
-    """Whether a cell is a comment and no word such as ``#love`` or ``#ff0000``.
-
-    >>> says_comment("# of May", "#"), says_comment("#love", "#")
-    (True, False)
-    """
-    rest = cell.removeprefix(mark)
-    return cell.startswith(mark) and (not rest or rest[0] in " \t#%/!-=*")
-
-
-def is_comment(row: Row, mark: str, width: int) -> bool:
-    """Whether a row is a comment, in a table of so many columns."""
-    cell = row.cells[0]
-    if not cell.startswith(mark):
-        return False
-    return row.width < width or says_comment(cell, mark)
-
-
-def without_comments(rows: Sequence[Row], comment: str, given: str | None = None) -> list[Row]:
-    """The rows that are no comments."""
-    if not comment:
-        return list(rows)
-    if given:
-        return [row for row in rows if not row.cells[0].startswith(comment)]
-    plain = [row for row in rows if not row.cells[0].startswith(comment)]
-    width = _usual_width(plain)
-    numbers = headers.number_columns([row.cells for row in plain[1:]])
-    if 0 in numbers:  # a line of numbers that is commented out
-        return plain
-    return [row for row in rows if not is_comment(row, comment, width)]
-
-
 def find_layout(
     rows: Sequence[Row], params: ReadParams, shown: str, whole: bool, first: int = 0
 ) -> Layout:
@@ -166,7 +117,7 @@ def find_layout(
         raise MendableError(f"read.skip: {shown} has no rows below line {skip:,}")
     comment = find_comment(kept, params.comment)
     plain = without_comments(kept, comment, params.comment)
-    hidden = _hidden_header(kept, plain, comment, params)
+    hidden = hidden_header(kept, plain, comment, params)
     if hidden is not None:
         kept = plain = [hidden, *(row for row in plain if row.line > hidden.line)]
     if not plain:
@@ -181,38 +132,6 @@ def find_layout(
         elif not count:
             notes.pop(0)
     return replace(found, comment=comment, notes=tuple(notes))
-
-
-def _hidden_header(
-    kept: Sequence[Row], plain: Sequence[Row], comment: str, params: ReadParams
-) -> Row | None:
-    """The header, where the last comment above the rows is one: ``# x,y`` above ``1,2``."""
-    if not comment or not plain or params.comment is not None or params.header is False:
-        return None
-    above = [row for row in kept if row.line < plain[0].line]
-    if not above and plain[0].cells[0].startswith(comment):
-        above, plain = [plain[0]], plain[1:]
-    if not plain:
-        return None
-    if not above:
-        return None
-    row = above[-1]
-    if row.cells[0] == comment and row.width == plain[0].width + 1:
-        row = Row(row.line, row.end, row.cells[1:])
-    if row.width != plain[0].width:
-        return None
-    name = row.cells[0].removeprefix(comment).lstrip("#% ").strip()
-    cells = (name or row.cells[0], *row.cells[1:])
-    below = [other.cells for other in plain if other.width == row.width]
-    if row.width == 1 and not headers.names_numbers(cells, below):
-        return None
-    if headers.names_numbers(plain[0].cells, below[1:]):
-        return None
-    if not headers.has_header([cells, *below])[0]:
-        return None
-    if len(above) > 1 and not headers.names_numbers(cells, below):
-        return None
-    return Row(row.line, row.end, cells)
 
 
 class _Finder:
@@ -238,7 +157,7 @@ class _Finder:
 
     def _uneven_block(self) -> Block:
         """The first rows of most rows' width; the reader of the file says which do not agree."""
-        begin, usual = 0, _usual_width(self._rows)
+        begin, usual = 0, usual_width(self._rows)
         if self._params.skip is None and usual > 1:
             first = [row.width for row in self._rows].index(usual)
             begin = first if all(row.width < usual for row in self._rows[:first]) else 0
