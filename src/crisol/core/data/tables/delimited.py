@@ -13,10 +13,11 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
+from crisol.core.data.tables.comments import COMMENT_MARKS
 from crisol.core.data.tables.delimited_format import first_lines, text_encoding
 from crisol.core.data.tables.dialect import ONE_COLUMN, find_dialect
 from crisol.core.data.tables.footers import is_note
-from crisol.core.data.tables.layout import COMMENT_MARKS, Layout, find_layout
+from crisol.core.data.tables.layout import Layout, find_layout
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import BLANKS, Dialect
 from crisol.core.data.tables.text_columns import TextTable, finished
@@ -47,6 +48,8 @@ class _Source:
     dialect: Dialect
     layout: Layout
     shown: str
+    comments: tuple[str, ...]
+    """Marks of lines of comments among the rows."""
 
     def line(self, number: int) -> str:
         """The place of a row that is not empty, from 1."""
@@ -81,6 +84,8 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> TextTable:
     encoding = text_encoding(path, params.encoding, shown, notes)
     head, whole = first_lines(path, encoding, shown)
     guess = find_dialect(path, head, whole, params, shown)
+    if not guess.rows and params.skip and head.strip():
+        raise MendableError(f"read.skip: {shown} has no rows below line {params.skip:,}")
     if not guess.rows:
         raise MendableError(
             f"{shown}: its first row cannot be read: a cell has more than "
@@ -90,7 +95,9 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> TextTable:
         )
     layout = find_layout(guess.rows, params, shown, whole, guess.before)
     notes += [*guess.notes, *layout.notes]
-    source = _Source(path, encoding, guess.dialect, layout, shown)
+    marks = (layout.comment,) if layout.comment else COMMENT_MARKS
+    comments = marks if params.comment != "" else ()
+    source = _Source(path, encoding, guess.dialect, layout, shown, comments)
     if whole and layout.data_line > guess.rows[-1].line:
         raise MendableError(f"{shown}: holds column names and no rows")
     _check_quotes(source)
@@ -175,7 +182,6 @@ def _odd_rows_left_out(
     Raises:
         MendableError: a row is neither.
     """
-    comment = source.layout.comment
     end = rows + len(odd)
     below = 0
     for row in reversed(odd):
@@ -184,7 +190,7 @@ def _odd_rows_left_out(
         below += 1
     inside = odd[: len(odd) - below]
     for row in inside:
-        if not _is_comment(row, comment):
+        if not _is_comment(source, row):
             raise _ragged(source, row)
     if inside:
         notes.append(
@@ -200,14 +206,13 @@ def _odd_rows_left_out(
     return [row.number for row in odd]
 
 
-def _is_comment(row: _OddRow, comment: str) -> bool:
-    marks: Sequence[str] = (comment,) if comment else COMMENT_MARKS
-    return row.text.lstrip().startswith(tuple(marks))
+def _is_comment(source: _Source, row: _OddRow) -> bool:
+    return row.text.lstrip().startswith(source.comments)
 
 
 def _is_note(source: _Source, row: _OddRow, odd: Sequence[_OddRow]) -> bool:
     """Whether a row of another width, at the end, is a note."""
-    if _is_comment(row, source.layout.comment):
+    if _is_comment(source, row):
         return True
     if row.cells > 1 and row.cells >= source.layout.width:
         return False

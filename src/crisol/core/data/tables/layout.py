@@ -10,12 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crisol.core.data.tables import headers
+from crisol.core.data.tables.comments import (
+    find_comment,
+    hidden_header,
+    usual_width,
+    without_comments,
+)
 from crisol.core.data.tables.footers import is_note
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import Row, blank_before
 from crisol.core.errors import MendableError
 
-COMMENT_MARKS = ("#", "%", "//")
 _MOST_NOTES = 10
 _MOST_LINES_BEFORE = 60
 
@@ -91,60 +96,6 @@ def _ends_empty(row: Row, width: int) -> bool:
     return row.width == width + 1 and not row.cells[-1]
 
 
-def find_comment(rows: Sequence[Row], given: str | None) -> str:
-    """The mark of lines of comments: the given one, or that of the first lines."""
-    if given is not None:
-        return given
-    for mark in COMMENT_MARKS:
-        plain = [row for row in rows if not row.cells[0].startswith(mark)]
-        if not plain or len(plain) == len(rows):
-            continue
-        usual = _usual_width(plain)
-        first = rows[0].cells[0].startswith(mark)
-        if first and (usual > 1 or says_comment(rows[0].cells[0], mark)):
-            return mark
-        if usual > 1 and any(is_comment(row, mark, usual) for row in rows):
-            return mark
-    return ""
-
-
-def _usual_width(rows: Sequence[Row]) -> int:
-    widths = Counter(row.width for row in rows)
-    return widths.most_common(1)[0][0] if widths else 0
-
-
-def says_comment(cell: str, mark: str) -> bool:
-    """Whether a cell is a comment and no word such as ``#love`` or ``#ff0000``.
-
-    >>> says_comment("# of May", "#"), says_comment("#love", "#")
-    (True, False)
-    """
-    rest = cell.removeprefix(mark)
-    return cell.startswith(mark) and (not rest or rest[0] in " \t#%/!-=*")
-
-
-def is_comment(row: Row, mark: str, width: int) -> bool:
-    """Whether a row is a comment, in a table of so many columns."""
-    cell = row.cells[0]
-    if not cell.startswith(mark):
-        return False
-    return row.width < width or says_comment(cell, mark)
-
-
-def without_comments(rows: Sequence[Row], comment: str, given: str | None = None) -> list[Row]:
-    """The rows that are no comments."""
-    if not comment:
-        return list(rows)
-    if given:
-        return [row for row in rows if not row.cells[0].startswith(comment)]
-    plain = [row for row in rows if not row.cells[0].startswith(comment)]
-    width = _usual_width(plain)
-    numbers = headers.number_columns([row.cells for row in plain[1:]])
-    if 0 in numbers:  # a line of numbers that is commented out
-        return plain
-    return [row for row in rows if not is_comment(row, comment, width)]
-
-
 def find_layout(
     rows: Sequence[Row], params: ReadParams, shown: str, whole: bool, first: int = 0
 ) -> Layout:
@@ -166,7 +117,7 @@ def find_layout(
         raise MendableError(f"read.skip: {shown} has no rows below line {skip:,}")
     comment = find_comment(kept, params.comment)
     plain = without_comments(kept, comment, params.comment)
-    hidden = _hidden_header(kept, plain, comment, params)
+    hidden = hidden_header(kept, plain, comment, params)
     if hidden is not None:
         kept = plain = [hidden, *(row for row in plain if row.line > hidden.line)]
     if not plain:
@@ -183,38 +134,6 @@ def find_layout(
     return replace(found, comment=comment, notes=tuple(notes))
 
 
-def _hidden_header(
-    kept: Sequence[Row], plain: Sequence[Row], comment: str, params: ReadParams
-) -> Row | None:
-    """The header, where the last comment above the rows is one: ``# x,y`` above ``1,2``."""
-    if not comment or not plain or params.comment is not None or params.header is False:
-        return None
-    above = [row for row in kept if row.line < plain[0].line]
-    if not above and plain[0].cells[0].startswith(comment):
-        above, plain = [plain[0]], plain[1:]
-    if not plain:
-        return None
-    if not above:
-        return None
-    row = above[-1]
-    if row.cells[0] == comment and row.width == plain[0].width + 1:
-        row = Row(row.line, row.end, row.cells[1:])
-    if row.width != plain[0].width:
-        return None
-    name = row.cells[0].removeprefix(comment).lstrip("#% ").strip()
-    cells = (name or row.cells[0], *row.cells[1:])
-    below = [other.cells for other in plain if other.width == row.width]
-    if row.width == 1 and not headers.names_numbers(cells, below):
-        return None
-    if headers.names_numbers(plain[0].cells, below[1:]):
-        return None
-    if not headers.has_header([cells, *below])[0]:
-        return None
-    if len(above) > 1 and not headers.names_numbers(cells, below):
-        return None
-    return Row(row.line, row.end, cells)
-
-
 class _Finder:
     """The search for the header among rows that are no comments."""
 
@@ -225,10 +144,7 @@ class _Finder:
     def layout(self) -> Layout:
         block = find_block(self._rows, self._whole)
         if block is None or (self._params.skip is not None and block.begin > 1):
-            # Rows that do not agree: the reader of the whole file says which
-            width = self._rows[0].width
-            agree = [row.width == width for row in self._rows] + [False]
-            block = Block(0, agree.index(False), width)
+            block = self._uneven_block()
         short = self._short_header(block)
         if short is not None:
             return short
@@ -238,6 +154,18 @@ class _Finder:
             begin += self._title_rows(body, block.width)
         self._check_title(block, begin)
         return self._from(begin, block)
+
+    def _uneven_block(self) -> Block:
+        """The first rows of most rows' width; the reader of the file says which do not agree."""
+        begin, usual = 0, usual_width(self._rows)
+        if self._params.skip is None and usual > 1:
+            first = [row.width for row in self._rows].index(usual)
+            begin = first if all(row.width < usual for row in self._rows[:first]) else 0
+        width = self._rows[begin].width
+        end = begin
+        while end < len(self._rows) and self._rows[end].width == width:
+            end += 1
+        return Block(begin, end, width)
 
     def _short_header(self, block: Block) -> Layout | None:
         """The layout where the row above the block is its header, with one cell more or less."""
@@ -411,6 +339,8 @@ class _Finder:
         if len(below) < 2 or self._params.units or len(names) != len(below[0]):
             return names, data
         second, rest = below[0], below[1:]
+        if second == self._rows[data - 1].cells:
+            return names, data  # the header is repeated
         named_index = sum(map(bool, rest[0])) == 1 and bool(rest[0][0]) and len(rest) > 1
         body = rest[1:] if named_index else rest
         numbers = [at for at in headers.number_columns(body) if at or second[0]]

@@ -28,7 +28,8 @@ def read_sheet(path: Path, params: ReadParams, shown: str) -> TextTable:
 
     _check_size(path, shown)
     try:
-        with CalamineWorkbook.from_path(str(path)) as book:
+        # By the stream, since a path would be read as its ending says
+        with path.open("rb") as stream, CalamineWorkbook.from_filelike(stream) as book:
             name, notes = _sheet(book, params, shown)
             cells = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
     except MendableError:
