@@ -8,7 +8,9 @@ import pytest
 from tests.models.tabular.judging import QUICK, evaluated, parts_of, table, trained
 
 from crisol.core.candidate import GateRule
+from crisol.models.tabular.data.prepare import clean
 from crisol.models.tabular.data.source_table import PART, ROW
+from crisol.models.tabular.data.tables import schema_of
 from crisol.models.tabular.evaluation import gate_rule
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema
@@ -258,3 +260,23 @@ def test_texts_are_judged_and_their_words_told():
     assert {"late", "broken"} <= set(words[0]["words"].split(", "))
     assert {"nice", "fast"} <= set(words[1]["words"].split(", "))
     assert "depend on" not in " ".join(report.tables)
+
+
+def test_what_was_assumed_of_a_file_is_in_the_report_and_the_contract(tmp_path):
+    lines = [
+        f"{'None' if i % 9 == 0 else f'{i % 37} kg'},${i % 37 * 1000 + 500:,}" for i in range(90)
+    ]
+    table_file = tmp_path / "t.csv"
+    table_file.write_text("\n".join(["weight;price", *lines]).replace("kg,", "kg;").replace(
+        "None,", "None;"))  # fmt: skip
+    cleaned = clean(table_file, DataParams())
+    schema = schema_of(cleaned.schema_table)
+    assert schema.task == "regression"
+    predictor = trained(cleaned.rows, schema, {"linear-0": ("linear", {})})
+    limits = evaluated(predictor, cleaned.rows, schema).report.limits
+    assert any(said.startswith("weight: 10 cells are no numbers ('None' 10)") for said in limits)
+    assert any(said.startswith("price: read in $") for said in limits)
+    assert "in kg" in json.dumps(predictor.request_type.model_json_schema())
+    request = predictor.request_type.model_validate({"rows": [{"weight": 30}]})
+    [answer] = predictor.predict([request])
+    assert answer.predictions[0].prediction == pytest.approx(30_500, rel=0.2)

@@ -40,7 +40,7 @@ MARKS = frozenset(
 """Words that say that there is no value, in lower case."""
 _BOUND = re.compile(
     r"([<>≤≥≦≧~≈±]=?|ca\.?|circa|about|approx\.?|approximately|around|over|under|up to|bis|ab|"
-    r"more than|less than|at least|at most|mehr als|weniger als|max\.?|min\.?) ?"
+    r"more than|less than|at least|at most|max\.?|min\.?) ?"
     r"[^\w]{0,2}\d.{0,20}"
     r"|[^\w\s]?\d[\d.,' ]* ?(-|\u2013|\u2014|\.\.\.?|to|bis|a|à) ?[^\w\s]?\d[\d.,' ]*.{0,12}"
     r"|[^\w\s]?\d[\d.,' ]* ?(\+|\*|\?|\(.{0,20}\)|or more|or less|and over|and more)",

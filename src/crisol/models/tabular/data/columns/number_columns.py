@@ -95,7 +95,7 @@ def written_numbers(
                 plain, PLAIN, "numbers", warnings=_told_infinite(name, int(infinite(texts).sum()))
             )
     found = number_style(texts, decimal=decimal, unit=over.unit)
-    if found.decided in ("default", "money") and table.decimal_mark is not None:
+    if found.decided == "default" and table.decimal_mark is not None:
         found = number_style(texts, unit=over.unit, file_decimal=table.decimal_mark)
     if found.codes and not told:
         as_numbers = of_column(name, "kind", "number")
