@@ -61,6 +61,7 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
     if raw.empty:
         raise BarsError(f"{file}: there are no bars")
     notes: list[str] = []
+    raw = _below_tickers(raw, file, notes)
     found = _find_columns(raw, params, file, notes)
     empty = pd.concat([cells.is_missing(raw[found[name]]) for name in PRICES], axis=1).all(axis=1)
     if empty.any():
@@ -84,6 +85,21 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
         bars = _adjusted(bars, _numbers(rows, found["adjusted"], file), found, notes)
     bars = _within_range(bars, notes)
     return bars[COLUMNS], notes
+
+
+def _below_tickers(raw: pd.DataFrame, file: str, notes: list[str]) -> pd.DataFrame:
+    """The rows below the three headers that yfinance writes: prices, tickers, and "Date"."""
+    first = raw.iloc[:, 0].astype("str")
+    if str(raw.columns[0]) != "Price" or len(raw) < 3 or first.iloc[0] != "Ticker":
+        return raw
+    tickers = {str(ticker) for ticker in raw.iloc[0, 1:]}
+    if len(tickers) > 1:
+        raise BarsError(
+            f"{file}: has several tickers ({', '.join(sorted(tickers)[:5])}) side by side; write "
+            "them below one another, with a column Ticker"
+        )
+    notes.append("the rows of tickers and of 'Date' below the header are part of it")
+    return raw.iloc[2:].rename(columns={raw.columns[0]: "Date"}).assign(Ticker=tickers.pop())
 
 
 def plain(name: str) -> str:
