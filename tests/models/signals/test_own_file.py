@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 from kedro.config import OmegaConfigLoader
-from tests.conftest import ROOT
+from tests.conftest import ROOT, copy_project, run_in
 from tests.models.signals.data.test_bar_files import DAILY, bars, trading_days, write
 
 from crisol.catalog.raw_files import RawTableDataset
@@ -140,3 +140,20 @@ def test_values_for_the_sample_study_are_refused(world, tmp_path):
     assert np.unique(samples["study"]).tolist() == ["mine"]
     with pytest.raises(MendableError, match="'sample' is not a study; there are: mine"):
         signals.fit(world.bars, samples, own.data, world.model, train, tmp_path)
+
+
+@pytest.mark.slow  # three commands of a project of its own
+def test_the_command_line_needs_the_name_of_the_file_alone(tmp_path):
+    project = copy_project(tmp_path / "a project")
+    times, expected = FILES["AAPL.csv"]
+    path = write(tmp_path, bars(times), "AAPL.csv")
+    command = ("kedro", "run", "--env", "ci", "--pipelines", "signals")
+    done = run_in(project, *command, "--params", f"signals.data.file={path}")
+    said = " ".join((done.stdout + done.stderr).split())
+    assert f"{expected['name']}: the network reaches" in said
+    assert "made-up" not in said
+    report = (project / "data/08_reporting/signals/evaluation_report.json").read_text()
+    assert "the symbol is AAPL, from the name of the file" in report
+    run_in(project, "kedro", "promote", "signals/1", "--env", "ci", "--force", "--reason", "test")
+    predictor = signals.Predictor.load(project / "data/06_models/signals/trained_predictor")
+    assert len(predictor.predict([predictor.example_request()])) == 1

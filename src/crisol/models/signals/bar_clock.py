@@ -20,8 +20,9 @@ Calendar = Literal["always", "business_days", "sessions"]
 """``always``: a bar every interval. ``business_days``: a bar each day but weekends and holidays.
 ``sessions``: bars within a day, with a pause each night."""
 Days = Annotated[tuple[Annotated[date, Strict(False)], ...], Strict(False)]
-Times = Annotated[tuple[float, ...], Strict(False)]
-Breaks = Annotated[tuple[Annotated[tuple[float, float], Strict(False)], ...], Strict(False)]
+Time = Annotated[float, Field(ge=0, le=TEN_YEARS_S)]
+Weekday = Annotated[int, Field(ge=0, le=6)]
+Breaks = Annotated[tuple[Annotated[tuple[Time, Time], Strict(False)], ...], Strict(False)]
 
 DAY_MS = 86_400_000
 MAX_CLOSED_DAYS = 10
@@ -78,10 +79,10 @@ class BarClock(Params):
 
     interval_s: float = Field(gt=0, le=TEN_YEARS_S)
     calendar: Calendar
-    opens_s: Times = Field(min_length=1)
+    opens_s: Annotated[tuple[Time, ...], Strict(False)] = Field(min_length=1)
     """When bars open: seconds after a multiple of the interval (``always``) or after midnight UTC
     (the others)."""
-    weekdays: Annotated[tuple[int, ...], Strict(False)] = (0, 1, 2, 3, 4, 5, 6)
+    weekdays: Annotated[tuple[Weekday, ...], Strict(False)] = (0, 1, 2, 3, 4, 5, 6)
     """Days of the week on which the venue opens, Monday is 0."""
     closed_days: Days = ()
     """Other days without bars."""

@@ -60,6 +60,10 @@ def named(*names: str, table: pd.DataFrame = DAILY) -> pd.DataFrame:
     return table.set_axis(names, axis=1)
 
 
+YFINANCE = ["Price", "Open", "High", "Low", "Close", "Volume"]
+BERLIN = pd.date_range("2023-01-01", periods=120, tz="Europe/Berlin")
+
+
 def epoch(unit: str) -> pd.DataFrame:
     return HOURLY.assign(timestamp=HOURS.as_unit(unit).astype("int64"))
 
@@ -68,6 +72,17 @@ FILES = {
     "Yahoo": (
         named("Date", "Open", "High", "Low", "Close", "Volume"), "AAPL.csv", DAYS, "AAPL",
         "the symbol is AAPL",
+    ),
+    "yfinance": (
+        pd.concat([
+            pd.DataFrame([["Ticker", *["AAPL"] * 5], ["Date", *[""] * 5]], columns=YFINANCE),
+            named("Price", "Open", "High", "Low", "Close", "Volume").astype("str"),
+        ]),
+        "download.csv", DAYS, "AAPL", "the rows of tickers",
+    ),
+    "midnight in Berlin": (
+        DAILY.assign(timestamp=BERLIN.map(str)), "BTC-EUR.csv", BERLIN,
+        "BTC/EUR", "calendar business_days",
     ),
     "Stooq": (
         named("<DATE>", "<OPEN>", "<HIGH>", "<LOW>", "<CLOSE>", "<VOL>").assign(
@@ -119,7 +134,8 @@ FILES = {
 def test_files_of_known_programs_are_read(tmp_path, name):
     table, file, times, symbol, note = FILES[name]
     found = read(write(tmp_path, table, file))
-    assert found["timestamp"].tolist() == times.tz_localize("UTC").tolist()
+    expected_times = times.tz_localize("UTC") if times.tz is None else times.tz_convert("UTC")
+    assert found["timestamp"].tolist() == expected_times.tolist()
     assert set(found["symbol"]) == {symbol}
     expected = HOURLY if times is HOURS else DAILY
     np.testing.assert_array_equal(found[PRICES], expected[PRICES])
@@ -245,6 +261,14 @@ REFUSED = {
     "an empty price": (
         DAILY.assign(close=DAILY["close"].where(DAILY.index != 6)),
         r"row 7 \(line 8\): close is empty",
+    ),
+    "days of a spreadsheet": (
+        DAILY.assign(timestamp=range(44_562, 44_682)), r"timestamp is no time that can be read",
+    ),
+    "row numbers": (DAILY.assign(timestamp=range(120)), r"row 1 \(line 2\): timestamp is no time"),
+    "months": (
+        DAILY.assign(timestamp=pd.date_range("2010-01-01", periods=120, freq="MS")),
+        "bars are a month or more apart",
     ),
     "some offsets": (
         HOURLY.assign(timestamp=HOURLY["timestamp"].mask(HOURLY.index == 6, "2024-01-01T06:00:00")),

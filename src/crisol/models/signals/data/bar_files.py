@@ -10,10 +10,10 @@ from pathlib import PurePath
 
 import pandas as pd
 
-from crisol.models.signals.contract import CRYPTO_EXCHANGES, EQUITY_EXCHANGES
 from crisol.models.signals.data import cells
 from crisol.models.signals.data.adjustment import follow_adjusted_close
 from crisol.models.signals.data.errors import BarsError
+from crisol.models.signals.data.instruments import exchange_of, standard_symbol, symbol_of_name
 from crisol.models.signals.params import DataParams
 
 COLUMNS = ["symbol", "exchange", "timestamp", "open", "high", "low", "close", "volume"]
@@ -33,8 +33,6 @@ ALIASES = {
     "exchange": ("exchange", "market", "venue"),
 }  # fmt: skip
 """Our columns and the names that other programs give them, the surest first."""
-_QUOTES = ("USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "BTC", "ETH")
-_STABLE = ("USDT", "USDC", "BUSD", "TUSD")
 _NUMBERED = re.compile(r"^\d+\s*\.\s*")
 _OF_SYMBOL = re.compile(r"^.+[.](open|high|low|close|volume|adjusted)$")
 _CLOCK_ONLY = re.compile(r"\d{1,2}:\d\d(:\d\d)?|\d{4}|\d{6}")
@@ -61,6 +59,7 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
     if raw.empty:
         raise BarsError(f"{file}: there are no bars")
     notes: list[str] = []
+    raw = _below_tickers(raw, file, notes)
     found = _find_columns(raw, params, file, notes)
     empty = pd.concat([cells.is_missing(raw[found[name]]) for name in PRICES], axis=1).all(axis=1)
     if empty.any():
@@ -84,6 +83,21 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
         bars = _adjusted(bars, _numbers(rows, found["adjusted"], file), found, notes)
     bars = _within_range(bars, notes)
     return bars[COLUMNS], notes
+
+
+def _below_tickers(raw: pd.DataFrame, file: str, notes: list[str]) -> pd.DataFrame:
+    """The rows below the three headers that yfinance writes: prices, tickers, and "Date"."""
+    first = raw.iloc[:, 0].astype("str")
+    if str(raw.columns[0]) != "Price" or len(raw) < 3 or first.iloc[0] != "Ticker":
+        return raw
+    tickers = {str(ticker) for ticker in raw.iloc[0, 1:]}
+    if len(tickers) > 1:
+        raise BarsError(
+            f"{file}: has several tickers ({', '.join(sorted(tickers)[:5])}) side by side; write "
+            "them below one another, with a column Ticker"
+        )
+    notes.append("the rows of tickers and of 'Date' below the header are part of it")
+    return raw.iloc[2:].rename(columns={raw.columns[0]: "Date"}).assign(Ticker=tickers.pop())
 
 
 def plain(name: str) -> str:
@@ -229,7 +243,7 @@ def _instruments(
     elif exchange:
         exchanges = pd.Series(exchange, index=rows.index, dtype="str")
     else:
-        exchanges = written.map(lambda one: _exchange_of(one, stem))
+        exchanges = written.map(lambda one: exchange_of(one, stem))
         notes.append(
             f"the exchange is {', '.join(sorted(exchanges.unique()))}, assumed; "
             "signals.data.exchange states another"
@@ -244,51 +258,6 @@ def _instruments(
         notes.append(f"symbols are written in our form: {', '.join(changed[:5])}")
     symbols = [standard[key] for key in zip(written, exchanges, strict=True)]
     return pd.Series(symbols, index=rows.index, dtype="str"), exchanges
-
-
-def symbol_of_name(stem: str, exchange: str = "") -> str:
-    """The symbol in the name of a file without ending.
-
-    >>> symbol_of_name("AAPL"), symbol_of_name("Binance_BTCUSDT_1h"), symbol_of_name("eth-eur_2024")
-    ('AAPL', 'BTC/USDT', 'ETH/EUR')
-    """
-    known = {*CRYPTO_EXCHANGES, *EQUITY_EXCHANGES}
-    parts = [part for part in re.split(r"[_\s]+", stem) if part and part.lower() not in known]
-    chosen = parts[0] if parts else stem
-    return standard_symbol(chosen, exchange or _exchange_of(chosen, stem))
-
-
-def standard_symbol(symbol: str, exchange: str) -> str:
-    """A symbol in the form of its exchange.
-
-    >>> standard_symbol("btcusdt", "binance"), standard_symbol("ETH-EUR", "kraken")
-    ('BTC/USDT', 'ETH/EUR')
-    >>> standard_symbol("brk.b", "nyse"), standard_symbol("^GSPC", "nyse")
-    ('BRK.B', 'GSPC')
-    """
-    text = symbol.strip().upper().lstrip("^").removesuffix("=X")
-    if exchange not in CRYPTO_EXCHANGES or "/" in text:
-        return text
-    if re.fullmatch(r"[A-Z0-9]+[-_:][A-Z0-9]+", text):
-        return re.sub(r"[-_:]", "/", text)
-    for quote in _QUOTES:
-        if text.endswith(quote) and len(text) > len(quote):
-            return f"{text.removesuffix(quote)}/{quote}"
-    return text
-
-
-def _exchange_of(symbol: str, stem: str) -> str:
-    """The exchange that the name of the file says, or one on which such a symbol trades."""
-    for part in re.split(r"[_\s-]+", stem.lower()):
-        if part in CRYPTO_EXCHANGES or part in EQUITY_EXCHANGES:
-            return part
-    text = symbol.strip().upper()
-    pair = "/" in text or any(
-        re.search(rf"{mark}{quote}$", text) and len(text) > len(quote)
-        for quote in _QUOTES
-        for mark in ("-", "" if quote in _STABLE or text.startswith(("BTC", "ETH")) else "-")
-    )
-    return "binance" if pair else "nasdaq"
 
 
 def _in_order(bars: pd.DataFrame, notes: list[str]) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from crisol.models.signals.data.closings import AMERICAN, frame_seconds, learn_c
 from crisol.models.signals.data.errors import BarsError
 from crisol.models.signals.params import DataParams, StudyParams
 
+_MONTH_S = 27 * 86_400
 _FEW = 5
 """Findings of one kind that are told one by one."""
 _FIX = {
@@ -62,6 +63,11 @@ def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
     """
     for series in series_of(bars, params):
         wrong = series.clock.inspect(series.seconds).wrong
+        if wrong and series.clock.interval_s > _MONTH_S:
+            raise BarsError(
+                f"{file}: {series.symbol}: bars are a month or more apart, so that none is as far "
+                "from the next as the others; give bars of a week or less"
+            )
         if wrong:
             row = int(series.bars.index[wrong[0].bar])
             moment = series.bars["timestamp"].iloc[wrong[0].bar].isoformat()

@@ -16,6 +16,8 @@ _EPOCHS: tuple[tuple[Literal["s", "ms", "us", "ns"], float], ...] = (
     ("s", 1e11), ("ms", 1e14), ("us", 1e17), ("ns", float("inf")),
 )  # fmt: skip
 """Units of seconds since 1970, each below the value at which it would be the year 5138."""
+_EARLIEST_S = 1e8
+"""1973; smaller numbers are hardly meant as seconds since 1970."""
 
 
 def is_missing(cells: pd.Series) -> "pd.Series[bool]":
@@ -47,6 +49,8 @@ def moments(cells: pd.Series, zone: str) -> tuple["pd.Series[pd.Timestamp]", str
         return _localised(times, "UTC" if length == 8 else zone), "" if length == 8 else _of(zone)
     values = pd.to_numeric(texts, errors="coerce")
     if values.notna().all():
+        if not (values >= _EARLIEST_S).all():  # row numbers, days of a spreadsheet
+            return _localised(pd.to_datetime(texts.mask(texts.notna())), "UTC"), ""
         unit = next(unit for unit, end in _EPOCHS if abs(values.median()) < end)
         times = pd.to_datetime(values, unit=unit, utc=True, errors="coerce")
         named = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}

@@ -34,6 +34,8 @@ _WEEKDAY_SHARE = 0.2
 """Least share of the weeks in which a day of the week has bars, to be a trading day."""
 _BREAK_SHARE = 0.05
 """Least share of the days on which a pause begins or ends at a time, to be a regular one."""
+_CHANGE_MS = 3_600_000
+"""A change of the clocks moves the time of bars by so much."""
 _SURE_DAYS = 15
 """So many days with bars show on which days of the week there are none."""
 _SURE_COUNT = 3
@@ -116,6 +118,8 @@ def usual_step(steps: np.ndarray) -> int:
 def _calendar_of(times: Sequence[Longs], steps: Longs, interval: int, exchange: str) -> Calendar:
     if interval > DAY_MS or bool((steps == interval).all()):
         return "always"
+    if interval == DAY_MS and bool((np.abs(steps - DAY_MS) <= _CHANGE_MS).all()):
+        return "business_days"  # of all seven days, at midnight of a zone with summer time
     days = np.unique(np.concatenate(times) // DAY_MS)
     short = len(days) < _SURE_DAYS
     if exchange in CRYPTO_EXCHANGES and (short or len(_weekdays(days)) == len(WEEKDAYS)):
