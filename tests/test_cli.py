@@ -38,6 +38,7 @@ def test_every_command_is_there() -> None:
         "platform",
         "lineage",
         "reproduce",
+        "relocate",
         "models",
         "bundle",
         "fetch",

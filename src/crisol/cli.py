@@ -410,9 +410,9 @@ class _Run(click.Command):
         except YAMLError as error:
             raise click.UsageError(f"--params cannot be read. {_COMMA}", ctx) from error
         except click.UsageError as error:
-            if "`params`" in error.message:
-                raise click.UsageError(f"{error.message} {_COMMA}", ctx) from error
-            raise
+            if "`params`" not in error.message:
+                raise
+            raise click.UsageError(f"{error.message} {_COMMA}", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         from kedro.config import MissingConfigException

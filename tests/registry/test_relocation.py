@@ -62,7 +62,7 @@ def contents(folder: Path) -> dict[str, int]:
 @pytest.mark.parametrize(
     "name",
     [
-        "Neuer Ordner/Größe (1)",
+        "Neue Fotos/Größe (1)",
         pytest.param("renamed", marks=pytest.mark.slow),
         pytest.param("50 % grün & blau", marks=pytest.mark.slow),
     ],

@@ -246,7 +246,7 @@ class RunHook:
         self, log: RunLog, node: Node, catalog: DataCatalog, inputs: Mapping[str, Any]
     ) -> None:
         """Record the raw data that the node reads, itself or through results of earlier runs."""
-        origin = self._origins.of_node(log.family, node, catalog, inputs)
+        origin = self._origins.of_node(log.model, node, catalog, inputs)
         self._here.origin = origin
         for name, source in origin.data.items():
             with self._lock:
@@ -258,7 +258,7 @@ class RunHook:
             else:
                 log.source(name, source.sha256, source.path)
         if f"{log.family}.predictor" in node.outputs and origin.champion is not None:
-            log.tags({CHAMPION_TAG: origin.champion})
+            log.tags({CHAMPION_TAG: origin.champion.partition("/")[2]})
 
     def _parameters(self, family: str) -> tuple[dict[str, Any], dict[str, Any]]:
         """The family's parameters as configured, and as resolved with every default."""

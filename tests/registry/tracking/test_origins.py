@@ -185,3 +185,12 @@ def test_a_part_keeps_the_champion_of_its_comparison(project: Project) -> None:
     assert chain["data_digests"] == {"linear.rows_raw": file_sha256(project.raw)}
     result = project.command("reproduce", "linear/3")
     assert result.exit_code == 0, result.output
+
+
+@pytest.mark.slow
+def test_scores_of_one_line_are_not_registered_for_another(project: Project) -> None:
+    project.run(params={"model": "linear.a"}, part={"to_nodes": ["linear.evaluate"]})
+    with pytest.raises(StoreError, match=r"compare with linear\.a/none, and this run registers"):
+        project.run(params={"model": "linear.b"}, part={"from_nodes": ["linear.register"]})
+    project.run(params={"model": "linear.b"}, part={"from_nodes": ["linear.evaluate"]})
+    assert versions.lines(project.store) == ["linear.b"]

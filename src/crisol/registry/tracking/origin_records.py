@@ -33,7 +33,8 @@ class Origin(Params):
     code: dict[str, str] = Field(default_factory=dict)
     """Git commit by the digest of the code and the lock file."""
     champion: str | None = None
-    """The number of the champion it was compared with, or ``none``; null: with no champion."""
+    """The champion it was compared with, such as ``signals/2`` or ``signals/none``; null: none was
+    asked for."""
 
 
 class StoredOrigin(Params):

@@ -87,13 +87,20 @@ class Origins:
         self._tell_changes(found, catalog)
 
     def of_node(
-        self, family: str, node: Node, catalog: DataCatalog, inputs: Mapping[str, Any]
+        self, model: str, node: Node, catalog: DataCatalog, inputs: Mapping[str, Any]
     ) -> Origin:
         """The origin of a node's results.
+
+        Args:
+            model: the model name of the run: a family, or a line of it.
+            node: that is about to run.
+            catalog: of the run.
+            inputs: of the node, by catalog name.
 
         Raises:
             StoreError: its inputs are of different origins, or one has no record of its own.
         """
+        family = model.partition(".")[0]
         stored = {
             name: self._stored(family, name, catalog) for name in inputs if is_made(family, name)
         }
@@ -101,7 +108,8 @@ class Origins:
         champions = [r.origin.champion for r in newest_first if r.origin.champion is not None]
         if f"{family}.champion" in inputs:
             champion = inputs[f"{family}.champion"]
-            champions.insert(0, "none" if champion is None else str(champion.model_version))
+            number = "none" if champion is None else champion.model_version
+            champions.insert(0, f"{model}/{number}")
         sections = {n.removeprefix("params:"): _plain(v) for n, v in inputs.items()
                     if n.startswith("params:")}  # fmt: skip
         own = Origin(
@@ -112,6 +120,11 @@ class Origins:
         )
         parts = [(name, record.origin) for name, record in stored.items()]
         registers = f"{family}.predictor" in node.outputs
+        if registers and champions and champions[0].partition("/")[0] != model:
+            raise StoreError(
+                f"the scores compare with {champions[0]}, and this run registers {model}: "
+                f"evaluate it again, --from-nodes {family}.evaluate"
+            )
         self._compare(family, [*parts, (THIS_RUN, own)], registers=registers)
         return union(own, [origin for _, origin in parts])
 
