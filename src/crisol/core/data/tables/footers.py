@@ -48,11 +48,9 @@ def is_note(text: str, after_blank: bool) -> bool:
     (True, False, False)
     """
     text = text.strip()
-    if not text or looks_numeric(text):
-        return False
-    if _NOTE.fullmatch(text):
+    if _NOTE.fullmatch(text):  # before numbers: "9 rows" may be one with a unit
         return True
-    return after_blank and len(text.split()) > 1
+    return after_blank and len(text.split()) > 1 and not looks_numeric(text)
 
 
 def is_total(text: str) -> bool:

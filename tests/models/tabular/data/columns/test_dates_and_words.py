@@ -64,7 +64,8 @@ def test_a_form_is_recognised_and_stray_words_are_missing(
     column = schema.column("when")
     assert (column.kind, column.date_format) == ("date", format_)
     assert column.missing == pytest.approx(2 / N)
-    assert _said(schema, "when: 2 cells are no dates ('0000-00-00' in 1, 'unknown' in 1)")
+    assert _said(schema, "when: 1 cells are no dates ('0000-00-00' in 1)")
+    assert _said(schema, "when: 'unknown' 1 count as missing")
     assert format_ in column.reason
 
 
