@@ -160,6 +160,6 @@ def _heading_currency(table: CatalogueTable) -> str:
     codes = {
         found[0]
         for word in words
-        if len(found := currencies_of(word)) == 1 and not word.isdigit() and len(word) != 2
+        if len(found := currencies_of(word)) == 1 and (len(word) > 2 or not word.isalnum())
     }
     return codes.pop() if len(codes) == 1 else ""

@@ -132,8 +132,8 @@ def price_column(
         elif price.amount in read.unclear:
             point, comma = (amounts([price.amount], name, mark).numbers for mark in (".", ","))
             fault = (
-                f"is {point[price.amount]:g} or {comma[price.amount]:g}, and no other cell tells: "
-                "say --params products.data.read.decimal=comma (or =point)"
+                f"is {point[price.amount]:g} or {comma[price.amount]:g}, and the other cells do not "
+                "tell: say --params products.data.read.decimal=comma (or =point)"
             )
         if fault:
             faults[cell] = fault
