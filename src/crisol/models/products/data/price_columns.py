@@ -11,8 +11,8 @@ from crisol.models.products.data.catalogue_table import (
     cells_of,
     text_of,
 )
-from crisol.models.products.data.currencies import assumed, currencies_of
-from crisol.models.products.data.prices import PriceColumn, price_column
+from crisol.models.products.data.cells.currencies import assumed, currencies_of
+from crisol.models.products.data.cells.prices import PriceColumn, price_column
 from crisol.models.products.params import DataParams
 
 

@@ -9,9 +9,9 @@ from functools import cached_property
 import pandas as pd
 
 from crisol.models.products.contract import MAX_ATTRIBUTES
-from crisol.models.products.data.amounts import amounts
 from crisol.models.products.data.catalogue_table import ProductsError
-from crisol.models.products.data.prices import price_cell
+from crisol.models.products.data.cells.amounts import amounts
+from crisol.models.products.data.cells.prices import price_cell
 
 _MAX_VALUE = 1000
 

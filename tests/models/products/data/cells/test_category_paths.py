@@ -3,7 +3,7 @@
 import pytest
 
 from crisol.models.products.contract import Product
-from crisol.models.products.data.category_paths import category_column
+from crisol.models.products.data.cells.category_paths import category_column
 from crisol.models.products.data.records import record_from_request
 from crisol.models.products.data.taxonomy import Taxonomy
 
