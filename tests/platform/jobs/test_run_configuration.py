@@ -111,7 +111,10 @@ def test_without_a_dataset_the_environment_decides() -> None:
             "parameters.tabular",
         ),
         (
-            JobRequest(family="products", parameters={"products": {"data": {"studies": {"a": 1}}}}),
+            JobRequest(
+                family="products",
+                parameters={"products": {"data": {"sample": {"studies": {"a": 1}}}}},
+            ),
             None,
             "parameters.products",
         ),

@@ -23,7 +23,7 @@ __getattr__, __dir__ = lazy(
         "example_request": "contract",
         "ProductRecord": "data.records",
         "clean": "data.prepare",
-        "clean_files": "data.prepare",
+        "clean_files": "data.run_files",
         "read_products": "data.catalogue_file",
         "read_pairs": "data.catalogue_file",
         "rule_of_report": "report.gating",

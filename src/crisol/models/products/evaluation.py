@@ -54,7 +54,7 @@ def evaluate(
         history: learning curves.
         data: the studies.
         notes: what was read, assumed and left out, see
-            :class:`crisol.models.products.data.prepare.CleanFiles`.
+            :class:`crisol.models.products.data.run_files.CleanFiles`.
 
     Raises:
         MendableError: the gate compares what the registered study has not learned.

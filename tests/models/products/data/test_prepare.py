@@ -10,6 +10,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from crisol.core.data.table_files import read_raw_table
 from crisol.models.products.data import prepare as data
+from crisol.models.products.data.run_files import clean_files
 from crisol.models.products.data.validation import COLUMNS, ProductsError
 from crisol.models.products.params import DataParams
 from crisol.models.products.study_params import StudyParams
@@ -183,6 +184,6 @@ def test_a_file_that_is_named_and_not_the_one_that_was_read_is_refused(tmp_path)
     read = tmp_path / "sample_products.csv"
     read.write_text("title\nMug\n")
     with pytest.raises(ProductsError, match="command line alone"):
-        data.clean_files(read, tmp_path, tmp_path / "none", _params(file="/shop/mine.csv"))
-    cleaned = data.clean_files(read, tmp_path, tmp_path / "none", _params(file=str(read)))
+        clean_files(read, tmp_path, tmp_path / "none", _params(file="/shop/mine.csv"))
+    cleaned = clean_files(read, tmp_path, tmp_path / "none", _params(file=str(read)))
     assert (len(cleaned.products), len(cleaned.pairs)) == (1, 0)

@@ -9,7 +9,7 @@ from PIL import Image
 from crisol.core.errors import FieldError
 from crisol.models.products.contract import Product, example_request
 from crisol.models.products.data import prepare as data
-from crisol.models.products.data.category_paths import category_levels
+from crisol.models.products.data.cells.category_paths import category_levels
 from crisol.models.products.data.records import record_from_request
 from crisol.models.products.params import DataParams
 

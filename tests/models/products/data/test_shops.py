@@ -131,6 +131,7 @@ def test_addresses_are_never_fetched_and_shared_names_tell_nothing(tmp_path):
         ("a.csv", SHOPIFY.replace("12.50", "from 12"), r"handle mug \(row 1\): price"),
         ("c.csv", WOO.replace(",99,", ",free,"), r"Red Rug \(row 4\): price is not a number"),
         ("d.tsv", TSV.replace("99.00 EUR", "99.00 USD"), r"several currencies \(EUR 1, USD 1\)"),
+        ("d.tsv", TSV.replace("10.00 EUR", "10.00 USD"), r"item m-s \(row 1\): price is not one number"),
         ("e.xml", RSS.replace("99.00 EUR", "-1 EUR"), r"item r \(row 3\): price must be above 0"),
         ("e.xml", RSS[:300], "is no XML that can be read"),
         ("e.xml", "<?xml version='1.0'?><a/>", "XML without items"),

@@ -8,7 +8,7 @@ import pandas as pd
 
 from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.errors import MendableError
-from crisol.models.products.data.amounts import DecimalMark
+from crisol.models.products.data.cells.amounts import DecimalMark
 from crisol.models.products.data.text import clean as clean_text
 from crisol.models.products.params import DataParams
 

@@ -11,8 +11,8 @@ from crisol.models.products.data.catalogue_table import (
     cells_of,
     text_of,
 )
-from crisol.models.products.data.currencies import assumed, currencies_of
-from crisol.models.products.data.prices import PriceColumn, price_column
+from crisol.models.products.data.cells.currencies import assumed, currencies_of
+from crisol.models.products.data.cells.prices import PriceColumn, price_column
 from crisol.models.products.params import DataParams
 
 
@@ -160,6 +160,6 @@ def _heading_currency(table: CatalogueTable) -> str:
     codes = {
         found[0]
         for word in words
-        if len(found := currencies_of(word)) == 1 and not word.isdigit() and len(word) != 2
+        if len(found := currencies_of(word)) == 1 and (len(word) > 2 or not word.isalnum())
     }
     return codes.pop() if len(codes) == 1 else ""

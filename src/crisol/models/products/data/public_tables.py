@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from crisol.models.products.contract import MAX_ATTRIBUTES
-from crisol.models.products.data.amounts import amounts
-from crisol.models.products.data.prices import price_cell
+from crisol.models.products.data.cells.amounts import amounts
+from crisol.models.products.data.cells.prices import price_cell
 
 _FIELD = re.compile(r"COL (\w+) VAL ?")
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from crisol.core.data import pictures
 from crisol.core.data.pictures import Image
 from crisol.models.products.contract import Product
-from crisol.models.products.data.category_paths import WEAK_MARKS, Levels, category_levels
+from crisol.models.products.data.cells.category_paths import WEAK_MARKS, Levels, category_levels
 from crisol.models.products.data.taxonomy import SEPARATOR, Taxonomy
 from crisol.models.products.data.text import PRICE_NAME, clean, scrub_prices
 

@@ -12,17 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from crisol.models.products.contract import MAX_ATTRIBUTES, MAX_DESCRIPTION, MAX_TITLE
-from crisol.models.products.data.amounts import DecimalMark
 from crisol.models.products.data.catalogue_table import (
     CatalogueTable,
     ProductsError,
     cells_of,
     text_of,
 )
-from crisol.models.products.data.category_paths import category_column
+from crisol.models.products.data.cells.amounts import DecimalMark
+from crisol.models.products.data.cells.category_paths import category_column
+from crisol.models.products.data.cells.prices import NOTHING
+from crisol.models.products.data.cells.ratings import NumberColumn, rating_column, votes_column
 from crisol.models.products.data.price_columns import price_numbers, prices_and_currencies
-from crisol.models.products.data.prices import NOTHING
-from crisol.models.products.data.ratings import NumberColumn, rating_column, votes_column
 from crisol.models.products.data.text import clean as clean_text
 from crisol.models.products.params import DataParams
 

@@ -17,7 +17,7 @@ from sklearn.metrics import confusion_matrix, precision_score, recall_score
 
 from crisol.core.arrays import Floats
 from crisol.models.products.data.catalogue_table import ProductsError
-from crisol.models.products.data.category_paths import category_levels
+from crisol.models.products.data.cells.category_paths import category_levels
 from crisol.models.products.data.records import ProductRecord, clean_record
 from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.report.pair_features import EntryPairs, Features, symbolic

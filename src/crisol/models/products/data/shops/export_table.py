@@ -9,9 +9,9 @@ from functools import cached_property
 import pandas as pd
 
 from crisol.models.products.contract import MAX_ATTRIBUTES
-from crisol.models.products.data.amounts import amounts
 from crisol.models.products.data.catalogue_table import ProductsError
-from crisol.models.products.data.prices import price_cell
+from crisol.models.products.data.cells.amounts import amounts
+from crisol.models.products.data.cells.prices import price_cell
 
 _MAX_VALUE = 1000
 
@@ -98,7 +98,8 @@ def framed(products: Sequence[Mapping[str, str]]) -> pd.DataFrame:
 def lowest(prices: Sequence[str]) -> tuple[str, bool]:
     """The cell with the lowest price of a product's variants, and whether they differ.
 
-    A cell that is no price is returned, for the validation to refuse it.
+    A cell that is no price is returned, for the validation to refuse it; so are two cells with
+    different currencies, as one.
     """
     cells = [price for price in dict.fromkeys(prices) if price]
     if len(cells) <= 1:
@@ -107,6 +108,10 @@ def lowest(prices: Sequence[str]) -> tuple[str, bool]:
     for cell, price in found.items():
         if price.fault:
             return cell, True
+    first = next((price for price in found.values() if price.codes), None)
+    for cell, price in found.items():
+        if first is not None and price.codes and not set(price.codes) & set(first.codes):
+            return f"{cells[0]} / {cell}", True
     numbers = amounts([price.amount for price in found.values() if price.amount], "price").numbers
     valued = [(numbers[p.amount] or 0.0, cell) for cell, p in found.items() if p.amount]
     known = [(number, cell) for number, cell in valued if number > 0] or valued

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from crisol.models.products.data.currencies import CODES, MARKS, currencies_of
+from crisol.models.products.data.cells.currencies import CODES, MARKS, currencies_of
 from crisol.models.products.data.validation import ProductsError, validate_pairs, validate_products
 from crisol.models.products.params import DataParams
 
@@ -79,6 +79,8 @@ def test_a_price_has_the_currency_it_shows(cell, price, code):
         "1_000",
         "0x10",
         "ab 5 €",
+        "all 5",
+        "try 5",
         "5 pieces",
         "12 50",
     ],
@@ -204,7 +206,14 @@ def test_a_mark_against_the_column_of_currencies_is_refused(cell, named):
 
 @pytest.mark.parametrize(
     ("name", "code"),
-    [("price_eur", "EUR"), ("Preis (€)", "EUR"), ("Price USD", "USD"), ("price", ""), ("cost", "")],
+    [
+        ("price_eur", "EUR"),
+        ("Preis (€)", "EUR"),
+        ("Price USD", "USD"),
+        ("price", ""),
+        ("price_all", ""),
+        ("price R", ""),
+    ],
 )
 def test_the_name_of_the_column_may_show_the_currency(name, code):
     raw = pd.DataFrame({"title": ["a"], name: ["5"]})

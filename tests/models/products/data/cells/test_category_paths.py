@@ -3,7 +3,7 @@
 import pytest
 
 from crisol.models.products.contract import Product
-from crisol.models.products.data.category_paths import category_column
+from crisol.models.products.data.cells.category_paths import category_column
 from crisol.models.products.data.records import record_from_request
 from crisol.models.products.data.taxonomy import Taxonomy
 
@@ -25,6 +25,7 @@ from crisol.models.products.data.taxonomy import Taxonomy
         ["Home &gt; Mugs", "Home &amp;gt; Rugs"],
         ['["Home >> Mugs >> Blue"]', '["Home >> Rugs"]'],
         ['["Home", "Mugs"]', '["Home", "Rugs"]'],
+        ['["Home >> Mugs", "Gifts >> Sets"]', '["Home >> Rugs"]'],
         ["Home > Mugs, Home > Gifts", "Home > Rugs"],
         ["Home > Mugs; Gifts > Sets", "Home > Rugs"],
         ["Home > Mugs | Gifts > Sets", "Home > Rugs"],
@@ -57,6 +58,7 @@ def test_a_name_stays_whole(cells):
     [
         (["Home > Mugs, Home > Gifts"], "'Home > Mugs' of"),
         (["Home;Mugs", "Toys"], "category_list names the mark"),
+        (['["Home > Mugs", "Gifts > Sets"]'], "'Home > Mugs' of"),
         (["Home/Mugs", "Home/Rugs"], "category_separator=none says otherwise"),
         (["Health/Beauty", "Toys"], "category_separator=/ says otherwise"),
         (["Home|Mugs"], "category_separator=none"),

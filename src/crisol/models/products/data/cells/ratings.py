@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from crisol.models.products.data.amounts import DecimalMark, amounts
-from crisol.models.products.data.prices import NOTHING
+from crisol.models.products.data.cells.amounts import DecimalMark, amounts
+from crisol.models.products.data.cells.prices import NOTHING
 
 BEST = 5.0
 """The best rating of the canonical table."""

@@ -57,6 +57,12 @@ ASSUMED: Mapping[str, str] = MappingProxyType(
 """The code that an ambiguous mark is taken for, if nothing else tells; the person is told."""
 
 
+WORDS = frozenset(
+    ["all", "bam", "bob", "cop", "cup", "gel", "lak", "mad", "mop", "pen", "sos", "top", "try"]
+)
+"""Codes that are words, too; only in capitals are they codes."""
+
+
 def currencies_of(mark: str) -> tuple[str, ...]:
     """The codes that a mark may stand for; none where it is no mark of a currency.
 
@@ -67,12 +73,12 @@ def currencies_of(mark: str) -> tuple[str, ...]:
     >>> currencies_of("$ CAD"), currencies_of("EUR $")
     (('CAD',), ())
     """
-    plain = unicodedata.normalize("NFKC", mark).strip().lower()
-    whole = _codes("".join(plain.split()))
+    written = unicodedata.normalize("NFKC", mark).strip()
+    whole = _codes("".join(written.split()))
     if whole:
         return whole
     found: tuple[str, ...] = ()
-    for piece in plain.replace("(", " ").replace(")", " ").split() or ():
+    for piece in written.replace("(", " ").replace(")", " ").split():
         codes = _codes(piece) or _joined(piece)
         if not codes:
             return ()
@@ -92,9 +98,10 @@ def assumed(mark: str) -> str | None:
     return ASSUMED.get(plain, ASSUMED.get(plain.rstrip(".")))
 
 
-def _codes(plain: str) -> tuple[str, ...]:
-    if plain.upper() in CODES:
-        return (plain.upper(),)
+def _codes(written: str) -> tuple[str, ...]:
+    plain = written.lower()
+    if written.upper() in CODES and (plain not in WORDS or written.isupper()):
+        return (written.upper(),)
     return MARKS.get(plain) or MARKS.get(plain.rstrip(".")) or ()
 
 

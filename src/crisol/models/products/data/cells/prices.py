@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crisol.models.products.data.amounts import DecimalMark, amounts
-from crisol.models.products.data.currencies import assumed, currencies_of
+from crisol.models.products.data.cells.amounts import DecimalMark, amounts
+from crisol.models.products.data.cells.currencies import assumed, currencies_of
 
 NOTHING = ("", "-", "--", "\u2013", "\u2014", "nan", "none", "null", "n/a", "na", "#n/a")
 """Cells in lower case that say that a number is not known."""
@@ -132,8 +132,8 @@ def price_column(
         elif price.amount in read.unclear:
             point, comma = (amounts([price.amount], name, mark).numbers for mark in (".", ","))
             fault = (
-                f"is {point[price.amount]:g} or {comma[price.amount]:g}, and no other cell tells: "
-                "say --params products.data.read.decimal=comma (or =point)"
+                f"is {point[price.amount]:g} or {comma[price.amount]:g}, and no other cell tells "
+                "which: say --params products.data.read.decimal=comma (or =point)"
             )
         if fault:
             faults[cell] = fault

@@ -99,7 +99,7 @@ def _text_of(cell: str) -> str:
             found = found[0]
         words = [clean(str(part)) for part in found]
         if any(_ARROWS.search(word) for word in words):
-            return words[0]
+            return "; ".join(words)
         return " > ".join(words)
     return clean(plain)
 

@@ -1,0 +1,1 @@
+"""Columns of cells: amounts, prices, currencies, ratings and categories, by one convention each."""
