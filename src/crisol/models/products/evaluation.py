@@ -1,5 +1,6 @@
 """Evaluates every method on the test products: metrics, tables, figures and the gate's rows."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, Report
 from crisol.core.errors import MendableError
+from crisol.core.study_verdicts import study_verdicts
 from crisol.models.products.answers.drivers import deletion_test
 from crisol.models.products.data.prepare import records_from_tables
 from crisol.models.products.data.records import ProductRecord
@@ -68,6 +70,7 @@ def evaluate(
     matched = _matched(predictor, pairs, data)
     metrics = tables.flat_metrics(results, matched)
     shown = _tables(results, matched)
+    shown |= study_verdicts(_by_study(results, tested, data), data.rule, data.register_study)
     limits = tables.limits(predictor, data)
     deletion = _deletion(predictor, tested)
     if deletion is not None:
@@ -161,6 +164,19 @@ def _scores(
         table = table.map(codes.__getitem__)
     rows = table.index.astype(str)
     return table.reset_index(drop=True).assign(row=rows, group=rows)
+
+
+def _by_study(
+    results: list[StudyResult], tested: _Tested, data: DataParams
+) -> dict[str, pd.DataFrame]:
+    """The gate's rows of each study that learned what the gate compares."""
+    found = {}
+    for result in results:
+        trained = set(data.gate_against) <= {method for method, _ in result.methods()}
+        with contextlib.suppress(MendableError):
+            if trained:
+                found[result.study.name] = _scores(result, None, tested, data)
+    return found
 
 
 def _incomparable(
