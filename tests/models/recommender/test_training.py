@@ -277,7 +277,7 @@ def without_times(request, tmp_path_factory) -> tuple[pd.DataFrame, training.Fit
 
 def test_sorted_events_are_told_and_nothing_reads_their_order(without_times) -> None:
     rows, made, judged = without_times
-    drawn = (rows["order"] == "none").all()
+    drawn = bool((rows["order"] == "none").all())
     told = " ".join([*judged.report.data, *judged.report.limits])
     assert ("sorted by item" in told) is drawn
     assert ("The events had no order" in told) is drawn
