@@ -34,9 +34,8 @@ def study_verdicts(
 
 
 def _row(name: str, table: "pd.DataFrame", rule: GateRule, registers: bool) -> dict[str, Any]:
-    compared = {
-        column: _probability(table, column, rule) for column in table if column not in _KNOWN
-    }
+    baselines = [str(column) for column in table if column not in _KNOWN]
+    compared = {column: _probability(table, column, rule) for column in baselines}
     weakest = min(compared, key=lambda column: compared[column][0])
     probability, gain = compared[weakest]
     return {
