@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -127,6 +128,13 @@ class Served:
 
 @pytest.fixture(scope="session")
 def served(released: Released) -> Iterator[Served]:
+    with serving(released) as bundle:
+        yield bundle
+
+
+@contextmanager
+def serving(released: Released) -> Iterator[Served]:
+    """The bundle of the family's champion, built and served for the length of the block."""
     bundle = released.json("bundle", released.family.name, "--env", "ci")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.conformance.conftest import Released, Served
+from tests.conformance.conftest import Released, Served, serving
 
 from crisol import models
 from crisol.core.predictor import compare_answers
@@ -100,7 +100,7 @@ def test_the_image_has_a_folder_for_the_state_that_is_kept(served: Served) -> No
     assert made is served.released.family.capabilities.keeps_state
 
 
-def test_rollback_and_lineage(served: Served) -> None:
+def test_lineage_leads_from_the_bundle_to_the_run(served: Served) -> None:
     released = served.released
     name = released.family.name
     lineage = released.json("lineage", f"{name}@champion", "--env", "ci")
@@ -135,3 +135,32 @@ def test_reproduce_gives_the_recorded_metrics(released: Released) -> None:
     versions = released.json("models", released.family.name, "--env", "ci")["versions"]
     assert len(versions) == 2, "reproducing registers nothing"
     assert sorted((released.project / "data").rglob("*")) == before
+
+
+@pytest.mark.slow
+def test_a_rollback_brings_the_champion_before_back_into_the_bundle(released: Released) -> None:
+    """Version 1 is promoted, then version 2, which is rolled back; the bundle answers as 1."""
+    name, path = released.family.name, released.family.route
+    requests, expected, volatile = golden(released)
+    try:
+        for version in ("1", "2"):
+            released.command("kedro", "promote", name, "--version", version, "--env", "ci")
+            assert released.json("lineage", f"{name}@champion", "--env", "ci")["version"] == version
+        done = released.command("kedro", "rollback", name, "--env", "ci")
+        assert "version 1" in done.stdout or f"{name}/1" in done.stdout
+        lineage = released.json("lineage", f"{name}@champion", "--env", "ci")
+        assert lineage["version"] == "1"
+        assert lineage["run_id"] == released.versions[0]["run_id"]
+        with serving(released) as bundle:
+            for request, answer in zip(requests, expected, strict=True):
+                reply = bundle.client.post(path, json=request)
+                assert reply.status_code == 200, reply.text
+                assert reply.headers["X-Model-Version"] == "1"
+                # Both runs were of the same data, parameters and seed.
+                assert not compare_answers(answer, reply.json(), ignore=volatile, tolerance=1e-6)
+            told = bundle.client.get("/model").json()["lineage"]
+            assert told["run_id"] == released.versions[0]["run_id"]
+            assert released.json("lineage", bundle.tag, "--env", "ci")["version"] == "1"
+    finally:
+        released.command("kedro", "promote", name, "--version", "2", "--env", "ci")
+    assert released.json("lineage", f"{name}@champion", "--env", "ci")["version"] == "2"

@@ -2,12 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crisol.core.candidate import Evaluation
 from crisol.core.errors import MendableError
+from crisol.core.study_verdicts import TITLE
 from crisol.models.recommender import training
 from crisol.models.recommender.data import prepare as data
 from crisol.models.recommender.data import sample
 from crisol.models.recommender.data.histories import VISITOR, Histories
 from crisol.models.recommender.data.prepare import histories_before
+from crisol.models.recommender.data.studies import clean_tables, split_studies
 from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
 from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.methods.transitions import fit_transitions
@@ -237,3 +240,71 @@ def test_a_hybrid_without_a_space_is_refused_before_training(events, tables, par
     model = ModelParams.model_validate({"methods": ["popularity", "transitions"]})
     with pytest.raises(MendableError, match="add one of: filter"):
         training.fit(events, tables[1], params[0], model, params[2], tmp_path)
+
+
+SORTED = {"rows": "rows", "sorted": "none"}
+
+
+@pytest.fixture(scope="module", params=SORTED)
+def without_times(request, tmp_path_factory) -> tuple[pd.DataFrame, training.Fit, Evaluation]:
+    """The sample without its times, in its own order and sorted by user and item."""
+    raw, items = sample.tables()
+    raw = raw.drop(columns="time")
+    if request.param == "sorted":
+        raw = raw.sort_values(["user", "item"])
+    params = DataParams.model_validate(
+        {
+            "studies": [{"name": "one", "source": "sample"}, {"name": "two", "source": "sample"}],
+            "register_study": "one",
+            "gate_against": ["popularity", "transitions"],
+            "gate": {"metric": "mean", "resamples": 100},
+        }
+    )
+    methods = ["popularity", "filter", "ease", "transitions", "content"]
+    model = ModelParams.model_validate({"methods": methods, "filter": {"dimensions": 16}})
+    tables = clean_tables(raw, items, pd.DataFrame(), params)
+    rows, notes = split_studies(tables[0], tables[1], tables[3], params)
+    made = training.fit(
+        rows, tables[1], params, model, TrainParams(), tmp_path_factory.mktemp("checkpoints")
+    )
+    judged = evaluate(
+        made.predictor, None, rows, tables[1], made.rankings, made.history, params, None,
+        made.parts, notes,
+    )  # fmt: skip
+    assert set(rows["order"]) == {SORTED[request.param]}
+    return rows, made, judged
+
+
+def test_sorted_events_are_told_and_nothing_reads_their_order(without_times) -> None:
+    rows, made, judged = without_times
+    drawn = bool((rows["order"] == "none").all())
+    told = " ".join([*judged.report.data, *judged.report.limits])
+    assert ("sorted by item" in told) is drawn
+    assert ("The events had no order" in told) is drawn
+    assert ("oldest first" in told) is not drawn
+    assert ("transitions" in set(made.rankings["method"])) is not drawn
+    assert ("transitions" in judged.scores) is not drawn
+    assert "popularity" in judged.scores
+    for name, scorer in made.predictor.hybrid.scorers.items():
+        if drawn and name in ("filter", "ease", "content"):
+            one, other = ([3, 5, 9], [9, 3, 5])
+            known = Histories.of([one]), Histories.of([other])
+            np.testing.assert_allclose(*(scorer.score(h) for h in known), rtol=1e-5)
+
+
+def test_the_report_tells_which_parts_the_hybrid_holds(without_times) -> None:
+    _, made, judged = without_times
+    rows = judged.report.tables["one: the hybrid's methods, chosen on validation"]
+    held = {row["method"] for row in rows if row["in the hybrid"] == "yes"}
+    assert held == set(made.predictor.hybrid.scorers)
+    assert all(row["why"] for row in rows)
+    dropped = [row for row in rows if row["in the hybrid"] == "no"]
+    assert all("were better" in row["why"] and row["its gain"] < 0 for row in dropped)
+
+
+def test_every_study_has_a_verdict(without_times) -> None:
+    judged = without_times[2]
+    rows = judged.report.tables[TITLE]
+    assert [row["study"] for row in rows] == ["one", "two"]
+    assert [row["becomes the version"] for row in rows] == ["yes", "no"]
+    assert {row["verdict"] for row in rows} <= {"passed", "refused"}

@@ -1,5 +1,6 @@
 """Evaluates every method on the test products: metrics, tables, figures and the gate's rows."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, Report
 from crisol.core.errors import MendableError
+from crisol.core.study_verdicts import study_verdicts
 from crisol.models.products.answers.drivers import deletion_test
 from crisol.models.products.data.prepare import records_from_tables
 from crisol.models.products.data.records import ProductRecord
@@ -19,7 +21,7 @@ from crisol.models.products.params import DataParams
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report import plots, tables
 from crisol.models.products.report.ablations import BASELINE, ENSEMBLE, WHOLE
-from crisol.models.products.report.gating import gate_head
+from crisol.models.products.report.gating import gate_head, gate_rule
 from crisol.models.products.report.matching import match_products
 from crisol.models.products.report.results import StudyResult, study_results
 
@@ -73,6 +75,9 @@ def evaluate(
     shown = _tables(results, matched)
     if notes is not None and len(notes):
         shown["the files: what was read, assumed and left out"] = tables.frame_rows(notes)
+    shown |= study_verdicts(
+        _by_study(results, tested, data), gate_rule(data, registered.heads()), data.register_study
+    )
     limits = tables.limits(predictor, data)
     deletion = _deletion(predictor, tested)
     if deletion is not None:
@@ -172,6 +177,19 @@ def _scores(
         table = table.map(codes.__getitem__)
     rows = table.index.astype(str)
     return table.reset_index(drop=True).assign(row=rows, group=rows)
+
+
+def _by_study(
+    results: list[StudyResult], tested: _Tested, data: DataParams
+) -> dict[str, pd.DataFrame]:
+    """The gate's rows of each study that learned what the gate compares."""
+    found = {}
+    for result in results:
+        trained = set(data.gate_against) <= {method for method, _ in result.methods()}
+        with contextlib.suppress(MendableError):
+            if trained:
+                found[result.study.name] = _scores(result, None, tested, data)
+    return found
 
 
 def _incomparable(

@@ -8,6 +8,7 @@ import pandas as pd
 
 from crisol.core.arrays import Floats
 from crisol.core.candidate import Evaluation, Report
+from crisol.core.study_verdicts import study_verdicts
 from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
 from crisol.models.recommender.contract import RecommendationRequest
@@ -60,6 +61,8 @@ def evaluate(
     curve = diversity_curve(predictor, registered)
     deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
     shown = _tables(results, data)
+    judged = {result.study.name: _scores(result, None, data) for result in results}
+    shown |= study_verdicts(judged, data.rule, data.register_study)
     shown |= {} if parts is None else tables.part_tables(parts)
     shown["diversity against accuracy (predictor)"] = curve
     metrics = _flat_metrics(results)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from crisol.core.candidate import Evaluation, Report
 from crisol.core.metrics import macro_f1, mcc
+from crisol.core.study_verdicts import study_verdicts
 from crisol.models.signals.data.forecasts import (
     BASELINES,
     BUY_AND_HOLD,
@@ -70,6 +71,8 @@ def evaluate(
     shown["registered study: networks against each other model"] = tables.comparisons(
         scores, data.gate
     )
+    judged = {r.study.name: _scores(r, bars, None) for r in results}
+    shown |= study_verdicts(judged, data.rule, data.register_study)
     if leakage is not None:
         shown["leakage self-test: one network trained on shuffled labels"] = [leakage]
     shown["runtimes of the predictor"] = runtime_rows

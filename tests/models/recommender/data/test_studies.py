@@ -113,7 +113,7 @@ def test_decimal_commas_ids_with_point_zero_and_other_columns_are_told(tmp_path:
         (lambda t: t.rename(columns={"user": "buyer"}), r"'user' is missing; there are: buyer, it"),
         (lambda t: t.assign(time="31/12/2023").assign(time=["5/4/2023"] * len(t)), "form all rows"),
         (lambda t: t.assign(ts=range(len(t))), "time is not ISO 8601"),
-        (lambda t: t.assign(wieght=1), "'wieght' looks like 'weight'"),
+        (lambda t: t.assign(weigh=1), "'weigh' looks like 'weight'"),
     ],
     ids=["no user", "ambiguous days", "an order without a clock", "misspelt"],
 )

@@ -53,7 +53,7 @@ def _set(row: int, column: str, value):
 FUTURE = (datetime.now(UTC) + timedelta(days=3)).isoformat()
 BAD_EVENTS = {
     "missing column": (lambda t: t.drop(columns="item"), "column 'item' is missing"),
-    "misspelt column": (lambda t: t.rename(columns={"time": "tiem"}), "'tiem' looks like 'time'"),
+    "misspelt column": (lambda t: t.rename(columns={"time": "times"}), "'times' looks like 'time'"),
     "no rows": (lambda t: t.iloc[:0], "there are no events"),
     "byte-order mark": (lambda t: t.rename(columns={"user": "\ufeffuser"}), "utf-8-sig"),
     "empty user": (_set(6, "user", ""), r"row 7 \(line 8\): user is empty"),
@@ -99,7 +99,7 @@ BAD_ITEMS = {
 BAD_USERS = {
     "missing column": (lambda t: t.drop(columns="attributes"), "column 'attributes' is missing"),
     "misspelt column": (
-        lambda t: t.rename(columns={"attributes": "atributes"}),
+        lambda t: t.rename(columns={"attributes": "attribute"}),
         "looks like 'attributes'",
     ),
     "twice": (_set(6, "user", "u0"), r"row 7 \(line 8\): user occurs already \(user u0\)"),
