@@ -234,3 +234,16 @@ def test_a_stated_calendar_is_followed(calendar):
     clock = learn_clock([weekdays], "okx", calendar)
     assert clock.calendar == calendar
     assert (clock.inspect(weekdays).wrong == ()) is (calendar == "business_days")
+
+
+@pytest.mark.parametrize("name", ["stock", "german"])
+@pytest.mark.parametrize("start", ["2022-11-01", "2023-12-01", "2028-01-03"])
+def test_the_quick_check_of_business_days_finds_what_the_other_finds(name, start):
+    """The one looks each day up in a table, the other counts the days between two bars."""
+    times = (days if name == "stock" else german)(start, pd.Timestamp(start) + pd.Timedelta("90D"))
+    for gone in range(1, 20):
+        some = np.delete(times, gone)
+        assert CLOCKS[name].inspect(some) != Findings()
+        assert not CLOCKS[name]._follow_in_table(np.rint(some * 1000).astype(np.int64))
+    slow = list(CLOCKS[name]._business_days(np.rint(times * 1000).astype(np.int64)))
+    assert (CLOCKS[name].inspect(times) == Findings()) is (slow == [])

@@ -34,6 +34,7 @@ RARE = 1 / 30
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LEAST_SHARE = 0.25
 """Least share of bars that are one interval after the one before."""
+_DAYS_AHEAD = 3660
 _THURSDAY = 3  # 1970-01-01
 
 Kind = Literal["hole", "interval", "clock"]
@@ -103,6 +104,8 @@ class BarClock(Params):
                 return NOTHING
             return _split(self._always(times, steps))
         if self.calendar == "business_days":
+            if self._follow_in_table(times):
+                return NOTHING
             return _split(self._business_days(times))
         return _split(self._sessions(times, steps))
 
@@ -133,6 +136,24 @@ class BarClock(Params):
         for i in _where(steps != self._interval):
             yield True, self._hole(i + 1, int(steps[i]))
         yield from self._wrong_openings(times % self._interval, times)
+
+    def _follow_in_table(self, times: Longs) -> bool:
+        """Whether each bar is on the business day after the last, at one known time of the day.
+
+        It only finds what :meth:`_business_days` would, in a tenth of the time.
+        """
+        first, numbers = self._table
+        days = times // DAY_MS
+        if days[0] < first or days[-1] >= first + len(numbers):
+            return False
+        number = numbers[days - first]
+        at = times - days * DAY_MS
+        return (
+            bool((number[1:] - number[:-1] == 1).all())
+            and number[0] >= 0
+            and bool((at == at[0]).all())
+            and int(at[0]) in self._at
+        )
 
     def _business_days(self, times: Longs) -> "_Found":
         days = times // DAY_MS
@@ -211,7 +232,7 @@ class BarClock(Params):
         chosen = np.arange(len(days)) if bars is None else bars
         if len(chosen) == 0:
             return
-        off = ~np.is_busday(_as_days(days[chosen]), weekmask=self._weekmask)
+        off = ~np.is_busday(_as_days(days[chosen]), busdaycal=self._weekly)
         rare = off.sum() <= max(1, RARE * len(chosen))
         for i in chosen[off].tolist():
             weekday = WEEKDAYS[(int(days[i]) + _THURSDAY) % 7]
@@ -219,7 +240,8 @@ class BarClock(Params):
 
     def _wrong_openings(self, at: Longs, times: Longs) -> "_Found":
         """Bars that open at another minute of the hour, or hour of the day."""
-        strange = ~np.isin(at, self._at_array)
+        place = np.minimum(np.searchsorted(self._at_array, at), len(self._at_array) - 1)
+        strange = self._at_array[place] != at
         for i in _where(strange)[:1]:
             known = ", ".join(_clock(ms) for ms in sorted(self._at)[:6])
             more = ", ..." if len(self._at) > 6 else ""
@@ -258,6 +280,21 @@ class BarClock(Params):
     @cached_property
     def _weekmask(self) -> list[bool]:
         return [day in self.weekdays for day in range(7)]
+
+    @cached_property
+    def _weekly(self) -> np.busdaycalendar:
+        return np.busdaycalendar(weekmask=self._weekmask)
+
+    @cached_property
+    def _table(self) -> tuple[int, Longs]:
+        """A day since 1970, and the number of each business day from it on; -9 of the others."""
+        if self.known_from is None or self.known_until is None:
+            return 0, np.zeros(0, np.int64)
+        start = np.datetime64(self.known_from, "D")
+        end = np.datetime64(self.known_until, "D") + _DAYS_AHEAD
+        is_open = np.is_busday(np.arange(start, end), busdaycal=self._open_days)
+        numbers = np.where(is_open, np.cumsum(is_open), -9)
+        return int(start.astype(np.int64)), numbers
 
     @cached_property
     def _open_days(self) -> np.busdaycalendar:
