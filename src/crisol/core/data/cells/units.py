@@ -4,20 +4,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from price_parser.parser import CURRENCY_CODES  # type: ignore[attr-defined]
+from crisol.core.data.cells.currencies import currencies_of
 
-_SIGNS = {
-    "€": "EUR", "£": "GBP", "₹": "INR", "₨": "INR", "₽": "RUB", "₩": "KRW", "₺": "TRY",
-    "₫": "VND", "₴": "UAH", "₪": "ILS", "₦": "NGN", "฿": "THB", "₱": "PHP", "US$": "USD",
-    "$US": "USD", "R$": "BRL", "A$": "AUD", "AU$": "AUD", "C$": "CAD", "CA$": "CAD",
-    "NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "NT$": "TWD", "MX$": "MXN", "RS": "INR",
-    "ZŁ": "PLN", "ZL": "PLN", "KČ": "CZK", "FT": "HUF", "LEI": "RON", "FR": "CHF", "SFR": "CHF",
-    "RP": "IDR", "RM": "MYR", "TL": "TRY", "РУБ": "RUB", "円": "JPY", "元": "CNY", "원": "KRW",
-    "RMB": "CNY", "EURO": "EUR", "EUROS": "EUR", "KR": "kr", "ЛВ": "BGN", "ГРН": "UAH",
-}  # fmt: skip
-"""Codes of marks and words that stand for one currency, upper case and without a final dot.
-``$``, ``¥`` and ``kr`` stand for several and stay as they are."""
-_CODES = frozenset(code for code in CURRENCY_CODES if re.fullmatch("[A-Z]{3}", code))
 _FACTORS = {
     "k": 1e3, "K": 1e3, "tsd": 1e3, "thousand": 1e3, "M": 1e6, "mn": 1e6, "Mn": 1e6, "Mio": 1e6,
     "mio": 1e6, "mln": 1e6, "mill": 1e6, "million": 1e6, "millions": 1e6, "B": 1e9, "bn": 1e9,
@@ -36,6 +24,7 @@ _GLUED_UNITS = """
 _GLUED = frozenset(_GLUED_UNITS.split())
 """Units that may follow a number without a blank, in lower case."""
 _LETTERS = re.compile("[A-Z]{2,3}")
+_ONE_LETTER = re.compile("[a-zµ]")
 _WORDS = re.compile(r"[^\W\d_][^\W\d_]+[.²³]?([ /]([^\W\d_]|[.²³])+)*|[^\W\d_]")
 _PLURAL = re.compile(r"(?<=[a-z]{2})s$|(?<=[a-z]{3})(es?|en|n)$")
 MOST_LETTERS = 24
@@ -62,17 +51,22 @@ NO_UNIT = Unit("")
 
 
 def currency(text: str) -> str | None:
-    """The currency of a mark, a code or a word: its code where it stands for one.
+    """The currency of a mark, a code or a word.
 
-    >>> [currency(text) for text in ("€", "EUR", "Rs.", "$", "M€", "kg")]
-    ['EUR', 'EUR', 'INR', '$', None, None]
+    Returns:
+        Its code where it stands for one, the mark in lower case where it stands for several;
+        ``None`` where it is no currency. Units such as ``ft`` are none.
+
+    >>> [currency(text) for text in ("€", "EUR", "Rs.", "$", "M€", "kg", "ft")]
+    ['EUR', 'EUR', 'rs', '$', None, None, None]
     """
     text = text.strip()
-    upper = text.rstrip(".").upper()
-    if upper in _SIGNS:
-        return _SIGNS[upper]
-    if upper in _CODES and (text.isupper() or text.islower()):
-        return upper
+    plain = text.lower().rstrip(".")
+    if plain in _GLUED or _ONE_LETTER.fullmatch(plain):
+        return None
+    codes = currencies_of(text)
+    if codes:
+        return codes[0] if len(codes) == 1 else plain
     # Of letters and a mark, NT$ is a currency, M€ a million of one.
     letters, mark = text[:-1], text[-1:]
     return text if _is_mark(mark) and (not letters or _LETTERS.fullmatch(letters)) else None
@@ -127,7 +121,7 @@ def unit_key(text: str) -> str | None:
 
 def _together(before: str | None, after: str, factor: float) -> Unit | None:
     """The unit of a currency before the number and one after it (``$5 USD``)."""
-    if before and after and before != after and before not in ("$", "¥", "kr"):
+    if before and after and before != after and after not in currencies_of(before):
         return None
     return Unit(after or before or "", factor)
 

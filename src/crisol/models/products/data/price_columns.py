@@ -4,6 +4,7 @@ import re
 
 import pandas as pd
 
+from crisol.core.data.cells.currencies import assumed, currencies_of
 from crisol.models.products.contract import MAX_PRICE
 from crisol.models.products.data.catalogue_table import (
     CatalogueTable,
@@ -11,7 +12,6 @@ from crisol.models.products.data.catalogue_table import (
     cells_of,
     text_of,
 )
-from crisol.models.products.data.cells.currencies import assumed, currencies_of
 from crisol.models.products.data.cells.prices import PriceColumn, price_column
 from crisol.models.products.params import DataParams
 

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from crisol.models.products.data.cells.currencies import CODES, MARKS, currencies_of
+from crisol.core.data.cells.currencies import CODES, MARKS, currencies_of
 from crisol.models.products.data.validation import ProductsError, validate_pairs, validate_products
 from crisol.models.products.params import DataParams
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from crisol.core.data.cells.currencies import assumed, currencies_of
 from crisol.models.products.data.cells.amounts import DecimalMark, amounts
-from crisol.models.products.data.cells.currencies import assumed, currencies_of
 
 NOTHING = ("", "-", "--", "\u2013", "\u2014", "nan", "none", "null", "n/a", "na", "#n/a")
 """Cells in lower case that say that a number is not known."""
