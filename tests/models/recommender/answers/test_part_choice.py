@@ -25,9 +25,13 @@ class Told(Scorer):
         self.scores = np.abs(rng.normal(0, noise, (USERS, ITEMS))).astype(np.float32)
         users = np.arange(USERS)[only]
         self.scores[users, targets[only]] += 1
+        self.blank = False
 
     def score(self, histories: Histories) -> Floats:
         return self.scores[histories.users]
+
+    def item_vectors(self) -> Floats | None:
+        return None if self.blank else np.eye(ITEMS, dtype=np.float32)
 
     contributions = state = restore = None  # type: ignore[assignment]
 
@@ -91,6 +95,18 @@ def test_named_parts_stay_and_their_cost_is_told(world) -> None:
 def test_the_last_method_that_places_items_stays(world) -> None:
     parts = {"ease": everybody(world, 0.35), "content": everybody(world, 50.0, 12)}
     assert "content" in choose_parts(lesson_of(world, **parts), fixed=False).kept
+
+
+def test_a_method_without_vectors_places_nothing(world) -> None:
+    parts = {
+        "ease": everybody(world, 0.35),
+        "filter": everybody(world, 50.0, 12),
+        "content": everybody(world, 50.0, 13),
+    }
+    parts["content"].blank = True
+    kept = choose_parts(lesson_of(world, **parts), fixed=False).kept
+    assert "filter" in kept
+    assert "content" not in kept
 
 
 @pytest.mark.parametrize("best", ["ease", "filter", "transitions"])

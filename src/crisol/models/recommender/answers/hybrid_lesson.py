@@ -15,7 +15,7 @@ from crisol.models.recommender.answers.hybrid import Hybrid, log_share
 from crisol.models.recommender.answers.hybrid_weights import Weights, learn, list_ndcg
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
-from crisol.models.recommender.method_params import HybridParams
+from crisol.models.recommender.method_params import PLACES_ITEMS, HybridParams
 from crisol.models.recommender.methods.scorer import Scorer
 
 
@@ -61,6 +61,15 @@ class Lesson:
     def __len__(self) -> int:
         """B."""
         return len(self.candidates.silent)
+
+    def placing(self) -> tuple[str, ...]:
+        """The scorers that bring vectors of items, in order of preference."""
+        found = []
+        for name in PLACES_ITEMS:
+            vectors = self.scorers[name].item_vectors() if name in self.scorers else None
+            if vectors is not None and vectors.any():
+                found.append(name)
+        return tuple(found)
 
     def teach(self, without: Sequence[str] = (), idle: Sequence[str] = ()) -> Hybrid:
         """The hybrid of all scorers but some.

@@ -17,7 +17,6 @@ import numpy as np
 from crisol.core.arrays import Floats
 from crisol.core.metrics import PairedResult, paired_bootstrap
 from crisol.models.recommender.answers.hybrid_lesson import Lesson
-from crisol.models.recommender.method_params import PLACES_ITEMS
 
 FOLDS = 3
 LEAST_HISTORIES = 30
@@ -87,7 +86,7 @@ def choose_parts(lesson: Lesson, *, fixed: bool, done: Done = lambda: None) -> P
     while True:
         whole = judge(kept)
         without = {part: judge(_less(kept, part)) for part in kept} if len(kept) > 1 else {}
-        costly = {} if fixed else _costly(kept, whole, without)
+        costly = {} if fixed else _costly(kept, whole, without, lesson.placing())
         if not costly:
             break
         part = max(costly, key=lambda name: costly[name])
@@ -130,7 +129,7 @@ def _less(names: tuple[str, ...], part: str) -> tuple[str, ...]:
 
 
 def _costly(
-    kept: tuple[str, ...], whole: Floats, without: Mapping[str, Floats]
+    kept: tuple[str, ...], whole: Floats, without: Mapping[str, Floats], placing: tuple[str, ...]
 ) -> dict[str, float]:
     """The methods that cost the hybrid, and how much on average.
 
@@ -138,7 +137,7 @@ def _costly(
     """
     found = {}
     for part, other in without.items():
-        if not set(PLACES_ITEMS) & set(_less(kept, part)):
+        if part in placing and not set(placing) & set(_less(kept, part)):
             continue
         if _surely_costs(whole, other):
             found[part] = float((other - whole).mean())
@@ -152,8 +151,8 @@ def _guarded(lesson: Lesson, choice: PartChoice, hybrid: Floats) -> PartChoice:
     paired = _paired(hybrid, alone[best])
     if paired.difference.high >= 0:
         return choice
-    places = [part for part in PLACES_ITEMS if part in lesson.scorers]
-    idle = () if best in PLACES_ITEMS else tuple(places[:1])
+    placing = lesson.placing()
+    idle = () if best in placing else placing[:1]
     kept = tuple(part for part in lesson.scorers if part in (best, *idle))
     reason = (
         f"the hybrid was surely below {best} alone on validation "

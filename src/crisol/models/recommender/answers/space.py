@@ -14,6 +14,7 @@ from typing import Self
 import numpy as np
 
 from crisol.core.arrays import Floats
+from crisol.core.errors import MendableError
 from crisol.models.recommender.method_params import PLACES_ITEMS
 from crisol.models.recommender.methods.scorer import Scorer
 
@@ -43,15 +44,16 @@ class Spaces:
         """From the vectors that these methods bring.
 
         Raises:
-            ValueError: none brings any.
+            MendableError: none brings any.
         """
         collaborative, content = _collaborative(scorers), _content(scorers)
         if collaborative is not None and content is not None:
             return cls(_beside(collaborative, content), content)
         only = collaborative if collaborative is not None else content
         if only is None:
-            raise ValueError(
-                "no method brings item vectors; add one of: " + ", ".join((*COLLABORATIVE, CONTENT))
+            raise MendableError(
+                "recommender.model.methods: no method brings item vectors; add one of: "
+                + ", ".join((*COLLABORATIVE, CONTENT))
             )
         return cls(only, only)
 

@@ -69,8 +69,8 @@ class OrderFinding:
             )
         if self.kind == "rows":
             return (
-                f"{study}: the events have no times, and the order of the rows is taken for their "
-                "order in time, oldest first. recommender.data.order=none takes it for chance."
+                f"{study}: no times tell the events apart, and the order of the rows is taken for "
+                "their order in time, oldest first. recommender.data.order=none takes it as chance."
             )
         if self.sorted_by:
             return (
