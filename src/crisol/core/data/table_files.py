@@ -27,9 +27,9 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
         read: the reading options.
 
     Returns:
-        Text columns, without a row where the file holds column names alone. ``attrs["file"]`` names the file in errors, ``attrs["notes"]`` holds the
-        sentences about what was detected or assumed, and ``attrs["first_line"]`` and
-        ``attrs["gaps"]`` say where rows stand, as in
+        Text columns, without a row where the file holds column names alone. ``attrs["file"]`` names
+        the file in errors, ``attrs["notes"]`` holds the sentences about what was detected or
+        assumed, and ``attrs["first_line"]`` and ``attrs["gaps"]`` say where rows stand, as in
         :class:`crisol.core.data.tables.table_file.TableFile`. ``attrs["numeric"]`` holds the
         columns that the file has as numbers, which are written with a decimal point.
 

@@ -212,8 +212,8 @@ def _times(
         notes.append(f"{name!r} holds {said}{change}")
     rule = (
         f"{name} is no time that can be read; write ISO 8601, such as 2024-01-31T10:00:00Z (every "
-        "row with an offset or none), seconds since 1970, or 31/01/2024 in a file that has days above "
-        "12"
+        "row with an offset or none), seconds since 1970, or 31/01/2024 in a file with days "
+        "above 12"
     )
     _refuse(rows, times.isna(), name, file, rule)
     return times
