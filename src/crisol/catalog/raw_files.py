@@ -1,6 +1,7 @@
 """The catalog's entries for raw files, which are only read: tables and folders."""
 
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,11 @@ def _named(filepath: str | None) -> tuple[Path, MendableError | None]:
         return Path(filepath or "none"), error
 
 
+def _options(read: Mapping[str, Any] | None) -> ReadParams:
+    """The reading options; only an empty cell is missing, unless they say otherwise."""
+    return ReadParams.model_validate({"missing": ("",), **(read or {})})
+
+
 class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
     """A table of text; ``attrs["file"]`` of it says where it came from."""
 
@@ -39,8 +45,12 @@ class RawTableDataset(AbstractDataset[Any, pd.DataFrame]):
             ValidationError: an option that is unknown or wrong.
         """
         self._filepath, self._wrong = _named(filepath)
-        self._read = ReadParams.model_validate({"missing": ("",), **(read or {})})
+        self._read = _options(read)
         self.metadata = metadata
+
+    def reads_with(self, options: Mapping[str, Any]) -> bool:
+        """Whether the table is read with these options; ``True`` where there are none."""
+        return not options or self._read == _options(options)
 
     def load(self) -> pd.DataFrame:
         """Read the table; the log tells what was detected or assumed."""

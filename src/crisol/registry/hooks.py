@@ -27,7 +27,15 @@ from crisol.core import progress
 from crisol.registry.naming import family_of as family_of_model
 from crisol.registry.outages import is_away
 from crisol.registry.store import Store, StoreError, current
-from crisol.registry.tracking import exclusive, origins, parameters, provenance, runs, trials
+from crisol.registry.tracking import (
+    exclusive,
+    named_files,
+    origins,
+    parameters,
+    provenance,
+    runs,
+    trials,
+)
 from crisol.registry.tracking.interruption import Interruption
 from crisol.registry.tracking.parameters import DATA_ROOT, MODEL, REPRODUCE, RUN_ID
 from crisol.registry.tracking.run_log import CHAMPION_TAG, RunLog
@@ -99,6 +107,7 @@ class RunHook:
         if self.context is not None:
             configured = self.context.config_loader["parameters"]
             parameters.refuse_unknown(configured, families)
+            named_files.refuse_unread(configured, families, catalog, Path(store.project))
             parameters.refuse_mismatches(configured, families)
         data_root = given.get(DATA_ROOT, "data")
         if not data_root:

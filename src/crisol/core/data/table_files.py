@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
 from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.table_file import read_table, shown_name
+from crisol.core.data.tables.table_file import TableFile, read_table, shown_name
+from crisol.core.data.tables.text_columns import NoRowsError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,9 +27,9 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
         read: the reading options.
 
     Returns:
-        Text columns. ``attrs["file"]`` names the file in errors, ``attrs["notes"]`` holds the
-        sentences about what was detected or assumed, and ``attrs["first_line"]`` and
-        ``attrs["gaps"]`` say where rows stand, as in
+        Text columns, without a row where the file holds column names alone. ``attrs["file"]`` names
+        the file in errors, ``attrs["notes"]`` holds the sentences about what was detected or
+        assumed, and ``attrs["first_line"]`` and ``attrs["gaps"]`` say where rows stand, as in
         :class:`crisol.core.data.tables.table_file.TableFile`. ``attrs["numeric"]`` holds the
         columns that the file has as numbers, which are written with a decimal point.
 
@@ -41,7 +42,10 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
     if not path.is_file():
         raise FileNotFoundError(2, "No such file", str(path))
     shown = shown_name(path)
-    file = read_table(path, read, shown)
+    try:
+        file = read_table(path, read, shown)
+    except NoRowsError as error:
+        file = TableFile(pd.DataFrame(columns=list(error.names), dtype="str"), "csv")
     table = pd.DataFrame(
         {name: _texts(file.frame[name]) for name in file.frame.columns}, dtype="str"
     )

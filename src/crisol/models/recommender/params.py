@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,
@@ -49,6 +50,13 @@ class DataParams(StudiesParams[StudyParams]):
     """A table of their items; none is needed."""
     users: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of their users; none is needed."""
+    read: ReadParams = ReadParams()
+    """Options of the reader of the events, such as ``encoding`` and ``delimiter``. This and the
+    next two are given with ``--params``."""
+    item_read: ReadParams = ReadParams()
+    """The same for the items."""
+    user_read: ReadParams = ReadParams()
+    """The same for the users."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to its name in the file of events: ``{user: buyer, weight: ''}``; an empty name
     says that there is none."""

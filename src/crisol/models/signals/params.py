@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, Strict, field_validator, model_validator
 
 from crisol.core.candidate import GateRule
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.params import NAMES_A_FILE, Count, Float32, OperatorOnly, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
@@ -108,6 +109,8 @@ class DataParams(StudiesParams[StudyParams]):
     file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own bars, instead of the catalog's; given with ``--params``. Without studies
     of your own it is one study, made from the bars."""
+    read: ReadParams = ReadParams()
+    """Options of the reader, such as ``encoding`` and ``delimiter``; given with ``--params``."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to its name in your file: ``{timestamp: Opened, close: Last}``."""
     symbol: str = ""

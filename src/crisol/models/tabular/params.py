@@ -114,7 +114,7 @@ class DataParams(DatasetOptions):
     """A table file, a zip or folder of pictures in class folders, or a folder with ``train.*`` and
     ``test.*``; unset: the sample. Read by the catalog."""
     dataset: str = "sample"
-    """The name of the data in reports."""
+    """The name of the data in reports; empty: that of the file."""
     split: SplitParams = SplitParams()
     gate: GateRule | None = None
     """Unset: accuracy, R² (which orders models as RMSE does) or silhouette, by the task."""
@@ -127,7 +127,8 @@ class DataParams(DatasetOptions):
     @property
     def title(self) -> str:
         """The name of the data in reports; a file without one has its file name."""
-        if self.file is not None and "dataset" not in self.model_fields_set:
+        unnamed = not self.dataset or "dataset" not in self.model_fields_set
+        if self.file is not None and unnamed:
             return named_path(self.file).stem
         return self.dataset
 

@@ -111,7 +111,7 @@ def fit(
         np.random.default_rng((train.seed, 5)).permutation(len(chosen))[:BACKGROUND_ROWS]
     )
     predictor = TabularPredictor(
-        encoder, found.chosen.ensemble, part.features.take(picked), dataset=data.dataset
+        encoder, found.chosen.ensemble, part.features.take(picked), dataset=data.title
     )
     _record_golden(predictor, chosen.iloc[picked[:GOLDEN_ROWS]], images)
     clear(Path(checkpoints))

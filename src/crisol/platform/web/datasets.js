@@ -5,6 +5,8 @@ import { badge, byId, bytes, el, number, table, time } from "./elements.js";
 import { attempt } from "./message.js";
 
 const open = new Map();
+const SHOWN = 5; // warnings that do not need a click
+const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
 
 export async function listDatasets() {
   const { items } = await call("/v1/datasets?limit=50");
@@ -51,13 +53,19 @@ async function look(dataset) {
   if (notes.length) {
     said.push(el("p", { className: "hint" }, `Read as ${schema.found.format}: ${notes.join("; ")}.`));
   }
-  if (schema.warnings.length) {
-    said.push(el("ul", { className: "warnings" }, ...schema.warnings.map((w) => el("li", {}, w))));
-  }
+  said.push(...warnings(schema.warnings));
   said.push(table(["Column", "Kind", "Role", "Missing", "Values", "Why"], schema.columns.map((c) =>
     [c.name, c.kind, c.role, c.missing ? `${(100 * c.missing).toFixed(1)} %` : "", values(c),
       c.reason])));
   return said;
+}
+
+function warnings(all) {
+  const list = (some) => el("ul", { className: "warnings" }, ...some.map((w) => el("li", {}, w)));
+  if (all.length <= SHOWN + 1) return all.length ? [list(all)] : [];
+  const rest = all.slice(SHOWN);
+  return [list(all.slice(0, SHOWN)), el("details", { className: "more-warnings" },
+    el("summary", {}, `${rest.length} more warnings`), list(rest))];
 }
 
 function values(column) {
@@ -65,7 +73,9 @@ function values(column) {
     const more = column.categories.length > 6 ? ", …" : "";
     return column.categories.slice(0, 6).join(", ") + more;
   }
-  return column.low === null ? "" : `${number(column.low)} to ${number(column.high)}`;
+  if (column.low === null) return "";
+  const shown = column.kind === "date" ? day : number;
+  return `${shown(column.low)} to ${shown(column.high)}`;
 }
 
 export function setUpDatasets(refresh) {

@@ -27,6 +27,7 @@ export const badge = (word) => el("span", { className: `badge ${word}` }, word);
 export function number(value, digits = 4) {
   if (typeof value !== "number") return value === null || value === undefined ? "" : String(value);
   if (Number.isInteger(value)) return value.toLocaleString("en");
+  if (Math.abs(value) >= 1e4 && Math.abs(value) < 1e12) return Math.round(value).toLocaleString("en");
   return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3)
     ? value.toExponential(2) : String(Number(value.toPrecision(digits)));
 }

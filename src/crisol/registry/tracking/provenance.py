@@ -153,11 +153,14 @@ def code_digest(family: str, project: Path) -> str:
 
 def dataset_path(dataset: Any) -> Path | None:
     """The local file or folder behind a catalog entry; ``None`` for anything else."""
+    path = filepath(dataset)
+    return path if path is not None and path.exists() else None
+
+
+def filepath(dataset: Any) -> Path | None:
+    """The path of a catalog entry, whether or not something is there."""
     found = getattr(dataset, "_filepath", None) or getattr(dataset, "_path", None)
-    if found is None:
-        return None
-    path = Path(str(found))
-    return path if path.exists() else None
+    return None if found is None else Path(str(found))
 
 
 def is_launched() -> bool:

@@ -102,6 +102,23 @@ FILES = {
         named("DATE", "OPEN", "HIGH", "LOW", "Close/Last", "Vol."), "tsla_daily.csv", DAYS, "TSLA",
         "'Close/Last' is close",
     ),
+    "Investing.com": (
+        named("Date", "Open", "High", "Low", "Price", "Vol.").iloc[::-1].assign(
+            Date=DAYS[::-1].strftime("%m/%d/%Y"),
+            **{"Vol.": [f"{n / 1000:.4f}K" for n in DAILY["volume"][::-1]]},
+        ),
+        "AAPL Historical Data.csv", DAYS, "AAPL", "days of the form %m/%d/%Y",
+    ),
+    "a German bank's": (
+        named("Datum", "Open", "High", "Low", "Close", "Volume").rename(
+            columns={"Datum": "Date"}
+        ).assign(Date=DAYS.strftime("%d.%m.%Y")),
+        "SAP.DE.csv", DAYS, "SAP.DE", "the exchange is xetra",
+    ),
+    "months by name, of a zone": (
+        HOURLY.assign(timestamp=HOURS.strftime("%b %d, %Y %H:%M")), "ETH-EUR.csv", HOURS,
+        "ETH/EUR", "times of the form %b %d, %Y, without an offset, of UTC",
+    ),
     "a broker's": (
         named("Date", "Open", "High", "Low", "Close", "TickVol", table=HOURLY).assign(
             Date=HOURS.strftime("%Y.%m.%d"), Time=HOURS.strftime("%H:%M")
@@ -139,7 +156,7 @@ def test_files_of_known_programs_are_read(tmp_path, name):
     assert set(found["symbol"]) == {symbol}
     expected = HOURLY if times is HOURS else DAILY
     np.testing.assert_array_equal(found[PRICES], expected[PRICES])
-    np.testing.assert_array_equal(found["volume"], expected["volume"])
+    np.testing.assert_allclose(found["volume"], expected["volume"], rtol=1e-12)
     assert any(note in one for one in found.attrs["notes"]), found.attrs["notes"]
 
 

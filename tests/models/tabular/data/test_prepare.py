@@ -4,6 +4,7 @@ import io
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -251,11 +252,30 @@ def test_the_public_files_are_named_by_their_digests(tmp_path: Path) -> None:
         sources.fetch(tmp_path / "raw", mirror)
 
 
-def test_adults_files_are_read_as_the_settings_say(tmp_path: Path) -> None:
-    import yaml
+def _settings_of_real(given: dict[str, Any]) -> dict[str, Any]:
+    from crisol.catalog.configuration import ConfigLoader
+    from crisol.settings import CONFIG_LOADER_ARGS
 
-    settings = yaml.safe_load((ROOT / "conf" / "real" / "parameters_tabular.yml").read_text())
-    data = DataParams.model_validate(settings["tabular"]["data"])
+    arguments = {**CONFIG_LOADER_ARGS, "default_run_env": "real"}
+    loader = ConfigLoader(str(ROOT / "conf"), env="real", runtime_params=given, **arguments)
+    found: dict[str, Any] = loader["parameters"]["tabular"]
+    return found
+
+
+@pytest.mark.parametrize("file", ["mine.csv", "/shop/Wein & Öl.csv", "adult_2.csv"])
+def test_another_file_takes_nothing_of_adult(file: str) -> None:
+    given = {"tabular": {"data": {"file": file}}}
+    data = DataParams.model_validate(_settings_of_real(given)["data"])
+    plain = DataParams(file=file)
+    assert data.title == plain.title == Path(file).stem
+    assert data == plain.model_copy(update={"dataset": ""})
+    named = {"tabular": {"data": {"file": file, "target": "price", "dataset": "Wine"}}}
+    data = DataParams.model_validate(_settings_of_real(named)["data"])
+    assert (data.target, data.title, data.label_strip) == ("price", "Wine", "")
+
+
+def test_adults_files_are_read_as_the_settings_say(tmp_path: Path) -> None:
+    data = DataParams.model_validate(_settings_of_real({})["data"])
     assert data.read.names == sources.ADULT_COLUMNS
     line = (
         "{}, {}, 77516, Bachelors, 13, Never-married, Adm-clerical, Husband, White, Male, {}, 0, "

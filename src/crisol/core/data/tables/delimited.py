@@ -20,7 +20,7 @@ from crisol.core.data.tables.footers import is_note
 from crisol.core.data.tables.layout import Layout, find_layout
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import BLANKS, Dialect
-from crisol.core.data.tables.text_columns import TextTable, finished
+from crisol.core.data.tables.text_columns import NoRowsError, TextTable, finished
 from crisol.core.data.tables.text_stream import lines_from, utf8_from
 from crisol.core.errors import MendableError
 
@@ -99,7 +99,7 @@ def read_delimited(path: Path, params: ReadParams, shown: str) -> TextTable:
     comments = marks if params.comment != "" else ()
     source = _Source(path, encoding, guess.dialect, layout, shown, comments)
     if whole and layout.data_line > guess.rows[-1].line:
-        raise MendableError(f"{shown}: holds column names and no rows")
+        raise NoRowsError(shown, layout.names or layout.raw)
     _check_quotes(source)
     table, odd = _table(source, head)
     rest = _odd_rows_left_out(source, table.num_rows, odd, notes)

@@ -11,6 +11,8 @@ _MISSING = {
 }  # fmt: skip
 _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 _BRACKETED = re.compile(r"\[[^\[\]]{0,24}\]|\([^()]{0,24}\)|<[^<>]{0,24}>")
+_NUMBERED = re.compile(r"\d{1,3}[.)]\s+[^\W\d_]{2}")
+"""A name with its number in front, such as ``1. open``."""
 _YEAR = re.compile(r"(19|20)\d\d")
 _UNIT = re.compile(
     r"(k|m|M|G|T|c|d|h|n|p|u|µ|μ)?(m|s|g|t|A|V|W|K|J|N|Pa|Hz|bar|l|L|mol|Wh|VA|B|b|Ω|ohm|F|eV|cal)"
@@ -44,7 +46,7 @@ def has_header(rows: Sequence[Sequence[str]]) -> tuple[bool, str]:
         if sum(map(looks_numeric, cells)) >= 0.9 * len(cells):
             if at in years:
                 kinds_differ += 1
-            elif looks_numeric(cell):
+            elif looks_numeric(cell) and not _NUMBERED.match(cell):
                 kinds_agree += 1
             elif cell:
                 kinds_differ += 1

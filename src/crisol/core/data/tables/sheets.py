@@ -10,7 +10,7 @@ import pyarrow as pa
 from crisol.core.data.tables.layout import find_layout
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.rows import Row
-from crisol.core.data.tables.text_columns import TextTable, finished
+from crisol.core.data.tables.text_columns import NoRowsError, TextTable, finished
 from crisol.core.errors import MendableError
 
 _HEAD_ROWS = 200
@@ -120,7 +120,7 @@ def _table(texts: list[list[str]], params: ReadParams, shown: str, notes: list[s
     notes = [*notes, *layout.notes]
     body = padded[layout.data_line - 1 :]
     if not body:
-        raise MendableError(f"{shown}: holds column names and no rows")
+        raise NoRowsError(shown, layout.names or layout.raw)
     table = pa.table(
         [pa.array(column, pa.string()) for column in zip(*body, strict=True)],
         names=[str(i) for i in range(width - begin)],

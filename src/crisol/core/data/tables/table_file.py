@@ -18,7 +18,7 @@ from crisol.core.data.tables.packed import unpacked
 from crisol.core.data.tables.read_params import Format, ReadParams
 from crisol.core.data.tables.sheets import read_sheet
 from crisol.core.data.tables.signatures import Signature, signature
-from crisol.core.data.tables.text_columns import TextTable, check_names
+from crisol.core.data.tables.text_columns import NoRowsError, TextTable, check_names
 from crisol.core.errors import MendableError
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def read_table(path: Path, params: ReadParams, shown: str) -> TableFile:
     form = params.format if params.format != "auto" else _format(path, found)
     file = _read(path, form, params, shown)
     if file.frame.empty:
-        raise MendableError(f"{shown}: holds no rows")
+        raise NoRowsError(shown, [str(name) for name in file.frame.columns])
     return file
 
 

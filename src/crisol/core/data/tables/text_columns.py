@@ -14,6 +14,18 @@ from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
 
 
+class NoRowsError(MendableError):
+    """A table that holds column names alone.
+
+    Attributes:
+        names: of its columns.
+    """
+
+    def __init__(self, shown: str, names: Sequence[str]) -> None:
+        super().__init__(f"{shown}: holds column names and no rows")
+        self.names = tuple(names)
+
+
 @dataclass(frozen=True)
 class TextTable:
     """A table of text cells as it was read.
@@ -80,7 +92,7 @@ def finished(
     names = _names(found, layout.names is not None, params, shown, notes)
     trimmed = trimmed.rename_columns(names)
     if trimmed.num_rows == 0:
-        raise MendableError(f"{shown}: holds column names and no rows")
+        raise NoRowsError(shown, names)
     cleaned = [_missing(column, params.missing) for column in trimmed.columns]
     known = [names[0]] if layout.row_names and not params.names else []
     index = text_index(trimmed, [names[i] for i in unnamed], known, notes)

@@ -31,8 +31,10 @@ def clean_tables(
     events, items = clean(events_raw, items_raw, data.columns, data.item_columns)
     users = clean_users(users_raw, data.user_columns)
     notes = [("files", note) for table in (events, items, users) for note in notes_of(table)]
+    told = {note for table in (events_raw, items_raw, users_raw) for note in notes_of(table)}
     for _, note in notes:
-        logger.warning(note)
+        if note not in told:  # the catalog has told what its reader assumed
+            logger.warning(note)
     for table in (events, items, users):
         table.attrs = {}
     return events, items, users, notes_table(notes)

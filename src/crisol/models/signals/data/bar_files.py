@@ -35,6 +35,8 @@ ALIASES = {
 """Our columns and the names that other programs give them, the surest first."""
 _NUMBERED = re.compile(r"^\d+\s*\.\s*")
 _OF_SYMBOL = re.compile(r"^.+[.](open|high|low|close|volume|adjusted)$")
+_UNNAMED = "column_1"
+"""The reader's name of a first column that has none."""
 _CLOCK_ONLY = re.compile(r"\d{1,2}:\d\d(:\d\d)?|\d{4}|\d{6}")
 _ROUNDING = 1e-6
 """Largest share by which open or close may lie outside low..high through rounding."""
@@ -65,10 +67,10 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
     if empty.any():
         notes.append(f"{int(empty.sum())} rows without any price are left out")
     rows = raw[~empty]
-    bars = pd.DataFrame({name: _numbers(rows, found[name], file) for name in PRICES})
+    bars = pd.DataFrame({name: _numbers(rows, found[name], file, notes) for name in PRICES})
     bars.insert(0, "timestamp", _times(rows, found, params, file, notes))
     if "volume" in found:
-        bars["volume"] = _numbers(rows, found["volume"], file)
+        bars["volume"] = _numbers(rows, found["volume"], file, notes)
     else:
         bars["volume"] = 0.0
         notes.append(
@@ -80,24 +82,29 @@ def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.Data
     bars["symbol"], bars["exchange"] = _instruments(rows, found, params, file, notes)
     bars = _in_order(bars, notes)
     if "adjusted" in found:
-        bars = _adjusted(bars, _numbers(rows, found["adjusted"], file), found, notes)
+        bars = _adjusted(bars, _numbers(rows, found["adjusted"], file, notes), found, notes)
     bars = _within_range(bars, notes)
     return bars[COLUMNS], notes
 
 
 def _below_tickers(raw: pd.DataFrame, file: str, notes: list[str]) -> pd.DataFrame:
     """The rows below the three headers that yfinance writes: prices, tickers, and "Date"."""
-    first = raw.iloc[:, 0].astype("str")
-    if str(raw.columns[0]) != "Price" or len(raw) < 3 or first.iloc[0] != "Ticker":
+    joined = [str(name).rpartition(" ") for name in raw.columns]
+    if str(raw.columns[0]) == "Price Ticker":  # the reader has joined two of the headers
+        tickers = {ticker for _, _, ticker in joined[1:]}
+        below = raw.set_axis(["Date", *(name for name, _, _ in joined[1:])], axis=1)
+    elif str(raw.columns[0]) == "Price" and len(raw) > 2 and str(raw.iloc[0, 0]) == "Ticker":
+        tickers = {str(ticker) for ticker in raw.iloc[0, 1:]}
+        below = raw.iloc[2:].rename(columns={raw.columns[0]: "Date"})
+    else:
         return raw
-    tickers = {str(ticker) for ticker in raw.iloc[0, 1:]}
     if len(tickers) > 1:
         raise BarsError(
             f"{file}: has several tickers ({', '.join(sorted(tickers)[:5])}) side by side; write "
             "them below one another, with a column Ticker"
         )
     notes.append("the rows of tickers and of 'Date' below the header are part of it")
-    return raw.iloc[2:].rename(columns={raw.columns[0]: "Date"}).assign(Ticker=tickers.pop())
+    return below.assign(Ticker=tickers.pop())
 
 
 def plain(name: str) -> str:
@@ -136,7 +143,7 @@ def _find_columns(
         if not fitting and ours == "volume":
             fitting = [name for name, said in free.items() if said.startswith("volume ")]
         if not fitting and ours == "timestamp":
-            fitting = [name for name in free if not name.strip()][:1]
+            fitting = [name for name in free if name.strip() in ("", _UNNAMED)][:1]
         if fitting:
             found[ours] = fitting[0]
             free.pop(fitting[0])
@@ -169,10 +176,12 @@ def _is_time_of_day(raw: pd.DataFrame, found: dict[str, str], name: str) -> bool
     return bool(raw[name].astype("str").str.strip().str.fullmatch(_CLOCK_ONLY).all())
 
 
-def _numbers(rows: pd.DataFrame, name: str, file: str) -> "pd.Series[float]":
+def _numbers(rows: pd.DataFrame, name: str, file: str, notes: list[str]) -> "pd.Series[float]":
     missing = cells.is_missing(rows[name])
     _refuse(rows, missing, name, file, f"{name} is empty")
-    values = cells.numbers(rows[name])
+    values, said = cells.numbers(rows[name])
+    if said:
+        notes.append(f"{name}: {said}")
     rule = f"{name} is not a number; write it with a decimal point and without other marks"
     _refuse(rows, values.isna(), name, file, rule)
     return values
@@ -203,7 +212,8 @@ def _times(
         notes.append(f"{name!r} holds {said}{change}")
     rule = (
         f"{name} is no time that can be read; write ISO 8601, such as 2024-01-31T10:00:00Z (every "
-        "row with an offset or none), or seconds since 1970"
+        "row with an offset or none), seconds since 1970, or 31/01/2024 in a file with days "
+        "above 12"
     )
     _refuse(rows, times.isna(), name, file, rule)
     return times

@@ -6,6 +6,12 @@ from crisol.models.signals.contract import CRYPTO_EXCHANGES, EQUITY_EXCHANGES
 
 _QUOTES = ("USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "BTC", "ETH")
 _STABLE = ("USDT", "USDC", "BUSD", "TUSD")
+_OF_SUFFIX = {
+    "DE": "xetra", "L": "lse", "PA": "euronext", "AS": "euronext", "BR": "euronext",
+    "LS": "euronext", "SW": "six", "TO": "tsx", "T": "tse", "HK": "hkex", "AX": "asx", "NS": "nse",
+    "BO": "bse",
+}  # fmt: skip
+"""The exchange of a Yahoo ticker such as ``SAP.DE``."""
 
 
 def symbol_of_name(stem: str, exchange: str = "") -> str:
@@ -40,7 +46,11 @@ def standard_symbol(symbol: str, exchange: str) -> str:
 
 
 def exchange_of(symbol: str, stem: str) -> str:
-    """The exchange that the name of the file says, or one on which such a symbol trades."""
+    """The exchange that the name of the file says, or one on which such a symbol trades.
+
+    >>> exchange_of("SAP.DE", ""), exchange_of("BRK.B", ""), exchange_of("ETH-EUR", "kraken_eth")
+    ('xetra', 'nasdaq', 'kraken')
+    """
     for part in re.split(r"[_\s-]+", stem.lower()):
         if part in CRYPTO_EXCHANGES or part in EQUITY_EXCHANGES:
             return part
@@ -50,4 +60,4 @@ def exchange_of(symbol: str, stem: str) -> str:
         for quote in _QUOTES
         for mark in ("-", "" if quote in _STABLE or text.startswith(("BTC", "ETH")) else "-")
     )
-    return "binance" if pair else "nasdaq"
+    return "binance" if pair else _OF_SUFFIX.get(text.rpartition(".")[2], "nasdaq")

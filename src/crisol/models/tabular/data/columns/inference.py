@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TARGET_NAMES = ("target", "label", "class", "y")
+_NAMES_ANOTHER = " (data.target names another)"
 MAX_CLASSES = 1000
 WHOLE_CLASSES = 20
 """Whole numbers of at most so many values are taken for classes."""
@@ -78,8 +79,16 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
         )
     return Schema(
         task=task, columns=tuple(columns), rows=len(table.frame), warnings=tuple(warnings),
-        notes=table.found.notes,
+        notes=(*table.found.notes, *_assumed_target(target, why, task)),
     )  # fmt: skip
+
+
+def _assumed_target(target: str | None, why: str, task: Task) -> list[str]:
+    """A sentence on a target that nobody named."""
+    if target is None or why == "named":
+        return []
+    because = why.removesuffix(_NAMES_ANOTHER)
+    return [f"{target} is predicted ({task}), because it is {because}{_NAMES_ANOTHER}"]
 
 
 def _told_roles(
@@ -188,7 +197,7 @@ def _target(
         raise MendableError(
             f"data.target: no column can be the target{why}; name it, or give data.task=clustering"
         )
-    return left[-1], "the last column (data.target names another)"
+    return left[-1], f"the last column{_NAMES_ANOTHER}"
 
 
 def _roles(

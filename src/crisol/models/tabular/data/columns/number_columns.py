@@ -225,7 +225,8 @@ def _told_style(name: str, found: NumberFindings) -> tuple[str, ...]:
         other = _NAMES["," if found.style.decimal == "." else "."]
         said.append(
             f"{name}: {found.either!r} is read as {value:.15g} ({_ASSUMED[found.decided]}); "
-            f"{of_column(name, 'decimal', other)}, or data.read.decimal for the file, changes it"
+            f"{of_column(name, 'decimal', other)}, or tabular.data.read.decimal for the file, "
+            "changes it"
         )
     if found.style.unit == "%":
         said.append(f"{name}: read without its percent sign; requests send 12.5 for 12.5%")
