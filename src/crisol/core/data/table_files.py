@@ -27,8 +27,8 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
 
     Returns:
         Text columns. ``attrs["file"]`` names the file in errors, ``attrs["notes"]`` holds the
-        sentences about what was detected or assumed, and ``attrs["first_line"]`` and
-        ``attrs["gaps"]`` say where rows stand, as in
+        sentences about what was detected or assumed, ``attrs["delimiter"]`` is the mark between
+        cells, and ``attrs["first_line"]`` and ``attrs["gaps"]`` say where rows stand, as in
         :class:`crisol.core.data.tables.table_file.TableFile`. ``attrs["numeric"]`` holds the
         columns that the file has as numbers, which are written with a decimal point.
 
@@ -47,6 +47,7 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
     )
     table.attrs["file"], table.attrs["notes"] = shown, file.notes
     table.attrs["first_line"], table.attrs["gaps"] = file.first_line, file.gaps
+    table.attrs["delimiter"] = file.delimiter
     table.attrs["numeric"] = tuple(
         name for name in file.frame.columns if pd.api.types.is_numeric_dtype(file.frame[name])
     )

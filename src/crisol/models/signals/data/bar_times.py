@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.models.signals.bar_clock import BarClock, Finding, spell
 from crisol.models.signals.data.closings import AMERICAN, frame_seconds, learn_clock, usual_step
 from crisol.models.signals.data.errors import BarsError
@@ -61,6 +62,7 @@ def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
     Raises:
         BarsError: a bar is missing, or opens at another time; names its row.
     """
+    place = RawTableValidator(bars, file, BarsError).place
     for series in series_of(bars, params):
         wrong = series.clock.inspect(series.seconds).wrong
         if wrong and series.clock.interval_s > _MONTH_S:
@@ -73,7 +75,7 @@ def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
             moment = series.bars["timestamp"].iloc[wrong[0].bar].isoformat()
             more = f"; {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
             raise BarsError(
-                f"{file}, row {row + 1} (line {row + 2}): {series.symbol}: the bar of {moment} "
+                f"{file}, {place(row)}: {series.symbol}: the bar of {moment} "
                 f"{wrong[0].message}{more}; " + _FIX[wrong[0].kind].format(exchange=series.exchange)
             )
 

@@ -80,8 +80,10 @@ def validate_bars(
             timestamp, a symbol that does not fit its exchange, or a bar that the clock of its
             exchange does not expect there.
     """
+    attrs = dict(bars.attrs)
     if not bars.index.is_unique:
         bars = bars.reset_index(drop=True)
+    bars.attrs.update(attrs)
     raw = RawTableValidator(bars, file, BarsError)
     raw.refuse_columns(COLUMNS, COLUMNS)
     if bars.empty:
@@ -94,6 +96,7 @@ def validate_bars(
         numbers = pd.to_numeric(checked[name], errors="coerce")
         raw.refuse(numbers.isna(), f"{name} is not a number", name)
     checked = raw.conform(checked, SCHEMA)
+    checked.attrs.update(attrs)
     _check_relations(RawTableValidator(checked, file, BarsError))
     refuse_times(checked, params or DataParams(), file)
     return checked
