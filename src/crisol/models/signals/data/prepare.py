@@ -83,7 +83,7 @@ def clean(bars_raw: pd.DataFrame | Path, params: DataParams | None = None) -> pd
         )
     table, notes = read_bars(bars_raw, params, file)
     if params.holes == "fill":
-        table, added = fill_holes(table, params)
+        table, added = fill_holes(table, params, file)
         notes.append(f"{added} missing bars are filled with the last close and no volume")
     bars = validate_bars(table, file, params)
     bars = bars.sort_values(["exchange", "symbol", "timestamp"], kind="stable")
