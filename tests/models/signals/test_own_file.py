@@ -12,13 +12,13 @@ from kedro.config import OmegaConfigLoader
 from tests.conftest import ROOT, copy_project, run_in
 from tests.models.signals.data.test_bar_files import DAILY, bars, trading_days, write
 
-from crisol.catalog.raw_files import RawTableDataset
-from crisol.core.data.table_files import read_raw_table
+from crisol.catalog.raw_files import RawFolderDataset
 from crisol.core.errors import FieldError, MendableError
 from crisol.models import signals
 from crisol.models.signals.data.own_study import resolved, study_name
 from crisol.models.signals.params import DataParams, ModelParams, ServeParams, TrainParams
 from crisol.models.signals.training import request_at
+from crisol.pipelines.signals import nodes
 from crisol.settings import CONFIG_LOADER_ARGS
 
 SECTIONS = yaml.safe_load((ROOT / "conf/ci/parameters_signals.yml").read_text())["signals"]
@@ -57,7 +57,7 @@ def run(path: Path, folder: Path):
     model = ModelParams.model_validate(SECTIONS["model"])
     model = model.model_copy(update={"serve": ServeParams(runtime="torch", export=False)})
     train = TrainParams.model_validate({**SECTIONS["train"], "epochs": 1})
-    table = signals.clean(read_raw_table(path), data)
+    table = signals.clean(path, data)
     notes = pd.DataFrame({"note": table.attrs["notes"]})
     samples = signals.label(table, data)
     fitted = signals.fit(table, samples, data, model, train, folder / "checkpoints")
@@ -102,8 +102,14 @@ def test_the_catalog_reads_the_file_of_the_command_line(tmp_path):
         )
         entry = loader["catalog"]["signals.bars_raw"]
         assert entry["filepath"] == file
-        assert entry["type"] == "crisol.catalog.raw_files.RawTableDataset"
-    assert len(RawTableDataset(filepath=str(path)).load()) == len(DAILY)
+        assert entry["type"] == "crisol.catalog.raw_files.RawFolderDataset"
+    german = write(tmp_path, DAILY, "SAP.csv", sep="#", decimal=",")
+    data = DataParams.model_validate({"file": str(german), "read": {"delimiter": "#"}})
+    found, notes = nodes.clean(RawFolderDataset(filepath=str(german)).load(), data)
+    assert found["close"].tolist() == DAILY["close"].tolist()
+    assert notes["note"].str.contains("written like 1.234,5").any()
+    with pytest.raises(MendableError, match=r"give signals.bars_raw the type .*RawFolder"):
+        signals.clean(DAILY, data)
 
 
 def test_studies_of_ones_own_are_kept(world):
@@ -130,7 +136,7 @@ def test_bars_of_two_intervals_are_refused(tmp_path):
     table = pd.concat([hours.assign(symbol="A/USDT"), daily])
     path = write(tmp_path, table.assign(exchange="binance"), "mine.csv")
     with pytest.raises(MendableError, match=r"different intervals \(1 h and 1 day\)"):
-        signals.clean(read_raw_table(path), data_of(path))
+        signals.clean(path, data_of(path))
 
 
 def test_values_for_the_sample_study_are_refused(world, tmp_path):

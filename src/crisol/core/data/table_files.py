@@ -29,7 +29,8 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
     Returns:
         Text columns, without a row where the file holds column names alone. ``attrs["file"]`` names
         the file in errors, ``attrs["notes"]`` holds the sentences about what was detected or
-        assumed, and ``attrs["first_line"]`` and ``attrs["gaps"]`` say where rows stand, as in
+        assumed, ``attrs["delimiter"]`` is the mark between cells, and ``attrs["first_line"]`` and
+        ``attrs["gaps"]`` say where rows stand, as in
         :class:`crisol.core.data.tables.table_file.TableFile`. ``attrs["numeric"]`` holds the
         columns that the file has as numbers, which are written with a decimal point.
 
@@ -51,6 +52,7 @@ def read_raw_table(path: Path, read: ReadParams = RAW) -> "pd.DataFrame":
     )
     table.attrs["file"], table.attrs["notes"] = shown, file.notes
     table.attrs["first_line"], table.attrs["gaps"] = file.first_line, file.gaps
+    table.attrs["delimiter"] = file.delimiter
     table.attrs["numeric"] = tuple(
         name for name in file.frame.columns if pd.api.types.is_numeric_dtype(file.frame[name])
     )

@@ -29,8 +29,10 @@ MAX_CLOSED_DAYS = 10
 """Longest closure of a venue, in days; a longer pause is a hole."""
 LONG_PAUSE_MS = DAY_MS // 4
 """Shortest pause that may be an early close of the venue, and not missing bars."""
-RARE = 1 / 30
-"""Largest share of bars on a closed weekday that are a venue's special sessions."""
+REQUEST_BARS = 60
+RARE_DAYS, RARE_SESSIONS = 2, 1
+"""Most bars on a closed weekday, in so many in a row, that are a venue's special sessions: daily
+bars, and first bars of sessions. Training is held to what a request is."""
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _LEAST_SHARE = 0.25
 """Least share of bars that are one interval after the one before."""
@@ -233,8 +235,10 @@ class BarClock(Params):
         if len(chosen) == 0:
             return
         off = ~np.is_busday(_as_days(days[chosen]), busdaycal=self._weekly)
-        rare = off.sum() <= max(1, RARE * len(chosen))
-        for i in chosen[off].tolist():
+        found = chosen[off]
+        most = RARE_DAYS if bars is None else RARE_SESSIONS
+        rare = bool((found[most:] - found[:-most] >= REQUEST_BARS).all())
+        for i in found.tolist():
             weekday = WEEKDAYS[(int(days[i]) + _THURSDAY) % 7]
             yield not rare, Finding(i, "clock", f"is on a {weekday}, a day without bars")
 

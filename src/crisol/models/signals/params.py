@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, Strict, field_validator, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.read_params import CellWords, ReadParams
 from crisol.core.params import NAMES_A_FILE, Count, Float32, OperatorOnly, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams
@@ -16,6 +16,13 @@ from crisol.models.signals.contract import check_exchange
 from crisol.models.signals.network_params import LAYERS, Layer, Names, NetworkParams, Runtime
 
 Day = Annotated[date, Strict(False)]
+
+
+class BarReadParams(ReadParams):
+    """The format of a file of bars; fields that are ``None`` are detected, and told."""
+
+    missing: CellWords = ("",)
+    """``NA`` is a ticker; among prices and volumes, further words say that there is no value."""
 
 
 class FixedThreshold(Params):
@@ -109,10 +116,11 @@ class DataParams(StudiesParams[StudyParams]):
     file: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of your own bars, instead of the catalog's; given with ``--params``. Without studies
     of your own it is one study, made from the bars."""
-    read: ReadParams = ReadParams()
-    """Options of the reader, such as ``encoding`` and ``delimiter``; given with ``--params``."""
     columns: dict[str, str] = Field(default_factory=dict)
-    """Our column to its name in your file: ``{timestamp: Opened, close: Last}``."""
+    """Our column to its name in your file: ``{timestamp: Opened, close: Last}``; ``""`` leaves one
+    out: ``{adjusted: ""}``."""
+    read: BarReadParams = BarReadParams()
+    """The format of the file, and how its numbers and dates are written."""
     symbol: str = ""
     """The symbol of a file that has no column for it; empty: read from the name of the file."""
     exchange: str = ""

@@ -10,7 +10,7 @@ from crisol.models import signals
 from crisol.models.signals.params import DataParams, ModelParams, TrainParams
 
 
-def clean(bars_raw: pd.DataFrame, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame]:
+def clean(bars_raw: Path, data: DataParams) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Validated bars, ordered by exchange, symbol and time, and what was assumed of them."""
     bars: pd.DataFrame = signals.clean(bars_raw, data)
     return bars, pd.DataFrame({"note": pd.Series(bars.attrs["notes"], dtype="str")})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from crisol.core.data.table_files import read_raw_table
+from crisol.core.errors import MendableError
 from crisol.models.signals.data.closings import AmericanHolidays
 from crisol.models.signals.data.errors import BarsError
 from crisol.models.signals.data.prepare import clean
@@ -53,7 +54,7 @@ def write(folder: Path, table: pd.DataFrame, name: str, **options) -> Path:
 
 
 def read(path: Path, **params) -> pd.DataFrame:
-    return clean(read_raw_table(path), DataParams(file=str(path), **params))
+    return clean(path, DataParams(file=str(path), **params))
 
 
 def named(*names: str, table: pd.DataFrame = DAILY) -> pd.DataFrame:
@@ -163,7 +164,8 @@ def test_files_of_known_programs_are_read(tmp_path, name):
 def test_our_own_columns_need_no_notes_but_the_clock(tmp_path):
     table = HOURLY.assign(symbol="ETH/EUR", exchange="kraken")
     found = read(write(tmp_path, table, "mine.csv", sep=";"))
-    clock, study = found.attrs["notes"]
+    clock, study = found.attrs["notes"][-2:]
+    assert not any("signals.data" in note for note in found.attrs["notes"][:-2])
     assert clock.startswith("bars of kraken are 1 h apart, without pauses")
     assert study.startswith("study 'mine' is made from the file: every symbol of kraken")
 
@@ -289,20 +291,20 @@ REFUSED = {
     ),
     "some offsets": (
         HOURLY.assign(timestamp=HOURLY["timestamp"].mask(HOURLY.index == 6, "2024-01-01T06:00:00")),
-        r"row 7 \(line 8\): timestamp is no time",
+        r"row 7 \(line 8\): timestamp has no offset, and other rows have one",
     ),
     "two prices for a moment": (
         pd.concat([DAILY, DAILY.iloc[[6]].assign(close=DAILY["low"][6])]), "timestamp is repeated",
     ),
     "an unknown exchange": (DAILY.assign(exchange="mtgox"), "exchange mtgox is not a known"),
-    "no rows": (DAILY.iloc[:0], "there are no bars"),
+    "no rows": (DAILY.iloc[:0], "holds column names and no rows"),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_other_files_are_refused_with_the_fix(tmp_path, name):
     table, message = REFUSED[name]
-    with pytest.raises(BarsError, match=message):
+    with pytest.raises(MendableError, match=message):
         read(write(tmp_path, table, "AAPL.csv"))
 
 

@@ -1,245 +1,157 @@
 """A person's file of bars as the table of raw bars, and what was assumed on the way.
 
-Columns are found by their names, whatever their case; times and numbers are read by
-:mod:`crisol.models.signals.data.cells`. Each assumption is a sentence that the log and the report
-show, with the parameter that changes it.
+Columns are found by :mod:`crisol.models.signals.data.bar_columns`; numbers and times are read by
+:mod:`crisol.models.signals.data.number_cells` and :mod:`crisol.models.signals.data.time_cells`.
+Each assumption is a sentence that the log and the report show, with the parameter that changes it.
 """
 
-import re
 from pathlib import PurePath
 
 import pandas as pd
 
-from crisol.models.signals.data import cells
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.models.signals.data.adjustment import follow_adjusted_close
+from crisol.models.signals.data.bar_columns import (
+    PRICES,
+    below_tickers,
+    find_columns,
+    is_time_of_day,
+    named_by_place,
+)
 from crisol.models.signals.data.errors import BarsError
 from crisol.models.signals.data.instruments import exchange_of, standard_symbol, symbol_of_name
+from crisol.models.signals.data.number_cells import is_missing, read_numbers, text
+from crisol.models.signals.data.time_cells import read_times, with_clock
 from crisol.models.signals.params import DataParams
 
 COLUMNS = ["symbol", "exchange", "timestamp", "open", "high", "low", "close", "volume"]
-PRICES = ("open", "high", "low", "close")
-ALIASES = {
-    "timestamp": (
-        "timestamp", "datetime", "date time", "date", "time", "open time", "opentime", "unix",
-        "unix timestamp", "unix time", "epoch", "ts", "gmt time", "dt", "t",
-    ),
-    "open": ("open", "o", "open price", "opening price", "first"),
-    "high": ("high", "h", "high price", "max"),
-    "low": ("low", "l", "low price", "min"),
-    "close": ("close", "c", "close/last", "last", "close price", "closing price", "price"),
-    "adjusted": ("adj close", "adjclose", "adjusted close", "close adj", "adjusted"),
-    "volume": ("volume", "vol", "v", "tick volume", "tickvol", "tick vol"),
-    "symbol": ("symbol", "ticker", "pair", "instrument", "tic", "name"),
-    "exchange": ("exchange", "market", "venue"),
-}  # fmt: skip
-"""Our columns and the names that other programs give them, the surest first."""
-_NUMBERED = re.compile(r"^\d+\s*\.\s*")
-_OF_SYMBOL = re.compile(r"^.+[.](open|high|low|close|volume|adjusted)$")
-_UNNAMED = "column_1"
-"""The reader's name of a first column that has none."""
-_CLOCK_ONLY = re.compile(r"\d{1,2}:\d\d(:\d\d)?|\d{4}|\d{6}")
+_NO_SYMBOL = ("", "nan", "null", "none", "n/a", "-")
+"""In lower case; NA is a ticker."""
+_EVENT = r"(?i).*\b(dividends?|splits?|capital gains?)\b.*"
 _ROUNDING = 1e-6
-"""Largest share by which open or close may lie outside low..high through rounding."""
 
 
 def read_bars(raw: pd.DataFrame, params: DataParams, file: str) -> tuple[pd.DataFrame, list[str]]:
-    """The columns of raw bars, numbered as the rows of the file.
+    """The bars of a file, and what was assumed.
 
     Args:
-        raw: the file, its cells as text or as typed values.
+        raw: the file, its cells as text or as typed values; ``attrs`` as of
+            :func:`crisol.core.data.table_files.read_raw_table`.
         params: names of columns, symbol, exchange and time zone, where they are stated.
         file: its name.
 
     Returns:
         symbol, exchange, timestamp (UTC), open, high, low, close, volume (float64), by symbol in
-        time order; and the assumptions.
+        time order, numbered by the rows of the file; and the assumptions.
 
     Raises:
         BarsError: names the column that is missing, or the row that cannot be read, and the fix.
     """
+    attrs = dict(raw.attrs)
     raw = raw.reset_index(drop=True)
     if raw.empty:
         raise BarsError(f"{file}: there are no bars")
-    notes: list[str] = []
-    raw = _below_tickers(raw, file, notes)
-    found = _find_columns(raw, params, file, notes)
-    empty = pd.concat([cells.is_missing(raw[found[name]]) for name in PRICES], axis=1).all(axis=1)
-    if empty.any():
-        notes.append(f"{int(empty.sum())} rows without any price are left out")
-    rows = raw[~empty]
-    bars = pd.DataFrame({name: _numbers(rows, found[name], file, notes) for name in PRICES})
-    bars.insert(0, "timestamp", _times(rows, found, params, file, notes))
+    notes: list[str] = list(attrs.get("notes", ()))
+    raw = named_by_place(raw, file, notes)
+    table = below_tickers(raw, file, notes)
+    by_place = any("there is no header" in note for note in notes)
+    found = find_columns(table, params, file, notes)
+    raw = table.reindex(raw.index)  # with the names of the columns, and every row of the file
+    raw.attrs.update(attrs)
+    validator = RawTableValidator(raw, file, BarsError)
+    rows = _bars_alone(table, found, notes)
+    if rows.empty:
+        raise BarsError(f"{file}: no row has a price")
+    times = _times(validator, rows, found, params, notes)
+    prices = [found[name] for name in (*PRICES, "adjusted") if name in found]
+    numbers = read_numbers(validator, rows, prices, found.get("volume"), params, notes)
+    bars = pd.DataFrame({"timestamp": times, **{name: numbers[found[name]] for name in PRICES}})
     if "volume" in found:
-        bars["volume"] = _numbers(rows, found["volume"], file, notes)
+        bars["volume"] = numbers[found["volume"]]
     else:
         bars["volume"] = 0.0
         notes.append(
             "there is no column for the volume: it is 0 in every bar; "
             "signals.data.columns.volume names one"
         )
+    if by_place:
+        _check_places(bars, file)
     bars.insert(0, "exchange", "")
     bars.insert(0, "symbol", "")
-    bars["symbol"], bars["exchange"] = _instruments(rows, found, params, file, notes)
+    bars["symbol"], bars["exchange"] = _instruments(validator, rows, found, params, notes)
     bars = _in_order(bars, notes)
     if "adjusted" in found:
-        bars = _adjusted(bars, _numbers(rows, found["adjusted"], file, notes), found, notes)
-    bars = _within_range(bars, notes)
-    return bars[COLUMNS], notes
+        bars = _adjusted(bars, numbers[found["adjusted"]], found, notes)
+    bars = _within_range(bars, notes)[COLUMNS]
+    bars.attrs.update({name: attrs[name] for name in ("first_line", "gaps") if name in attrs})
+    return bars, notes
 
 
-def _below_tickers(raw: pd.DataFrame, file: str, notes: list[str]) -> pd.DataFrame:
-    """The rows below the three headers that yfinance writes: prices, tickers, and "Date"."""
-    joined = [str(name).rpartition(" ") for name in raw.columns]
-    if str(raw.columns[0]) == "Price Ticker":  # the reader has joined two of the headers
-        tickers = {ticker for _, _, ticker in joined[1:]}
-        below = raw.set_axis(["Date", *(name for name, _, _ in joined[1:])], axis=1)
-    elif str(raw.columns[0]) == "Price" and len(raw) > 2 and str(raw.iloc[0, 0]) == "Ticker":
-        tickers = {str(ticker) for ticker in raw.iloc[0, 1:]}
-        below = raw.iloc[2:].rename(columns={raw.columns[0]: "Date"})
-    else:
-        return raw
-    if len(tickers) > 1:
+def _bars_alone(table: pd.DataFrame, found: dict[str, str], notes: list[str]) -> pd.DataFrame:
+    """The rows without those that have no price, such as those of dividends."""
+    prices = [found[name] for name in PRICES]
+    none = pd.concat([is_missing(table[name]) for name in prices], axis=1)
+    empty = none.all(axis=1)
+    words = pd.concat([text(table[name]).str.fullmatch(_EVENT) for name in prices], axis=1)
+    event = words.any(axis=1) & (words | none).all(axis=1)
+    if empty.any():
+        notes.append(f"{int(empty.sum())} rows without any price are left out")
+    if event.any():
+        notes.append(f"{int(event.sum())} rows about dividends or splits are left out")
+    return table[~(empty | event)]
+
+
+def _check_places(bars: pd.DataFrame, file: str) -> None:
+    """Refuse columns without names whose values are not those of their places."""
+    prices = bars[list(PRICES)]
+    ordered = (bars["high"] >= prices.max(axis=1)) & (bars["low"] <= prices.min(axis=1))
+    volume = bars["volume"]
+    like_price = (volume > 0.5 * bars["low"]) & (volume < 1.5 * bars["high"])
+    wrong = (
+        "high and low do not bound the others" if ordered.mean() < 0.95
+        else "the column at the place of the volume holds prices" if like_price.mean() > 0.95
+        else None
+    )  # fmt: skip
+    if wrong is not None:
         raise BarsError(
-            f"{file}: has several tickers ({', '.join(sorted(tickers)[:5])}) side by side; write "
-            "them below one another, with a column Ticker"
+            f"{file}: has no header, and as timestamp, open, high, low, close, volume {wrong}; "
+            "name the columns in their order with signals.data.read.names"
         )
-    notes.append("the rows of tickers and of 'Date' below the header are part of it")
-    return below.assign(Ticker=tickers.pop())
-
-
-def plain(name: str) -> str:
-    """The name of a column as :data:`ALIASES` has it.
-
-    >>> plain("<CLOSE>"), plain("Adj. Close"), plain("4. close"), plain("AAPL.Volume")
-    ('close', 'adj close', 'close', 'volume')
-    """
-    text = _NUMBERED.sub("", name.strip().strip("<>").strip().lower())
-    text = _OF_SYMBOL.sub(r"\1", text)
-    return re.sub(r"[\s._]+", " ", text).strip()
-
-
-def _find_columns(
-    raw: pd.DataFrame, params: DataParams, file: str, notes: list[str]
-) -> dict[str, str]:
-    """Our columns to those of the file."""
-    names = [str(name) for name in raw.columns]
-    found: dict[str, str] = {}
-    for ours, name in params.columns.items():
-        if ours not in ALIASES:
-            raise BarsError(
-                f"signals.data.columns: {ours!r} is none of ours; there are: {', '.join(ALIASES)}"
-            )
-        if name not in names:
-            raise BarsError(
-                f"signals.data.columns.{ours}: {file} has no column {name!r}; there are: "
-                + ", ".join(map(repr, names))
-            )
-        found[ours] = name
-    free = {name: plain(name) for name in names if name not in found.values()}
-    for ours, aliases in ALIASES.items():
-        if ours in found:
-            continue
-        fitting = [name for alias in aliases for name, said in free.items() if said == alias]
-        if not fitting and ours == "volume":
-            fitting = [name for name, said in free.items() if said.startswith("volume ")]
-        if not fitting and ours == "timestamp":
-            fitting = [name for name in free if name.strip() in ("", _UNNAMED)][:1]
-        if fitting:
-            found[ours] = fitting[0]
-            free.pop(fitting[0])
-    _refuse_missing(found, names, file)
-    read = {ours: name for ours, name in found.items() if name.lower() != ours}
-    if read:
-        said = ", ".join(f"{name!r} is {ours}" for ours, name in read.items())
-        notes.append(f"{said}; signals.data.columns changes that")
-    others = [name for name in free if not _is_time_of_day(raw, found, name)]
-    if others:
-        notes.append(f"not read: the columns {', '.join(map(repr, others))}")
-    return found
-
-
-def _refuse_missing(found: dict[str, str], names: list[str], file: str) -> None:
-    for ours in ("timestamp", *PRICES):
-        if ours not in found:
-            raise BarsError(
-                f"{file}: column {ours!r} is missing, it may also be called "
-                f"{', '.join(map(repr, ALIASES[ours][1:5]))}; there are: "
-                f"{', '.join(map(repr, names))}; name yours with signals.data.columns.{ours}=…"
-            )
-
-
-def _is_time_of_day(raw: pd.DataFrame, found: dict[str, str], name: str) -> bool:
-    """Whether a column holds the clock time that belongs to the column of the days."""
-    days = raw[found["timestamp"]].astype("str").str.strip()
-    if plain(name) != "time" or name == found["timestamp"] or days.str.contains(":").any():
-        return False
-    return bool(raw[name].astype("str").str.strip().str.fullmatch(_CLOCK_ONLY).all())
-
-
-def _numbers(rows: pd.DataFrame, name: str, file: str, notes: list[str]) -> "pd.Series[float]":
-    missing = cells.is_missing(rows[name])
-    _refuse(rows, missing, name, file, f"{name} is empty")
-    values, said = cells.numbers(rows[name])
-    if said:
-        notes.append(f"{name}: {said}")
-    rule = f"{name} is not a number; write it with a decimal point and without other marks"
-    _refuse(rows, values.isna(), name, file, rule)
-    return values
 
 
 def _times(
-    rows: pd.DataFrame, found: dict[str, str], params: DataParams, file: str, notes: list[str]
+    raw: RawTableValidator,
+    rows: pd.DataFrame,
+    found: dict[str, str],
+    params: DataParams,
+    notes: list[str],
 ) -> "pd.Series[pd.Timestamp]":
     name = found["timestamp"]
     written = rows[name]
     if isinstance(written.dtype, pd.DatetimeTZDtype):
         utc: pd.Series[pd.Timestamp] = written.dt.tz_convert("UTC").dt.as_unit("ns")
         return utc
-    clocks = [one for one in rows.columns if _is_time_of_day(rows, found, str(one))]
+    clocks = [one for one in rows.columns if is_time_of_day(rows, found, str(one))]
     if clocks:
-        at = rows[clocks[0]].astype("str").str.strip()
-        if not at.str.contains(":").any():
-            at = at.str.zfill(int(at.str.len().max())).str.replace(
-                r"^(\d\d)(\d\d)(\d\d)?$", lambda m: ":".join(filter(None, m.groups())), regex=True
-            )
-        days = written.astype("str").str.strip()
-        days = days.str.replace(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", regex=True)
-        written = days + " " + at.str.zfill(5)
+        written = with_clock(written, rows[clocks[0]])
         notes.append(f"{name!r} and {clocks[0]!r} together are timestamp")
-    times, said = cells.moments(written, params.timezone)
-    if said:
-        change = "; signals.data.timezone changes that" if "offset" in said else ""
-        notes.append(f"{name!r} holds {said}{change}")
-    rule = (
-        f"{name} is no time that can be read; write ISO 8601, such as 2024-01-31T10:00:00Z (every "
-        "row with an offset or none), seconds since 1970, or 31/01/2024 in a file with days "
-        "above 12"
-    )
-    _refuse(rows, times.isna(), name, file, rule)
-    return times
-
-
-def _refuse(rows: pd.DataFrame, bad: "pd.Series[bool]", name: str, file: str, rule: str) -> None:
-    if not bad.any():
-        return
-    index = int(bad[bad].index[0])
-    more = int(bad.sum()) - 1
-    raise BarsError(
-        f"{file}, row {index + 1} (line {index + 2}): {rule} ({name} {rows.loc[index, name]!r})"
-        + (f"; {more} more rows like it" if more else "")
-    )
+    return read_times(raw, written, name, params, notes)
 
 
 def _instruments(
-    rows: pd.DataFrame, found: dict[str, str], params: DataParams, file: str, notes: list[str]
+    raw: RawTableValidator,
+    rows: pd.DataFrame,
+    found: dict[str, str],
+    params: DataParams,
+    notes: list[str],
 ) -> tuple["pd.Series[str]", "pd.Series[str]"]:
     """Symbol and exchange of each row."""
     symbol, exchange = params.symbol, params.exchange.lower()
-    stem = PurePath(file).stem
+    stem = PurePath(raw.file).stem
     if "symbol" in found and not symbol:
-        written = rows[found["symbol"]].astype("str").str.strip()
-        missing = cells.is_missing(rows[found["symbol"]]) & (written.str.lower() != "na")
-        _refuse(rows, missing, found["symbol"], file, "symbol is empty")
+        written = text(rows[found["symbol"]])
+        missing = written.str.lower().isin(_NO_SYMBOL)
+        raw.refuse(missing, "symbol is empty", found["symbol"])
     else:
         if not symbol:
             symbol = symbol_of_name(stem, exchange)
@@ -249,7 +161,7 @@ def _instruments(
             )
         written = pd.Series(symbol, index=rows.index, dtype="str")
     if "exchange" in found and not exchange:
-        exchanges = rows[found["exchange"]].astype("str").str.strip().str.lower()
+        exchanges = text(rows[found["exchange"]]).str.lower()
     elif exchange:
         exchanges = pd.Series(exchange, index=rows.index, dtype="str")
     else:
@@ -298,7 +210,7 @@ def _adjusted(
     volume = f"; volumes before {splits} splits are multiplied by their ratio" if splits else ""
     notes.append(
         f"prices are adjusted for splits and dividends by {found['adjusted']!r} / "
-        f"{found['close']!r}{volume}; leave out {found['adjusted']!r} to keep them as they are"
+        f"{found['close']!r}{volume}; signals.data.columns.adjusted='' keeps them as they are"
     )
     return pd.concat(parts)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from crisol.core.data.raw_tables import RawTableValidator
 from crisol.models.signals.bar_clock import BarClock, Finding, spell
 from crisol.models.signals.data.closings import AMERICAN, frame_seconds, learn_clock, usual_step
 from crisol.models.signals.data.errors import BarsError
@@ -13,6 +14,8 @@ from crisol.models.signals.params import DataParams, StudyParams
 
 _MONTH_S = 27 * 86_400
 _FEW = 5
+_MANY = 20
+"""Bars in a row at another distance than the usual one that are bars of another interval."""
 """Findings of one kind that are told one by one."""
 _FIX = {
     "hole": (
@@ -61,7 +64,9 @@ def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
     Raises:
         BarsError: a bar is missing, or opens at another time; names its row.
     """
+    place = RawTableValidator(bars, file, BarsError).place
     for series in series_of(bars, params):
+        _refuse_second_interval(series, file)
         wrong = series.clock.inspect(series.seconds).wrong
         if wrong and series.clock.interval_s > _MONTH_S:
             raise BarsError(
@@ -73,18 +78,42 @@ def refuse_times(bars: pd.DataFrame, params: DataParams, file: str) -> None:
             moment = series.bars["timestamp"].iloc[wrong[0].bar].isoformat()
             more = f"; {len(wrong) - 1} more like it" if len(wrong) > 1 else ""
             raise BarsError(
-                f"{file}, row {row + 1} (line {row + 2}): {series.symbol}: the bar of {moment} "
+                f"{file}, {place(row)}: {series.symbol}: the bar of {moment} "
                 f"{wrong[0].message}{more}; " + _FIX[wrong[0].kind].format(exchange=series.exchange)
             )
 
 
-def fill_holes(bars: pd.DataFrame, params: DataParams) -> tuple[pd.DataFrame, int]:
+def _refuse_second_interval(series: Series, file: str) -> None:
+    """Refuse many bars in a row that are further apart than the others."""
+    steps = np.diff(np.rint(series.seconds * 1000).astype(np.int64))
+    ends = np.flatnonzero(np.diff(steps) != 0)
+    starts = np.concatenate([[0], ends + 1])
+    lengths = np.diff(np.append(starts, len(steps)))
+    interval = round(series.clock.interval_s * 1000)
+    other = (steps[starts] != interval) & (lengths >= _MANY)
+    if other.any() and series.clock.calendar != "business_days":
+        first = int(starts[other][0])
+        moment = series.bars["timestamp"].iloc[first].isoformat()
+        raise BarsError(
+            f"{file}: {series.symbol}: from {moment} on, {int(lengths[other][0]) + 1} bars are "
+            f"{spell(int(steps[first]))} apart, and most are {spell(interval)} apart; give one "
+            "file for each interval"
+        )
+
+
+def fill_holes(
+    bars: pd.DataFrame, params: DataParams, file: str = "bars"
+) -> tuple[pd.DataFrame, int]:
     """Bars of the last close and volume 0 where the clock misses some, and their number.
 
     Only bars that a whole number of intervals is missing for are added, or whole business days.
+
+    Raises:
+        BarsError: the bars are of two intervals.
     """
     parts, added = [bars], 0
     for series in series_of(bars, params):
+        _refuse_second_interval(series, file)
         wrong = series.clock.inspect(series.seconds).wrong
         for finding in wrong:
             if finding.kind == "hole":

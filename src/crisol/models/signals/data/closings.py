@@ -23,7 +23,14 @@ from pandas.tseries.holiday import (
     sunday_to_monday,
 )
 
-from crisol.models.signals.bar_clock import DAY_MS, WEEKDAYS, BarClock, Calendar, Longs
+from crisol.models.signals.bar_clock import (
+    DAY_MS,
+    LONG_PAUSE_MS,
+    WEEKDAYS,
+    BarClock,
+    Calendar,
+    Longs,
+)
 from crisol.models.signals.contract import CRYPTO_EXCHANGES
 
 AMERICAN = frozenset({"nyse", "nasdaq", "amex", "arca", "cboe", "iex", "otc"})
@@ -33,7 +40,8 @@ SURE_INSTRUMENTS = 3
 _WEEKDAY_SHARE = 0.2
 """Least share of the weeks in which a day of the week has bars, to be a trading day."""
 _BREAK_SHARE = 0.05
-"""Least share of the days on which a pause begins or ends at a time, to be a regular one."""
+"""Least share of the days, or of all pauses where they are fewer (those of a market that pauses at
+weekends alone), with a pause that begins or ends at a time, for it to be a regular one."""
 _CHANGE_MS = 3_600_000
 """A change of the clocks moves the time of bars by so much."""
 _SURE_DAYS = 15
@@ -102,7 +110,8 @@ def learn_clock(
         opening = every
     else:
         clock = clock.model_copy(update=_breaks(times, interval))
-        opening = every[np.isin(every % DAY_MS, clock.openings)]
+        first = np.concatenate([_after_pauses(one, interval) for one in times])
+        opening = first[np.isin(first % DAY_MS, clock.openings)]
         if len(opening) == 0:  # too few days to know when they begin
             opening = every
     days = np.unique(opening // DAY_MS)
@@ -134,7 +143,10 @@ def _frequent(counts: Mapping[int, int]) -> tuple[float, ...]:
 
 
 def _breaks(times: Sequence[Longs], interval: int) -> dict[str, object]:
-    """The regular pauses within and between days."""
+    """The regular pauses within and between days.
+
+    A change of the clocks makes a long pause rare, and never a short one.
+    """
     pauses: Counter[tuple[int, int, bool]] = Counter()
     days = len(np.unique(np.concatenate(times) // DAY_MS))
     for one in times:
@@ -143,17 +155,24 @@ def _breaks(times: Sequence[Longs], interval: int) -> dict[str, object]:
             before, after = int(one[i] % DAY_MS), int(one[i + 1] % DAY_MS)
             lag = (after - before) % DAY_MS or DAY_MS
             pauses[before, after, int(steps[i]) > lag] += 1
-    least = max(2, _BREAK_SHARE * days)
+    least = max(2, _BREAK_SHARE * min(days, pauses.total()))
     ends, starts = _sums(pauses, 0, least), _sums(pauses, 1, least)
     found = [
         (before / 1000, after / 1000, skips)
         for (before, after, skips), count in sorted(pauses.items())
-        if after in starts and (before in ends or count >= SURE_INSTRUMENTS)
+        if after in starts
+        and (before in ends or count >= SURE_INSTRUMENTS)
+        and (skips or (after - before) % DAY_MS >= LONG_PAUSE_MS or count >= least)
     ]
     return {
         "breaks_s": tuple((a, b) for a, b, skips in found if not skips),
         "long_breaks_s": tuple((a, b) for a, b, skips in found if skips),
     }
+
+
+def _after_pauses(times: Longs, interval: int) -> Longs:
+    """The bars that do not follow another one at once."""
+    return times[np.concatenate([[True], np.diff(times) != interval])]
 
 
 def _sums(pauses: Counter[tuple[int, int, bool]], place: int, least: float) -> set[int]:

@@ -5,6 +5,8 @@ import re
 from crisol.models.signals.contract import CRYPTO_EXCHANGES, EQUITY_EXCHANGES
 
 _QUOTES = ("USDT", "USDC", "BUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "BTC", "ETH")
+_SPAN = re.compile(r"-\d+(?:s|m|h|d|w|mo|min)(?:-\d{4}(?:-\d\d){0,2})?$", re.IGNORECASE)
+"""The interval and the month that Binance appends to the names of its files."""
 _STABLE = ("USDT", "USDC", "BUSD", "TUSD")
 _OF_SUFFIX = {
     "DE": "xetra", "L": "lse", "PA": "euronext", "AS": "euronext", "BR": "euronext",
@@ -19,7 +21,10 @@ def symbol_of_name(stem: str, exchange: str = "") -> str:
 
     >>> symbol_of_name("AAPL"), symbol_of_name("Binance_BTCUSDT_1h"), symbol_of_name("eth-eur_2024")
     ('AAPL', 'BTC/USDT', 'ETH/EUR')
+    >>> symbol_of_name("BTCUSDT-1h-2024-01"), symbol_of_name("XBTUSD_60")
+    ('BTC/USDT', 'XBT/USD')
     """
+    stem = _SPAN.sub("", stem)
     known = {*CRYPTO_EXCHANGES, *EQUITY_EXCHANGES}
     parts = [part for part in re.split(r"[_\s]+", stem) if part and part.lower() not in known]
     chosen = parts[0] if parts else stem
@@ -40,7 +45,7 @@ def standard_symbol(symbol: str, exchange: str) -> str:
     if re.fullmatch(r"[A-Z0-9]+[-_:][A-Z0-9]+", text):
         return re.sub(r"[-_:]", "/", text)
     for quote in _QUOTES:
-        if text.endswith(quote) and len(text) > len(quote):
+        if text.endswith(quote) and len(text) > len(quote) + (2 if quote in _STABLE else 0):
             return f"{text.removesuffix(quote)}/{quote}"
     return text
 

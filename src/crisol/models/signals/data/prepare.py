@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from crisol.models.signals.contract import SEQUENCE_BARS
+from crisol.models.signals.data.bar_columns import read_file
 from crisol.models.signals.data.bar_files import read_bars
 from crisol.models.signals.data.bar_times import clocks_of_study, fill_holes, told_times
 from crisol.models.signals.data.errors import BarsError
@@ -23,6 +24,7 @@ from crisol.models.signals.data.validation import validate_bars
 from crisol.models.signals.features import columns, features
 from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
+    BarReadParams,
     DataParams,
     FixedThreshold,
     Holdout,
@@ -48,11 +50,12 @@ class Fold:
     test: np.ndarray
 
 
-def clean(bars_raw: pd.DataFrame, params: DataParams | None = None) -> pd.DataFrame:
+def clean(bars_raw: pd.DataFrame | Path, params: DataParams | None = None) -> pd.DataFrame:
     """Raw bars to the canonical table.
 
     Args:
-        bars_raw: cells as text or typed; ``attrs["file"]`` is the name of the file in errors.
+        bars_raw: a file, which is read with the options ``params.read``; or its table, cells as
+            text or typed, of which ``attrs["file"]`` is the name of the file in errors.
         params: how the file is read, and when its exchanges are closed.
 
     Raises:
@@ -64,6 +67,13 @@ def clean(bars_raw: pd.DataFrame, params: DataParams | None = None) -> pd.DataFr
         sentence each.
     """
     params = params or DataParams()
+    if isinstance(bars_raw, Path):
+        bars_raw = read_file(bars_raw, params.read)
+    elif params.read != BarReadParams():
+        raise BarsError(
+            "signals.data.read is for a file, and the catalog gives a table: give "
+            "signals.bars_raw the type crisol.catalog.raw_files.RawFolderDataset"
+        )
     file = str(bars_raw.attrs.get("file", "bars"))
     if params.file and not Path(file).match(Path(params.file).name):
         raise BarsError(
@@ -73,7 +83,7 @@ def clean(bars_raw: pd.DataFrame, params: DataParams | None = None) -> pd.DataFr
         )
     table, notes = read_bars(bars_raw, params, file)
     if params.holes == "fill":
-        table, added = fill_holes(table, params)
+        table, added = fill_holes(table, params, file)
         notes.append(f"{added} missing bars are filled with the last close and no volume")
     bars = validate_bars(table, file, params)
     bars = bars.sort_values(["exchange", "symbol", "timestamp"], kind="stable")

@@ -11,6 +11,8 @@ from crisol.core.data.raw_tables import RawTableValidator
 from crisol.models.signals.contract import (
     CRYPTO_EXCHANGES,
     EQUITY_EXCHANGES,
+    MAX_PRICE,
+    MAX_VOLUME,
     check_symbol,
 )
 from crisol.models.signals.data.bar_times import refuse_times
@@ -23,7 +25,11 @@ COLUMNS = ("symbol", "exchange", "timestamp", "open", "high", "low", "close", "v
 def _prices() -> pa.Column:
     return pa.Column(
         float,
-        [pa.Check.gt(0, error="must be above 0"), pa.Check.lt(float("inf"), error="is infinite")],
+        [
+            pa.Check.gt(0, error="must be above 0"),
+            pa.Check.lt(float("inf"), error="is infinite"),
+            pa.Check.le(MAX_PRICE, error=f"is above {MAX_PRICE:g}, the most in a request"),
+        ],
         coerce=True,
     )
 
@@ -44,7 +50,10 @@ SCHEMA = pa.DataFrameSchema(
         "close": _prices(),
         "volume": pa.Column(
             float,
-            [pa.Check.ge(0, error="must be 0 or more"), pa.Check.lt(float("inf"))],
+            [
+                pa.Check.ge(0, error="must be 0 or more"),
+                pa.Check.le(MAX_VOLUME, error=f"is above {MAX_VOLUME:g}, the most in a request"),
+            ],
             coerce=True,
         ),
     },
@@ -80,8 +89,10 @@ def validate_bars(
             timestamp, a symbol that does not fit its exchange, or a bar that the clock of its
             exchange does not expect there.
     """
+    attrs = dict(bars.attrs)
     if not bars.index.is_unique:
         bars = bars.reset_index(drop=True)
+    bars.attrs.update(attrs)
     raw = RawTableValidator(bars, file, BarsError)
     raw.refuse_columns(COLUMNS, COLUMNS)
     if bars.empty:
@@ -94,6 +105,7 @@ def validate_bars(
         numbers = pd.to_numeric(checked[name], errors="coerce")
         raw.refuse(numbers.isna(), f"{name} is not a number", name)
     checked = raw.conform(checked, SCHEMA)
+    checked.attrs.update(attrs)
     _check_relations(RawTableValidator(checked, file, BarsError))
     refuse_times(checked, params or DataParams(), file)
     return checked
