@@ -5,30 +5,21 @@ and what to do. Ids are text: ``007`` and ``7`` are two users, so a column of id
 numbers is refused.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
-import numpy as np
 import pandas as pd
 import pandera.pandas as pa
-from numpy.typing import NDArray
 
 from crisol.core.data.raw_tables import RawTableValidator
+from crisol.core.data.table_files import RAW
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
-from crisol.models.recommender.contract import (
-    CLOCK_TOLERANCE,
-    EARLIEST,
-    MAX_ID_CHARACTERS,
-    MAX_PRICE,
-    MIN_WEIGHT,
-)
-from crisol.models.recommender.data.cells import (
-    as_text,
-    moments,
-    with_decimal_points,
-    without_point_zero,
-)
-from crisol.models.recommender.data.column_names import OPTIONS, RATINGS, Table, name_columns
+from crisol.models.recommender.contract import CLOCK_TOLERANCE, EARLIEST, MAX_PRICE, MIN_WEIGHT
+from crisol.models.recommender.data.amounts import read_numbers
+from crisol.models.recommender.data.column_names import OPTIONS, Table, name_columns
+from crisol.models.recommender.data.ids import READ_AS_TEXT, busiest, ids, no_id
+from crisol.models.recommender.data.times import read_times
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
@@ -37,10 +28,13 @@ DEFAULT_SOURCE = "shop"
 ATTRIBUTE_SEPARATOR = "|"
 MAX_WEIGHT = 1e6
 MIN_PRICE = 1e-6
+_EVENT_ORDER = ("source", "user", "item", "time", "weight", "type", "part")
+_THEIRS = "theirs"
 NOTES = "notes"
 """In ``attrs`` of a validated table: what was assumed of the file, a sentence each."""
-READ_AS_TEXT = "load_args: {dtype: str, keep_default_na: false, encoding: utf-8-sig}"
-"""Arguments that a CSV's catalog entry needs: ids and ``NA`` stay as written, a BOM is skipped."""
+NO_ID_LEFT_OUT, NOT_POSITIVE_LEFT_OUT = "no_id", "not_positive"
+"""What :func:`validate_events` may leave out: events without a user or an item, and those whose
+weight is 0 or less."""
 
 
 class TableError(MendableError):
@@ -69,41 +63,12 @@ ITEM_SCHEMA = pa.DataFrameSchema(
 )
 
 
-class EventsValidator:
-    """The validator a catalog entry names, with the file it reads so that errors can say so."""
-
-    def __init__(self, file: str = "events") -> None:
-        self.file = file
-
-    def validate(self, data: pd.DataFrame) -> pd.DataFrame:
-        """See :func:`validate_events`."""
-        return validate_events(data, file=self.file)
-
-
-class ItemsValidator:
-    """The validator a catalog entry names, with the file it reads so that errors can say so."""
-
-    def __init__(self, file: str = "items") -> None:
-        self.file = file
-
-    def validate(self, data: pd.DataFrame) -> pd.DataFrame:
-        """See :func:`validate_items`."""
-        return validate_items(data, file=self.file)
-
-
-class UsersValidator:
-    """The validator a catalog entry names, with the file it reads so that errors can say so."""
-
-    def __init__(self, file: str = "users") -> None:
-        self.file = file
-
-    def validate(self, data: pd.DataFrame) -> pd.DataFrame:
-        """See :func:`validate_users`."""
-        return validate_users(data, file=self.file)
-
-
 def validate_events(
-    events: pd.DataFrame, file: str = "events", columns: Mapping[str, str] | None = None
+    events: pd.DataFrame,
+    file: str = "events",
+    columns: Mapping[str, str] | None = None,
+    read: ReadParams = RAW,
+    leave_out: Collection[str] = (),
 ) -> pd.DataFrame:
     """The same events with every column there and typed, or an error.
 
@@ -113,6 +78,8 @@ def validate_events(
         events: the raw table, with our names of columns or usual ones.
         file: its name in errors.
         columns: our names to columns of the file, where they are neither.
+        read: ``decimal``, ``day_first`` and ``keep`` are used.
+        leave_out: ``no_id`` and ``not_positive``; such events are refused otherwise.
 
     Returns:
         In the order of the file: user, item, type, source, part (text; ``""`` where not given),
@@ -122,32 +89,39 @@ def validate_events(
     Raises:
         TableError: a missing column, or one that looks misspelt; ids that are empty, padded with
             white space, too long or read as numbers; a time that cannot be read, lies in the future
-            or before 1900,
-            or is given for some events of a source only; a weight outside 0.000001 to 1,000,000; a
-            part other than train and test, or given for some events of a source only.
+            or before 1900, or is given for some events of a source only; a weight outside 0.000001
+            to 1,000,000; a part other than train and test, or given for some events of a source
+            only.
     """
     raw, notes = _raw_table(events, file, "events", ("user", "item"), columns)
     if raw.rows.empty:
         raise TableError(f"{file}: there are no events")
-    source = _source(raw)
     checked = pd.DataFrame(
         {
-            "source": source,
-            "user": _ids(raw, "user", notes),
-            "item": _ids(raw, "item", notes),
-            "time": _times(raw, notes),
-            "weight": _numbers(raw, "weight", notes).fillna(1.0),
+            "source": _source(raw),
+            "user": ids(raw, "user", notes),
+            "item": ids(raw, "item", notes),
+            "weight": _numbers(raw, "weight", notes, read).fillna(1.0),
             "type": _optional_text(raw, "type"),
             "part": _optional_text(raw, "part"),
         }
     )
+    checked = _kept(raw, checked, notes, read, leave_out)
+    # Only the rows that are kept are read: those left out may be without a time, too.
+    checked["time"] = _times(raw, checked, notes, read)
+    notes += busiest(checked["user"], file)
+    source = checked["source"]
     _all_or_none(raw, source, checked["time"].notna(), "time")
     _all_or_none(raw, source, checked["part"] != "", "part")
-    return _told(raw.conform(checked, EVENT_SCHEMA), notes)
+    checked = raw.conform(checked, EVENT_SCHEMA)[list(_EVENT_ORDER)].reset_index(drop=True)
+    return _told(checked, notes)
 
 
 def validate_items(
-    items: pd.DataFrame, file: str = "items", columns: Mapping[str, str] | None = None
+    items: pd.DataFrame,
+    file: str = "items",
+    columns: Mapping[str, str] | None = None,
+    read: ReadParams = RAW,
 ) -> pd.DataFrame:
     """The same items with every column there and typed, or an error. No item at all is allowed.
 
@@ -164,9 +138,9 @@ def validate_items(
     checked = pd.DataFrame(
         {
             "source": _source(raw),
-            "item": _ids(raw, "item", notes),
+            "item": _needed_ids(raw, "item", notes, read),
             **{name: _optional_text(raw, name) for name in ("title", "category", "brand")},
-            "price": _numbers(raw, "price", notes),
+            "price": _numbers(raw, "price", notes, read),
             "attributes": _attributes(raw),
             "text": _optional_text(raw, "text"),
         }
@@ -176,7 +150,10 @@ def validate_items(
 
 
 def validate_users(
-    users: pd.DataFrame, file: str = "users", columns: Mapping[str, str] | None = None
+    users: pd.DataFrame,
+    file: str = "users",
+    columns: Mapping[str, str] | None = None,
+    read: ReadParams = RAW,
 ) -> pd.DataFrame:
     """The same users with every column there and typed, or an error. No user at all is allowed.
 
@@ -192,7 +169,11 @@ def validate_users(
     """
     raw, notes = _raw_table(users, file, "users", ("user", "attributes"), columns)
     checked = pd.DataFrame(
-        {"source": _source(raw), "user": _ids(raw, "user", notes), "attributes": _attributes(raw)}
+        {
+            "source": _source(raw),
+            "user": _needed_ids(raw, "user", notes, read),
+            "attributes": _attributes(raw),
+        }
     )
     raw.refuse(checked.duplicated(["source", "user"]), "user occurs already", "user")
     return _told(checked, notes)
@@ -219,6 +200,7 @@ def _raw_table(
     if len(table.columns) and str(table.columns[0]).startswith("\ufeff"):
         raise TableError(f"{file}: starts with a byte-order mark; read it with {READ_AS_TEXT}")
     found = name_columns(table.reset_index(drop=True), kind, file, columns or {}, TableError)
+    found.rows.attrs = {**table.attrs, _THEIRS: dict(found.theirs)}
     raw = RawTableValidator(found.rows, file, TableError)
     for name in needed:
         if name not in found.rows:
@@ -227,53 +209,69 @@ def _raw_table(
                 f"{file}: column {name!r} is missing; there are: {there}. "
                 f"recommender.data.{OPTIONS[kind]}.{name}=… says which one it is"
             )
-    given = found.theirs.get("weight", "weight")
-    if given.lower() in RATINGS:
-        low = pd.to_numeric(found.rows["weight"], errors="coerce") <= 0
-        raw.refuse(
-            low,
-            f"column {given!r} is taken as the weight of an event, which is above 0; leave out the "
-            "rows without interest, or the column: recommender.data.columns.weight=''",
-            "weight",
-        )
     return raw, [*notes_of(table), *found.notes]
 
 
 def _source(raw: RawTableValidator) -> pd.Series:
     if "source" not in raw.rows:
         return pd.Series(DEFAULT_SOURCE, index=raw.rows.index, dtype="str")
-    return _ids(raw, "source", [])
+    return _needed_ids(raw, "source", [], RAW)
 
 
-def _ids(raw: RawTableValidator, name: str, notes: list[str]) -> pd.Series:
-    """A column of ids as text; checked once per distinct id, as tables have millions of rows."""
-    column = raw.rows[name]
-    if pd.api.types.is_numeric_dtype(column) and len(column):
-        raise TableError(
-            f"{raw.file}: {name} was read as numbers, which turns 007 into 7; read it as text: "
-            + READ_AS_TEXT
+def _needed_ids(raw: RawTableValidator, name: str, notes: list[str], read: ReadParams) -> pd.Series:
+    """Ids of which none may be missing."""
+    found = ids(raw, name, notes)
+    raw.refuse(found == "", f"{name} is empty")
+    if name != "source":
+        raw.refuse(no_id(found, read.keep), *_none(name, found, read))
+    return found
+
+
+def _none(name: str, found: pd.Series, read: ReadParams) -> tuple[str, str]:
+    """The rule that an id breaks which says that there is none, and the column."""
+    word = found[no_id(found, read.keep)]
+    kept = f"recommender.data.read.keep={word.iloc[0]}" if len(word) else ""
+    return f"{name} says that there is none; {kept} keeps it as an id", name
+
+
+def _kept(
+    raw: RawTableValidator,
+    checked: pd.DataFrame,
+    notes: list[str],
+    read: ReadParams,
+    leave_out: Collection[str],
+) -> pd.DataFrame:
+    """The events without those that may be left out, which are refused unless a person says so."""
+    kept = pd.Series(True, index=checked.index)
+    for name in ("user", "item"):
+        none = no_id(checked[name], read.keep)
+        if NO_ID_LEFT_OUT in leave_out:
+            kept &= ~none
+            continue
+        option = f"recommender.data.leave_out={NO_ID_LEFT_OUT} leaves such events out"
+        raw.refuse(checked[name] == "", f"{name} is empty; {option}")
+        rule, column = _none(name, checked[name], read)
+        raw.refuse(none, f"{rule}, {option}", column)
+    if gone := int((~kept).sum()):
+        notes.append(f"{raw.file}: {gone:,} events without a user or an item are left out.")
+    low = kept & (checked["weight"] <= 0)
+    if NOT_POSITIVE_LEFT_OUT in leave_out and low.any():
+        kept &= ~low
+        notes.append(
+            f"{raw.file}: {int(low.sum()):,} events with a weight of 0 or less are left out."
         )
-    codes, distinct = pd.factorize(column)
-    names = pd.Series(distinct, dtype="str")
-    if (whole := without_point_zero(names)) is not None:
-        names = whole
-        notes.append(f"{raw.file}: every {name} ends in .0, which is taken off (7.0 is 7).")
-    raw.refuse(pd.Series((codes < 0) | _of(codes, names == "")), f"{name} is empty")
-    rules = {
-        "begins or ends with white space": names != names.str.strip(),
-        "holds a control character": names.str.contains(r"[\x00-\x1f\x7f]", regex=True),
-        f"is longer than {MAX_ID_CHARACTERS} characters": names.str.len() > MAX_ID_CHARACTERS,
-    }
-    for rule, bad in rules.items():
-        if bad.any():
-            first = names[bad].iloc[0]
-            raw.refuse(pd.Series(_of(codes, bad)), f"{name} {first[:40]!r} {rule}")
-    return names.iloc[codes].reset_index(drop=True)
-
-
-def _of(codes: NDArray[np.int64], bad: pd.Series) -> NDArray[np.bool_]:
-    """By row, whether its distinct value is bad."""
-    return bad.to_numpy(bool)[codes] if len(bad) else codes < 0
+    theirs = raw.rows.attrs[_THEIRS].get("weight", "weight")
+    if theirs != "weight" and NOT_POSITIVE_LEFT_OUT not in leave_out:
+        raw.refuse(
+            low,
+            f"column {theirs!r} is taken as the weight of an event, which is above 0; "
+            f"recommender.data.leave_out={NOT_POSITIVE_LEFT_OUT} leaves such events out, "
+            "recommender.data.columns.weight='' the column",
+            "weight",
+        )
+    if not kept.any():
+        raise TableError(f"{raw.file}: no event is left (recommender.data.leave_out)")
+    return checked[kept].copy()
 
 
 def _optional_text(raw: RawTableValidator, name: str) -> pd.Series:
@@ -290,41 +288,39 @@ def _attributes(raw: RawTableValidator) -> pd.Series:
     return column
 
 
-def _numbers(raw: RawTableValidator, name: str, notes: list[str]) -> pd.Series:
+def _numbers(raw: RawTableValidator, name: str, notes: list[str], read: ReadParams) -> pd.Series:
     """float64, NaN where the cell is empty."""
     if name not in raw.rows:
         return pd.Series(float("nan"), index=raw.rows.index, dtype="float64")
     cells = raw.rows[name]
-    if not pd.api.types.is_numeric_dtype(cells):
-        cells = as_text(cells)
-        if (points := with_decimal_points(cells)) is not None:
-            cells = points
-            notes.append(f"{raw.file}: {name} has decimal commas (4,5 is 4.5).")
-    given = cells.notna() & (cells.astype("str") != "")
-    numbers = pd.to_numeric(cells, errors="coerce").astype("float64")
-    raw.refuse(given & numbers.isna(), f"{name} is not a number", name)
-    return numbers
+    typed = raw.rows.attrs[_THEIRS].get(name, name) in raw.rows.attrs.get("numeric", ())
+    found = read_numbers(cells, name, read, typed=typed)
+    given = cells.notna() & (cells.astype("str").str.strip() != "")
+    raw.refuse(given & found.numbers.isna(), found.fault, name)
+    notes += [f"{raw.file}: {note}" for note in found.notes]
+    return found.numbers
 
 
-def _times(raw: RawTableValidator, notes: list[str]) -> pd.Series:
+def _times(
+    raw: RawTableValidator, checked: pd.DataFrame, notes: list[str], read: ReadParams
+) -> pd.Series:
     if "time" not in raw.rows:
-        return pd.Series(pd.NaT, index=raw.rows.index, dtype="datetime64[ns, UTC]")
-    cells = raw.rows["time"]
-    times, form = moments(cells)
-    if form:
-        notes.append(f"{raw.file}: time is read as {form}.")
+        return pd.Series(pd.NaT, index=checked.index, dtype="datetime64[ns, UTC]")
+    cells = raw.rows.loc[checked.index, "time"]
+    found = read_times(cells, checked["user"], read.day_first)
     given = cells.notna() & (cells.astype("str").str.strip() != "")
     raw.refuse(
-        given & times.isna(),
-        "time is not ISO 8601 (2024-01-31T10:00:00Z), seconds since 1970, or a day whose form all "
-        "rows agree on; convert it, or leave it out (recommender.data.columns.time='') if the rows "
-        "are in order",
+        given & found.times.isna(),
+        f"{found.fault}; mend it, or leave the column out (recommender.data.columns.time='') if "
+        "the rows are in order",
         "time",
     )
-    ahead = times > datetime.now(UTC) + CLOCK_TOLERANCE
+    notes += [f"{raw.file}: {note}" for note in found.notes]
+    ahead = found.times > datetime.now(UTC) + CLOCK_TOLERANCE
     raw.refuse(ahead, "time lies in the future", "time")
-    raw.refuse(times < EARLIEST, f"time lies before {EARLIEST:%Y}", "time")
-    return times.dt.as_unit("ns")
+    raw.refuse(found.times < EARLIEST, f"time lies before {EARLIEST:%Y}", "time")
+    times: pd.Series = found.times.dt.as_unit("ns")
+    return times
 
 
 def _all_or_none(raw: RawTableValidator, source: pd.Series, given: pd.Series, name: str) -> None:
