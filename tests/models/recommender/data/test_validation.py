@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from crisol.core.data.tables.read_params import ReadParams
+from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.data.validation import (
-    TableError,
     validate_events,
     validate_items,
     validate_users,

@@ -57,7 +57,7 @@ def read_numbers(cells: pd.Series, name: str, read: ReadParams, *, typed: bool) 
     numbers = to_numbers(given, found.style).reindex(cells.index).astype("float64")
     if found.numbers:
         mark, unit = _NAMES[found.style.decimal], found.style.unit
-        fault += f" with a decimal {mark}" + (f" in {unit}" if unit else "")
+        fault += f" with a decimal {mark}" + (f" and in {unit}, as others are" if unit else "")
         if found.against:
             fault += "; write all alike, or say recommender.data.read.decimal"
     return ReadNumbers(numbers, [] if typed else _told(name, found), fault)

@@ -16,6 +16,8 @@ NO_ID = frozenset(
     ["nan", "null", "none", "nil", "<na>", "na", "n/a", "#n/a", "\\n", "(null)", "nat", "undefined"]
 )
 """Words, in lower case, that a program writes where there is no id."""
+_SEVERAL = r"\[.*\]|\{.*\}|\d+([ ,;|]+\d+)+"
+"""Lists, and several numbers."""
 _SHORTENED = r"\d[.,]\d+[eE]\+\d+"
 _WHOLE, _POINT_ZERO = r"\d+(\.0)?", r"\d+\.0"
 _MUCH, _FEW_USERS = 0.2, 20
@@ -47,6 +49,10 @@ def ids(raw: RawTableValidator, name: str, notes: list[str]) -> pd.Series:
         if bad.any():
             first = names[bad].iloc[0]
             raw.refuse(pd.Series(_of(codes, bad)), f"{name} {first[:40]!r} {rule}")
+    several = names.str.fullmatch(_SEVERAL)
+    if several.mean() > 0.5:
+        rule = f"{name} is a list; give one row to each event, with one {name}"
+        raw.refuse(pd.Series(_of(codes, several)), rule, name)
     names = _without_point_zero(raw, name, names, codes, notes)
     return names.iloc[codes].reset_index(drop=True)
 
@@ -89,9 +95,8 @@ def _without_point_zero(
     if not pointed.any():
         return names
     if names[names != ""].str.fullmatch(_WHOLE).all():
-        which = "every" if pointed[names != ""].all() else "some"
-        ends = "ends" if which == "every" else "end"
-        notes.append(f"{raw.file}: {which} {name} {ends} in .0, which is taken off (7.0 is 7).")
+        which = "every" if pointed[names != ""].all() else "an id of some"
+        notes.append(f"{raw.file}: {which} {name} ends in .0, which is taken off (7.0 is 7).")
         return names.str.removesuffix(".0")
     twice = pointed & names.str.removesuffix(".0").isin(set(names))
     raw.refuse(

@@ -17,8 +17,8 @@ from crisol.core.data.table_files import RAW
 from crisol.core.data.tables.read_params import ReadParams
 from crisol.models.recommender.data.event_order import OrderFinding, find_order, in_order
 from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.data.validation import (
-    TableError,
     validate_events,
     validate_items,
     validate_users,
@@ -103,6 +103,7 @@ def clean(
             f"{unknown['source'].iloc[0]!r} is not among the items ({len(unknown)} such items); "
             "add a row for it (item and source are enough), or give no items for this source"
         )
+    events = events.reset_index(drop=True)
     bare = validate_items(used[~described.to_numpy()], read=read)
     told = items.attrs
     items = pd.concat([items, bare], ignore_index=True)

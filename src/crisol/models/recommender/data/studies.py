@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from crisol.models.recommender.data.prepare import clean, clean_users, split_study
-from crisol.models.recommender.data.validation import NOTES, notes_of
+from crisol.models.recommender.data.raw_columns import NOTES, notes_of
 from crisol.models.recommender.params import OWN_STUDY, DataParams
 
 logger = logging.getLogger(__name__)

@@ -14,31 +14,32 @@ import pandera.pandas as pa
 from crisol.core.data.raw_tables import RawTableValidator
 from crisol.core.data.table_files import RAW
 from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.errors import MendableError
 from crisol.models.recommender.contract import CLOCK_TOLERANCE, EARLIEST, MAX_PRICE, MIN_WEIGHT
-from crisol.models.recommender.data.amounts import read_numbers
-from crisol.models.recommender.data.column_names import OPTIONS, Table, name_columns
-from crisol.models.recommender.data.ids import READ_AS_TEXT, busiest, ids, no_id
+from crisol.models.recommender.data.ids import busiest, ids, no_id
+from crisol.models.recommender.data.raw_columns import (
+    TableError,
+    attributes_of,
+    needed_ids,
+    numbers_of,
+    optional_text,
+    raw_table,
+    rule_of_none,
+    sources_of,
+    their_name,
+    told,
+)
 from crisol.models.recommender.data.times import read_times
 
 EVENT_COLUMNS = ("user", "item", "time", "weight", "type", "source", "part")
 ITEM_COLUMNS = ("item", "source", "title", "category", "brand", "price", "attributes", "text")
 USER_COLUMNS = ("user", "source", "attributes")
-DEFAULT_SOURCE = "shop"
-ATTRIBUTE_SEPARATOR = "|"
 MAX_WEIGHT = 1e6
 MIN_PRICE = 1e-6
 _EVENT_ORDER = ("source", "user", "item", "time", "weight", "type", "part")
-_THEIRS = "theirs"
-NOTES = "notes"
-"""In ``attrs`` of a validated table: what was assumed of the file, a sentence each."""
+_MANY_TWICE = 0.01
 NO_ID_LEFT_OUT, NOT_POSITIVE_LEFT_OUT = "no_id", "not_positive"
 """What :func:`validate_events` may leave out: events without a user or an item, and those whose
 weight is 0 or less."""
-
-
-class TableError(MendableError):
-    """Raw events, items or users that cannot be used; the message names file, row and rule."""
 
 
 def _positive(least: float, most: float) -> list[pa.Check]:
@@ -82,7 +83,8 @@ def validate_events(
         leave_out: ``no_id`` and ``not_positive``; such events are refused otherwise.
 
     Returns:
-        In the order of the file: user, item, type, source, part (text; ``""`` where not given),
+        In the order of the file, or of its column ``sequence`` where it has no times; indexed by
+        the row of the file, from 0: user, item, type, source, part (text; ``""`` where not given),
         time (UTC, NaT where not given), weight (float64; 1 where not given). ``attrs["notes"]``
         says what was assumed.
 
@@ -93,28 +95,28 @@ def validate_events(
             to 1,000,000; a part other than train and test, or given for some events of a source
             only.
     """
-    raw, notes = _raw_table(events, file, "events", ("user", "item"), columns)
+    raw, notes = raw_table(events, file, "events", ("user", "item"), columns)
     if raw.rows.empty:
         raise TableError(f"{file}: there are no events")
     checked = pd.DataFrame(
         {
-            "source": _source(raw),
+            "source": sources_of(raw),
             "user": ids(raw, "user", notes),
             "item": ids(raw, "item", notes),
-            "weight": _numbers(raw, "weight", notes, read).fillna(1.0),
-            "type": _optional_text(raw, "type"),
-            "part": _optional_text(raw, "part"),
+            "weight": numbers_of(raw, "weight", notes, read).fillna(1.0),
+            "type": optional_text(raw, "type"),
+            "part": optional_text(raw, "part"),
         }
     )
     checked = _kept(raw, checked, notes, read, leave_out)
     # Only the rows that are kept are read: those left out may be without a time, too.
     checked["time"] = _times(raw, checked, notes, read)
-    notes += busiest(checked["user"], file)
+    notes += [*busiest(checked["user"], file), *_twice(checked, file)]
     source = checked["source"]
     _all_or_none(raw, source, checked["time"].notna(), "time")
     _all_or_none(raw, source, checked["part"] != "", "part")
-    checked = raw.conform(checked, EVENT_SCHEMA)[list(_EVENT_ORDER)].reset_index(drop=True)
-    return _told(checked, notes)
+    checked = raw.conform(checked, EVENT_SCHEMA)[list(_EVENT_ORDER)]
+    return told(_in_sequence(raw, checked, notes, read), notes)
 
 
 def validate_items(
@@ -134,19 +136,19 @@ def validate_items(
             long or read as numbers; an item that occurs twice in a source; a price outside
             0.000001 to 10^12; an attribute that is empty.
     """
-    raw, notes = _raw_table(items, file, "items", ("item",), columns)
+    raw, notes = raw_table(items, file, "items", ("item",), columns)
     checked = pd.DataFrame(
         {
-            "source": _source(raw),
-            "item": _needed_ids(raw, "item", notes, read),
-            **{name: _optional_text(raw, name) for name in ("title", "category", "brand")},
-            "price": _numbers(raw, "price", notes, read),
-            "attributes": _attributes(raw),
-            "text": _optional_text(raw, "text"),
+            "source": sources_of(raw),
+            "item": needed_ids(raw, "item", notes, read),
+            **{name: optional_text(raw, name) for name in ("title", "category", "brand")},
+            "price": numbers_of(raw, "price", notes, read),
+            "attributes": attributes_of(raw),
+            "text": optional_text(raw, "text"),
         }
     )
     raw.refuse(checked.duplicated(["source", "item"]), "item occurs already", "item")
-    return _told(raw.conform(checked, ITEM_SCHEMA), notes)
+    return told(raw.conform(checked, ITEM_SCHEMA), notes)
 
 
 def validate_users(
@@ -167,71 +169,16 @@ def validate_users(
             long or read as numbers; a user that occurs twice in a source; an attribute that is
             empty.
     """
-    raw, notes = _raw_table(users, file, "users", ("user", "attributes"), columns)
+    raw, notes = raw_table(users, file, "users", ("user", "attributes"), columns)
     checked = pd.DataFrame(
         {
-            "source": _source(raw),
-            "user": _needed_ids(raw, "user", notes, read),
-            "attributes": _attributes(raw),
+            "source": sources_of(raw),
+            "user": needed_ids(raw, "user", notes, read),
+            "attributes": attributes_of(raw),
         }
     )
     raw.refuse(checked.duplicated(["source", "user"]), "user occurs already", "user")
-    return _told(checked, notes)
-
-
-def notes_of(table: pd.DataFrame) -> list[str]:
-    """What was assumed when a table was validated."""
-    return list(table.attrs.get(NOTES, []))
-
-
-def _told(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    table.attrs[NOTES] = notes
-    return table
-
-
-def _raw_table(
-    table: pd.DataFrame,
-    file: str,
-    kind: Table,
-    needed: tuple[str, ...],
-    columns: Mapping[str, str] | None,
-) -> tuple[RawTableValidator, list[str]]:
-    """The table with our names of columns, and what was assumed of it so far."""
-    if len(table.columns) and str(table.columns[0]).startswith("\ufeff"):
-        raise TableError(f"{file}: starts with a byte-order mark; read it with {READ_AS_TEXT}")
-    found = name_columns(table.reset_index(drop=True), kind, file, columns or {}, TableError)
-    found.rows.attrs = {**table.attrs, _THEIRS: dict(found.theirs)}
-    raw = RawTableValidator(found.rows, file, TableError)
-    for name in needed:
-        if name not in found.rows:
-            there = ", ".join(map(str, table.columns))
-            raise TableError(
-                f"{file}: column {name!r} is missing; there are: {there}. "
-                f"recommender.data.{OPTIONS[kind]}.{name}=… says which one it is"
-            )
-    return raw, [*notes_of(table), *found.notes]
-
-
-def _source(raw: RawTableValidator) -> pd.Series:
-    if "source" not in raw.rows:
-        return pd.Series(DEFAULT_SOURCE, index=raw.rows.index, dtype="str")
-    return _needed_ids(raw, "source", [], RAW)
-
-
-def _needed_ids(raw: RawTableValidator, name: str, notes: list[str], read: ReadParams) -> pd.Series:
-    """Ids of which none may be missing."""
-    found = ids(raw, name, notes)
-    raw.refuse(found == "", f"{name} is empty")
-    if name != "source":
-        raw.refuse(no_id(found, read.keep), *_none(name, found, read))
-    return found
-
-
-def _none(name: str, found: pd.Series, read: ReadParams) -> tuple[str, str]:
-    """The rule that an id breaks which says that there is none, and the column."""
-    word = found[no_id(found, read.keep)]
-    kept = f"recommender.data.read.keep={word.iloc[0]}" if len(word) else ""
-    return f"{name} says that there is none; {kept} keeps it as an id", name
+    return told(checked, notes)
 
 
 def _kept(
@@ -250,7 +197,7 @@ def _kept(
             continue
         option = f"recommender.data.leave_out={NO_ID_LEFT_OUT} leaves such events out"
         raw.refuse(checked[name] == "", f"{name} is empty; {option}")
-        rule, column = _none(name, checked[name], read)
+        rule, column = rule_of_none(name, checked[name], read)
         raw.refuse(none, f"{rule}, {option}", column)
     if gone := int((~kept).sum()):
         notes.append(f"{raw.file}: {gone:,} events without a user or an item are left out.")
@@ -260,7 +207,7 @@ def _kept(
         notes.append(
             f"{raw.file}: {int(low.sum()):,} events with a weight of 0 or less are left out."
         )
-    theirs = raw.rows.attrs[_THEIRS].get("weight", "weight")
+    theirs = their_name(raw, "weight")
     if theirs != "weight" and NOT_POSITIVE_LEFT_OUT not in leave_out:
         raw.refuse(
             low,
@@ -274,31 +221,33 @@ def _kept(
     return checked[kept].copy()
 
 
-def _optional_text(raw: RawTableValidator, name: str) -> pd.Series:
-    if name not in raw.rows:
-        return pd.Series("", index=raw.rows.index, dtype="str")
-    return raw.rows[name].astype("str").fillna("").str.strip()
+def _in_sequence(
+    raw: RawTableValidator, checked: pd.DataFrame, notes: list[str], read: ReadParams
+) -> pd.DataFrame:
+    """The events by a column that numbers them, where no time orders them."""
+    if "sequence" not in raw.rows or checked["time"].notna().any():
+        return checked
+    numbers = numbers_of(raw, "sequence", notes, read)[checked.index]
+    raw.refuse(numbers.isna(), "sequence is empty, but other events have one", "sequence")
+    theirs = their_name(raw, "sequence")
+    notes.append(
+        f"{raw.file}: the events are ordered by column {theirs!r}, lowest first. "
+        "recommender.data.columns.sequence='' leaves it out."
+    )
+    return checked.loc[numbers.sort_values(kind="stable").index]
 
 
-def _attributes(raw: RawTableValidator) -> pd.Series:
-    column = _optional_text(raw, "attributes")
-    parts = ATTRIBUTE_SEPARATOR + column + ATTRIBUTE_SEPARATOR
-    empty = (column != "") & parts.str.contains(r"\|\s*\|", regex=True)
-    raw.refuse(empty, "an attribute between | and | is empty", "attributes")
-    return column
-
-
-def _numbers(raw: RawTableValidator, name: str, notes: list[str], read: ReadParams) -> pd.Series:
-    """float64, NaN where the cell is empty."""
-    if name not in raw.rows:
-        return pd.Series(float("nan"), index=raw.rows.index, dtype="float64")
-    cells = raw.rows[name]
-    typed = raw.rows.attrs[_THEIRS].get(name, name) in raw.rows.attrs.get("numeric", ())
-    found = read_numbers(cells, name, read, typed=typed)
-    given = cells.notna() & (cells.astype("str").str.strip() != "")
-    raw.refuse(given & found.numbers.isna(), found.fault, name)
-    notes += [f"{raw.file}: {note}" for note in found.notes]
-    return found.numbers
+def _twice(checked: pd.DataFrame, file: str) -> list[str]:
+    """A sentence on events that occur again with the same time."""
+    again = int(checked.duplicated(["source", "user", "item", "type", "time"]).sum())
+    if checked["time"].isna().all() or again < _MANY_TWICE * len(checked):
+        return []
+    return [
+        (
+            f"{file}: {again:,} events occur again with the same user, item and time; each counts. "
+            "Leave them out of the file if it was joined twice."
+        )
+    ]
 
 
 def _times(
