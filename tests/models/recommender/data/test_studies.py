@@ -111,7 +111,7 @@ def test_decimal_commas_ids_with_point_zero_and_other_columns_are_told(tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.rename(columns={"user": "buyer"}), r"'user' is missing; there are: buyer, it"),
+        (lambda t: t.rename(columns={"user": "who"}), r"'user' is missing; there are: who, it"),
         (lambda t: t.assign(time=range(len(t))), "neither a date nor a count of seconds"),
         (lambda t: t.assign(time="10:30"), "time of day without a date"),
         (lambda t: t.assign(weigh=1), "'weigh' looks like 'weight'"),

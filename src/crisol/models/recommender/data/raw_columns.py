@@ -51,7 +51,8 @@ def raw_table(
     for name in needed:
         if name not in found.rows:
             raise TableError(_missing(name, [str(column) for column in table.columns], file, kind))
-    return raw, [*notes_of(table), *found.notes]
+    of_reader = (f"{file}: {note}" for note in notes_of(table))
+    return raw, [*of_reader, *found.notes]
 
 
 def _missing(name: str, columns: list[str], file: str, kind: Table) -> str:

@@ -40,7 +40,7 @@ def clean_tables(
         )
     notes = [("files", note) for table in (events, items, users) for note in notes_of(table)]
     for _, note in notes:
-        logger.warning(note)
+        logger.info(note)
     for table in (events, items, users):
         table.attrs = {}
     return events, items, users, notes_table(notes)
