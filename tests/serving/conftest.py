@@ -135,7 +135,7 @@ def market_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A predictor of `products` with its index, trained on the sample as `conf/ci` says."""
     import yaml
 
-    from crisol.catalog.raw_files import RawTableDataset
+    from crisol.core.data.table_files import read_raw_table
     from crisol.models import products
     from crisol.models.products.params import DataParams, ModelParams, TrainParams
 
@@ -145,7 +145,7 @@ def market_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = DataParams.model_validate(found["products"]["data"])
     model = ModelParams.model_validate(found["products"]["model"])
     train = TrainParams.model_validate(found["products"]["train"])
-    raw = RawTableDataset(filepath=str(sample / "sample_products.csv")).load()
+    raw = read_raw_table(sample / "sample_products.csv")
     table, images = products.clean(raw, sample / "sample_images", data)
     parts = products.split(table, data.studies[0])
     folder = tmp_path_factory.mktemp("products")

@@ -55,11 +55,3 @@ def test_a_name_that_stands_in_a_file_alone_is_refused(family: str, name: str, f
     raw = Path("data/01_raw/tabular/sample_customers.csv")
     assert (ROOT / raw).is_file()
     _check("base", "tabular", {}, {"file": raw.as_posix()})
-
-
-@pytest.mark.parametrize("family", ["signals", "recommender"])
-def test_options_of_the_reader_are_those_of_the_command_line(family: str) -> None:
-    options = {"read": {"delimiter": ";", "encoding": "cp1252"}}
-    _check("ci", family, options, {})
-    with pytest.raises(StoreError, match=r"data\.read \(delimiter, encoding\) is not what the"):
-        _check("ci", family, {}, options)

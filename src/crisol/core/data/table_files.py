@@ -63,7 +63,7 @@ def _texts(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     """The cells as they would stand in a CSV file."""
     if cells.dtype == "str":
         return cells.fillna("")
-    return cells.map(_text).astype("str")
+    return cells.map(_text, na_action="ignore").astype("str").fillna("")
 
 
 def _text(value: Any) -> str:

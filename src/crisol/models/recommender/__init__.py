@@ -34,6 +34,7 @@ __getattr__, __dir__ = lazy(
         "Interactions": "data.histories",
         "SCORERS": "methods.by_name",
         "clean": "data.prepare",
+        "clean_files": "data.run_files",
         "clean_tables": "data.studies",
         "clean_users": "data.prepare",
         "split": "data.prepare",

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, Strict, model_validator
+from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.read_params import CellWords, ReadParams
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,
@@ -32,8 +32,27 @@ from crisol.models.recommender.study_params import StudyParams
 Methods = Annotated[tuple[Method, ...], Strict(False)]
 
 
+def _several(words: Any) -> Any:
+    """One word alone is taken, too, as command lines give it."""
+    return (
+        (words,) if isinstance(words, str) else tuple(words) if isinstance(words, list) else words
+    )
+
+
 SAMPLE_SOURCE, OWN_STUDY = "sample", "mine"
 """The source of the committed sample's study, and the name of the study of one's own events."""
+
+
+class EventReadParams(ReadParams):
+    """The format of the files of events, items and users; what is ``None`` is detected, and told.
+
+    ``decimal`` is of weights and prices, ``day_first`` of times.
+    """
+
+    missing: CellWords = ("",)
+    """Ids are text, and ``NA`` may be one."""
+    keep: CellWords = ()
+    """Words that are ids although they say that there is none, such as ``none``."""
 
 
 class DataParams(StudiesParams[StudyParams]):
@@ -50,13 +69,6 @@ class DataParams(StudiesParams[StudyParams]):
     """A table of their items; none is needed."""
     users: Annotated[str, OperatorOnly(NAMES_A_FILE)] = ""
     """A table of their users; none is needed."""
-    read: ReadParams = ReadParams()
-    """Options of the reader of the events, such as ``encoding`` and ``delimiter``. This and the
-    next two are given with ``--params``."""
-    item_read: ReadParams = ReadParams()
-    """The same for the items."""
-    user_read: ReadParams = ReadParams()
-    """The same for the users."""
     columns: dict[str, str] = Field(default_factory=dict)
     """Our column to its name in the file of events: ``{user: buyer, weight: ''}``; an empty name
     says that there is none."""
@@ -64,6 +76,13 @@ class DataParams(StudiesParams[StudyParams]):
     """The same for the items."""
     user_columns: dict[str, str] = Field(default_factory=dict)
     """The same for the users."""
+    read: EventReadParams = Field(default_factory=EventReadParams)
+    """The format of the three files; detected, and told, where nothing is said."""
+    leave_out: Annotated[
+        tuple[Literal["no_id", "not_positive"], ...], BeforeValidator(_several)
+    ] = ()
+    """Events to leave out, which are refused otherwise: those without a user or an item, and those
+    whose weight is 0 or less (returned goods)."""
     source: str = ""
     """Of the study of one's own events, where their column ``source`` has several."""
     k: int = Field(default=10, ge=1, le=100)

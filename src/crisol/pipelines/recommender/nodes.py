@@ -11,10 +11,10 @@ from crisol.models.recommender.params import DataParams, ModelParams, TrainParam
 
 
 def clean(
-    events_raw: pd.DataFrame, items_raw: pd.DataFrame, users_raw: pd.DataFrame, data: DataParams
+    events_file: Path, items_file: Path, users_file: Path, data: DataParams
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Validated events in the order of the file, their items, the described users, and notes."""
-    events, items, users, notes = recommender.clean_tables(events_raw, items_raw, users_raw, data)
+    events, items, users, notes = recommender.clean_files(events_file, items_file, users_file, data)
     return events, items, users, notes
 
 

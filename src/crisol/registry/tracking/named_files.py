@@ -34,7 +34,6 @@ def refuse_unread(
     """
     for family in families:
         data = given[family]["data"]
-        _refuse_unread_options(family, data, catalog)
         marked = operator_only(models.family(family).DataParams, data)
         read = _read_files(family, catalog, project)
         for (name, *deeper), mark in marked.items():
@@ -49,23 +48,6 @@ def refuse_unread(
                     f"file. Say --params {family}.data.{name}=… without --env, or name the file in "
                     "the catalog alone"
                 )
-
-
-def _refuse_unread_options(family: str, data: Mapping[str, Any], catalog: DataCatalog) -> None:
-    """Refuse options of the reader that stand in a file alone, where the catalog reads."""
-    from crisol.catalog.raw_files import RawTableDataset
-
-    names = [name for name in pipelines[family].inputs() if not name.startswith("params:")]
-    tables = [d for name in names if isinstance(d := catalog.get(name), RawTableDataset)]
-    for field in (name for name in data if name == "read" or name.endswith("_read")):
-        options = data[field] or {}
-        if not tables or any(table.reads_with(options) for table in tables):
-            continue
-        said = ", ".join(sorted(options))
-        raise StoreError(
-            f"{family}.data.{field} ({said}) is not what the catalog reads with: give it with "
-            f"--params, in base's catalog, or as `read` of the entries in conf/local/catalog.yml"
-        )
 
 
 def _read_files(family: str, catalog: DataCatalog, project: Path) -> list[Path]:

@@ -6,7 +6,7 @@ import pytest
 
 from crisol.models.recommender.data import prepare as data
 from crisol.models.recommender.data import tags
-from crisol.models.recommender.data.validation import TableError
+from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.study_params import (
     LeaveOneOutSplit,
     OfficialSplit,

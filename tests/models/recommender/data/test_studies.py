@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from crisol.core.data.table_files import read_raw_table
 from crisol.core.errors import MendableError
+from crisol.models.recommender.data.run_files import clean_files
 from crisol.models.recommender.data.studies import clean_tables, split_studies
 from crisol.models.recommender.params import DataParams
 
@@ -110,12 +111,12 @@ def test_decimal_commas_ids_with_point_zero_and_other_columns_are_told(tmp_path:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: t.rename(columns={"user": "buyer"}), r"'user' is missing; there are: buyer, it"),
-        (lambda t: t.assign(time="31/12/2023").assign(time=["5/4/2023"] * len(t)), "form all rows"),
-        (lambda t: t.assign(ts=range(len(t))), "time is not ISO 8601"),
+        (lambda t: t.rename(columns={"user": "who"}), r"'user' is missing; there are: who, it"),
+        (lambda t: t.assign(time=range(len(t))), "neither a date nor a count of seconds"),
+        (lambda t: t.assign(time="10:30"), "time of day without a date"),
         (lambda t: t.assign(weigh=1), "'weigh' looks like 'weight'"),
     ],
-    ids=["no user", "ambiguous days", "an order without a clock", "misspelt"],
+    ids=["no user", "an order without a clock", "no date", "misspelt"],
 )
 def test_what_cannot_be_known_is_refused(change, message: str, tmp_path: Path) -> None:
     data = write(change(events()[["user", "item"]]), tmp_path / "mine.csv")
@@ -219,10 +220,15 @@ def test_several_sources_are_a_question(tmp_path: Path) -> None:
     assert len(rows) == (made["source"] == "web").sum()
 
 
-def test_a_catalog_that_reads_another_file_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("other", ["other.csv", "real.parquet"])
+def test_a_catalog_that_reads_another_file_is_refused(other: str, tmp_path: Path) -> None:
     data = write(events()[["user", "item"]], tmp_path / "mine.csv")
-    other = pd.DataFrame({"user": ["a"], "item": ["b"]})
-    for attrs, told in (({}, "a file of its own"), ({"file": "data/real.parquet"}, "real.parquet")):
-        other.attrs = attrs
-        with pytest.raises(MendableError, match=f"reads .*{told}; leave out --env"):
-            clean_tables(other, NONE, NONE, data)
+    with pytest.raises(MendableError, match=f"reads .*{other}; leave out --env"):
+        clean_files(tmp_path / other, Path("no items"), Path("no users"), data)
+
+
+def test_a_catalog_with_tables_is_told_how_to_name_files(tmp_path: Path) -> None:
+    data = write(events()[["user", "item"]], tmp_path / "mine.csv")
+    table = pd.DataFrame({"user": ["a"], "item": ["b"]})
+    with pytest.raises(MendableError, match="RawFolderDataset"):
+        clean_files(table, table, table, data)  # type: ignore[arg-type]  # as a catalog may

@@ -6,11 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
+from crisol.core.data.tables.read_params import ReadParams
+from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.data.validation import (
-    EventsValidator,
-    ItemsValidator,
-    TableError,
-    UsersValidator,
     validate_events,
     validate_items,
     validate_users,
@@ -58,17 +56,31 @@ BAD_EVENTS = {
     "byte-order mark": (lambda t: t.rename(columns={"user": "\ufeffuser"}), "utf-8-sig"),
     "empty user": (_set(6, "user", ""), r"row 7 \(line 8\): user is empty"),
     "NaN item": (_set(6, "item", None), r"row 7 \(line 8\): item is empty"),
+    "user nan": (
+        _set(6, "user", "nan"),
+        r"row 7 \(line 8\): user says .*read\.keep=nan.*leave_out",
+    ),
+    "user NULL": (_set(6, "user", "NULL"), r"row 7 \(line 8\): user says .*read\.keep=NULL"),
+    "item \\N": (_set(6, "item", "\\N"), r"row 7 \(line 8\): item says that there is none"),
+    "a spreadsheet's id": (_set(6, "user", "1.23E+12"), "row 7 .* was shortened by a spreadsheet"),
+    "7.0 beside 7": (
+        lambda t: t.assign(user=["7.0", "7", "a", "b"] * 5),
+        r"row 1 \(line 2\): user occurs with \.0 and without",
+    ),
     "padded id": (_set(6, "user", " u2"), r"row 7 \(line 8\): user ' u2' begins or ends with"),
     "control character": (_set(6, "item", "i\x002"), r"row 7 \(line 8\): item .* control char"),
     "long id": (_set(6, "item", "i" * 129), r"row 7 \(line 8\): item .* longer than 128"),
     "ids as numbers": (lambda t: t.assign(user=range(len(t))), "turns 007 into 7.*dtype: str"),
     "bad time": (
         _set(6, "time", "noon"),
-        r"row 7 \(line 8\): time is not ISO 8601 .*\(time noon\)",
+        r"row 7 \(line 8\): time is no date such as '2024-01-01T10:00:00Z'; .*\(time noon\)",
     ),
-    "no such day": (_set(6, "time", "2023-02-29"), r"row 7 \(line 8\): time is not ISO 8601"),
-    "an order without a clock": (lambda t: t.assign(time=range(len(t))), "time is not ISO 8601"),
-    "seconds as text": (_set(6, "time", "1700000000"), "time is not ISO 8601"),
+    "no such day": (_set(6, "time", "2023-02-29"), r"row 7 \(line 8\): time is no date such as"),
+    "an order without a clock": (
+        lambda t: t.assign(time=range(len(t))),
+        "neither a date nor a count of seconds",
+    ),
+    "seconds as text": (_set(6, "time", "1700000000"), "row 7 .* time is no date such as"),
     "future": (_set(6, "time", FUTURE), r"row 7 \(line 8\): time lies in the future"),
     "year 1": (_set(6, "time", "0001-01-01"), r"row 7 \(line 8\): time lies before 1900"),
     "one time missing": (_set(6, "time", ""), r"row 7 \(line 8\): time is empty, but other"),
@@ -80,7 +92,10 @@ BAD_EVENTS = {
         r"weight 1e\+39 is outside 1e-06 to 1e\+06",
     ),
     "weight 0 in float32": (_set(6, "weight", "1e-46"), r"weight 1e-46 is outside 1e-06 to 1e\+06"),
-    "infinite": (_set(6, "weight", "inf"), r"row 7 \(line 8\): weight inf is infinite"),
+    "infinite": (
+        _set(6, "weight", "inf"),
+        r"row 7 \(line 8\): weight is not a number.*\(weight inf\)",
+    ),
     "unknown part": (_set(6, "part", "dev"), r"row 7 \(line 8\): part dev is neither train nor"),
     "one part missing": (_set(6, "part", ""), r"row 7 \(line 8\): part is empty, but other"),
     "empty source": (_set(6, "source", ""), r"row 7 \(line 8\): source is empty"),
@@ -114,7 +129,7 @@ BAD_USERS = {
 def test_wrong_events_name_file_row_and_rule(name):
     change, message = BAD_EVENTS[name]
     with pytest.raises(TableError, match=message) as caught:
-        EventsValidator("events.csv").validate(change(_events()))
+        validate_events(change(_events()), "events.csv")
     assert str(caught.value).startswith("events.csv")
 
 
@@ -122,7 +137,7 @@ def test_wrong_events_name_file_row_and_rule(name):
 def test_wrong_items_name_file_row_and_rule(name):
     change, message = BAD_ITEMS[name]
     with pytest.raises(TableError, match=message) as caught:
-        ItemsValidator("items.csv").validate(change(_items()))
+        validate_items(change(_items()), "items.csv")
     assert str(caught.value).startswith("items.csv")
 
 
@@ -130,13 +145,14 @@ def test_wrong_items_name_file_row_and_rule(name):
 def test_wrong_users_name_file_row_and_rule(name):
     change, message = BAD_USERS[name]
     with pytest.raises(TableError, match=message) as caught:
-        UsersValidator("users.csv").validate(change(_users()))
+        validate_users(change(_users()), "users.csv")
     assert str(caught.value).startswith("users.csv")
 
 
 def test_ids_stay_as_they_are_written():
     text = "\ufeffuser,item,source\n007,NA,shop\n7,null,shop\n"
-    found = validate_events(pd.read_csv(io.BytesIO(text.encode()), **READ))
+    read = ReadParams(missing=("",), keep=("NA", "null"))
+    found = validate_events(pd.read_csv(io.BytesIO(text.encode()), **READ), read=read)
     assert found["user"].tolist() == ["007", "7"]
     assert found["item"].tolist() == ["NA", "null"]
 

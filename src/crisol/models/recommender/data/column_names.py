@@ -18,19 +18,26 @@ Table = Literal["events", "items", "users"]
 
 _USERS = (
     "userid customerid customer clientid client visitorid memberid accountid reviewerid buyerid "
-    "shopperid personid uid sessionid"
+    "shopperid personid uid sessionid playerid listenerid readerid customernumber customerno "
+    "householdid householdkey fullvisitorid username visitor buyer reviewer member player"
 )
 _ITEMS = (
     "itemid productid product movieid sku asin articleid bookid isbn trackid songid videoid newsid "
-    "contentid gameid businessid recipeid stockcode iid"
+    "contentid gameid businessid recipeid stockcode iid artistid filmid showid animeid placeid "
+    "venueid locationid courseid jobid"
 )
+_NAMED_ITEMS = "itemname productname movie film game book song track artist recipe show course"
+"""Of events alone: in a file of items these are facts about them."""
 USUAL_NAMES: Mapping[Table, Mapping[str, str]] = {
     "events": {
         "user": _USERS,
-        "item": _ITEMS,
+        "item": f"{_ITEMS} {_NAMED_ITEMS}",
         "time": "timestamp ts datetime eventtime unixtime createdat unixreviewtime purchasedate "
-        "orderdate invoicedate reviewtime date",
-        "weight": "rating overall stars score quantity plays playcount count",
+        "orderdate invoicedate transactiondate purchasetime checkintime eventtimestamp "
+        "reviewtime date",
+        "sequence": "ordernumber sequencenumber seq eventnumber",
+        "weight": "rating overall stars score quantity qty plays playcount listens "
+        "listencount count",
         "type": "eventtype event action behaviour behavior interaction",
         "source": "",
         "part": "",

@@ -5,7 +5,7 @@ among the items of the source (sorted by id), which is also its place in the cat
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.data.table_files import RAW
+from crisol.core.data.tables.read_params import ReadParams
 from crisol.models.recommender.data.event_order import OrderFinding, find_order, in_order
 from crisol.models.recommender.data.histories import Histories, Interactions
+from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.data.validation import (
-    TableError,
     validate_events,
     validate_items,
     validate_users,
@@ -55,6 +57,9 @@ def clean(
     items_raw: pd.DataFrame,
     columns: Mapping[str, str] | None = None,
     item_columns: Mapping[str, str] | None = None,
+    *,
+    read: ReadParams = RAW,
+    leave_out: Collection[str] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Raw tables to the canonical ones, after the checks that the catalog may lack.
 
@@ -68,6 +73,8 @@ def clean(
             columns: there are none.
         columns: our names to columns of the events, where they are not the usual ones.
         item_columns: the same for the items.
+        read: how numbers and dates are written, and words that are ids.
+        leave_out: see :func:`~crisol.models.recommender.data.validation.validate_events`.
 
     Returns:
         Events: the columns of :func:`~crisol.models.recommender.data.validation.validate_events`,
@@ -79,10 +86,10 @@ def clean(
     """
     # The catalog's validators name the files; entries of one's own easily go without them.
     file = _file_of(events_raw, "events")
-    events = validate_events(events_raw, file, columns)
+    events = validate_events(events_raw, file, columns, read, leave_out)
     if not len(items_raw.columns):
         items_raw = pd.DataFrame({"item": pd.Series([], dtype="str")})
-    items = validate_items(items_raw, _file_of(items_raw, "items"), item_columns)
+    items = validate_items(items_raw, _file_of(items_raw, "items"), item_columns, read)
     if "source" not in items_raw and events["source"].nunique() == 1:
         items["source"] = events["source"].iloc[0]
     used = events[["source", "item"]].drop_duplicates()
@@ -96,7 +103,8 @@ def clean(
             f"{unknown['source'].iloc[0]!r} is not among the items ({len(unknown)} such items); "
             "add a row for it (item and source are enough), or give no items for this source"
         )
-    bare = validate_items(used[~described.to_numpy()])
+    events = events.reset_index(drop=True)
+    bare = validate_items(used[~described.to_numpy()], read=read)
     told = items.attrs
     items = pd.concat([items, bare], ignore_index=True)
     items = items.sort_values(["source", "item"], ignore_index=True)
@@ -109,7 +117,9 @@ def _file_of(table: pd.DataFrame, name: str) -> str:
     return str(table.attrs.get("file", name))
 
 
-def clean_users(users_raw: pd.DataFrame, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
+def clean_users(
+    users_raw: pd.DataFrame, columns: Mapping[str, str] | None = None, read: ReadParams = RAW
+) -> pd.DataFrame:
     """Raw users to canonical ones, after the checks that the catalog may lack.
 
     Returns:
@@ -121,7 +131,7 @@ def clean_users(users_raw: pd.DataFrame, columns: Mapping[str, str] | None = Non
     """
     if not len(users_raw.columns):
         users_raw = pd.DataFrame({"user": [], "attributes": []}, dtype="str")
-    users = validate_users(users_raw, _file_of(users_raw, "users"), columns)
+    users = validate_users(users_raw, _file_of(users_raw, "users"), columns, read)
     return users.sort_values(["source", "user"], ignore_index=True)
 
 

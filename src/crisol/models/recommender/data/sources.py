@@ -19,8 +19,8 @@ from crisol.core.data.sources import Source
 from crisol.core.data.sources import fetch as fetch_sources
 from crisol.core.files import replacing_file
 from crisol.models.recommender.data.prepare import clean
+from crisol.models.recommender.data.raw_columns import ATTRIBUTE_SEPARATOR
 from crisol.models.recommender.data.validation import (
-    ATTRIBUTE_SEPARATOR,
     EVENT_COLUMNS,
     ITEM_COLUMNS,
     USER_COLUMNS,

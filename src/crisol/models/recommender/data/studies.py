@@ -6,13 +6,11 @@ and the model card.
 
 import logging
 from collections.abc import Iterable
-from pathlib import Path
 
 import pandas as pd
 
-from crisol.core.errors import MendableError
 from crisol.models.recommender.data.prepare import clean, clean_users, split_study
-from crisol.models.recommender.data.validation import notes_of
+from crisol.models.recommender.data.raw_columns import NOTES, notes_of
 from crisol.models.recommender.params import OWN_STUDY, DataParams
 
 logger = logging.getLogger(__name__)
@@ -24,17 +22,26 @@ def clean_tables(
     """Validated events, items and users, and notes on how their files were read.
 
     Raises:
-        MendableError: a table that breaks a rule; events of one's own that the catalog of this
-            environment does not read.
+        MendableError: a table that breaks a rule.
     """
-    _check_file(events_raw, data)
-    events, items = clean(events_raw, items_raw, data.columns, data.item_columns)
-    users = clean_users(users_raw, data.user_columns)
+    events, items = clean(
+        events_raw,
+        items_raw,
+        data.columns,
+        data.item_columns,
+        read=data.read,
+        leave_out=data.leave_out,
+    )
+    users = clean_users(users_raw, data.user_columns, data.read)
+    if len(users) and not users["user"].isin(events["user"].unique()).any():
+        users.attrs[NOTES].append(
+            f"{users_raw.attrs.get('file', 'users')}: none of its users has an event; are their "
+            "ids written as in the events?"
+        )
     notes = [("files", note) for table in (events, items, users) for note in notes_of(table)]
     told = {note for table in (events_raw, items_raw, users_raw) for note in notes_of(table)}
     for _, note in notes:
-        if note not in told:  # the catalog has told what its reader assumed
-            logger.warning(note)
+        logger.info(note)
     for table in (events, items, users):
         table.attrs = {}
     return events, items, users, notes_table(notes)
@@ -63,13 +70,3 @@ def split_studies(
 def notes_table(notes: Iterable[tuple[str, str]]) -> pd.DataFrame:
     """Notes as a table."""
     return pd.DataFrame(list(notes), columns=["about", "note"], dtype="str")
-
-
-def _check_file(events_raw: pd.DataFrame, data: DataParams) -> None:
-    """Refuse a run whose parameters name other events than its catalog reads."""
-    read = events_raw.attrs.get("file", "")
-    if data.events and (not read or Path(read).resolve() != Path(data.events).resolve()):
-        raise MendableError(
-            f"recommender.data.events names {data.events}, but the catalog of this environment "
-            f"reads {read or 'a file of its own'}; leave out --env, or name the file there"
-        )

@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix
 
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.prepare import study_items
-from crisol.models.recommender.data.validation import ATTRIBUTE_SEPARATOR
+from crisol.models.recommender.data.raw_columns import ATTRIBUTE_SEPARATOR
 from crisol.models.recommender.study_params import StudyParams
 
 _WORD = re.compile(r"[^\W\d_]{3,}")

@@ -14,7 +14,7 @@ from crisol.models.recommender.data.prepare import (
     study_items,
     user_ids,
 )
-from crisol.models.recommender.data.validation import ATTRIBUTE_SEPARATOR
+from crisol.models.recommender.data.raw_columns import ATTRIBUTE_SEPARATOR
 from crisol.models.recommender.methods.ranking import Items, Measured, measure
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.report.summary import Summary, summary

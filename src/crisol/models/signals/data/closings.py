@@ -172,7 +172,8 @@ def _breaks(times: Sequence[Longs], interval: int) -> dict[str, object]:
 
 def _after_pauses(times: Longs, interval: int) -> Longs:
     """The bars that do not follow another one at once."""
-    return times[np.concatenate([[True], np.diff(times) != interval])]
+    after: Longs = times[np.concatenate([[True], np.diff(times) != interval])]
+    return after
 
 
 def _sums(pauses: Counter[tuple[int, int, bool]], place: int, least: float) -> set[int]:
