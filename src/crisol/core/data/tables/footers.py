@@ -22,6 +22,9 @@ _NOTE = re.compile(
     r"(total )?(rows?|records?)\s*[:=]\s*\d+.*|eof|end",
     re.IGNORECASE | re.DOTALL,
 )
+_COUNT = re.compile(
+    r"\(?[\d,.]+ (rows?|records?|lines?|zeilen|filas|lignes)( \w+){0,2}\.?\)?", re.IGNORECASE
+)
 _SOURCE = re.compile(
     r"(source|sources|notes?|quelle|hinweis|anmerkung|fuente|nota|notas|fonte|copyright)\s*:\s*\S.*",
     re.IGNORECASE | re.DOTALL,
@@ -85,7 +88,7 @@ class Left:
 def rows_to_leave_out(
     table: "pa.Table",
     header: Sequence[str],
-    units: Sequence[str],
+    lines: tuple[Sequence[str], Sequence[str]],
     comment: str,
     params: ReadParams,
     place: Any,
@@ -95,7 +98,7 @@ def rows_to_leave_out(
     Args:
         table: text columns without blanks around their cells.
         header: the row of names as it stands in the file; empty if there is none.
-        units: the row of units, likewise.
+        lines: the row of units and the line drawn below the header, likewise.
         comment: the mark of lines of comments.
         params: what a person knows better.
         place: the words for the place of a row, by its number from 0.
@@ -105,7 +108,8 @@ def rows_to_leave_out(
         marked = _comments(table, comment, bool(params.comment))
         left.out(marked, f"{len(marked):,} row(s) that begin with {comment} are left out, "
                  f"the first {place(marked[0]) if marked else ''} (read.comment)")  # fmt: skip
-    for row, called in ((header, "header"), (units, "row of units")):
+    units, rule = lines
+    for row, called in ((header, "header"), (units, "row of units"), (rule, "drawn line")):
         again = _equal(table, row) if len(row) == table.num_columns > 0 else []
         if called == "header" and len(row) == 1 and row and looks_numeric(row[0]):
             continue
@@ -200,12 +204,13 @@ def _padded_notes(table: "pa.Table", left: Left, place: Any) -> None:
         blank = any(row in left.rows for row in (at - 1, *(n - 1 for n in notes)))
         first = bool(cells[0]) or table.num_columns > 2
         alone = len(filled) == 1 and first and is_note(filled[0], blank)
-        if not alone and not _SOURCE.fullmatch(cells[0]):
+        count = _COUNT.fullmatch(" ".join(filled))
+        if not alone and not count and not _SOURCE.fullmatch(cells[0]):
             break
         notes.append(at)
     if notes and len(notes) < table.num_rows - len(left.rows):
         at = notes[-1]
-        said = next(cell for cell in _row(table, at) if cell)[:60]
+        said = " ".join(cell for cell in _row(table, at) if cell)[:60]
         left.out(notes, f"{len(notes)} note(s) below the table are left out, the first "
                  f"{place(at)}: {said!r}")  # fmt: skip
 

@@ -70,7 +70,9 @@ def finished(
     trimmed = pa.table(
         [pc.utf8_trim_whitespace(column) for column in table.columns], names=table.column_names
     )
-    left = rows_to_leave_out(trimmed, layout.raw, layout.units, layout.comment, params, place)
+    left = rows_to_leave_out(
+        trimmed, layout.raw, (layout.units, layout.rule), layout.comment, params, place
+    )
     notes += left.notes
     if left.rows:
         keep = pa.array([row not in left.rows for row in range(trimmed.num_rows)])
