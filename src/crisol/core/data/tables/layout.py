@@ -340,9 +340,7 @@ class _Finder:
             notes=tuple(self._notes),
         )  # fmt: skip
 
-    def _rule(
-        self, known: tuple[str, ...], data: int, block: Block
-    ) -> tuple[tuple[str, ...], int]:
+    def _rule(self, known: tuple[str, ...], data: int, block: Block) -> tuple[tuple[str, ...], int]:
         """The line drawn below a header, and the first row below it."""
         if data >= block.end - 1 or not headers.is_rule(self._rows[data].cells):
             return known, data

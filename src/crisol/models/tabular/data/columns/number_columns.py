@@ -284,10 +284,13 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
 
     if pd.api.types.is_float_dtype(there.dtype):
         suspects = there[there.isin(SENTINELS)]
-        others = there[~there.isin(SENTINELS)]
-        if suspects.empty or others.nunique() < 3:
+        if suspects.empty:
             return ()
-        low, high, many = others.min(), others.max(), others.nunique() >= 5
+        others = there[~there.isin(SENTINELS)]
+        low, high, values = others.min(), others.max(), others.nunique()
+        if values < 3:
+            return ()
+        many = values >= 5
         counts = {
             f"{value:g}": count
             for value, count in Counter(suspects.tolist()).most_common()
