@@ -41,7 +41,16 @@ _MEAN = re.compile(
     r"gemiddelde|ø|mw)\b.{0,30}",
     re.IGNORECASE,
 )
-_MOST_TOTALS = 6
+_SPREAD = re.compile(
+    r"[\W_]*(st(andard)?[\W_]*(dev(iation)?|abw(eichung)?|fehler|error)?|sd|std|stdev|var(iance|ianz)?|"
+    r"min(imum)?|max(imum)?|count|n|anzahl|\d\d ?%|median)[\W_]*",
+    re.IGNORECASE,
+)
+"""Rows that only count as statistics beside a total or a mean."""
+_GROUP_TOTAL = r"\S.{0,40}[\s_-](sub-?total|total|ergebnis|gesamt|summe)"
+_MOST_TOTALS = 10
+_SURELY = 5
+"""Cells whose sum is no coincidence."""
 
 
 def is_note(text: str, after_blank: bool) -> bool:
@@ -238,7 +247,9 @@ def _tell_unnamed_total(table: "pa.Table", left: Left, place: Any) -> None:
         return
     cells, above = _row(table, last[0]), _row(table, last[0] - 1)
     blank = [at for at, cell in enumerate(cells) if not cell and above[at]]
-    if not blank or blank[0] != 0 or not any(cells) or not _agrees(table, last[0], left.rows):
+    if not blank or blank[0] != 0 or not any(cells):
+        return
+    if not _agrees(table, last[0], left.rows) and not _has_sum(table, last[0], left.rows):
         return
     left.notes.append(
         f"the last row, {place(last[0])}, holds the sums or means of the rows above and no word; "
@@ -252,13 +263,19 @@ def _totals(table: "pa.Table", left: Left, params: ReadParams, place: Any) -> No
         return
     named = [at for at in _last_rows(table, left, _MOST_TOTALS) if _called(table, at)]
     named += [at for at in _inner_totals(table) if at not in named and at not in left.rows]
+    groups = [at for at in _group_totals(table) if at not in named and at not in left.rows]
+    spread = _spread_rows(table, left)
+    others = left.rows | {*named, *groups, *spread}
     sure: list[int] = []
     doubtful: list[int] = []
     for at in sorted(named):
-        agrees = params.totals == "drop" or _agrees(table, at, left.rows | set(named))
+        agrees = params.totals == "drop" or _agrees(table, at, others)
         (sure if agrees else doubtful).append(at)
+    sure += [at for at in groups if params.totals == "drop" or _agrees(table, at, others, 1)]
+    sure = sorted({*sure, *(spread if sure else [])})
     if sure:
-        words = ", ".join(sorted({repr(_called(table, at)) for at in sure}))
+        called = sorted({repr(_first_cell(table, at)) for at in sure})
+        words = ", ".join(called[:5]) + (f" and {len(called) - 5} more" if len(called) > 5 else "")
         left.out(sure, f"{len(sure)} row(s) called {words} are left out, the first "
                  f"{place(sure[0])} (read.totals: keep)")  # fmt: skip
     if not sure:
@@ -272,10 +289,34 @@ def _totals(table: "pa.Table", left: Left, params: ReadParams, place: Any) -> No
         )
 
 
+def _first_cell(table: "pa.Table", at: int) -> str:
+    """The first filled cell of a row; ``""`` if its first ones are empty."""
+    return next((cell for cell in _row(table, at)[:8] if cell), "")
+
+
 def _called(table: "pa.Table", at: int) -> str:
     """The word in the first filled cell of a row that calls it a total; ``""`` if none does."""
-    cells = [cell for cell in _row(table, at)[:8] if cell]
-    return cells[0] if cells and is_total(cells[0]) else ""
+    cell = _first_cell(table, at)
+    return cell if is_total(cell) else ""
+
+
+def _spread_rows(table: "pa.Table", left: Left) -> list[int]:
+    """Rows such as SD and Max among the last ones, as far as each is a statistic or a total."""
+    found = []
+    for at in _last_rows(table, left, _MOST_TOTALS):
+        if _SPREAD.fullmatch(_first_cell(table, at)):
+            found.append(at)
+        elif not _called(table, at):
+            break
+    return found
+
+
+def _group_totals(table: "pa.Table") -> list[int]:
+    """Rows anywhere that are called the total of a group: ``North Total``; if they are few."""
+    import pyarrow.compute as pc
+
+    found = _places(pc.match_substring_regex(table.column(0), f"(?i)^{_GROUP_TOTAL}$"))
+    return found if len(found) <= table.num_rows // 2 else []
 
 
 def _inner_totals(table: "pa.Table") -> list[int]:
@@ -290,8 +331,33 @@ def _inner_totals(table: "pa.Table") -> list[int]:
     return found if len(found) <= max(3, table.num_rows // 5) else []
 
 
-def _agrees(table: "pa.Table", at: int, others: set[int]) -> bool:
-    """Whether the numbers of a row are the sums, or the means, of the rows above it."""
+def _has_sum(table: "pa.Table", at: int, others: set[int]) -> bool:
+    """Whether a number of a row is surely the sum of the rows above it."""
+    import numpy as np
+
+    above = [row for row in range(at) if row not in others]
+    for column in table.columns:
+        word = column[at].as_py()
+        numbers = _numbers(column.slice(0, at), word) if looks_numeric(word or "") else None
+        if numbers is None:
+            continue
+        cells, total = np.nan_to_num(numbers[:-1][above]), float(numbers[-1])
+        if (cells != 0).sum() < _SURELY or abs(total) <= 2 * np.abs(cells).max():
+            continue
+        if abs(total - cells.sum()) <= max(0.51 * 10.0 ** -_decimals(word), 1e-6 * abs(total)):
+            return True
+    return False
+
+
+def _agrees(table: "pa.Table", at: int, others: set[int], least: int = 2) -> bool:
+    """Whether the numbers of a row are the sums, or the means, of the rows above it.
+
+    Args:
+        table: of text.
+        at: the row.
+        others: rows that do not count.
+        least: of how many rows a subtotal is the sum.
+    """
     import numpy as np
 
     above = np.ones(at, dtype=bool)
@@ -311,7 +377,7 @@ def _agrees(table: "pa.Table", at: int, others: set[int]) -> bool:
         if len(there) < 2 or np.isnan(total):
             continue
         if not _is_sum_or_mean(there, total, _decimals(word)) and not _group_sum(
-            cells, total, word
+            cells, total, word, least
         ):
             return False
         agreeing += 1
@@ -344,9 +410,9 @@ def _is_sum_or_mean(cells: "NDArray[np.float64]", total: float, decimals: int) -
     return False
 
 
-def _group_sum(cells: "NDArray[np.float64]", total: float, word: str) -> bool:
+def _group_sum(cells: "NDArray[np.float64]", total: float, word: str, least: int) -> bool:
     """Whether a number is the sum of the last rows above it, as subtotals are."""
     import numpy as np
 
-    tail = np.cumsum(np.nan_to_num(cells[::-1][:1000]))[1:]
+    tail = np.cumsum(np.nan_to_num(cells[::-1][:1000]))[least - 1 :]
     return bool(np.isclose(tail, total, rtol=1e-6, atol=0.51 * 10.0 ** -_decimals(word)).any())
