@@ -272,8 +272,9 @@ def _refuse_other_tables(sample: str, shown: str) -> None:
                 "such as a tab or ;"
             )
     drawn = next((line for line in lines[:_MOST_ABOVE] if _DRAWN.fullmatch(line)), None)
-    barred = sum("|" in line for line in lines) > 0.5 * len(lines)
-    framed = sum(line.startswith("|") for line in lines) > 0.5 * len(lines)
+    rows = [line for line in lines if not _DRAWN.fullmatch(line)]
+    barred = sum("|" in line for line in rows) > 0.5 * len(rows)
+    framed = sum(line.startswith("|") for line in rows) > 0.5 * len(rows)
     if drawn is not None and barred and ("|" in drawn or "+" in drawn or framed):
         raise MendableError(
             f"{shown}: is a table drawn with lines, as Markdown and terminals do; take the lines "

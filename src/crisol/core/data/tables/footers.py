@@ -42,7 +42,7 @@ _MEAN = re.compile(
     re.IGNORECASE,
 )
 _SPREAD = re.compile(
-    r"[\W_]*(st(andard)?[\W_]*(dev(iation)?|abw(eichung)?|fehler|error)?|sd|std|stdev|var(iance|ianz)?|"
+    r"[\W_]*(st(d|andard)?[\W_]*(dev(iation)?|abw(eichung)?|fehler|error)?|sd|std|stdev|var(iance|ianz)?|"
     r"min(imum)?|max(imum)?|count|n|anzahl|\d\d ?%|median)[\W_]*",
     re.IGNORECASE,
 )

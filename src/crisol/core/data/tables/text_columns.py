@@ -140,7 +140,7 @@ def _names(
             )
         names = list(params.names)
     else:
-        names = [name.strip() for name in found]
+        names = [name.strip("\ufeff").strip() for name in found]  # a second byte order mark
         bare = [i for i, name in enumerate(names) if not name]
         for i in bare:
             names[i] = f"column_{i + 1}"

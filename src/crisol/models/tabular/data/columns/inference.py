@@ -14,7 +14,7 @@ from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
-from crisol.models.tabular.data.columns.hints import of_column
+from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.data.columns.role_warnings import (
     RoleChoice,
     column_spellings,
@@ -111,7 +111,8 @@ def _passed_over(
     fact = facts[last]
     cells = f", such as {fact.examples[0]!r}" if fact.examples else ""
     if fact.id_reason:
-        said = f"looks like an id ({fact.id_reason}{cells}); data.target={last} predicts that one"
+        it = of_data("target", value=last)
+        said = f"looks like an id ({fact.id_reason}{cells}); {it} predicts that one"
     elif fact.distinct <= 1:
         said = "holds one value at most; data.target names another column"
     elif fact.kind == "date":

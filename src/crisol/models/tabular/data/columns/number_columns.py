@@ -290,10 +290,10 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
         if suspects.empty:
             return ()
         others = there[~there.isin(SENTINELS)]
-        low, high, values = others.min(), others.max(), others.nunique()
-        if values < 3:
+        low, high, different = others.min(), others.max(), others.nunique()
+        if different < 3:
             return ()
-        many = values >= 5
+        many = different >= 5
         counts = {
             f"{value:g}": count
             for value, count in Counter(suspects.tolist()).most_common()
