@@ -273,5 +273,13 @@ def test_lines_that_databases_draw_are_left_out(tmp_path, head, body, below) -> 
     ],
 )
 def test_tables_drawn_with_lines_are_refused(tmp_path, text) -> None:
-    with pytest.raises(MendableError, match="is a table drawn with lines.*save it as CSV"):
+    with pytest.raises(MendableError, match=r"is a table drawn with lines.*save it as CSV"):
         _read(tmp_path, text)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_names_in_brackets_are_a_header(tmp_path, mark) -> None:
+    text = "<CITY>,<SOLD>,<PRICE>\n" + BODY
+    table = _read(tmp_path, text.replace(",", mark))
+    assert list(table.frame) == ["<CITY>", "<SOLD>", "<PRICE>"]
+    assert len(table.frame) == 9

@@ -146,5 +146,5 @@ def test_what_was_found_is_json(tmp_path: Path) -> None:
 def test_train_and_test_write_numbers_alike(tmp_path: Path, train: str, test: str) -> None:
     _file(tmp_path / "d", train, "train.csv")
     _file(tmp_path / "d", test, "test.csv")
-    with pytest.raises(MendableError, match="train.csv writes numbers with a decimal point"):
+    with pytest.raises(MendableError, match=r"train.csv writes numbers with a decimal point"):
         read(tmp_path / "d")

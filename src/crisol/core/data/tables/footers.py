@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NOTE = re.compile(
-    r"\(?\d+\)\s*\D.*|-{2,}.*|={2,}.*|\*+\s*\S.*|[†‡©¹²³].*|.*\b\d+\s+(rows?|records?|lines?|zeilen"
+    r"\(?\d+\)\s*\D.*|-{2,}.*|_{2,}|\(c\).*|={2,}.*|\*+\s*\S.*|[†‡©¹²³].*|.*\b\d+\s+(rows?|records?|lines?|zeilen"
     r"|filas|datensätze|lignes|entries)\b.*|(source|sources|notes?|quelle|hinweis|anmerkung|fuente|"
     r"nota|notas|remarks?|legend|disclaimer|fußnote|fonte|stand|copyright)\s*[:.\-].*|"
     r"(generated|printed|exported|created|erstellt|exportiert|end of|ende|fin|report)\b.*|"
