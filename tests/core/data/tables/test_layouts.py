@@ -283,3 +283,18 @@ def test_names_in_brackets_are_a_header(tmp_path, mark) -> None:
     table = _read(tmp_path, text.replace(",", mark))
     assert list(table.frame) == ["<CITY>", "<SOLD>", "<PRICE>"]
     assert len(table.frame) == 9
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "names"),
+    [
+        ("", "", ["column_1", "2019", "2020"]),
+        ("People,,\n,,\n", "", ["column_1", "2019", "2020"]),
+        ("People,,\n", ",Count,Count\n", ["column_1", "2019 Count", "2020 Count"]),
+    ],
+)
+def test_years_below_a_blank_corner_are_names(tmp_path, above, below, names) -> None:
+    rows = "".join(f"Region {i},{i * 700},{i * 33}\n" for i in range(9))
+    table = _read(tmp_path, f"{above},2019,2020\n{below}{rows}")
+    assert list(table.frame) == names
+    assert len(table.frame) == 9

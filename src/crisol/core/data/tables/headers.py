@@ -79,7 +79,7 @@ def names_numbers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
-    """The places of cells that are years and name columns: they rise, beside words.
+    """The places of cells that are years and name columns: they rise, beside words or a corner.
 
     >>> _years(["city", "2019", "2020"], [["Rome", "5", "6"]])
     {1, 2}
@@ -87,7 +87,8 @@ def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
     at = [i for i, cell in enumerate(row) if _YEAR.fullmatch(cell)]
     words = [cell for cell in row if cell and not looks_numeric(cell)]
     rising = [int(row[i][:4]) for i in at]
-    if len(at) < 2 or not words or rising != sorted(set(rising)):
+    corner = len(at) > 1 and not row[0] and len(at) == len(row) - 1
+    if len(at) < 2 or not (words or corner) or rising != sorted(set(rising)):
         return set()
     cells = [other[i] for other in below for i in at if i < len(other) and other[i]]
     same = sum(bool(_YEAR.fullmatch(cell)) for cell in cells)

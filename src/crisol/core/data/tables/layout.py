@@ -266,9 +266,11 @@ class _Finder:
             return 0
         usual = sum(map(bool, below[0])) if below else width
         named = [cell for cell in row if cell]
-        if len(named) < min(width, usual) - 1 or any(map(headers.looks_numeric, named[:1])):
+        names = headers.names_numbers(row, below)
+        numeric = any(map(headers.looks_numeric, named[:1])) and not names
+        if len(named) < min(width, usual) - 1 or numeric:
             return 0
-        differ = headers.names_numbers(row, below) or not headers.number_columns(below)
+        differ = names or not headers.number_columns(below)
         if at >= 1 and headers.has_header([row, *below])[0] and differ:
             return at
         return 0
