@@ -212,3 +212,28 @@ def test_an_empty_column_and_one_of_words_hold_no_number() -> None:
     words = pd.Series([f"word {i} a" for i in range(3000)], dtype="str")
     assert number_style(words).numbers == 0
     assert not like_numbers(words).any()
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers", "unit"),
+    [
+        (["CHF 3'450.-", "CHF 120.50"], [3450, 120.5], "CHF"),
+        (["12,- €", "1.500,-- €"], [12, 1500], "€"),
+        (["5.\u2013", "7.50"], [5, 7.5], None),
+        (["$ (1,234.15)", "$ 5.00"], [-1234.15, 5], "$"),
+        (["(1.234,50) €", "12,00 €"], [-1234.5, 12], "€"),
+        (["1.234,50- EUR", "7,00 EUR"], [-1234.5, 7], "EUR"),
+        (["(5)%", "6%"], [-5, 6], "%"),
+    ],
+)
+def test_a_dash_for_no_cents_is_no_minus_and_brackets_may_follow_the_mark(
+    cells, numbers, unit
+) -> None:
+    read, style = _read(cells)
+    assert read == numbers
+    assert style.unit == unit
+
+
+@pytest.mark.parametrize("cell", ["(1) preliminary", "10-year", "((5))", "-(5)", "(5", "1.-2"])
+def test_notes_and_codes_are_no_negative_numbers(cell) -> None:
+    assert not looks_like_number(cell)

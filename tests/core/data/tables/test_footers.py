@@ -103,3 +103,34 @@ def test_the_places_of_rows_are_kept_for_validators(tmp_path) -> None:
     raw = read_raw_table(path)
     assert raw.attrs["first_line"] == 4
     assert raw.attrs["gaps"] == ((1, 1),)
+
+
+GROUPS = "region,units\nNorth,3\nNorth,5\n{0}8\nSouth,7\n{1}7\nEast,2\nEast,9\n{2}11\n{3}26\n"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("North Total,", "South Total,", "East Total,", "Grand Total,"),
+        ("North Ergebnis,", "South Ergebnis,", "East Ergebnis,", "Gesamtergebnis,"),
+        ("North sub-total,", "South sub-total,", "East sub-total,", "Total,"),
+    ],
+)
+def test_totals_of_named_groups_are_left_out(tmp_path, names) -> None:
+    table = _read(tmp_path, GROUPS.format(*names))
+    assert table.frame["region"].tolist() == ["North", "North", "South", "East", "East"]
+    assert "4 row(s) called" in table.notes[-1]
+
+
+@pytest.mark.parametrize(
+    "below",
+    ["Mean,4,4.5\nSD,2.7,2.7\nMax,8,8.5\n", "Max,8,8.5\nMin,0,0.5\nAverage,4,4.5\n",
+     "Count,9,9\nMean,4,4.5\nStd. Dev.,2.7,2.7\n"],
+)  # fmt: skip
+def test_statistics_beside_a_mean_are_left_out(tmp_path, below) -> None:
+    assert len(_read(tmp_path, HEAD + BODY + below).frame) == 9
+
+
+def test_a_sum_without_a_word_is_told_though_a_rate_agrees_with_nothing(tmp_path) -> None:
+    table = _read(tmp_path, HEAD + BODY + ",36,44.2%\n")
+    assert "line 11, holds the sums or means" in table.notes[-1]

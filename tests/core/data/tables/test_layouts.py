@@ -214,3 +214,87 @@ def test_a_text_without_its_mark_in_two_bytes_a_character(tmp_path) -> None:
         assert table.encoding == encoding
         assert table.frame["a"].tolist() == ["Ü", "x"]
         assert "read.encoding" in table.notes[0]
+
+
+SURVEY = [f"2024-01-{i + 10} 10:00,{i * 7},{'no' if i % 2 else 'yes'}\n" for i in range(9)]
+
+
+@pytest.mark.parametrize(
+    ("head", "names"),
+    [
+        ("start,q1,q2\nStart,How many?,Again?\n", ["start Start", "q1 How many?", "q2 Again?"]),
+        (
+            'start,q1,q2\nStart,How many?,Again?\n"{""ImportId"":""s""}","{""I"":""1""}",\n',
+            ["start Start", "q1 How many?", "q2 Again?"],
+        ),
+        ("When?,Many?,\n,Open answer,Again\n", ["When?", "Many? Open answer", "Many? Again"]),
+        ("t,volts,kind\nTS,Deg x,KD\nEnd,Avg,\n", ["t TS End", "volts Deg x Avg", "kind KD"]),
+    ],
+)  # fmt: skip
+def test_headers_of_surveys_and_loggers_have_several_rows(tmp_path, head, names) -> None:
+    table = _read(tmp_path, head + "".join(SURVEY))
+    assert list(table.frame) == names
+    assert len(table.frame) == 9
+    assert "the header has two rows" in " ".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    "first",
+    ["2024-01-09 10:00,unknown,yes\n", ",none,no\n", "never,7,maybe\n", "never,,yes\n"],
+)
+def test_a_first_row_with_words_stays_a_row(tmp_path, first) -> None:
+    table = _read(tmp_path, "start,q1,q2\n" + first + "".join(SURVEY))
+    assert list(table.frame) == ["start", "q1", "q2"]
+    assert len(table.frame) == 10
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "below"),
+    [
+        (HEAD + "----,----,-----\n", BODY, "\n(9 rows affected)\n"),
+        ("city  sold  price\n---- ---- -----\n", BODY.replace(",", "  "), "\n(9 rows affected)\n"),
+        ("CITY\tSOLD\tPRICE\n====\t====\t=====\n", BODY.replace(",", "\t"), "9 rows selected.\n"),
+    ],
+)  # fmt: skip
+def test_lines_that_databases_draw_are_left_out(tmp_path, head, body, below) -> None:
+    table = _read(tmp_path, head + body + head + body + below)
+    assert [name.lower() for name in table.frame] == ["city", "sold", "price"]
+    assert len(table.frame) == 18
+    assert "is drawn below the header" in " ".join(table.notes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " city | sold\n------+------\n a    |    1\n b    |    2\n(2 rows)\n",
+        "+------+------+\n| city | sold |\n+------+------+\n| a    | 1    |\n| b    | 2    |\n",
+        "List\n\n-----------\n|city|sold |\n-----------\n|a   |1,50-|\n|b   |2,00 |\n",
+        "| city | sold |\n|:-----|-----:|\n| a | 1 |\n| b | 2 |\n",
+    ],
+)
+def test_tables_drawn_with_lines_are_refused(tmp_path, text) -> None:
+    with pytest.raises(MendableError, match=r"is a table drawn with lines.*save it as CSV"):
+        _read(tmp_path, text)
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_names_in_brackets_are_a_header(tmp_path, mark) -> None:
+    text = "<CITY>,<SOLD>,<PRICE>\n" + BODY
+    table = _read(tmp_path, text.replace(",", mark))
+    assert list(table.frame) == ["<CITY>", "<SOLD>", "<PRICE>"]
+    assert len(table.frame) == 9
+
+
+@pytest.mark.parametrize(
+    ("above", "below", "names"),
+    [
+        ("", "", ["column_1", "2019", "2020"]),
+        ("People,,\n,,\n", "", ["column_1", "2019", "2020"]),
+        ("People,,\n", ",Count,Count\n", ["column_1", "2019 Count", "2020 Count"]),
+    ],
+)
+def test_years_below_a_blank_corner_are_names(tmp_path, above, below, names) -> None:
+    rows = "".join(f"Region {i},{i * 700},{i * 33}\n" for i in range(9))
+    table = _read(tmp_path, f"{above},2019,2020\n{below}{rows}")
+    assert list(table.frame) == names
+    assert len(table.frame) == 9

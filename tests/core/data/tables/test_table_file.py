@@ -268,3 +268,19 @@ def test_parquet_keeps_its_types(tmp_path: Path) -> None:
     assert table.frame["l"].tolist() == ["[1]", "[2]"]
     assert table.frame["c"].tolist() == ["u", "v"]
     assert table.frame["big"].iloc[0] == str(2**60), "an id must not be rounded"
+
+
+def test_booleans_with_gaps_and_durations_of_a_typed_table(tmp_path) -> None:
+    frame = pd.DataFrame(
+        {
+            "paid": pd.array([True, None, False], dtype="boolean"),
+            "took": pd.to_timedelta([60, 90, None], unit="s"),
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_feather(tmp_path / "t.feather")
+    for name in ("t.parquet", "t.feather"):
+        table = read_table(tmp_path / name, ReadParams(), name)
+        assert table.frame["paid"].tolist() == [True, pd.NA, False]
+        assert table.frame["took"].tolist()[:2] == [60, 90]
+        assert "took: durations are read in seconds" in table.notes

@@ -133,3 +133,18 @@ def test_what_was_found_is_json(tmp_path: Path) -> None:
     assert told["format"] == "csv"
     assert told["delimiter"] == ","
     assert told["header"] is True
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("a;y\n1.25;u\n2.50;v\n", "a;y\n1,25;u\n2,50;v\n"),
+        ("a;y\n0.125;u\n2.5;v\n", "a;y\n0,125;u\n1,125;v\n"),
+        ("a,y\n1.25 €,u\n2.50 €,v\n", "a;y\n1,25 €;u\n2,50 €;v\n"),
+    ],
+)
+def test_train_and_test_write_numbers_alike(tmp_path: Path, train: str, test: str) -> None:
+    _file(tmp_path / "d", train, "train.csv")
+    _file(tmp_path / "d", test, "test.csv")
+    with pytest.raises(MendableError, match=r"train.csv writes numbers with a decimal point"):
+        read(tmp_path / "d")

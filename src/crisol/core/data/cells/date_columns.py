@@ -110,9 +110,7 @@ def find_dates(
     >>> found.form, found.order
     ('%d/%m/%Y', 'cells')
     """
-    probe = cells.iloc[:: max(1, len(cells) // _PROBED)].astype(str).unique()
-    told = asked or form is not None
-    if not told and sum(_is_dated(word) for word in probe) < _FEWEST_DATES * len(probe):
+    if not (asked or form is not None or may_be_dates(probed(cells))):
         return None
     counts = {str(word): int(n) for word, n in cells.value_counts().items()}
     if form is not None:
@@ -123,6 +121,21 @@ def find_dates(
     forms, order, first = _chosen(texts, cells, day_first, elsewhere)
     found = replace(found, forms=_ordered(forms), order=order, day_first=first)
     return _result(counts, texts, day_of, found, asked)
+
+
+def probed(cells: "pd.Series[Any]") -> list[str]:
+    """Some different cells from all over a column without missing ones."""
+    some = cells.iloc[:: max(1, len(cells) // _PROBED)].astype(str)
+    return list(dict.fromkeys(some.tolist()))
+
+
+def may_be_dates(words: Sequence[str]) -> bool:
+    """Whether enough of some cells are dates for a closer look at their column.
+
+    >>> may_be_dates(["2024-01-05", "unknown"]), may_be_dates(["12.5", "7"])
+    (True, False)
+    """
+    return sum(map(_is_dated, words)) >= _FEWEST_DATES * len(words)
 
 
 def is_date(cell: str) -> bool:

@@ -41,8 +41,8 @@ _INFINITE = r"[+-]?inf(inity)?"
 _DIGITS = r"[0-9](?:[ ]?[0-9.,'_])*(?:[eE][+-]?[0-9]+)?"
 _FRAME = re.compile(
     r"(?P<open>\()?\s*(?P<sign>[+-]?)\s*"
-    rf"(?P<mark>{LETTER}{{1,5}}\.?|{LETTER}{{0,3}}{CURRENCY}{LETTER}{{0,3}})?\s*(?P<inner>[+-]?)\s*"
-    r"(?P<lead>[.,]?)\0(?P<gap>\s*)"
+    rf"(?P<mark>{LETTER}{{1,5}}\.?|{LETTER}{{0,3}}{CURRENCY}{LETTER}{{0,3}})?\s*(?P<late>\()?\s*"
+    r"(?P<inner>[+-]?)\s*(?P<lead>[.,]?)\0(?P<tail>[-)]?)(?P<gap>\s*)"
     rf"(?P<unit>(?:{LETTER}|{CURRENCY}|[%‰°\"\u2032\u2033/])(?:{LETTER}|{CURRENCY}|[%°/²³.^·*0-9])*"
     rf"(?:[ /](?:{LETTER}|{CURRENCY})(?:{LETTER}|{CURRENCY}|[/²³.0-9])*){{0,2}})?"
     r"\s*(?P<minus>-?)(?P<close>\))?"
@@ -58,6 +58,8 @@ _COMMA = (
     rf"^(?:(?:[0-9]+|{_GROUPS}|[1-9][0-9]{{0,2}}(?:\.[0-9]{{3}})+)(?:,[0-9]*)?|,[0-9]+){_EXPONENT}"
 )
 _FIRST_DIGITS, _ENDLESS = re.compile(_DIGITS), re.compile(_INFINITE, re.IGNORECASE)
+_NO_CENTS = r"([0-9][.,])-{1,2}($|[^0-9-])"
+"""A price of whole units, ``450.-`` and ``12,-- €``: the dash is no minus."""
 _EITHER = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"
 _DASHES = "\u2010\u2011\u2012\u2013\u2212\ufe63\uff0d"
 _QUOTES = "\u2018\u2019\u02bc\uff07"
@@ -128,7 +130,7 @@ def looks_like_number(cell: str) -> bool:
     >>> [looks_like_number(cell) for cell in ("-1.5e3", "1.234,5", "$5", "12b", "10:30", "inf")]
     [True, True, True, False, False, True]
     """
-    word = plain_characters(cell.strip())
+    word = re.sub(_NO_CENTS, r"\g<1>0\2", plain_characters(cell.strip()))
     digits = _FIRST_DIGITS.search(word)
     if digits is None:
         return _ENDLESS.fullmatch(word) is not None
@@ -296,6 +298,13 @@ def _plain_words(words: pa.Array) -> pa.Array:
     return pa.array([plain_characters(word) for word in words.to_pylist()], pa.string())
 
 
+def _with_cents(words: pa.Array) -> pa.Array:
+    """Words in which a dash that stands for no cents is a zero: ``450.-`` becomes ``450.0``."""
+    if not any(pc.any(pc.match_substring(words, end), min_count=0).as_py() for end in (".-", ",-")):
+        return words
+    return pc.replace_substring_regex(words, _NO_CENTS, r"\10\2")
+
+
 def _cast(words: pa.Array) -> Floats | None:
     """Python's notation as float64 [N], NaN where missing or infinite; ``None`` if one is none."""
     try:  # ten times as fast as anything else, where every cell is a number
@@ -327,16 +336,20 @@ class _Frame:
         if found is None:
             return None
         part = {name: text or "" for name, text in found.groupdict().items()}
-        bracketed = part["open"] != ""
-        signs = [part["sign"], part["inner"], part["minus"], "-" if bracketed else ""]
-        if bracketed != (part["close"] != "") or sum(sign != "" for sign in signs) > 1:
+        opened = part["open"] + part["late"]
+        closed = part["tail"].strip("-") + part["close"]
+        signs = [part["sign"], part["inner"], part["minus"], part["tail"].strip(")"), opened]
+        if len(opened) != len(closed) or len(opened) > 1 or sum(map(bool, signs)) > 1:
             return None
         mark, suffix = part["mark"], part["unit"]
+        glued = part["tail"] == "-" and not part["gap"]
+        if part["tail"] and suffix not in ("", "%") and (glued or currency(suffix) is None):
+            return None  # (1) preliminary, 10-year
         return cls(
             start=found.start("lead"),
             stop=len(text) - found.end("lead") - 1,
-            negative="-" in signs,
-            behind=bracketed or part["minus"] != "",
+            negative="-" in signs or opened != "",
+            behind=opened != "" or "-" in (part["minus"], part["tail"]),
             unit=unit_beside(mark, suffix, part["gap"] != ""),
             spelled=f"{mark} {suffix}".strip() if mark and suffix else mark or suffix,
         )
@@ -364,7 +377,7 @@ class _Cells:
     def of(cls, words: pa.Array) -> "_Cells":
         counted = words.drop_null().value_counts()
         words, counts = counted.field("values"), counted.field("counts").to_numpy()
-        words = _plain_words(words)
+        words = _with_cents(_plain_words(words))
         around = pc.replace_substring_regex(words, _DIGITS, "\0", max_replacements=1)
         around = around.dictionary_encode()
         found = [_Frame.of(text) for text in around.dictionary[:MOST_FRAMES].to_pylist()]

@@ -23,6 +23,8 @@ ONE_COLUMN = "\x1f"
 _RARE = "^~&:!\x01\x1f"
 _SEP_LINE = re.compile(r'"?sep=(.|\\t)"?[;,\t]*\s*', re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DRAWN = re.compile(r"[\s|+:]*[-=_]{2,}[-=_\s|+:]*")
+_MOST_ABOVE = 20
 _SAMPLE_LINES = 200
 _SAMPLE_CHARACTERS = 1 << 16
 _ESCAPED = re.compile(rb'\\"(?=[^\r\n",;|\t])')
@@ -260,7 +262,7 @@ def _in_quotes(text: bytes, at: int) -> bool:
 
 
 def _refuse_other_tables(sample: str, shown: str) -> None:
-    """Refuse cells cut by two characters, and tables of Markdown."""
+    """Refuse cells cut by two characters, and tables drawn with lines."""
     lines = [line.strip() for line in sample.splitlines() if line.strip()]
     for pair in ("::", "~~", "^^", "||", "$$"):
         counts = {line.count(pair) for line in lines}
@@ -269,9 +271,14 @@ def _refuse_other_tables(sample: str, shown: str) -> None:
                 f"{shown}: two characters, {pair!r}, stand between cells; replace them by one "
                 "such as a tab or ;"
             )
-    if len(lines) > 1 and re.fullmatch(r"\|?[\s:|]*-{2,}[-\s:|+]*", lines[1]) and "|" in lines[1]:
+    drawn = next((line for line in lines[:_MOST_ABOVE] if _DRAWN.fullmatch(line)), None)
+    rows = [line for line in lines if not _DRAWN.fullmatch(line)]
+    barred = sum("|" in line for line in rows) > 0.5 * len(rows)
+    framed = sum(line.startswith("|") for line in rows) > 0.5 * len(rows)
+    if drawn is not None and barred and ("|" in drawn or "+" in drawn or framed):
         raise MendableError(
-            f"{shown}: is a table of Markdown; take line 2 and the outer | away, or save it as CSV"
+            f"{shown}: is a table drawn with lines, as Markdown and terminals do; take the lines "
+            f"such as {drawn[:40]!r} and the outer | away, or save it as CSV"
         )
 
 

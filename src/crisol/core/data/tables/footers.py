@@ -1,44 +1,32 @@
-"""Rows at the end of a table, or repeated in it, that are no data: notes, totals, headers."""
+"""Rows at the end of a table, or repeated in it, that are no data: notes and headers."""
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.data.tables.headers import looks_numeric
+from crisol.core.data.tables.left_rows import Left, last_rows, places, row_cells
 from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.tables.totals import leave_out_totals
 
 if TYPE_CHECKING:
-    import numpy as np
     import pyarrow as pa
-    from numpy.typing import NDArray
 
 _NOTE = re.compile(
-    r"\(?\d+\)\s*\D.*|-{2,}.*|={2,}.*|\*+\s*\S.*|[†‡©¹²³].*|.*\b\d+\s+(rows?|records?|lines?|zeilen"
+    r"\(?\d+\)\s*\D.*|-{2,}.*|_{2,}|\(c\).*|={2,}.*|\*+\s*\S.*|[†‡©¹²³].*|.*\b\d+\s+(rows?|records?|lines?|zeilen"
     r"|filas|datensätze|lignes|entries)\b.*|(source|sources|notes?|quelle|hinweis|anmerkung|fuente|"
     r"nota|notas|remarks?|legend|disclaimer|fußnote|fonte|stand|copyright)\s*[:.\-].*|"
     r"(generated|printed|exported|created|erstellt|exportiert|end of|ende|fin|report)\b.*|"
     r"(total )?(rows?|records?)\s*[:=]\s*\d+.*|eof|end",
     re.IGNORECASE | re.DOTALL,
 )
+_COUNT = re.compile(
+    r"\(?[\d,.]+ (rows?|records?|lines?|zeilen|filas|lignes)( \w+){0,2}\.?\)?", re.IGNORECASE
+)
 _SOURCE = re.compile(
     r"(source|sources|notes?|quelle|hinweis|anmerkung|fuente|nota|notas|fonte|copyright)\s*:\s*\S.*",
     re.IGNORECASE | re.DOTALL,
 )
-_TOTAL = re.compile(
-    r"[\W_]*((grand|sub|sum|net|overall|all)?[\s_-]*totals?|totals?\b[\s_:-]*(general|row|général|"
-    r"geral|generale|amount)?|summe|gesamt(summe|ergebnis)?|insgesamt|zwischensumme|sums?|suma|"
-    r"somme|soma|somma|totale?|totaal|ergebnis|all|alle|subtotal|∑|"
-    r"(total|sum|summe|mean|average)\b.{0,30})[\W_]*",
-    re.IGNORECASE,
-)
-_MEAN = re.compile(
-    r"[\W_]*(mean|average|avg\.?|mittel(wert)?|durchschnitt|moyenne|promedio|media|médias?|median|"
-    r"gemiddelde|ø|mw)\b.{0,30}",
-    re.IGNORECASE,
-)
-_MOST_TOTALS = 6
 
 
 def is_note(text: str, after_blank: bool) -> bool:
@@ -53,39 +41,10 @@ def is_note(text: str, after_blank: bool) -> bool:
     return after_blank and len(text.split()) > 1 and not looks_numeric(text)
 
 
-def is_total(text: str) -> bool:
-    """Whether a cell calls its row a total or a mean.
-
-    >>> is_total("Grand total"), is_total("Mittelwert"), is_total("Totally fine")
-    (True, True, False)
-    """
-    return len(text) <= 40 and bool(_TOTAL.fullmatch(text) or _MEAN.fullmatch(text))
-
-
-@dataclass
-class Left:
-    """The rows of a table that are left out.
-
-    Attributes:
-        rows: their places, from 0.
-        notes: sentences about them.
-    """
-
-    rows: set[int] = field(default_factory=set)
-    notes: list[str] = field(default_factory=list)
-
-    def out(self, rows: Sequence[int], said: str) -> None:
-        """Leave rows out."""
-        new = [row for row in rows if row not in self.rows]
-        if new:
-            self.rows.update(new)
-            self.notes.append(said)
-
-
 def rows_to_leave_out(
     table: "pa.Table",
     header: Sequence[str],
-    units: Sequence[str],
+    lines: tuple[Sequence[str], Sequence[str]],
     comment: str,
     params: ReadParams,
     place: Any,
@@ -95,7 +54,7 @@ def rows_to_leave_out(
     Args:
         table: text columns without blanks around their cells.
         header: the row of names as it stands in the file; empty if there is none.
-        units: the row of units, likewise.
+        lines: the row of units and the line drawn below the header, likewise.
         comment: the mark of lines of comments.
         params: what a person knows better.
         place: the words for the place of a row, by its number from 0.
@@ -105,7 +64,8 @@ def rows_to_leave_out(
         marked = _comments(table, comment, bool(params.comment))
         left.out(marked, f"{len(marked):,} row(s) that begin with {comment} are left out, "
                  f"the first {place(marked[0]) if marked else ''} (read.comment)")  # fmt: skip
-    for row, called in ((header, "header"), (units, "row of units")):
+    units, rule = lines
+    for row, called in ((header, "header"), (units, "row of units"), (rule, "drawn line")):
         again = _equal(table, row) if len(row) == table.num_columns > 0 else []
         if called == "header" and len(row) == 1 and row and looks_numeric(row[0]):
             continue
@@ -117,7 +77,7 @@ def rows_to_leave_out(
     else:
         _empty_rows(table, left, place)
         _padded_notes(table, left, place)
-        _totals(table, left, params, place)
+        leave_out_totals(table, left, params, place)
     return left
 
 
@@ -128,16 +88,16 @@ def _comments(table: "pa.Table", mark: str, given: bool) -> list[int]:
     first = table.column(0)
     marked = pc.starts_with(first, pattern=mark)
     if given:
-        return _places(marked)
+        return places(marked)
     if table.num_columns == 1:
         return []
-    found = _places(marked)
+    found = places(marked)
     if 0 < len(found) < 0.1 * table.num_rows and sum(
         looks_numeric(cell) for cell in first.slice(0, 200).to_pylist()
     ) > 0.5 * min(200, table.num_rows):
         return found
     blank = pc.match_substring_regex(first, f"^{re.escape(mark)}($|[ \\t#%/!=*-])")
-    return _places(blank)
+    return places(blank)
 
 
 def _equal(table: "pa.Table", row: Sequence[str]) -> list[int]:
@@ -149,18 +109,7 @@ def _equal(table: "pa.Table", row: Sequence[str]) -> list[int]:
         return []
     for at in range(1, len(row)):
         same = pc.and_(same, pc.equal(table.column(at), row[at]))
-    return _places(same)
-
-
-def _places(mask: Any) -> list[int]:
-    import pyarrow.compute as pc
-
-    found: list[int] = pc.indices_nonzero(mask).to_pylist()
-    return found
-
-
-def _row(table: "pa.Table", at: int) -> list[str]:
-    return [column[at].as_py() or "" for column in table.columns]
+    return places(same)
 
 
 def _empty_rows(table: "pa.Table", left: Left, place: Any) -> None:
@@ -172,7 +121,7 @@ def _empty_rows(table: "pa.Table", left: Left, place: Any) -> None:
         if not pc.any(empty).as_py():
             return
         empty = pc.and_(empty, pc.equal(table.column(at), ""))
-    found = _places(empty)
+    found = places(empty)
     if len(found) == table.num_rows:
         return
     if found:
@@ -180,32 +129,22 @@ def _empty_rows(table: "pa.Table", left: Left, place: Any) -> None:
                  f"{place(found[0])}")  # fmt: skip
 
 
-def _last_rows(table: "pa.Table", left: Left, most: int) -> list[int]:
-    """The last rows that are kept, the last one first."""
-    found: list[int] = []
-    for at in range(table.num_rows - 1, -1, -1):
-        if len(found) == most or at < table.num_rows - 1000:
-            break
-        if at not in left.rows:
-            found.append(at)
-    return found
-
-
 def _padded_notes(table: "pa.Table", left: Left, place: Any) -> None:
     """Leave out note(s) below the table, whose other cells are empty."""
     notes: list[int] = []
-    for at in _last_rows(table, left, 10):
-        cells = _row(table, at)
+    for at in last_rows(table, left, 10):
+        cells = row_cells(table, at)
         filled = [cell for cell in cells if cell]
         blank = any(row in left.rows for row in (at - 1, *(n - 1 for n in notes)))
         first = bool(cells[0]) or table.num_columns > 2
         alone = len(filled) == 1 and first and is_note(filled[0], blank)
-        if not alone and not _SOURCE.fullmatch(cells[0]):
+        count = _COUNT.fullmatch(" ".join(filled))
+        if not alone and not count and not _SOURCE.fullmatch(cells[0]):
             break
         notes.append(at)
     if notes and len(notes) < table.num_rows - len(left.rows):
         at = notes[-1]
-        said = next(cell for cell in _row(table, at) if cell)[:60]
+        said = " ".join(cell for cell in row_cells(table, at) if cell)[:60]
         left.out(notes, f"{len(notes)} note(s) below the table are left out, the first "
                  f"{place(at)}: {said!r}")  # fmt: skip
 
@@ -216,132 +155,11 @@ def _notes_below_numbers(table: "pa.Table", left: Left, place: Any) -> None:
     if sum(map(looks_numeric, cells)) < 0.8 * len(cells):
         return
     notes = []
-    for at in _last_rows(table, left, 10):
-        if not is_note(_row(table, at)[0], False):
+    for at in last_rows(table, left, 10):
+        if not is_note(row_cells(table, at)[0], False):
             break
         notes.append(at)
     if notes:
-        said = _row(table, notes[-1])[0][:60]
+        said = row_cells(table, notes[-1])[0][:60]
         left.out(notes, f"{len(notes)} note(s) below the table are left out, the first "
                  f"{place(notes[-1])}: {said!r}")  # fmt: skip
-
-
-def _tell_unnamed_total(table: "pa.Table", left: Left, place: Any) -> None:
-    """Tell a last row of sums that no word calls a total."""
-    last = _last_rows(table, left, 1)
-    if not last or last[0] < 3:
-        return
-    cells, above = _row(table, last[0]), _row(table, last[0] - 1)
-    blank = [at for at, cell in enumerate(cells) if not cell and above[at]]
-    if not blank or blank[0] != 0 or not any(cells) or not _agrees(table, last[0], left.rows):
-        return
-    left.notes.append(
-        f"the last row, {place(last[0])}, holds the sums or means of the rows above and no word; "
-        "it is kept: take it out of the file if it is a total"
-    )
-
-
-def _totals(table: "pa.Table", left: Left, params: ReadParams, place: Any) -> None:
-    """Leave out rows at the end that are totals or means of the rows above them; tell others."""
-    if params.totals == "keep":
-        return
-    named = [at for at in _last_rows(table, left, _MOST_TOTALS) if _called(table, at)]
-    named += [at for at in _inner_totals(table) if at not in named and at not in left.rows]
-    sure: list[int] = []
-    doubtful: list[int] = []
-    for at in sorted(named):
-        agrees = params.totals == "drop" or _agrees(table, at, left.rows | set(named))
-        (sure if agrees else doubtful).append(at)
-    if sure:
-        words = ", ".join(sorted({repr(_called(table, at)) for at in sure}))
-        left.out(sure, f"{len(sure)} row(s) called {words} are left out, the first "
-                 f"{place(sure[0])} (read.totals: keep)")  # fmt: skip
-    if not sure:
-        _tell_unnamed_total(table, left, place)
-    if doubtful:
-        words = ", ".join(sorted({repr(_called(table, at)) for at in doubtful})[:5])
-        left.notes.append(
-            f"{len(doubtful):,} row(s) called {words} may be totals, the first "
-            f"{place(doubtful[0])}; they agree with no sum or mean of the rows above and are kept "
-            "(read.totals: drop)"
-        )
-
-
-def _called(table: "pa.Table", at: int) -> str:
-    """The word in the first filled cell of a row that calls it a total; ``""`` if none does."""
-    cells = [cell for cell in _row(table, at)[:8] if cell]
-    return cells[0] if cells and is_total(cells[0]) else ""
-
-
-def _inner_totals(table: "pa.Table") -> list[int]:
-    """Rows anywhere whose first cell calls them a total, if they are few."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    words = ["total", "subtotal", "sub-total", "sub total", "grand total", "sum", "summe",
-             "zwischensumme", "gesamt"]  # fmt: skip
-    first = pc.utf8_lower(table.column(0))
-    found = _places(pc.is_in(first, value_set=pa.array(words)))
-    return found if len(found) <= max(3, table.num_rows // 5) else []
-
-
-def _agrees(table: "pa.Table", at: int, others: set[int]) -> bool:
-    """Whether the numbers of a row are the sums, or the means, of the rows above it."""
-    import numpy as np
-
-    above = np.ones(at, dtype=bool)
-    above[[row for row in others if row < at]] = False
-    if above.sum() < 2:
-        return False
-    agreeing = 0
-    for column in table.columns:
-        word = column[at].as_py()
-        if not word or is_total(word) or not any(map(str.isdigit, word)):
-            continue
-        numbers = _numbers(column.slice(0, at), word)
-        if numbers is None:
-            continue
-        cells, total = numbers[:-1][above], float(numbers[-1])
-        there = cells[~np.isnan(cells)]
-        if len(there) < 2 or np.isnan(total):
-            continue
-        if not _is_sum_or_mean(there, total, _decimals(word)) and not _group_sum(
-            cells, total, word
-        ):
-            return False
-        agreeing += 1
-    return agreeing > 0
-
-
-def _numbers(column: Any, word: str) -> "NDArray[np.float64] | None":
-    """The cells of a column and of a row below it as numbers; ``None`` where few are any."""
-    import numpy as np
-    import pandas as pd
-
-    cells = pd.Series([*column.to_pylist(), word], dtype="str")
-    numbers = to_numbers(cells, number_style(cells).style).to_numpy(dtype=np.float64)
-    filled = (cells != "").to_numpy()
-    return numbers if np.isfinite(numbers[filled]).mean() > 0.8 else None
-
-
-def _decimals(word: str) -> int:
-    tail = re.search(r"[.,](\d+)\D*$", word)
-    return len(tail[1]) if tail and len(tail[1]) != 3 else 0
-
-
-def _is_sum_or_mean(cells: "NDArray[np.float64]", total: float, decimals: int) -> bool:
-    import numpy as np
-
-    rounding = 0.51 * 10.0**-decimals
-    for wanted in (cells.sum(), cells.mean(), np.median(cells)):
-        if abs(total - wanted) <= max(rounding, 1e-6 * abs(wanted)):
-            return True
-    return False
-
-
-def _group_sum(cells: "NDArray[np.float64]", total: float, word: str) -> bool:
-    """Whether a number is the sum of the last rows above it, as subtotals are."""
-    import numpy as np
-
-    tail = np.cumsum(np.nan_to_num(cells[::-1][:1000]))[1:]
-    return bool(np.isclose(tail, total, rtol=1e-6, atol=0.51 * 10.0 ** -_decimals(word)).any())

@@ -13,6 +13,8 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d{1,3}(\.?\d{3})*,\d+")
 _BRACKETED = re.compile(r"\[[^\[\]]{0,24}\]|\([^()]{0,24}\)|<[^<>]{0,24}>")
 _NUMBERED = re.compile(r"\d{1,3}[.)]\s+[^\W\d_]{2}")
 """A name with its number in front, such as ``1. open``."""
+_RULE = re.compile(r"[:+|]?[-=_]{2,}[:+|]?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}\b.*", re.DOTALL)
 _YEAR = re.compile(r"(19|20)\d\d")
 _UNIT = re.compile(
     r"(k|m|M|G|T|c|d|h|n|p|u|µ|μ)?(m|s|g|t|A|V|W|K|J|N|Pa|Hz|bar|l|L|mol|Wh|VA|B|b|Ω|ohm|F|eV|cal)"
@@ -79,7 +81,7 @@ def names_numbers(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
 
 
 def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
-    """The places of cells that are years and name columns: they rise, beside words.
+    """The places of cells that are years and name columns: they rise, beside words or a corner.
 
     >>> _years(["city", "2019", "2020"], [["Rome", "5", "6"]])
     {1, 2}
@@ -87,7 +89,8 @@ def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
     at = [i for i, cell in enumerate(row) if _YEAR.fullmatch(cell)]
     words = [cell for cell in row if cell and not looks_numeric(cell)]
     rising = [int(row[i][:4]) for i in at]
-    if len(at) < 2 or not words or rising != sorted(set(rising)):
+    corner = len(at) > 1 and not row[0] and len(at) == len(row) - 1
+    if len(at) < 2 or not (words or corner) or rising != sorted(set(rising)):
         return set()
     cells = [other[i] for other in below for i in at if i < len(other) and other[i]]
     same = sum(bool(_YEAR.fullmatch(cell)) for cell in cells)
@@ -96,6 +99,53 @@ def _years(row: Sequence[str], below: Sequence[Sequence[str]]) -> set[int]:
 
 def _is_name(cell: str) -> bool:
     return not looks_numeric(cell) and cell.lower() not in _MISSING
+
+
+def is_rule(row: Sequence[str]) -> bool:
+    """Whether a row is a line below a header, as terminals of databases draw it.
+
+    >>> is_rule(["----", "-----"]), is_rule(["-", "-"]), is_rule(["---", "5"])
+    (True, False, False)
+    """
+    filled = [cell for cell in row if cell]
+    return bool(filled) and all(map(_RULE.fullmatch, filled)) and max(map(len, filled)) > 2
+
+
+def is_lower_header(
+    row: Sequence[str], below: Sequence[Sequence[str]], names: Sequence[str]
+) -> bool:
+    """Whether a row below a header belongs to it: words alone, above numbers and dates.
+
+    Args:
+        row: below the header; cells may be empty.
+        below: the rows that follow.
+        names: of the header so far; an empty one belongs to the name before it.
+
+    >>> rows = [["1", "2024-01-05", "yes"], ["2", "2024-01-06", "no"], ["3", "2024-01-07", "no"]]
+    >>> is_lower_header(["How many?", "Start", "Again?"], rows, ["q1", "d", "q2"])
+    True
+    >>> is_lower_header(["unknown", "never", "no"], rows, ["q1", "d", "q2"])
+    False
+    """
+    filled = [at for at, cell in enumerate(row) if cell]
+    if len(filled) < 2 or len(below) < 3 or not all(_is_name(row[at]) for at in filled):
+        return False
+    if any(_DATE.fullmatch(row[at]) for at in filled):
+        return False
+    above = typed = 0
+    for at in range(len(row)):
+        cells = [other[at] for other in below if other[at]]
+        of_type = bool(cells) and sum(map(_has_type, cells)) >= 0.9 * len(cells)
+        typed += of_type
+        above += of_type and bool(row[at])
+        grouped = not names[at] or (at + 1 < len(names) and not names[at + 1])
+        if not of_type and not grouped and row[at] and row[at] in cells:
+            return False
+    return above >= 1 if "" in names[1:] else above >= max(2, typed / 2)
+
+
+def _has_type(cell: str) -> bool:
+    return looks_numeric(cell) or bool(_DATE.fullmatch(cell))
 
 
 def are_units(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:

@@ -23,6 +23,7 @@ from crisol.core.errors import MendableError
 
 _MOST_NOTES = 10
 _MOST_LINES_BEFORE = 60
+_MOST_LEVELS = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Layout:
         width: the number of cells in a row of data.
         raw: the header's row as it stands in the file, to find it again below.
         units: the row of units, likewise.
+        rule: the line drawn below the header, likewise.
         row_names: whether the first column has no name in the header, as R writes row names.
         extra: whether rows end with a mark, so that their last cell is empty and has no name.
         comment: the mark of lines of comments; ``""`` if there are none.
@@ -46,6 +48,7 @@ class Layout:
     width: int
     raw: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    rule: tuple[str, ...] = ()
     row_names: bool = False
     extra: bool = False
     comment: str = ""
@@ -263,9 +266,11 @@ class _Finder:
             return 0
         usual = sum(map(bool, below[0])) if below else width
         named = [cell for cell in row if cell]
-        if len(named) < min(width, usual) - 1 or any(map(headers.looks_numeric, named[:1])):
+        names = headers.names_numbers(row, below)
+        numeric = any(map(headers.looks_numeric, named[:1])) and not names
+        if len(named) < min(width, usual) - 1 or numeric:
             return 0
-        differ = headers.names_numbers(row, below) or not headers.number_columns(below)
+        differ = names or not headers.number_columns(below)
         if at >= 1 and headers.has_header([row, *below])[0] and differ:
             return at
         return 0
@@ -316,7 +321,12 @@ class _Finder:
                 )
             if self._params.header is None:
                 self._notes.append("the first row names the columns (read.header)")
-        names, data = self._levels(names, data, block)
+        rule: tuple[str, ...] = ()
+        for _ in range(_MOST_LEVELS):
+            rule, data = self._rule(rule, data, block)
+            names, data, more = self._levels(names, data, block)
+            if not more:
+                break
         below = [row.cells for row in self._rows[data : block.end]]
         if self._params.units is not False and below and (
             self._params.units or (len(below) > 1 and headers.are_units(below[0], below[1:]))
@@ -328,29 +338,45 @@ class _Finder:
             data += 1
         line = self._rows[data].line if data < len(self._rows) else self._rows[data - 1].end + 1
         return Layout(
-            line, names, block.width, raw, units, row_names, extra, notes=tuple(self._notes)
-        )
+            line, names, block.width, raw, units, rule, row_names, extra,
+            notes=tuple(self._notes),
+        )  # fmt: skip
+
+    def _rule(self, known: tuple[str, ...], data: int, block: Block) -> tuple[tuple[str, ...], int]:
+        """The line drawn below a header, and the first row below it."""
+        if data >= block.end - 1 or not headers.is_rule(self._rows[data].cells):
+            return known, data
+        row = self._rows[data]
+        self._notes.append(f"line {row.line} is drawn below the header, and is left out")
+        return row.cells, data + 1
 
     def _levels(
         self, names: tuple[str, ...], data: int, block: Block
-    ) -> tuple[tuple[str, ...], int]:
-        """Names out of a header of two rows, and the first row below them."""
+    ) -> tuple[tuple[str, ...], int, bool]:
+        """Names out of one more row of a header, the first row below it, and whether it is one."""
         below = [row.cells for row in self._rows[data : block.end]]
         if len(below) < 2 or self._params.units or len(names) != len(below[0]):
-            return names, data
+            return names, data, False
         second, rest = below[0], below[1:]
         if second == self._rows[data - 1].cells:
-            return names, data  # the header is repeated
+            return names, data, False  # the header is repeated
         named_index = sum(map(bool, rest[0])) == 1 and bool(rest[0][0]) and len(rest) > 1
         body = rest[1:] if named_index else rest
         numbers = [at for at in headers.number_columns(body) if at or second[0]]
         part = [[row[at] for at in numbers] for row in body]
         cells = [second[at] for at in numbers]
-        if not headers.names_numbers(cells, part) or headers.are_units(cells, part):
-            return names, data
+        if headers.are_units(cells, part):
+            return names, data, False
         gaps = "" in names[1:] or len(set(names)) < len(names)
-        if len(numbers) < 2 and not gaps:
-            return names, data
+        surely = headers.names_numbers(cells, part) and (len(numbers) > 1 or gaps)
+        if not surely and not headers.is_lower_header(second, body, names):
+            return names, data, False
+        if all(cell.startswith("{") for cell in second if cell):  # Qualtrics' keys
+            self._notes.append(
+                f"line {self._rows[data].line} holds keys of the columns, and is left out: "
+                f"{second[-1][:60]} (read.skip)"
+            )
+            return names, data + 1, True
         both = headers.joined(names, second)
         lines = f"lines {self._rows[data - 1].line} and {self._rows[data].line}"
         self._notes.append(
@@ -359,7 +385,7 @@ class _Finder:
         )
         data += 1
         data += named_index  # pandas writes the index' name in a row of its own
-        return both, data
+        return both, data, True
 
 
 def _are_row_names(cells: Sequence[str]) -> bool:

@@ -36,9 +36,9 @@ _REFUSED = (
 _STATA = re.compile(rb"[\x69-\x73][\x01\x02]\x01\0")
 _PICKLE = re.compile(rb"\x80[\x02-\x05][\x95\]}(cK\x8c\x00-\x7f].*", re.DOTALL)
 _SAS = b"\0" * 12 + b"\xc2\xea\x81\x60"
-_BRACKETED = re.compile(rb"(?:\xef\xbb\xbf)?<[^<>\r\n]+>[,;|\t]")
-"""A header whose names stand in angle brackets: ``<DATE>,<OPEN>``."""
 _MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(!doctype|html|\?xml|table|[a-z]+[\s>/:])", re.I)
+_BRACKETED = re.compile(rb"(?:\xef\xbb\xbf)?<[^<>\n]+>([,;|\t]<[^<>\n]+>)+\r?\n")
+"""A header whose names stand in brackets, as exports of prices have it."""
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(\[\s*(\{|\[|\])|\{\s*[\"}])")
 _ARFF = re.compile(rb"(?:\xef\xbb\xbf)?(\s*%[^\n]*\n|\s)*@relation\b", re.I)
 _ADVICE = "give CSV, JSON, JSON lines, Parquet, a spreadsheet or a zip"
@@ -119,7 +119,7 @@ def _refuse(start: bytes, shown: str) -> None:
         called = "a SAS file"
     if called is None and _STATA.match(start):
         called = "a Stata file"
-    if called is None and not _BRACKETED.match(start) and (found := _MARKUP.match(start)):
+    if called is None and (found := _MARKUP.match(start)) and not _BRACKETED.match(start):
         html = found[1].lower() in (b"!doctype", b"html", b"table", b"table>", b"table ")
         html = html or b"<html" in start.lower() or b"<table" in start.lower()
         called = "an HTML page" if html else "an XML document"

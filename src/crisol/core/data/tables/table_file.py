@@ -116,7 +116,7 @@ def _read(path: Path, form: Format, params: ReadParams, shown: str) -> TableFile
     if form in ("parquet", "feather"):
         table = _parquet(path, shown) if form == "parquet" else _feather(path, shown)
         index = typed_index(table, notes) if not params.names else ()
-        frame = _frame(table)
+        frame = _frame(table, notes)
     else:
         if form == "json":
             form, frame = read_json(path, params, shown)
@@ -129,18 +129,20 @@ def _read(path: Path, form: Format, params: ReadParams, shown: str) -> TableFile
 def _of_text(cut: TextTable, form: Format, notes: Sequence[str]) -> TableFile:
     """A table of text cells."""
     return TableFile(
-        _frame(cut.table), form, cut.encoding, cut.delimiter, cut.header, (*notes, *cut.notes),
+        _frame(cut.table, []), form, cut.encoding, cut.delimiter, cut.header, (*notes, *cut.notes),
         cut.index, cut.first_line, cut.gaps,
     )  # fmt: skip
 
 
-def _frame(table: "pa.Table") -> "pd.DataFrame":
-    """Arrow to pandas; nested values as JSON text, decimals as floats."""
+def _frame(table: "pa.Table", notes: list[str]) -> "pd.DataFrame":
+    """Arrow to pandas; nested values as JSON text, decimals as floats, durations in seconds."""
+    import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
 
     columns = []
-    for column in table.columns:
+    gaps: dict[pa.DataType, Any] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
         kind = column.type
         if pa.types.is_dictionary(kind):
             column = column.cast(kind.value_type)
@@ -149,15 +151,29 @@ def _frame(table: "pa.Table") -> "pd.DataFrame":
             column = column.cast(pa.float64())
         elif pa.types.is_nested(kind) or pa.types.is_binary(kind):
             column = pa.array([as_text(v) for v in column.to_pylist()], pa.string())
-        elif pa.types.is_time(kind) or pa.types.is_duration(kind) or pa.types.is_null(kind):
+        elif pa.types.is_duration(kind):
+            column = _seconds(column)
+            notes.append(f"{name}: durations are read in seconds")
+        elif pa.types.is_boolean(kind) and column.null_count:
+            gaps[kind] = pd.BooleanDtype()
+        elif pa.types.is_time(kind) or pa.types.is_null(kind):
             column = column.cast(pa.string())
         elif pa.types.is_integer(kind) and column.null_count:
             column = _whole_with_gaps(column, pc)
         columns.append(column)
     frame: pd.DataFrame = pa.table(columns, names=table.column_names).to_pandas(
-        date_as_object=False
+        date_as_object=False, types_mapper=gaps.get if gaps else None
     )
     return frame
+
+
+def _seconds(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """Durations of any unit as seconds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    ticks = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}[column.type.unit]
+    return pc.divide(pc.cast(column.cast(pa.int64()), pa.float64(), safe=False), ticks)
 
 
 def _whole_with_gaps(column: "pa.ChunkedArray", pc: Any) -> "pa.ChunkedArray":

@@ -82,7 +82,9 @@ def finished(
     trimmed = pa.table(
         [pc.utf8_trim_whitespace(column) for column in table.columns], names=table.column_names
     )
-    left = rows_to_leave_out(trimmed, layout.raw, layout.units, layout.comment, params, place)
+    left = rows_to_leave_out(
+        trimmed, layout.raw, (layout.units, layout.rule), layout.comment, params, place
+    )
     notes += left.notes
     if left.rows:
         keep = pa.array([row not in left.rows for row in range(trimmed.num_rows)])
@@ -150,7 +152,7 @@ def _names(
             )
         names = list(params.names)
     else:
-        names = [name.strip() for name in found]
+        names = [name.strip("\ufeff").strip() for name in found]  # a second byte order mark
         bare = [i for i, name in enumerate(names) if not name]
         for i in bare:
             names[i] = f"column_{i + 1}"

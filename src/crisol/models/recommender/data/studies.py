@@ -39,7 +39,6 @@ def clean_tables(
             "ids written as in the events?"
         )
     notes = [("files", note) for table in (events, items, users) for note in notes_of(table)]
-    told = {note for table in (events_raw, items_raw, users_raw) for note in notes_of(table)}
     for _, note in notes:
         logger.info(note)
     for table in (events, items, users):

@@ -177,6 +177,7 @@ def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: st
             "both need the same columns (read.names and read.header tell them where the files do "
             "not)"
         )
+    _check_decimals(read_parts, parts, shown)
     frames = [raw.frame.assign(**{PART: part}) for part, raw in read_parts.items()]
     frame = pd.concat(frames, ignore_index=True)
     frame[ROW] = range(1, len(frame) + 1)
@@ -188,6 +189,23 @@ def _official(found: Files, parts: dict[str, str], params: ReadParams, shown: st
         for name in {*train.no_value, *test.no_value}
     }
     return SourceTable(frame, told, shown, found, no_value=no_value)
+
+
+def _check_decimals(read: dict[str, SourceTable], parts: dict[str, str], shown: str) -> None:
+    """Refuse two files of which one writes a decimal point and the other a decimal comma."""
+    for name in read["train"].columns:
+        marks = {}
+        for part, raw in read.items():
+            found = _some_numbers(raw.frame[name])
+            if found is not None and found.decided == "cells" and found.share > 0.5:
+                marks[part] = found.style.decimal
+        if len(set(marks.values())) > 1:
+            words = {".": "point", ",": "comma"}
+            raise MendableError(
+                f"{shown}: {parts['train']} writes numbers with a decimal {words[marks['train']]}, "
+                f"{parts['test']} with a decimal {words[marks['test']]} (column {name!r}); write "
+                "both alike"
+            )
 
 
 def _pictures(found: Files, pictures: Sequence[str], shown: str) -> SourceTable:

@@ -232,6 +232,7 @@ def test_words_for_no_value_in_columns_of_words_are_told(
     [
         (_with("-999"), "-999"),
         (_with("9999"), "9999"),
+        ([("-200" if i % 8 == 0 else f"{i - 2.5}") for i in range(N)], "-200"),
         ([("-1" if i % 8 == 0 else str(i)) for i in range(N)], "-1"),
         (["1900-01-01" if i % 8 == 0 else f"2024-0{1 + i % 9}-11" for i in range(N)], "1900-01-01"),
         (["9999-12-31" if i % 8 == 0 else f"2024-0{1 + i % 9}-11" for i in range(N)], "9999-12-31"),
@@ -313,3 +314,35 @@ def test_a_last_column_that_is_passed_over_as_target_is_told(tmp_path) -> None:
     assert schema.target is not None
     assert schema.target.name == "kind"
     assert _told(schema, "kind: predicted, because the last column, 'cost'", "data.target=cost")
+
+
+@pytest.mark.parametrize(
+    ("cell", "reason"),
+    [
+        ("1", "holds one value at most"),
+        ("2024-01-{i:02d}", "holds dates"),
+        ("", "one value at most"),
+    ],
+)
+def test_a_last_column_that_cannot_be_the_target_is_told(tmp_path, cell: str, reason: str) -> None:
+    path = tmp_path / "t.csv"
+    lines = [f"{i * 7 % N}.5,{'uv'[i % 2]},{cell.format(i=1 + i % 28)}" for i in range(N)]
+    path.write_text("\n".join(["size,kind,last", *lines]))
+    schema = schema_of(clean(path, DataParams()).schema_table)
+    assert _told(schema, "kind: predicted, because the last column, 'last'", reason)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "said"),
+    [
+        ("<=50K", "<=50K.", "test alone has '<=50K.'"),
+        ("spam", "Spam", "train alone has 'spam'"),
+        ("3", "5", "test alone has '5'"),
+    ],
+)
+def test_classes_of_one_part_alone_are_told(tmp_path, train: str, test: str, said: str) -> None:
+    for name, word in (("train", train), ("test", test)):
+        lines = [f"{i % 7}.5,{word if i % 2 else 'other'}" for i in range(N)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["x,y", *lines]))
+    schema = schema_of(clean(tmp_path, DataParams()).schema_table)
+    assert _told(schema, "do not have the same classes", said, "data.columns.y.merge=")

@@ -25,6 +25,7 @@ from crisol.models.tabular.data.columns.column_types import (
     class_words,
     counted,
     is_text,
+    plain,
     statistics,
     typed_column,
     without_words,
@@ -174,7 +175,8 @@ def _inferred(
         return replace(fact, reason=found.reason, warnings=found.warnings)
     if found.numbers is None:
         words, marks = without_marks(words, data.read.keep)
-        kind, reason, warnings = _kind(words, int(words.nunique()), name, table, fact.dates)
+        distinct = int(words.nunique()) if marks else fact.distinct
+        kind, reason, warnings = _kind(words, distinct, name, table, fact.dates)
         warnings = (*warnings, *found.warnings)
         no_value = marks if kind == "boolean" else ()
         return replace(
@@ -198,7 +200,7 @@ def _before_numbers(
 ) -> ColumnFacts | None:
     """The facts of yes and no in several spellings and of dates, which may look like numbers."""
     bare, marks = without_marks(words, data.read.keep)
-    distinct = int(bare.nunique())
+    distinct = int(bare.nunique()) if marks else fact.distinct
     if 2 < distinct <= MOST_SPELLINGS and yes_words(counted(bare)) is not None:
         reason = f"yes and no in {distinct} spellings"
         return replace(fact, kind="boolean", reason=reason, no_value=marks)
@@ -363,7 +365,7 @@ def _with_id(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> 
             return fact
         if unique and named:
             return replace(fact, id_reason="every row has its own number, called an id")
-        if _numbers_rows(words, table):
+        if _numbers_rows(fact, words, table):
             return replace(fact, id_reason="it is the number of the row, or counts the rows")
         return fact
     if named and share > 0.5:
@@ -373,18 +375,15 @@ def _with_id(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> 
     return replace(fact, repeated_id=named and fact.distinct > 20)
 
 
-def _numbers_rows(words: "pd.Series[Any]", table: SourceTable) -> bool:
+def _numbers_rows(fact: ColumnFacts, words: "pd.Series[Any]", table: SourceTable) -> bool:
     """Whether a column of whole numbers numbers the rows: all of them, or those of each part."""
-    import pandas as pd
-
-    if len(words) < len(table.frame):
+    parted = bool(table.frame[PART].notna().any())
+    if len(words) < len(table.frame) or (fact.distinct < len(words) and not parted):
         return False
-    numbers = pd.to_numeric(words, errors="coerce")
+    numbers = plain(words)
     if numbers.isna().any():
         return False
     if is_row_number(numbers.to_numpy()):
         return True
     parts = table.frame[PART]
-    return bool(parts.notna().any()) and all(
-        is_row_number(some.to_numpy()) for _, some in numbers.groupby(parts)
-    )
+    return parted and all(is_row_number(some.to_numpy()) for _, some in numbers.groupby(parts))

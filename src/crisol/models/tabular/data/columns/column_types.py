@@ -93,6 +93,13 @@ def is_text(cells: "pd.Series[Any]") -> bool:
     )
 
 
+def plain(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    """Cells as numbers in Python's notation; NaN where they are none."""
+    import pandas as pd
+
+    return to_numbers(cells) if is_text(cells) else pd.to_numeric(cells, errors="coerce")
+
+
 def as_words(cells: "pd.Series[Any]") -> "pd.Series[Any]":
     """Cells as text; whole numbers without a point."""
     import pandas as pd

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from crisol.core.data.cells.date_columns import FoundDates, find_dates, number_dates
+from crisol.core.data.cells.date_columns import (
+    FoundDates,
+    find_dates,
+    may_be_dates,
+    number_dates,
+    probed,
+)
 from crisol.core.data.cells.date_texts import EXCEL
 from crisol.core.data.cells.missing import is_mark, listed
-from crisol.models.tabular.data.columns.column_types import as_words, counted, is_text
+from crisol.models.tabular.data.columns.column_types import as_words, counted, is_text, plain
 from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.params import DataParams
 
@@ -25,6 +31,8 @@ _DATE_NAME = re.compile(
 _RANGES = ((19_900_101, 20_501_231), *((631_152_000 * unit, 2_524_608_000 * unit)
                                        for unit in (1, 10**3, 10**6, 10**9)))  # fmt: skip
 """Of whole numbers that may be dates from 1990 to 2050: digits, and counts since 1970."""
+_ENOUGH = 20
+"""Different cells that tell whether a column may hold dates."""
 _FEWEST = 5
 """Different whole numbers that may be dates; fewer are a coincidence."""
 SHOWN_WORDS = 5
@@ -51,6 +59,10 @@ def column_dates(
     if not asked and not is_text(words):
         return None
     texts = as_words(words)
+    if not asked and name != data.time:  # most columns hold none: a look at some cells is enough
+        some = [word for word in probed(texts) if not is_mark(word)]
+        if len(some) >= _ENOUGH and not may_be_dates(some):
+            return None
     counts = counted(texts)
     marks = {word: n for word, n in counts.items() if is_mark(word) and word not in data.read.keep}
     if marks:
@@ -78,9 +90,7 @@ def digits_as_dates(words: "pd.Series[Any]", name: str) -> tuple[str | None, tup
         words: the cells, all whole numbers, none missing.
         name: the column's.
     """
-    import pandas as pd
-
-    numbers = pd.to_numeric(words, errors="coerce").to_numpy(np.float64)
+    numbers = plain(words).to_numpy(np.float64)
     low, high = numbers.min(), numbers.max()
     if not any(start <= low and high < end for start, end in _RANGES):
         return None, ()

@@ -14,14 +14,14 @@ from crisol.core.data.cells.numbers import number_style, to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
-from crisol.models.tabular.data.columns.hints import of_column
+from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.data.columns.role_warnings import (
     RoleChoice,
     column_spellings,
     role_warnings,
 )
 from crisol.models.tabular.data.columns.word_facts import target_words
-from crisol.models.tabular.data.source_table import LABEL, PART, SourceTable
+from crisol.models.tabular.data.source_table import PART, SourceTable
 from crisol.models.tabular.params import DataParams
 from crisol.models.tabular.schema import Column, Schema, Task
 
@@ -113,17 +113,22 @@ def _told_roles(
 def _passed_over(
     names: Sequence[str], facts: dict[str, ColumnFacts], target: str | None, why: str
 ) -> list[str]:
-    """The warning that the last column is not the target because its cells are all different."""
+    """The warning that the last column is not the target: an id, a date, or one value alone."""
     last = names[-1]
-    if target in (None, last) or not why.startswith("the last") or not facts[last].id_reason:
+    if target in (None, last) or not why.startswith("the last"):
         return []
     fact = facts[last]
     cells = f", such as {fact.examples[0]!r}" if fact.examples else ""
-    said = (
-        f"{target}: predicted, because the last column, {last!r}, looks like an id "
-        f"({fact.id_reason}{cells}); data.target={last} predicts that one"
-    )
-    return [said]
+    if fact.id_reason:
+        it = of_data("target", value=last)
+        said = f"looks like an id ({fact.id_reason}{cells}); {it} predicts that one"
+    elif fact.distinct <= 1:
+        said = "holds one value at most; data.target names another column"
+    elif fact.kind == "date":
+        said = f"holds dates{cells}; data.target names another column"
+    else:
+        return []
+    return [f"{target}: predicted, because the last column, {last!r}, {said}"]
 
 
 def _same_order(
@@ -341,11 +346,25 @@ def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[
     empty = int(cells.isna().sum())
     if empty:
         said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
-    if task == "image" and fact.name == LABEL and table.frame[PART].notna().any():
-        parts = table.frame.groupby(PART)[LABEL].nunique()
-        if parts.nunique() > 1:
-            said.append("train and test do not have the same classes")
+    elif table.frame[PART].notna().any():
+        said += _other_classes(fact, cells, table)
     return said
+
+
+def _other_classes(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTable) -> list[str]:
+    """The warning that test rows have classes that no training row has, or the other way round."""
+    parts = {
+        part: set(some.dropna().astype(str)) for part, some in cells.groupby(table.frame[PART])
+    }
+    train, test = parts.get("train", set()), parts.get("test", set())
+    if not train or not test or train == test:
+        return []
+    alone = [f"{part} alone has {', '.join(map(repr, sorted(words)[:MOST_TOLD]))}"
+             for part, words in (("train", train - test), ("test", test - train))
+             if words]  # fmt: skip
+    merge = of_column(fact.name, "merge", {"word": "class"})
+    said = f"{fact.name}: train and test do not have the same classes: {'; '.join(alone)}"
+    return [f"{said}; if these are spellings of one, {merge} merges them"]
 
 
 def _column(name: str, fact: ColumnFacts, choice: RoleChoice) -> Column:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 MOST_WORDS = 1000
 """Different words of a column beyond which none is looked at."""
+_FIRST = 5000
+"""Cells of which more than 20 different ones are no yes and no."""
 _SHORT = re.compile(r"[^\W\d_]{1,3}")
 
 
@@ -24,7 +26,8 @@ def without_marks(
     """A column of yes and no without the words that say that there is no value, and these."""
     if not is_text(words):
         return words, ()
-    found = [str(word) for word in words.unique()[:20]]
+    first = words.head(_FIRST).unique()
+    found = [str(word) for word in (first if len(first) > 20 else words.unique())[:20]]
     marks = tuple(word for word in found if is_mark(word) and word not in keep)
     rest = [word for word in found if word not in marks]
     if not marks or (yes_word(rest) is None and yes_words(dict.fromkeys(rest, 1)) is None):

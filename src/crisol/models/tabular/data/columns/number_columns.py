@@ -31,7 +31,10 @@ MOST_TOLD_UNITS = 10
 """Different units beyond which a column holds words that begin with a number (addresses)."""
 MOST_NO_VALUE = 1000
 """Words for no value that a schema lists at most."""
-SENTINELS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999)
+SENTINELS = (
+    -1, -9, -99, -999, -9999, -99999, -100, -200, -500, -1000, -9998, -32768,
+    99, 999, 9999, 99999, 999999, 9999999,
+)  # fmt: skip
 """Numbers that often stand for no value."""
 _FAR_DATES = ("0001-01-01", "1753-01-01", "1899-12-30", "1900-01-01", "2099-12-31", "2999-12-31",
               "9999-12-31")  # fmt: skip
@@ -285,10 +288,13 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
 
     if pd.api.types.is_float_dtype(there.dtype):
         suspects = there[there.isin(SENTINELS)]
-        others = there[~there.isin(SENTINELS)]
-        if suspects.empty or others.nunique() < 3:
+        if suspects.empty:
             return ()
-        low, high, many = others.min(), others.max(), others.nunique() >= 5
+        others = there[~there.isin(SENTINELS)]
+        low, high, different = others.min(), others.max(), others.nunique()
+        if different < 3:
+            return ()
+        many = different >= 5
         counts = {
             f"{value:g}": count
             for value, count in Counter(suspects.tolist()).most_common()
@@ -311,6 +317,9 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
 
 
 def _stands_apart(value: float, low: float, high: float, many: bool) -> bool:
+    """Whether a number is far from the others, which reach from ``low`` to ``high``."""
+    if value < 0 <= low:
+        return value < -1 or many
     if value < 0:
-        return low >= 0 and (value < -1 or many)
+        return many and low > 0.5 * value and low - value > 2 * (high - low)
     return high < (0.25 if value < 100 else 0.5) * value
