@@ -108,7 +108,7 @@ FILES = {
             Date=DAYS[::-1].strftime("%m/%d/%Y"),
             **{"Vol.": [f"{n / 1000:.4f}K" for n in DAILY["volume"][::-1]]},
         ),
-        "AAPL Historical Data.csv", DAYS, "AAPL", "days of the form %m/%d/%Y",
+        "AAPL Historical Data.csv", DAYS, "AAPL", "'Date' has the month first",
     ),
     "a German bank's": (
         named("Datum", "Open", "High", "Low", "Close", "Volume").rename(
@@ -118,7 +118,7 @@ FILES = {
     ),
     "months by name, of a zone": (
         HOURLY.assign(timestamp=HOURS.strftime("%b %d, %Y %H:%M")), "ETH-EUR.csv", HOURS,
-        "ETH/EUR", "times of the form %b %d, %Y, without an offset, of UTC",
+        "ETH/EUR", "times without an offset, of UTC",
     ),
     "a broker's": (
         named("Date", "Open", "High", "Low", "Close", "TickVol", table=HOURLY).assign(
@@ -297,7 +297,7 @@ REFUSED = {
         pd.concat([DAILY, DAILY.iloc[[6]].assign(close=DAILY["low"][6])]), "timestamp is repeated",
     ),
     "an unknown exchange": (DAILY.assign(exchange="mtgox"), "exchange mtgox is not a known"),
-    "no rows": (DAILY.iloc[:0], "holds column names and no rows"),
+    "no rows": (DAILY.iloc[:0], "there are no bars"),
 }  # fmt: skip
 
 
