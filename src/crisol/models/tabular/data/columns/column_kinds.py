@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crisol.core.data.cells.date_columns import FoundDates
-from crisol.core.data.cells.numbers import Decimal
+from crisol.core.data.cells.number_styles import Decimal
 from crisol.core.data.cells.words import (
     MOST_SPELLINGS,
     SEVERAL,

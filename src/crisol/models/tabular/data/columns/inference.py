@@ -10,7 +10,8 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.cells.numbers import number_style, to_numbers
+from crisol.core.data.cells.number_styles import number_style
+from crisol.core.data.cells.numbers import to_numbers
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
