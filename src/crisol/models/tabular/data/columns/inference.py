@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from crisol.core.data.cells.number_styles import number_style
 from crisol.core.data.cells.numbers import to_numbers
 from crisol.core.errors import MendableError
-from crisol.models.tabular.data.columns.column_kinds import ColumnFacts, facts_of
+from crisol.models.tabular.data.columns.column_facts import ColumnFacts
+from crisol.models.tabular.data.columns.column_kinds import facts_of
 from crisol.models.tabular.data.columns.column_types import typed_column, without_words
 from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.data.columns.role_warnings import (
@@ -24,7 +25,7 @@ from crisol.models.tabular.data.columns.role_warnings import (
 from crisol.models.tabular.data.columns.word_facts import target_words
 from crisol.models.tabular.data.source_table import PART, SourceTable
 from crisol.models.tabular.params import DataParams
-from crisol.models.tabular.schema import Column, Schema, Task
+from crisol.models.tabular.schema import Schema, Task
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,7 +68,7 @@ def infer(table: SourceTable, data: DataParams) -> Schema:
         facts[target] = _target_facts(facts[target], task, table, data)
         warnings += _target_warnings(facts[target], task, table)
     warnings += column_spellings(facts, roles, table, data)
-    columns = [_column(name, facts[name], roles[name]) for name in names]
+    columns = [facts[name].column(roles[name].role, roles[name].reason) for name in names]
     if target is not None and said:
         columns = [
             c.model_copy(update={"reason": f"{c.reason}; {said}"}) if c.name == target else c
@@ -343,7 +344,7 @@ def _target_warnings(fact: ColumnFacts, task: Task, table: SourceTable) -> list[
     said = []
     cells = without_words(table.frame[fact.name], fact.no_value)
     if task == "regression":  # of which what is no number is no target, either
-        cells = typed_column(table, _column(fact.name, fact, RoleChoice("target")))
+        cells = typed_column(table, fact.column("target"))
     empty = int(cells.isna().sum())
     if empty:
         said.append(f"{fact.name}: {empty:,} rows have no target and are left out")
@@ -366,31 +367,6 @@ def _other_classes(fact: ColumnFacts, cells: "pd.Series[Any]", table: SourceTabl
     merge = of_column(fact.name, "merge", {"word": "class"})
     said = f"{fact.name}: train and test do not have the same classes: {'; '.join(alone)}"
     return [f"{said}; if these are spellings of one, {merge} merges them"]
-
-
-def _column(name: str, fact: ColumnFacts, choice: RoleChoice) -> Column:
-    reason = "; ".join(r for r in (fact.reason, choice.reason) if r)
-    return Column(
-        name=name,
-        kind=fact.kind,
-        role=choice.role,
-        missing=fact.missing,
-        distinct=fact.distinct,
-        integer=fact.integer,
-        low=fact.low,
-        high=fact.high,
-        categories=fact.categories,
-        true_word=fact.true_word,
-        date_format=fact.date_format,
-        merged=fact.merged,
-        merge_case=fact.merge_case,
-        unit=fact.unit,
-        bare_unit=fact.bare_unit,
-        decimal=fact.decimal,
-        no_value=fact.no_value,
-        examples=fact.examples,
-        reason=reason,
-    )
 
 
 def typed(table: SourceTable, schema: Schema, data: DataParams) -> "pd.DataFrame":
