@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from crisol.core.data.cells.number_styles import NumberStyle, number_style
 from crisol.core.data.cells.numbers import (
-    NumberStyle,
     like_numbers,
     looks_like_number,
-    number_style,
     plain_numbers,
     to_numbers,
 )

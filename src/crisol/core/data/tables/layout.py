@@ -5,24 +5,21 @@ spreadsheet pads them with empty cells. The rows decide: a table is the block of
 many cells as one another.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from crisol.core.data.tables import headers
+from crisol.core.data.tables.blocks import RowBlock, ends_empty, find_block, uneven_block
 from crisol.core.data.tables.comments import (
     find_comment,
     hidden_header,
-    usual_width,
     without_comments,
 )
-from crisol.core.data.tables.footers import is_note
 from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import Row, blank_before
+from crisol.core.data.tables.rows import Row
+from crisol.core.data.tables.titles import check_title, is_upper, title_rows
 from crisol.core.errors import MendableError
 
-_MOST_NOTES = 10
-_MOST_LINES_BEFORE = 60
 _MOST_LEVELS = 3
 
 
@@ -53,50 +50,6 @@ class Layout:
     extra: bool = False
     comment: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Block:
-    """Rows of one width: ``rows[begin:end]``, of which every one has ``width`` cells."""
-
-    begin: int
-    end: int
-    width: int
-
-
-def find_block(rows: Sequence[Row], whole: bool) -> Block | None:
-    """The rows of a table among the first of a file; ``None`` where they do not agree in width.
-
-    Args:
-        rows: without comments.
-        whole: whether they are all the file has, so that notes may follow the table.
-    """
-    counts = Counter(row.width for row in rows)
-    for width, count in sorted(counts.items(), key=lambda item: (-item[1], -item[0])):
-        if width < 2 and len(counts) > 1:
-            continue
-        at = [i for i, row in enumerate(rows) if row.width == width]
-        before, after = rows[: at[0]], rows[at[-1] + 1 :]
-        if count < at[-1] - at[0] + 1 or count < min(2, len(rows)):
-            continue
-        if after and not (whole and len(after) <= _MOST_NOTES and _are_notes(rows, at[-1] + 1)):
-            continue
-        if any(row.width > width for row in before[:-1]) or len(before) > _MOST_LINES_BEFORE:
-            continue
-        if before and before[-1].width > width and not _ends_empty(before[-1], width):
-            continue
-        return Block(at[0], at[-1] + 1, width)
-    return None
-
-
-def _are_notes(rows: Sequence[Row], begin: int) -> bool:
-    """Whether every row from one on is a note below a table."""
-    blank = blank_before(rows, begin)
-    return all(row.width == 1 and is_note(row.cells[0], blank) for row in rows[begin:])
-
-
-def _ends_empty(row: Row, width: int) -> bool:
-    return row.width == width + 1 and not row.cells[-1]
 
 
 def find_layout(
@@ -147,43 +100,28 @@ class _Finder:
     def layout(self) -> Layout:
         block = find_block(self._rows, self._whole)
         if block is None or (self._params.skip is not None and block.begin > 1):
-            block = self._uneven_block()
+            block = uneven_block(self._rows, self._params.skip is not None)
         short = self._short_header(block)
         if short is not None:
             return short
         begin = block.begin
         body = self._rows[block.begin : block.end]
         if self._params.skip is None and self._params.header is not False:
-            begin += self._title_rows(body, block.width)
-        self._check_title(block, begin)
+            begin += title_rows(body, block.width, self._shown)
+        check_title(self._rows, block, begin, self._params, self._shown)
         return self._from(begin, block)
 
-    def _uneven_block(self) -> Block:
-        """The first rows of most rows' width; the reader of the file says which do not agree."""
-        begin, usual = 0, usual_width(self._rows)
-        if self._params.skip is None and usual > 1:
-            first = [row.width for row in self._rows].index(usual)
-            begin = first if all(row.width < usual for row in self._rows[:first]) else 0
-        width = self._rows[begin].width
-        end = begin
-        while end < len(self._rows) and self._rows[end].width == width:
-            end += 1
-        return Block(begin, end, width)
-
-    def _short_header(self, block: Block) -> Layout | None:
+    def _short_header(self, block: RowBlock) -> Layout | None:
         """The layout where the row above the block is its header, with one cell more or less."""
         if block.begin == 0 or self._params.header is False:
             return None
         row, width = self._rows[block.begin - 1], block.width
         body = self._rows[block.begin : block.end]
         cells = [other.cells for other in body]
-        if _ends_empty(row, width):
+        if ends_empty(row, width):
             return self._headed(block.begin - 1, block.begin, row.cells[:-1], block)
         if row.width != width - 1 or not all(row.cells):
             return None
-        if self._whole and all(not other[-1] for other in cells):
-            self._notes.append("rows end with a mark: their last cell, which is empty, is left out")
-            return self._headed(block.begin - 1, block.begin, (*row.cells, ""), block, extra=True)
         if all(not other[-1] for other in cells):
             self._notes.append("rows end with a mark: their last cell, which is empty, is left out")
             return self._headed(block.begin - 1, block.begin, (*row.cells, ""), block, extra=True)
@@ -205,88 +143,7 @@ class _Finder:
             block.begin - 1, block.begin, ("row_names", *row.cells), block, row_names=True
         )
 
-    def _check_title(self, block: Block, begin: int) -> None:
-        """Refuse one line above rows without a header: a title, or the header of one column."""
-        if block.begin != 1 or self._params.skip is not None or begin != block.begin:
-            return
-        body = [row.cells for row in self._rows[block.begin : block.end]]
-        title = self._rows[0]
-        sure = headers.names_numbers(body[0], body[1:]) and self._params.header is not False
-        if sure or (title.width == 1 and blank_before(self._rows, block.begin)):
-            return
-        raise MendableError(
-            f"{self._shown}, line {title.line}: has {title.width} cells where the rows below have "
-            f"{block.width}. If it is a title, leave it out (read.skip: {title.line}); if it is "
-            "the header, name the mark between cells (read.delimiter) or mend it"
-        )
-
-    def _title_rows(self, body: Sequence[Row], width: int) -> int:
-        """The number of rows of full width that stand above the header."""
-        if width < 2:
-            return 0
-        padded = self._padded_rows(body, width)
-        if padded:
-            return padded
-        for at in range(1, min(len(body), _MOST_LINES_BEFORE)):
-            if not blank_before(body, at):
-                continue
-            below = [row.cells for row in body[at + 1 :]]
-            row = body[at].cells
-            if len(below) >= 1 and _is_full_header(row, below):
-                if row == body[0].cells:
-                    return 0  # the header is repeated
-                self._refuse_two_tables(body, at)
-                return at
-        return 0
-
-    def _refuse_two_tables(self, body: Sequence[Row], at: int) -> None:
-        """Refuse rows above a header that are a table of their own."""
-        above = [row.cells for row in body[:at]]
-        numbers = headers.number_columns(above[1:])
-        whole = len(numbers) == body[0].width
-        if at > 2 and headers.names_numbers(above[0], above[1:]) and (whole or at > 8):
-            raise MendableError(
-                f"{self._shown}: holds two tables, from line {body[0].line} and from line "
-                f"{body[at].line}; leave the first out (read.skip: {body[at].line - 1}), or save "
-                "each in a file of its own"
-            )
-
-    def _padded_rows(self, body: Sequence[Row], width: int) -> int:
-        """Rows at the top of which most cells are empty, above a full header."""
-        at = 0
-        while at < len(body) and body[at].filled <= width / 2:
-            at += 1
-        if not 0 < at < min(len(body) - 1, _MOST_LINES_BEFORE):
-            return 0
-        top, below = body[:at], [row.cells for row in body[at + 1 :]]
-        row = body[at].cells
-        if any(headers.looks_numeric(line.cells[0]) for line in top):
-            return 0
-        if at == 1 and self._is_upper(top[0].cells, row, below):
-            return 0
-        usual = sum(map(bool, below[0])) if below else width
-        named = [cell for cell in row if cell]
-        names = headers.names_numbers(row, below)
-        numeric = any(map(headers.looks_numeric, named[:1])) and not names
-        if len(named) < min(width, usual) - 1 or numeric:
-            return 0
-        differ = names or not headers.number_columns(below)
-        if at >= 1 and headers.has_header([row, *below])[0] and differ:
-            return at
-        return 0
-
-    def _is_upper(
-        self, upper: Sequence[str], lower: Sequence[str], below: Sequence[Sequence[str]]
-    ) -> bool:
-        """Whether a row with gaps is the upper one of two rows of a header."""
-        gaps = "" in upper[1:] and 1 < sum(map(bool, upper)) < len(upper)
-        return (
-            gaps
-            and not any(map(headers.looks_numeric, lower))
-            and headers.names_numbers(lower, below)
-        )
-
-    def _from(self, begin: int, block: Block) -> Layout:
+    def _from(self, begin: int, block: RowBlock) -> Layout:
         """The layout from the first row of the table on."""
         rows = self._rows[begin : block.end]
         if begin:
@@ -296,7 +153,7 @@ class _Finder:
         cells = [row.cells for row in rows]
         if self._params.header is not None:
             header = self._params.header
-        elif len(cells) > 2 and self._is_upper(cells[0], cells[1], cells[2:]):
+        elif len(cells) > 2 and is_upper(cells[0], cells[1], cells[2:]):
             header = True
         else:
             header, why = headers.has_header(cells)
@@ -307,7 +164,7 @@ class _Finder:
         return self._headed(begin, begin + 1, rows[0].cells, block)
 
     def _headed(
-        self, header: int, data: int, names: tuple[str, ...], block: Block,
+        self, header: int, data: int, names: tuple[str, ...], block: RowBlock,
         row_names: bool = False, extra: bool = False,
     ) -> Layout:  # fmt: skip
         """The layout with a header, after the rows that belong to it."""
@@ -342,7 +199,9 @@ class _Finder:
             notes=tuple(self._notes),
         )  # fmt: skip
 
-    def _rule(self, known: tuple[str, ...], data: int, block: Block) -> tuple[tuple[str, ...], int]:
+    def _rule(
+        self, known: tuple[str, ...], data: int, block: RowBlock
+    ) -> tuple[tuple[str, ...], int]:
         """The line drawn below a header, and the first row below it."""
         if data >= block.end - 1 or not headers.is_rule(self._rows[data].cells):
             return known, data
@@ -351,7 +210,7 @@ class _Finder:
         return row.cells, data + 1
 
     def _levels(
-        self, names: tuple[str, ...], data: int, block: Block
+        self, names: tuple[str, ...], data: int, block: RowBlock
     ) -> tuple[tuple[str, ...], int, bool]:
         """Names out of one more row of a header, the first row below it, and whether it is one."""
         below = [row.cells for row in self._rows[data : block.end]]
@@ -393,13 +252,3 @@ def _are_row_names(cells: Sequence[str]) -> bool:
     if not any(map(headers.looks_numeric, cells)):
         return True
     return list(cells) == [str(i) for i in range(1, len(cells) + 1)] and len(cells) > 2
-
-
-def _is_full_header(row: Sequence[str], below: Sequence[Sequence[str]]) -> bool:
-    """Whether a row in the middle is surely a header: all words, all different, above numbers."""
-    return (
-        all(row)
-        and len(set(row)) == len(row)
-        and not any(map(headers.looks_numeric, row))
-        and headers.names_numbers(row, below)
-    )

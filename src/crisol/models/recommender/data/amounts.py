@@ -5,12 +5,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from crisol.core.data.cells.missing import listed
-from crisol.core.data.cells.numbers import (
-    NumberFindings,
-    number_style,
-    plain_numbers,
-    to_numbers,
-)
+from crisol.core.data.cells.number_styles import NumberFindings, number_style
+from crisol.core.data.cells.numbers import plain_numbers, to_numbers
 from crisol.core.data.tables.read_params import ReadParams
 
 _NAMES = {".": "point", ",": "comma"}

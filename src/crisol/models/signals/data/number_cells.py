@@ -9,15 +9,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from crisol.core.data.cells.missing import MARKS
-from crisol.core.data.cells.numbers import (
+from crisol.core.data.cells.number_styles import (
     PLAIN,
     Decimal,
     NumberFindings,
     NumberStyle,
     number_style,
-    plain_numbers,
-    to_numbers,
 )
+from crisol.core.data.cells.numbers import plain_numbers, to_numbers
 from crisol.core.data.raw_tables import RawTableValidator
 from crisol.models.signals.data.errors import BarsError
 from crisol.models.signals.params import DataParams

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from crisol.core.data.cells.dates import to_dates
-from crisol.core.data.cells.numbers import NumberStyle, to_numbers
+from crisol.core.data.cells.number_styles import NumberStyle
+from crisol.core.data.cells.numbers import to_numbers
 from crisol.core.data.cells.words import SEVERAL, clean_word, code_word
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.schema import Column, Kind

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.missing import MOST_UNKNOWN, StrayCells, listed, stray_cells
-from crisol.core.data.cells.numbers import (
+from crisol.core.data.cells.number_styles import (
     AGREEING,
     PLAIN,
     NumberFindings,
     NumberStyle,
+    number_style,
+)
+from crisol.core.data.cells.numbers import (
     infinite,
     like_numbers,
-    number_style,
     plain_numbers,
     to_numbers,
 )

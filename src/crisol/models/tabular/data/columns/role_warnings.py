@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from crisol.models.tabular.data.columns.column_kinds import ColumnFacts
+from crisol.models.tabular.data.columns.column_facts import ColumnFacts
 from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.data.columns.word_facts import boolean_warnings, spelling_warnings
 from crisol.models.tabular.data.source_table import SourceTable

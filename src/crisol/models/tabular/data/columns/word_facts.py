@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import SEVERAL, by_case, yes_words
-from crisol.models.tabular.data.columns.column_kinds import ColumnFacts
+from crisol.models.tabular.data.columns.column_facts import ColumnFacts
 from crisol.models.tabular.data.columns.column_types import class_words, counted, is_text
 from crisol.models.tabular.data.columns.hints import of_column, of_data
 from crisol.models.tabular.params import DataParams
