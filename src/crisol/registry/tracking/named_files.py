@@ -33,8 +33,10 @@ def refuse_unread(
         StoreError: names the parameter, its file and those that are read.
     """
     for family in families:
-        data = given[family]["data"]
-        marked = operator_only(models.family(family).DataParams, data)
+        data, package = given.get(family, {}).get("data"), models.family(family)
+        if data is None or "DataParams" not in dir(package):
+            continue
+        marked = operator_only(package.DataParams, data)
         read = _read_files(family, catalog, project)
         for (name, *deeper), mark in marked.items():
             value = data[name]
