@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table, shown_name
 from crisol.core.data.tables.text_columns import NoRowsError
 

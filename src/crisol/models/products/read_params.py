@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BeforeValidator
 
-from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.read_params import Format, ReadParams
 from crisol.core.params import Words
 
 ShopFormat = Literal["shopify", "woocommerce", "google_merchant"]

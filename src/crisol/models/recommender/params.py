@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, Strict, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.data.tables.read_params import CellWords, ReadParams
+from crisol.core.data.read_params import CellWords, ReadParams
 from crisol.core.params import (
     NAMES_A_FILE,
     Count,

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, Strict, field_validator, model_validator
 
 from crisol.core.candidate import GateRule
-from crisol.core.data.tables.read_params import CellWords, ReadParams
+from crisol.core.data.read_params import CellWords, ReadParams
 from crisol.core.params import NAMES_A_FILE, Count, Float32, OperatorOnly, Params, ThreadCount
 from crisol.core.studies import ByStudy, StudiesParams, Study, part_of
 from crisol.core.training.loop_params import LoopParams

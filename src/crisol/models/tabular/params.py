@@ -9,7 +9,7 @@ from crisol.core.data import profile
 from crisol.core.data.cells.date_texts import known_form
 from crisol.core.data.cells.words import as_text
 from crisol.core.data.named_paths import named_path
-from crisol.core.data.tables.read_params import CellWords, DecimalMark, ReadParams
+from crisol.core.data.read_params import CellWords, DecimalMark, ReadParams
 from crisol.core.options import whole_names
 from crisol.core.params import (
     NAMES_A_FILE,

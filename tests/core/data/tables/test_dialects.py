@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table
 from crisol.core.errors import MendableError
 

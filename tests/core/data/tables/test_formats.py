@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from tests.core.data.tables.spreadsheets import write_ods, write_xlsx
 
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables import packed
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table
 from crisol.core.errors import MendableError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table
 
 N = 60

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table
 from crisol.core.errors import MendableError
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 from crisol.models.recommender.data.raw_columns import TableError
 from crisol.models.recommender.data.validation import (
     validate_events,

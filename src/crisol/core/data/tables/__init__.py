@@ -1,1 +1,1 @@
-"""Readers of table files: delimited text, JSON, Parquet; one entry, ``table_file``."""
+"""Readers of table files: text, sheets, JSON, Parquet, ARFF; one entry, ``table_file``."""

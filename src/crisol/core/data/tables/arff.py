@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from crisol.core.data.outline.layout import Layout
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.delimited_format import text_encoding
-from crisol.core.data.tables.layout import Layout
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.text_columns import TextTable, finished
 from crisol.core.errors import MendableError
 

@@ -13,13 +13,13 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import csv as arrow_csv
 
-from crisol.core.data.tables.comments import COMMENT_MARKS
+from crisol.core.data.outline.comments import COMMENT_MARKS
+from crisol.core.data.outline.footers import is_note
+from crisol.core.data.outline.layout import Layout, find_layout
+from crisol.core.data.outline.rows import BLANKS, Dialect
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.delimited_format import first_lines, text_encoding
 from crisol.core.data.tables.dialect import ONE_COLUMN, find_dialect
-from crisol.core.data.tables.footers import is_note
-from crisol.core.data.tables.layout import Layout, find_layout
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import BLANKS, Dialect
 from crisol.core.data.tables.text_columns import NoRowsError, TextTable, finished
 from crisol.core.data.tables.text_stream import lines_from, utf8_from
 from crisol.core.errors import MendableError

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from crisol.core.data.tables.blocks import find_block
-from crisol.core.data.tables.comments import find_comment, without_comments
-from crisol.core.data.tables.headers import looks_numeric
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import BLANKS, Dialect, Row, cut
+from crisol.core.data.outline.blocks import find_block
+from crisol.core.data.outline.comments import find_comment, without_comments
+from crisol.core.data.outline.headers import looks_numeric
+from crisol.core.data.outline.rows import BLANKS, Dialect, Row, cut
+from crisol.core.data.read_params import ReadParams
 from crisol.core.errors import MendableError
 
 SEPARATORS = (",", ";", "\t", "|")

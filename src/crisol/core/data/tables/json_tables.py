@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
-from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.read_params import Format, ReadParams
 from crisol.core.data.text_files import HALF_CHARACTER, json_problem, unreadable
 from crisol.core.errors import MendableError
 

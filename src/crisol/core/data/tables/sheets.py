@@ -7,9 +7,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from crisol.core.data.tables.layout import find_layout
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import Row
+from crisol.core.data.outline.layout import find_layout
+from crisol.core.data.outline.rows import Row
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.text_columns import NoRowsError, TextTable, finished
 from crisol.core.errors import MendableError
 

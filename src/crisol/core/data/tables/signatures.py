@@ -5,7 +5,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from crisol.core.data.tables.read_params import Format
+from crisol.core.data.read_params import Format
 from crisol.core.errors import MendableError
 
 _PACKED = ((b"\x1f\x8b", "gzip"), (b"BZh", "bzip2"), (b"\xfd7zXZ\0", "xz"))

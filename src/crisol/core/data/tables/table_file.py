@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
+from crisol.core.data.read_params import Format, ReadParams
 from crisol.core.data.tables.arff import read_arff
 from crisol.core.data.tables.delimited import read_delimited
 from crisol.core.data.tables.index_columns import frame_index, typed_index
 from crisol.core.data.tables.json_tables import read_json, read_json_lines
 from crisol.core.data.tables.packed import unpacked
-from crisol.core.data.tables.read_params import Format, ReadParams
 from crisol.core.data.tables.sheets import read_sheet
 from crisol.core.data.tables.signatures import Signature, signature
 from crisol.core.data.tables.text_columns import NoRowsError, TextTable, check_names

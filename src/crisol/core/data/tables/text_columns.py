@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from crisol.core.data.tables.footers import rows_to_leave_out
+from crisol.core.data.outline.footers import rows_to_leave_out
+from crisol.core.data.outline.layout import Layout
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.tables.index_columns import text_index
-from crisol.core.data.tables.layout import Layout
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
 
 

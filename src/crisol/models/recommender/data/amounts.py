@@ -7,7 +7,7 @@ import pandas as pd
 from crisol.core.data.cells.missing import listed
 from crisol.core.data.cells.number_styles import NumberFindings, number_style
 from crisol.core.data.cells.numbers import plain_numbers, to_numbers
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.read_params import ReadParams
 
 _NAMES = {".": "point", ",": "comma"}
 _DECIDED = {

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.table_files import RAW
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.models.recommender.data.event_order import OrderFinding, find_order, in_order
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.data.raw_columns import TableError

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pandas as pd
 
 from crisol.core.data.raw_tables import RawTableValidator
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.table_files import RAW
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.errors import MendableError
 from crisol.models.recommender.data.amounts import read_numbers
 from crisol.models.recommender.data.column_names import OPTIONS, Table, name_columns

@@ -12,8 +12,8 @@ import pandas as pd
 import pandera.pandas as pa
 
 from crisol.core.data.raw_tables import RawTableValidator
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.table_files import RAW
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.models.recommender.contract import CLOCK_TOLERANCE, EARLIEST, MAX_PRICE, MIN_WEIGHT
 from crisol.models.recommender.data.ids import busiest, ids, no_id
 from crisol.models.recommender.data.raw_columns import (

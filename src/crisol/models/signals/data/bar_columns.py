@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.table_files import read_raw_table
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.models.signals.data.errors import BarsError
 from crisol.models.signals.data.number_cells import text
 from crisol.models.signals.data.time_cells import holds_clock

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.missing import without_missing
 from crisol.core.data.cells.number_styles import Decimal, NumberFindings, number_style
-from crisol.core.data.tables.read_params import Format, ReadParams
+from crisol.core.data.read_params import Format, ReadParams
 from crisol.core.data.tables.signatures import is_sheet
 from crisol.core.data.tables.table_file import TABLES, read_table, shown_name
 from crisol.core.errors import MendableError

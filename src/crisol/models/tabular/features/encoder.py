@@ -79,7 +79,7 @@ class Encoder:
             schema: of the whole table.
             image_size: of the pictures in the table of images.
             missing: words that the file's reader took for no value
-                (:class:`crisol.core.data.tables.read_params.ReadParams`); one that stands in a
+                (:class:`crisol.core.data.read_params.ReadParams`); one that stands in a
                 cell all the same, as it may in Parquet, is a word.
         """
         from crisol.models.tabular.data.columns.column_types import statistics

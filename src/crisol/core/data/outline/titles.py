@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from crisol.core.data.tables import headers
-from crisol.core.data.tables.blocks import MOST_LINES_BEFORE, RowBlock
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import Row, blank_before
+from crisol.core.data.outline import headers
+from crisol.core.data.outline.blocks import MOST_LINES_BEFORE, RowBlock
+from crisol.core.data.outline.rows import Row, blank_before
+from crisol.core.data.read_params import ReadParams
 from crisol.core.errors import MendableError
 
 

@@ -8,16 +8,16 @@ many cells as one another.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from crisol.core.data.tables import headers
-from crisol.core.data.tables.blocks import RowBlock, ends_empty, find_block, uneven_block
-from crisol.core.data.tables.comments import (
+from crisol.core.data.outline import headers
+from crisol.core.data.outline.blocks import RowBlock, ends_empty, find_block, uneven_block
+from crisol.core.data.outline.comments import (
     find_comment,
     hidden_header,
     without_comments,
 )
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import Row
-from crisol.core.data.tables.titles import check_title, is_upper, title_rows
+from crisol.core.data.outline.rows import Row
+from crisol.core.data.outline.titles import check_title, is_upper, title_rows
+from crisol.core.data.read_params import ReadParams
 from crisol.core.errors import MendableError
 
 _MOST_LEVELS = 3

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.number_styles import number_style
 from crisol.core.data.cells.numbers import to_numbers
-from crisol.core.data.tables.headers import looks_numeric
-from crisol.core.data.tables.left_rows import Left, last_rows, places, row_cells
-from crisol.core.data.tables.read_params import ReadParams
+from crisol.core.data.outline.headers import looks_numeric
+from crisol.core.data.outline.left_rows import Left, last_rows, places, row_cells
+from crisol.core.data.read_params import ReadParams
 
 if TYPE_CHECKING:
     import numpy as np

@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from crisol.core.data.tables.headers import looks_numeric
-from crisol.core.data.tables.left_rows import Left, last_rows, places, row_cells
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.totals import leave_out_totals
+from crisol.core.data.outline.headers import looks_numeric
+from crisol.core.data.outline.left_rows import Left, last_rows, places, row_cells
+from crisol.core.data.outline.totals import leave_out_totals
+from crisol.core.data.read_params import ReadParams
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,8 +2,8 @@
 
 import pytest
 
+from crisol.core.data.read_params import ReadParams
 from crisol.core.data.table_files import read_raw_table
-from crisol.core.data.tables.read_params import ReadParams
 from crisol.core.data.tables.table_file import TableFile, read_table
 
 BODY = "".join(f"c{i},{i},{i}.5\n" for i in range(9))

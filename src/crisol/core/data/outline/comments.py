@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from crisol.core.data.tables import headers
-from crisol.core.data.tables.read_params import ReadParams
-from crisol.core.data.tables.rows import Row
+from crisol.core.data.outline import headers
+from crisol.core.data.outline.rows import Row
+from crisol.core.data.read_params import ReadParams
 
 COMMENT_MARKS = ("#", "%", "//")
 

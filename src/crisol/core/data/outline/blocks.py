@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from crisol.core.data.tables.comments import usual_width
-from crisol.core.data.tables.footers import is_note
-from crisol.core.data.tables.rows import Row, blank_before
+from crisol.core.data.outline.comments import usual_width
+from crisol.core.data.outline.footers import is_note
+from crisol.core.data.outline.rows import Row, blank_before
 
 _MOST_NOTES = 10
 MOST_LINES_BEFORE = 60
