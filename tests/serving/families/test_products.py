@@ -446,7 +446,9 @@ def test_another_index_is_served_and_one_of_another_model_keeps_it_from_being_re
     asyncio.run(body())
 
 
-def test_the_api_page_tells_of_every_route_and_its_examples_are_answered(serve: Serving) -> None:
+def test_the_api_page_tells_of_every_route_and_its_examples_are_answered(
+    serve: Serving, predictor: ProductsPredictor
+) -> None:
     from jsonschema import Draft202012Validator
 
     async def body() -> None:
@@ -470,6 +472,11 @@ def test_the_api_page_tells_of_every_route_and_its_examples_are_answered(serve: 
                 Draft202012Validator(whole).validate(example)
                 answer = await client.post(route.path, json=example)
                 assert answer.status_code == status, answer.text
+        shown = page["paths"]["/price"]["post"]["requestBody"]["content"]["application/json"]
+        example = shown["examples"]["example"]["value"]
+        own = predictor.golden[0].request
+        assert (example["title"], example["currency"]) == (own["title"], own["currency"])
+        assert example["image"] is None, "a picture would bury the page"
         results = page["paths"]["/embeddings/batch/{job_id}/results"]["get"]
         places = {p["name"]: p["in"] for p in results["parameters"]}
         assert places["job_id"] == "path"

@@ -25,6 +25,7 @@ from crisol.models.products.contract import (
     SearchRequest,
     SearchResponse,
     Task,
+    example_request,
 )
 from crisol.models.products.data.records import ProductRecord, record_from_request
 from crisol.models.products.data.taxonomy import Taxonomy
@@ -127,6 +128,12 @@ class ProductsPredictor(Predictor[Product, Analysis]):
         return changed
 
     # -- answering -------------------------------------------------------------------------------
+
+    def example_request(self) -> Product:
+        """A product that this predictor answers: a golden example, without its picture."""
+        if not self.golden:
+            return example_request()
+        return Product.model_validate(self.golden[0].request).model_copy(update={"image": None})
 
     def encode(self, request: Product) -> EncodedRequest:
         """The models' inputs for a request.

@@ -85,7 +85,8 @@ def search(
 
 
 def _example_batch() -> Any:
-    products = (contract.example_request(), contract.Product(title="Ceramic Coffee Mug"))
+    watch = contract.Product(title="Analog Watch for Men", attributes={"Strap": "Leather"})
+    products = (watch, contract.Product(title="Ceramic Coffee Mug"))
     body = contract.EmbeddingsRequest(
         products=tuple(p.model_dump(mode="json", exclude_none=True) for p in products)
     )
@@ -243,6 +244,16 @@ def _example_search() -> contract.SearchRequest:
     return contract.SearchRequest(text="leather watch for men", k=5)
 
 
+def _example_of(predictor: Any) -> contract.Product:
+    """A product of the predictor's own catalogue."""
+    example: contract.Product = predictor.example_request()
+    return example
+
+
+def _example_search_of(predictor: Any) -> contract.SearchRequest:
+    return contract.SearchRequest(text=_example_of(predictor).title, k=5)
+
+
 _PRODUCT_FORM = Upload(contract.Product, "product", "image", MAX_FILE_BYTES)
 _SEARCH_FORM = Upload(contract.SearchRequest, "search", "image", MAX_FILE_BYTES)
 
@@ -254,6 +265,7 @@ def _ask(path: str, summary: str, task: contract.Task | None = None) -> Ask:
         request=contract.Product,
         response=contract.Analysis,
         example=contract.example_request,
+        example_of=_example_of,
         summary=summary,
         answer_all=analyze,
         body="upload",
@@ -281,6 +293,7 @@ service = ModelService(
             request=contract.SearchRequest,
             response=contract.SearchResponse,
             example=_example_search,
+            example_of=_example_search_of,
             summary="The products of the index that are nearest to words, a product or a picture.",
             answer_all=search,
             body="upload",
