@@ -476,7 +476,7 @@ def test_the_api_page_tells_of_every_route_and_its_examples_are_answered(
         example = shown["examples"]["example"]["value"]
         own = predictor.golden[0].request
         assert (example["title"], example["currency"]) == (own["title"], own["currency"])
-        assert example["image"] is None, "a picture would bury the page"
+        assert example.get("image") is None, "a picture would bury the page"
         results = page["paths"]["/embeddings/batch/{job_id}/results"]["get"]
         places = {p["name"]: p["in"] for p in results["parameters"]}
         assert places["job_id"] == "path"
