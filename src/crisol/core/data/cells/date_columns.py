@@ -138,16 +138,12 @@ def may_be_dates(words: Sequence[str]) -> bool:
     return sum(map(_is_dated, words)) >= _FEWEST_DATES * len(words)
 
 
-def is_date(cell: str) -> bool:
+def _is_dated(cell: str) -> bool:
     """Whether a cell can be read as a date with a year, month and day that is no plain number.
 
-    >>> is_date("5. März 2024"), is_date("31/12/99 7:05"), is_date("20240131"), is_date("10:30")
-    (True, True, False, False)
+    >>> [_is_dated(cell) for cell in ("5. März 2024", "31/12/99 7:05", "20240131", "10:30", "5")]
+    [True, True, False, False, False]
     """
-    return _is_dated(cell)
-
-
-def _is_dated(cell: str) -> bool:
     day, time = parted(cell.strip())
     readings = days(day)
     if not readings or (time and time_of(time) is None):
