@@ -1,4 +1,4 @@
-"""What the gate says of every study of a run, of which one becomes a version."""
+"""The verdict of the gate on every study of a run, of which one becomes a version."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any

@@ -72,7 +72,7 @@ class FoundDates:
 
     @property
     def form(self) -> str:
-        """What :func:`crisol.core.data.cells.dates.to_dates` reads the column with."""
+        """The form that :func:`crisol.core.data.cells.dates.to_dates` reads the column with."""
         return SEVERAL.join(self.forms)
 
 

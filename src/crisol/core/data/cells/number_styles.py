@@ -60,7 +60,7 @@ PLAIN = NumberStyle()
 
 @dataclass(frozen=True)
 class NumberFindings:
-    """What the cells of a column say about how its numbers are written.
+    """The evidence of a column's cells for how its numbers are written.
 
     Attributes:
         style: the convention that fits most of them.

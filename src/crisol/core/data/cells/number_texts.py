@@ -109,7 +109,7 @@ def matches(words: pa.Array, pattern: str) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class NumberFrame:
-    """What stands around the digits of some cells: ``(# kg)``."""
+    """The text around the digits of some cells: ``(# kg)``."""
 
     start: int
     """Characters before the digits, or the mark in front of them."""

@@ -35,7 +35,7 @@ CURRENCY = "[$¢£¤¥֏؋߾߿৲৳৻૱௹฿៛₠-₿꠸﷼\ufe69\uff04\uff
 
 @dataclass(frozen=True)
 class Unit:
-    """What stands beside a number.
+    """The unit beside a number.
 
     Attributes:
         key: equal for spellings of one unit (``€`` and ``EUR``; ``day`` and ``days``); ``""``

@@ -1,1 +1,1 @@
-"""Where a table begins and ends in its file: titles, comments, headers, units, totals, notes."""
+"""The outline of a table in its file: titles, comments, headers, units, totals, notes."""

@@ -1,4 +1,4 @@
-"""Where a table begins: the lines before it, its header, and the units below the header.
+"""The beginning of a table: the lines before it, its header, and the units below the header.
 
 A person's file may begin with a title, a date of export, comments, or ``key: value`` lines, and a
 spreadsheet pads them with empty cells. The rows decide: a table is the block of rows that have as
@@ -55,7 +55,7 @@ class Layout:
 def find_layout(
     rows: Sequence[Row], params: ReadParams, shown: str, whole: bool, first: int = 0
 ) -> Layout:
-    """Where the table begins.
+    """The place where the table begins.
 
     Args:
         rows: the first ones of the file.
