@@ -83,7 +83,7 @@ def clean_files(source: Path, pictures: Path, pairs: Path, params: DataParams) -
 
 
 def _of_settings(source: Path, params: DataParams) -> list[str]:
-    """What the settings say about a file that may not be the one they were made for."""
+    """Notes on settings that may have been made for another file."""
     if params.file and not params.synthetic:
         split = params.study(params.register_study).split.kind.replace("_", " ")
         return [f"the study is {params.register_study!r}, split: {split} (products.data.studies)"]

@@ -1,4 +1,4 @@
-"""What hybrids are taught with: candidates of validation histories, scored once.
+"""The lesson that hybrids learn from: candidates of validation histories, scored once.
 
 Legend: B histories, M candidates of all of them, S scorers.
 """

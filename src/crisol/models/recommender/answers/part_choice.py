@@ -27,7 +27,7 @@ Done = Callable[[], None]
 
 @dataclass(frozen=True)
 class PartDecision:
-    """What validation says of one method in the hybrid.
+    """The validation figures of one method in the hybrid.
 
     Attributes:
         part: the method.

@@ -183,7 +183,7 @@ def _sorted_by(events: pd.DataFrame, items: pd.DataFrame, pairs: _Pairs, timed: 
 def _keys(
     events: pd.DataFrame, items: pd.DataFrame
 ) -> Iterator[tuple[str, NDArray[np.float64], bool]]:
-    """What files are sorted by: name, rank of each event (NaN where unknown), whether an id is."""
+    """The keys files are sorted by: name, rank of each event (NaN: unknown), whether an id is."""
     codes, ids = pd.factorize(events["item"])
     names = pd.Series(ids, dtype="str")
     padded = names.str.replace(r"\d+", lambda digits: digits.group().zfill(24), regex=True)

@@ -25,7 +25,7 @@ class TableError(MendableError):
 
 
 def notes_of(table: pd.DataFrame) -> list[str]:
-    """What was assumed when a table was validated."""
+    """The notes on what was assumed when a table was validated."""
     return list(table.attrs.get(NOTES, []))
 
 

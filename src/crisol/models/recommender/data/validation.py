@@ -38,8 +38,8 @@ MIN_PRICE = 1e-6
 _EVENT_ORDER = ("source", "user", "item", "time", "weight", "type", "part")
 _MANY_TWICE = 0.01
 NO_ID_LEFT_OUT, NOT_POSITIVE_LEFT_OUT = "no_id", "not_positive"
-"""What :func:`validate_events` may leave out: events without a user or an item, and those whose
-weight is 0 or less."""
+"""The events that :func:`validate_events` may leave out: those without a user or an item, and
+those whose weight is 0 or less."""
 
 
 def _positive(least: float, most: float) -> list[pa.Check]:

@@ -74,7 +74,7 @@ def price_cell(text: str) -> PriceCell:
 
 
 def _sign(before: str, after: str) -> tuple[str, str, bool]:
-    """What stands around an amount, without its sign, and whether it is negative."""
+    """The text around an amount, without its sign, and whether the amount is negative."""
     if "(" in before and ")" in after:
         return before.replace("(", "").strip(), after.replace(")", "").strip(), True
     for sign in "-+":

@@ -18,6 +18,7 @@ from crisol.core.data.cells.numbers import (
     plain_numbers,
     to_numbers,
 )
+from crisol.models.tabular.data.columns.column_types import counted
 from crisol.models.tabular.data.columns.hints import keeping, of_column
 from crisol.models.tabular.data.source_table import SourceTable
 from crisol.models.tabular.params import ColumnParams, DataParams
@@ -97,7 +98,7 @@ def written_numbers(
         plain = plain_numbers(texts)
         if plain is not None:
             return WrittenNumbers(
-                plain, PLAIN, "numbers", warnings=_told_infinite(name, int(infinite(texts).sum()))
+                plain, PLAIN, "numbers", warnings=told_infinite(name, int(infinite(texts).sum()))
             )
     found = number_style(texts, decimal=decimal, unit=over.unit)
     if found.decided == "default" and table.decimal_mark is not None:
@@ -140,7 +141,7 @@ def _read(
         return WrittenNumbers(warnings=(why,) if why else (), unread=why)
     warnings = (
         *_told_style(name, found),
-        *_told_infinite(name, int(endless.sum())),
+        *told_infinite(name, int(endless.sum())),
         *_told_misfits(name, found, misfits),
         *stray.tell(name, lambda word: keeping(word, data.read.keep)),
     )
@@ -260,7 +261,7 @@ def _told_misfits(name: str, found: NumberFindings, misfits: "pd.Series[Any]") -
     style = found.style
     what = f"numbers in {style.unit}" if style.unit else f"of the form {_form(style)}"
     said = (
-        f"{name}: {len(misfits):,} cells are not {what} ({listed(_counts(misfits))}) and count as "
+        f"{name}: {len(misfits):,} cells are not {what} ({listed(counted(misfits))}) and count as "
         "missing"
     )
     return (said,)
@@ -270,11 +271,8 @@ def _form(style: NumberStyle) -> str:
     return "1,234.5" if style.decimal == "." else "1.234,5"
 
 
-def _counts(cells: "pd.Series[Any]") -> dict[str, int]:
-    return {str(word): int(count) for word, count in cells.value_counts().items()}
-
-
-def _told_infinite(name: str, count: int) -> tuple[str, ...]:
+def told_infinite(name: str, count: int) -> tuple[str, ...]:
+    """The warning about infinite cells of a column; none where there are none."""
     return (f"{name}: {count:,} cells are infinite and count as missing",) if count else ()
 
 
@@ -306,7 +304,7 @@ def told_sentinels(name: str, there: "pd.Series[Any]", cells: "pd.Series[Any]") 
         far = there.dt.strftime("%Y-%m-%d").isin(_FAR_DATES)
         years = there[~far].dt.year
         apart = far & ~there.dt.year.isin(years)
-        counts = _counts(cells.loc[there.index[apart]].astype(str)) if far.sum() > 1 else {}
+        counts = counted(cells.loc[there.index[apart]].astype(str)) if far.sum() > 1 else {}
         counts = counts if len(years) else {}
     else:
         return ()

@@ -10,6 +10,7 @@ from crisol.core.data.cells.date_columns import FoundDates
 from crisol.core.data.cells.words import yes_word
 from crisol.models.tabular.data.columns import date_facts
 from crisol.models.tabular.data.columns.hints import of_column
+from crisol.models.tabular.data.columns.number_columns import told_infinite
 from crisol.models.tabular.data.columns.row_ids import is_id_name
 from crisol.models.tabular.data.source_table import PICTURES, SourceTable
 from crisol.models.tabular.schema import Kind
@@ -37,7 +38,7 @@ def value_kind(
         numbers = words.astype("float64")
         finite = numbers[np.isfinite(numbers)]
         kind, reason, warnings = number_kind(finite, distinct, name, "numbers")
-        return kind, reason, warnings or _told_infinite(name, len(numbers) - len(finite))
+        return kind, reason, warnings or told_infinite(name, len(numbers) - len(finite))
     if pd.api.types.is_datetime64_any_dtype(words.dtype):
         return "date", "dates", ()
     texts = words.astype(str)
@@ -89,7 +90,3 @@ def _some_words(cells: "pd.Series[Any]") -> list[str]:
     step = max(1, len(cells) // (10 * _SAMPLE))
     some = cells.iloc[:_SAMPLE].tolist() + cells.iloc[::step].tolist()
     return list(dict.fromkeys(str(cell) for cell in some))[:_SAMPLE]
-
-
-def _told_infinite(name: str, count: int) -> tuple[str, ...]:
-    return (f"{name}: {count:,} cells are infinite and count as missing",) if count else ()
