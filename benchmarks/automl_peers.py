@@ -46,9 +46,6 @@ def fit_autogluon(train: pd.DataFrame, case: dict[str, Any], folder: Path) -> di
         ds_args={"enable_ray_logging": False},
     )
     board = predictor.leaderboard(silent=True)[["model", "score_val", "stack_level", "fit_time"]]
-    predictor.clone_for_deployment(str(folder / "model"))
-    megabytes = _megabytes(whole)
-    shutil.rmtree(whole)
     # Only the best model: describing all of them fails where time ran out in one.
     best = predictor._trainer.load_model(predictor.model_best).get_info()
     weights = [
@@ -56,6 +53,9 @@ def fit_autogluon(train: pd.DataFrame, case: dict[str, Any], folder: Path) -> di
         for child in best.get("children_info", {}).values()
         if "model_weights" in child
     ]
+    predictor.clone_for_deployment(str(folder / "model"))
+    megabytes = _megabytes(whole)
+    shutil.rmtree(whole)
     return {
         "made_of": f"{predictor.model_best} {weights}",
         "megabytes_trained": megabytes,
