@@ -18,7 +18,7 @@ TORCH_SOURCE := $(if $(FIND_LINKS),--find-links $(FIND_LINKS),--torch-backend cp
 help: ## list these commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /make \1\t/'
 
-install: $(READY) ## create .venv with the locked packages and Crisol itself
+install: $(READY) ## create .venv with the locked packages, Crisol itself and the pretrained weights
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11), f"Crisol needs Python 3.11, this is {sys.version}"'
@@ -26,6 +26,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(TORCH_SOURCE) --compile-bytecode -r requirements.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(BIN)/kedro fetch weights
 	touch $@
 
 run: install ## train, promote, bundle and serve a family, send one request, stop (make run family=recommender)

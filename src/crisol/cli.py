@@ -270,6 +270,7 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
 
 @cli.command()
 @click.argument("family")
+@click.argument("names", nargs=-1)
 @click.option(
     "--mirror",
     envvar="CRISOL_DATA_MIRROR",
@@ -278,15 +279,28 @@ def bundle(store: Any, reference: str, version: str | None) -> _Answer:
 )
 @env_option
 @click.pass_obj
-def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str | None) -> None:  # noqa: ARG001
+def fetch(
+    metadata: ProjectMetadata,
+    family: str,
+    names: tuple[str, ...],
+    mirror: Path | None,
+    env: str | None,  # noqa: ARG001
+) -> None:
     """Download FAMILY's public data, after printing its licence; checked by SHA-256.
 
-    The downloads are the same in every environment.
+    `kedro fetch weights` brings the pretrained weights instead, all or by NAMES: a name that Crisol
+    knows, a repository of the Hugging Face Hub (owner/name), or a local folder. The downloads are
+    the same in every environment.
     """
     from crisol import models as families
     from crisol.core.data.sources import SourceError
     from crisol.registry.release import versions
 
+    if family == _WEIGHTS:
+        _fetch_weights(names, mirror)
+        return
+    if names:
+        raise click.UsageError(f"only {_WEIGHTS} takes names: kedro fetch {_WEIGHTS} {names[0]}")
     target = metadata.project_path / "data" / "01_raw" / family
     with _one_line_errors():
         versions.check_family(family)
@@ -296,6 +310,21 @@ def fetch(metadata: ProjectMetadata, family: str, mirror: Path | None, env: str 
             raise click.ClickException(str(error)) from error
     for path in paths:
         click.echo(path.relative_to(metadata.project_path))
+
+
+_WEIGHTS = "weights"
+
+
+def _fetch_weights(names: tuple[str, ...], mirror: Path | None) -> None:
+    from crisol.core.backbones.fetching import fetch_weights
+    from crisol.core.backbones.known_weights import KNOWN
+    from crisol.core.errors import MendableError
+
+    for name in names or KNOWN:
+        try:
+            fetch_weights(name, mirror, announce=click.echo)
+        except MendableError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @cli.command()

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel
 
 from crisol import __version__
+from crisol.core.backbone_reference import BackboneReference
 from crisol.core.errors import MendableError
 from crisol.core.files import file_sha256, replacing_folder
 
@@ -118,6 +119,15 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
         """
         return ()
 
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """The pretrained backbones that it needs beside its own files; by name and digest.
+
+        The manifest records them. :meth:`read` finds them in the store, or raises the store's
+        error, which says what is missing and how to bring it.
+        """
+        return ()
+
     def predict(self, requests: Sequence[RequestT]) -> list[ResponseT]:
         """Answer every request, in order. ``inference_time_ms`` is that of the whole batch."""
         encoded = [self.encode(request) for request in requests]
@@ -176,6 +186,8 @@ class Predictor(ABC, Generic[RequestT, ResponseT]):
                 },
                 **extra,
             }
+            if self.backbones:
+                manifest["backbones"] = [one.to_json() for one in self.backbones]
             (scratch / MANIFEST).write_text(json.dumps(manifest, indent=2, sort_keys=True))
         return target
 
@@ -230,6 +242,11 @@ def read_manifest(directory: Path | str) -> dict[str, Any]:
         if file_sha256(file) != digest:
             raise PredictorError(f"{directory}: {name} differs from the digest in {MANIFEST}")
     return manifest
+
+
+def backbones_of(manifest: Mapping[str, Any]) -> tuple[BackboneReference, ...]:
+    """The backbones that a predictor's manifest names."""
+    return tuple(BackboneReference.from_json(one) for one in manifest.get("backbones", ()))
 
 
 def check_runtime(runtime: str | None, *known: str) -> None:
