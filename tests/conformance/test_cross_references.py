@@ -15,7 +15,6 @@ CASES = [
     ("recommender", {"model": {"by_study": {"yours": {}}}}, "model.by_study: 'yours'"),
     ("recommender", {"train": {"by_study": {"shop2": {}}}}, "train.by_study: 'shop2'"),
     ("recommender", {"data": {"register_study": "yours"}}, "register_study 'yours'"),
-    ("recommender", {"data": {"gate_against": ["ease"]}}, "gate_against: .*does not train 'ease'"),
     ("recommender", {"model": {"methods": ["popularity", "transitions"]}}, "no similar items"),
     ("recommender", {"model": {"in_hybrid": ["lightgcn"]}}, "in_hybrid: 'lightgcn' is not among"),
     ("products", {"model": {"by_study": {"flipkart": {}}}}, "model.by_study: 'flipkart'"),

@@ -11,9 +11,8 @@ from crisol.models.recommender.params import DataParams, ModelParams, TrainParam
 @pytest.mark.parametrize(
     ("data", "model", "message"),
     [
-        ({}, {"methods": ["popularity", "content"]}, "gate_against: .*does not train 'filter'"),
         (
-            {"gate_against": ["popularity"]},
+            {},
             {"methods": ["popularity", "content"], "by_study": {"yours": {}}},
             "by_study: 'yours' is not a study",
         ),

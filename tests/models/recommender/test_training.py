@@ -39,7 +39,6 @@ def params(tables) -> tuple[DataParams, ModelParams, TrainParams]:
                 "studies": [study],
                 "register_study": "sample",
                 "synthetic": True,
-                "gate_against": ["popularity"],
                 "gate": {"metric": "mean", "resamples": 100},
             }
         ),
@@ -67,7 +66,7 @@ def fitted(events, tables, params, tmp_path_factory) -> training.Fit:
 def test_every_method_and_every_ablation_ranks_every_tested_user(fitted, events) -> None:
     tested, _ = histories_before(events, "test")
     by_method = dict(list(fitted.rankings.groupby("method")))
-    expected = {*METHODS, HYBRID, *(WITHOUT + method for method in METHODS)}
+    expected = {*METHODS, "item cosine", HYBRID, *(WITHOUT + method for method in METHODS)}
     assert set(by_method) == expected
     for table in by_method.values():
         assert table["user"].tolist() == tested.users.tolist()
@@ -120,7 +119,7 @@ def test_the_predictor_is_what_was_measured(fitted, events, tables, params, eval
     assert scores["candidate"].tolist() == champion_scores(fitted.predictor, result).tolist()
     assert scores["champion"].tolist() == scores["candidate"].tolist()
     assert scores["row"].is_unique
-    assert set(params[0].gate_against) < set(scores.columns)
+    assert {"popularity", "item cosine"} < set(scores.columns)
     assert evaluation.metrics["sample.hybrid.ndcg"] == pytest.approx(scores["candidate"].mean())
 
 
@@ -155,7 +154,7 @@ def test_users_of_an_event_or_two_are_evaluated_too(tmp_path) -> None:
     events, items = data.clean(raw, pd.DataFrame({"item": []}, dtype=str))
     split = {"kind": "temporal"}
     study = StudyParams.model_validate({"name": "s", "source": "shop", "split": split})
-    params = DataParams(studies=(study,), register_study="s", gate_against=("popularity",))
+    params = DataParams(studies=(study,), register_study="s")
     rows = data.split(events, items, study)
     methods = {"methods": ["popularity", "filter"], "filter": {"dimensions": 8}}
     model = ModelParams.model_validate(methods)
@@ -287,7 +286,6 @@ def without_times(request, tmp_path_factory) -> tuple[pd.DataFrame, training.Fit
         {
             "studies": [{"name": "one", "source": "sample"}, {"name": "two", "source": "sample"}],
             "register_study": "one",
-            "gate_against": ["popularity", "transitions"],
             "gate": {"metric": "mean", "resamples": 100},
         }
     )
@@ -314,7 +312,6 @@ def test_sorted_events_are_told_and_nothing_reads_their_order(without_times) -> 
     assert ("The events had no order" in told) is drawn
     assert ("oldest first" in told) is not drawn
     assert ("transitions" in set(made.rankings["method"])) is not drawn
-    assert ("transitions" in judged.scores) is not drawn
     assert ("transitions is left out" in " ".join(made.adjustments["note"])) is drawn
     assert "popularity" in judged.scores
     for name, scorer in made.predictor.hybrid.scorers.items():

@@ -12,6 +12,7 @@ from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
 from crisol.models.recommender.contract import RecommendationRequest
 from crisol.models.recommender.method_params import HYBRID
+from crisol.models.recommender.methods.item_cosine import ITEM_COSINE
 from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
@@ -24,6 +25,8 @@ from crisol.models.recommender.report.summary import list_diversity
 BATCH_USERS = 512
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 DIVERSITY_USERS = 2000
+GATE_BASELINES = ("popularity", ITEM_COSINE)
+"""What a team would use instead of the hybrid, and therefore what it must beat."""
 EXPLAINED_USERS = 60
 SEED = 0
 
@@ -62,7 +65,7 @@ def evaluate(
     curve = diversity_curve(predictor, registered)
     deletion = deletion_test(predictor, _explained(predictor, registered), SEED)
     shown = _tables(results, data)
-    judged = {result.study.name: _scores(result, None, data) for result in results}
+    judged = {result.study.name: _scores(result, None) for result in results}
     shown |= study_verdicts(judged, data.rule, data.register_study)
     shown |= {} if parts is None else tables.part_tables(parts)
     shown["diversity against accuracy (predictor)"] = curve
@@ -93,7 +96,7 @@ def evaluate(
         synthetic=data.synthetic,
     )
     figures = plots.draw(results, registered, predictor, curve, history)
-    return Evaluation(report, _scores(registered, champion, data), figures, metrics)
+    return Evaluation(report, _scores(registered, champion), figures, metrics)
 
 
 def _sentences(notes: pd.DataFrame | None) -> list[str]:
@@ -129,13 +132,11 @@ def _flat_metrics(results: list[StudyResult]) -> dict[str, float]:
     return metrics
 
 
-def _scores(
-    result: StudyResult, champion: RecommenderPredictor | None, data: DataParams
-) -> pd.DataFrame:
+def _scores(result: StudyResult, champion: RecommenderPredictor | None) -> pd.DataFrame:
     users = result.histories.users
     scores = pd.DataFrame({"row": users, "group": users, "truth": 1.0})
     scores["candidate"] = result.users(HYBRID)
-    for name in tables.compared(result, data.gate_against):
+    for name in GATE_BASELINES:
         scores[name] = result.users(name)
     if champion is not None:
         scores["champion"] = champion_scores(champion, result)

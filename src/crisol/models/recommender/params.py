@@ -89,8 +89,6 @@ class DataParams(StudiesParams[StudyParams]):
     """Length of the lists of the study of one's own events."""
     order: Literal["auto", "time", "rows", "none"] = "auto"
     """The order of the events in studies that leave theirs at ``auto``."""
-    gate_against: Methods = Field(default=("popularity", "filter"), min_length=1)
-    """The methods that the hybrid must beat alone."""
     gate: GateRule = Field(default_factory=lambda: GateRule(metric="mean", tolerance=0.002))
     """Compares NDCG at the study's cut-off, user by user."""
 
@@ -145,8 +143,6 @@ class DataParams(StudiesParams[StudyParams]):
 
     @model_validator(mode="after")
     def _check_gate(self) -> Self:
-        if "hybrid" in self.gate_against:
-            raise ValueError("gate_against: the hybrid is the candidate, not what it must beat")
         if self.gate.metric != "mean":
             raise ValueError(
                 "gate.metric: only 'mean' compares ranked lists (of each user's NDCG); "

@@ -20,9 +20,3 @@ def check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> 
             f"recommender.model: the hybrid of study {study!r} finds no similar items, since none "
             f"of its methods places items in a space; add one of: {', '.join(PLACES_ITEMS)}"
         )
-    for name in data.gate_against:
-        if name not in methods.methods:
-            raise MendableError(
-                f"recommender.data.gate_against: study {study!r} does not train {name!r}; add it "
-                f"to recommender.model.methods or take some of: {', '.join(methods.methods)}"
-            )

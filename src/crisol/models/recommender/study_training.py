@@ -25,6 +25,7 @@ from crisol.models.recommender.data.prepare import histories_before, interaction
 from crisol.models.recommender.data.tags import catalogue
 from crisol.models.recommender.method_fitting import Task, fit_method
 from crisol.models.recommender.method_params import HYBRID, WITHOUT
+from crisol.models.recommender.methods.item_cosine import ITEM_COSINE, ItemCosine
 from crisol.models.recommender.methods.ranking import Items, top_k
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.params import MethodsParams, TrainParams
@@ -76,6 +77,7 @@ class StudyTraining:
         self.networks: list[pd.DataFrame] = []
         self.scorers: dict[str, Scorer] = {}
         self.known = interactions(events, ("train", "valid"), len(self.catalogue))
+        self._learned = self.known  # by the methods as they are tested; `fit` says otherwise
 
     def fit(self) -> dict[str, Hybrid]:
         """The hybrid, and it without each of its parts, over the methods as they are tested."""
@@ -89,9 +91,10 @@ class StudyTraining:
         taught = self._taught(lesson)
         if self.study.refit:
             del early, lesson  # before the next ones need the memory
+            self._learned = self.known
             self.scorers = self._methods(self.known, "final", _TAUGHT, _FITTED)
         else:
-            self.scorers = early
+            self._learned, self.scorers = seen, early
         popularity = log_share(self.known)
         return {
             name: Hybrid(
@@ -182,12 +185,16 @@ class StudyTraining:
         """Every method's lists for the tested users."""
         tested, _ = histories_before(self.events, "test")
         k = self.study.k
-        lists: dict[str, list[Items]] = {name: [] for name in (*self.scorers, *hybrids)}
+        alone: dict[str, Scorer | ItemCosine] = {
+            **self.scorers,
+            ITEM_COSINE: ItemCosine.fit(self._learned),
+        }
+        lists: dict[str, list[Items]] = {name: [] for name in (*alone, *hybrids)}
         started = time.perf_counter()
         with self._progress("ranks lists", len(tested), _FITTED, 1.0) as progress:
             for start in range(0, len(tested), BATCH_USERS):
                 batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))
-                for method, scorer in self.scorers.items():
+                for method, scorer in alone.items():
                     lists[method].append(best_items(scorer, batch, k))
                 for name, ranked in rank_together(hybrids, batch, k).items():
                     lists[name].append(ranked.items)
@@ -220,7 +227,7 @@ class StudyTraining:
         )
 
 
-def best_items(scorer: Scorer, histories: Histories, k: int) -> Items:
+def best_items(scorer: Scorer | ItemCosine, histories: Histories, k: int) -> Items:
     """[B, k] the best items of one method, without those of the history."""
     scores = scorer.score(histories)
     return top_k(scores, k, exclude=histories.matrix(scores.shape[1]))[0]

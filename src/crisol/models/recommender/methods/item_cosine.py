@@ -1,8 +1,8 @@
 """The cosine of items by their common users: the baseline of every report.
 
-``c(i, j) = |U_i ∩ U_j| / sqrt(|U_i| |U_j|)``, and a history scores the sum over its items (Sarwar et
-al., WWW 2001; Linden et al., IEEE Internet Computing 2003). It is what a team would use instead of
-this family, and no part of the hybrid.
+``c(i, j) = |U_i ∩ U_j| / sqrt(|U_i| |U_j|)``, and a history scores the sum over its items (Sarwar
+et al., WWW 2001; Linden et al., IEEE Internet Computing 2003). It is what a team would use instead
+of this family, and no part of the hybrid.
 
 Legend: B histories, I items, U users.
 """

@@ -1,6 +1,5 @@
 """The report's tables and sentences: what a person reads after a run."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -66,14 +65,6 @@ def difference_rows(result: StudyResult, others: list[str], resamples: int) -> l
             }
         )
     return rows
-
-
-def compared(result: StudyResult, methods: Sequence[str]) -> list[str]:
-    """Those of the methods that this study trained, popularity if it is none of them.
-
-    Events without an order leave out the methods that read one.
-    """
-    return [name for name in methods if name in result.measured] or ["popularity"]
 
 
 def part_tables(parts: pd.DataFrame) -> dict[str, list[Row]]:
