@@ -97,8 +97,8 @@ def _of_hub(name: str, announce: Callable[[str], None]) -> Backbone:
     names = [file.rfilename for file in about.siblings or () if _OF_HUB.fullmatch(file.rfilename)]
     if "model.safetensors" in names:
         names = [file for file in names if not file.endswith(".bin")]
-    card: dict[str, Any] = dict(about.card_data or {})
-    licence = str(card.get("license") or "not stated")
+    card = about.card_data
+    licence = str((card.get("license") if card else None) or "not stated")
 
     def bring(folder: Path) -> str:
         from_hub(pinned, tuple(names), folder)
