@@ -169,6 +169,12 @@ class ModelParams(Params):
     folds: int = Field(default=1, ge=1, le=20)
     """The folds of a single algorithm: 1 holds out a tenth to stop early; more fit a model each and
     averages the models."""
+    text: Literal["words", "sentences", "auto"] = "words"
+    """How linear models and trees read text columns: ``words`` (TF-IDF); ``sentences``: vectors of
+    a pretrained encoder beside the words; ``auto``: sentences where a linear model is surely
+    better with them on held-out training rows. Networks read the text itself."""
+    text_backbone: Annotated[str, Field(min_length=1)] = "minilm"
+    """The encoder's name in the store (``kedro fetch weights minilm``); MiniLM reads English."""
     auto: AutoParams = AutoParams()
 
     @model_validator(mode="after")

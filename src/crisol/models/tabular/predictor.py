@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from safetensors.numpy import load_file, save_file
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.core.errors import FieldError
 from crisol.core.predictor import Call, Predictor, check_runtime
 from crisol.models.tabular.answers.explanation import Explainer, Shares
@@ -141,7 +142,13 @@ class TabularPredictor(Predictor[Any, Any]):
     def runtime(self) -> str:
         """The packages that answering needs beside numpy, joined by ``+``."""
         pillow = {"pillow"} if self._pictures else set()
-        return "+".join(sorted({*self.ensemble.packages(), *pillow})) or NUMPY
+        sentences = {"onnxruntime", "tokenizers"} if self.backbones else set()
+        return "+".join(sorted({*self.ensemble.packages(), *pillow, *sentences})) or NUMPY
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """The backbone of the sentence vectors; see :attr:`Predictor.backbones`."""
+        return () if self.encoder.sentences is None else (self.encoder.sentences,)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -228,6 +235,8 @@ class TabularPredictor(Predictor[Any, Any]):
         arrays = {"numbers": background.numbers, "codes": background.codes}
         if background.images is not None:
             arrays["images"] = background.images
+        if background.vectors is not None:
+            arrays["vectors"] = background.vectors
         save_file({k: np.ascontiguousarray(v) for k, v in arrays.items()}, directory / BACKGROUND)
         return {
             "task": self.schema.task,
@@ -243,6 +252,7 @@ class TabularPredictor(Predictor[Any, Any]):
 
         Raises:
             PredictorError: another runtime is asked for.
+            BackboneError: the backbone of the sentence vectors is missing or changed.
         """
         check_runtime(runtime, manifest["runtime"])
         state = json.loads((directory / ENCODER).read_text(encoding="utf-8"))
@@ -261,5 +271,7 @@ class TabularPredictor(Predictor[Any, Any]):
             code_names=empty.code_names,
             cardinalities=empty.cardinalities,
             text_names=empty.text_names,
+            vectors=arrays.get("vectors"),
+            vector_owners=empty.vector_owners,
         )
         return cls(encoder, ensemble, background, dataset=manifest["dataset"])

@@ -70,10 +70,14 @@ class Schema(Params):
     notes: Words = ()
     """How the file was read: what was detected or assumed, with the option that changes it."""
 
+    decisions: Words = ()
+    """Choices that training made by its rows, with their reasons, one sentence each."""
+
     @property
     def reading(self) -> tuple[str, ...]:
-        """The notes as one sentence for reports; none where there are no notes."""
-        return (f"How the file was read: {'; '.join(self.notes)}.",) if self.notes else ()
+        """The notes as one sentence for reports, and the decisions of training."""
+        read = (f"How the file was read: {'; '.join(self.notes)}.",) if self.notes else ()
+        return (*read, *(f"{decision.rstrip('.')}." for decision in self.decisions))
 
     @property
     def features(self) -> tuple[Column, ...]:

@@ -29,6 +29,7 @@ from crisol.models.tabular.auto.automl import (
     training_folder,
 )
 from crisol.models.tabular.auto.search.portfolio import BY_TASK
+from crisol.models.tabular.auto.text_choice import choose, wanted_reference, with_vectors
 from crisol.models.tabular.data.source_table import ROW
 from crisol.models.tabular.data.tables import schema_of, select
 from crisol.models.tabular.features.encoder import Encoder
@@ -91,14 +92,24 @@ def fit(
 
     Raises:
         MendableError: the algorithm does not suit the task, or nothing could be learned.
+        BackboneError: ``text: sentences`` without the weights.
     """
     started = time.monotonic()
     schema = schema_of(schema_table)
     check_algorithm(model, schema)
+    text = wanted_reference(model, schema)
     chosen = select(rows, parts, "train")
     encoder = Encoder.fit(chosen, schema, data.image_size, data.read.no_value)
     part = encoder.part(chosen, images)
     folds = fold_rows(chosen, schema, model, train.seed, part.target)
+    if text.reference is not None and model.text == "auto":
+        text = choose(text.reference, part, folds, encoder.schema, model, train.seed)
+    if text.reference is not None:
+        encoder = encoder.with_sentences(text.reference)
+        part = replace(part, features=with_vectors(part.features, text.reference))
+    if text.reason:
+        logger.info("%s", text.reason)
+        encoder.schema = encoder.schema.model_copy(update={"decisions": (text.reason,)})
     problem = Problem(schema.task, encoder.schema.classes, part, folds, train.seed)
     folder = training_folder(Path(checkpoints), fingerprint(problem, model, train))
     if model.algorithm == "auto":

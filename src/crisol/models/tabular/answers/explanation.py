@@ -142,10 +142,16 @@ class Explainer:
         if images is not None and row.images is not None and places.image is not None:
             mask = taken[:, places.image, None, None, None]
             images = np.where(mask, row.images, images)
+        vectors = others.vectors
+        if vectors is not None and row.vectors is not None:
+            texts = {name: at for at, name in enumerate(row.text_names)}
+            owners = places.texts[[texts[name] for name in row.vector_owners]]
+            vectors = np.where(taken[:, owners], row.vectors, vectors)
         return replace(
             others,
             numbers=np.where(taken[:, places.numbers], row.numbers, others.numbers),
             codes=np.where(taken[:, places.codes], row.codes, others.codes),
             texts=np.where(taken[:, places.texts], row.texts, others.texts),
             images=images,
+            vectors=vectors,
         )

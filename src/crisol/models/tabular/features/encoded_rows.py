@@ -1,6 +1,6 @@
 """Encoded rows, which algorithms read: blocks of numbers, codes, texts and pictures.
 
-Shapes: N rows, D numbers, C categories, S texts.
+Shapes: N rows, D numbers, C categories, S texts, V dimensions of all sentence vectors together.
 """
 
 from dataclasses import dataclass, replace
@@ -29,6 +29,8 @@ class Features:
         code_names: C names.
         cardinalities: C sizes: codes lie in [0, size).
         text_names: S names.
+        vectors: float32 [N, V], sentence vectors of the texts side by side; ``None``: words alone.
+        vector_owners: V names, the text column of each dimension.
     """
 
     numbers: Floats
@@ -39,6 +41,8 @@ class Features:
     code_names: tuple[str, ...]
     cardinalities: tuple[int, ...]
     text_names: tuple[str, ...]
+    vectors: NDArray[np.float32] | None = None
+    vector_owners: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -51,6 +55,7 @@ class Features:
             codes=self.codes[rows],
             texts=self.texts[rows],
             images=None if self.images is None else self.images[rows],
+            vectors=None if self.vectors is None else self.vectors[rows],
         )
 
     @staticmethod
@@ -60,12 +65,14 @@ class Features:
         if len(parts) == 1:
             return first
         images = [p.images for p in parts if p.images is not None]
+        vectors = [p.vectors for p in parts if p.vectors is not None]
         return replace(
             first,
             numbers=np.concatenate([p.numbers for p in parts]),
             codes=np.concatenate([p.codes for p in parts]),
             texts=np.concatenate([p.texts for p in parts]),
             images=np.concatenate(images) if images else None,
+            vectors=np.concatenate(vectors) if vectors else None,
         )
 
 

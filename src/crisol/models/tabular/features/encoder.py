@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.core.data.cells.dates import DATE_PARTS, date_parts, microseconds
 from crisol.core.data.cells.words import same_words
 from crisol.models.tabular.features.encoded_rows import MISSING, UNSEEN, Features, Part
@@ -41,6 +42,7 @@ class Encoder:
         words: of each category column, those that have a code, from 2 on.
         parts: of each date column, which parts it is taken into.
         missing: words that say, as they do where the file is read, that there is no value.
+        sentences: the backbone that turns texts into vectors; ``None``: words alone.
     """
 
     def __init__(
@@ -50,9 +52,10 @@ class Encoder:
         words: Mapping[str, Sequence[str]],
         parts: Mapping[str, Sequence[str]],
         missing: Sequence[str] = (),
+        sentences: BackboneReference | None = None,
     ) -> None:
         """Use :meth:`fit` or :meth:`from_json`."""
-        self.missing = frozenset(missing)
+        self.missing, self.sentences = frozenset(missing), sentences
         self.schema, self.image_size = schema, image_size
         self.words = {name: tuple(found) for name, found in words.items()}
         self.parts = {name: tuple(found) for name, found in parts.items()}
@@ -146,6 +149,9 @@ class Encoder:
         Args:
             rows: N rows.
             images: their pictures; needed where a column holds any.
+
+        Raises:
+            BackboneError: the backbone of the sentence vectors is missing or changed.
         """
         numbers = []
         for column in self._numeric:
@@ -165,7 +171,13 @@ class Encoder:
         pixels = None
         if self._images:
             pixels = self._pixels(rows[self._images[0].name], images)
-        return self._features(len(rows), numbers, codes, texts, pixels)
+        vectors: list[Floats] = []
+        if self.sentences is not None:
+            from crisol.core.backbones.cached import text_vectors
+
+            reference = self.sentences
+            vectors = [text_vectors(reference, column.tolist()) for column in texts]
+        return self._features(len(rows), numbers, codes, texts, pixels, vectors)
 
     def transform_rows(self, rows: Sequence[Mapping[str, Any]]) -> Features:
         """Rows of a request: JSON's values by the column's name, absent or ``None`` where missing.
@@ -175,6 +187,7 @@ class Encoder:
 
         Raises:
             FieldError: a picture is none.
+            BackboneError: the backbone of the sentence vectors is missing or changed.
         """
         numbers = []
         for column in self._numeric:
@@ -202,7 +215,13 @@ class Encoder:
                 cell = row.get(name)
                 if cell is not None:
                     pixels[at] = self._decoded(cell, name)
-        return self._features(len(rows), numbers, codes, texts, pixels)
+        vectors: list[Floats] = []
+        if self.sentences is not None:
+            from crisol.core.backbones.text_encoder import text_encoder
+
+            encode = text_encoder(self.sentences).encode
+            vectors = [encode(column.tolist()) for column in texts]
+        return self._features(len(rows), numbers, codes, texts, pixels, vectors)
 
     def target(self, rows: "pd.DataFrame") -> NDArray[np.int64] | Floats | None:
         """Codes of the classes [N] (-1: no class of the training rows), numbers [N], or nothing."""
@@ -240,12 +259,14 @@ class Encoder:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON."""
+        sentences = {} if self.sentences is None else {"sentences": self.sentences.to_json()}
         return {
             "schema": self.schema.model_dump(mode="json"),
             "image_size": self.image_size,
             "words": {name: list(words) for name, words in self.words.items()},
             "parts": {name: list(parts) for name, parts in self.parts.items()},
             "missing": sorted(self.missing),
+            **sentences,
         }
 
     @classmethod
@@ -253,7 +274,15 @@ class Encoder:
         """The inverse of :meth:`to_json`."""
         schema = Schema.model_validate(state["schema"])
         missing = state.get("missing", ())  # models of before know none
-        return cls(schema, state["image_size"], state["words"], state["parts"], missing)
+        stored = state.get("sentences")
+        sentences = None if stored is None else BackboneReference.from_json(stored)
+        return cls(schema, state["image_size"], state["words"], state["parts"], missing, sentences)
+
+    def with_sentences(self, reference: BackboneReference) -> Self:
+        """The same encoding, with sentence vectors of the texts beside their words."""
+        return type(self)(
+            self.schema, self.image_size, self.words, self.parts, sorted(self.missing), reference
+        )
 
     def _features(
         self,
@@ -262,7 +291,13 @@ class Encoder:
         codes: list[NDArray[np.int32]],
         texts: list[NDArray[np.object_]],
         pixels: NDArray[np.uint8] | None,
+        vectors: list[Floats],
     ) -> Features:
+        owners = [
+            column.name
+            for column, block in zip(self._texts, vectors, strict=False)
+            for _ in range(block.shape[1])
+        ]
         return Features(
             numbers=np.concatenate(numbers, axis=1) if numbers else np.empty((count, 0)),
             codes=np.stack(codes, axis=1) if codes else np.empty((count, 0), np.int32),
@@ -272,6 +307,8 @@ class Encoder:
             code_names=tuple(c.name for c in self._categories),
             cardinalities=tuple(len(self.words[c.name]) + UNSEEN + 1 for c in self._categories),
             text_names=tuple(c.name for c in self._texts),
+            vectors=np.concatenate(vectors, axis=1, dtype=np.float32) if vectors else None,
+            vector_owners=tuple(owners),
         )
 
     def _dates(

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 BINS = 8
 """Intervals of equal frequency that a number's piecewise-linear basis has."""
 
+VECTOR_SCALE = 3.0
+"""Length of a sentence vector beside words, whose weights have length one: the penalty is the same
+for both."""
+
 Weights = tuple[Floats, Floats, list[Floats]]
 """Weights of the dense columns [P, K], the codes [Z, K] and the words of each text [W, K]."""
 
@@ -43,6 +47,8 @@ class LinearColumns:
         bags: the words of each text column.
         texts: their names.
         width: Z.
+        vector_owners: the text column of each dimension of the sentence vectors, which are the
+            last dense columns.
     """
 
     mean: Floats
@@ -55,6 +61,7 @@ class LinearColumns:
     bags: tuple[TextBag, ...]
     texts: tuple[str, ...]
     width: int
+    vector_owners: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, features: Features, *, splines: bool, max_words: int) -> "LinearColumns":
@@ -94,6 +101,7 @@ class LinearColumns:
             ),
             features.text_names,
             int(sum(features.cardinalities)),
+            features.vector_owners,
         )
 
     @property
@@ -106,7 +114,12 @@ class LinearColumns:
         """The index of the feature of each of the P dense columns."""
         count = len(self.numbers)
         bins = max(self.edges.shape[1] - 1, 0)
-        return np.concatenate([np.arange(count), self.gaps, np.repeat(np.arange(count), bins)])
+        first = count + len(self.codes)
+        texts = [first + self.texts.index(name) for name in self.vector_owners]
+        return np.concatenate(
+            [np.arange(count), self.gaps, np.repeat(np.arange(count), bins),
+             np.array(texts, np.int64)]
+        )  # fmt: skip
 
     def dense(self, features: Features) -> Floats:
         """The dense columns [N, P]; a missing number is the mean."""
@@ -120,6 +133,9 @@ class LinearColumns:
             basis = np.clip((z[:, :, None] - low) / wide, 0.0, 1.0)
             basis[missing] = 0.0
             blocks.append(basis.reshape(len(z), -1))
+        if self.vector_owners:
+            assert features.vectors is not None
+            blocks.append(VECTOR_SCALE * features.vectors.astype(np.float64))
         return np.concatenate(blocks, axis=1)
 
     def sparse(self, features: Features) -> "csr_matrix | None":
@@ -167,7 +183,7 @@ class LinearColumns:
             answer[:, at + index] = codes[features.codes[:, index] + offset]
         at += len(self.codes)
         for index, bag in enumerate(self.bags):
-            answer[:, at + index] = bag.project(features.texts[:, index].tolist(), texts[index])
+            answer[:, at + index] += bag.project(features.texts[:, index].tolist(), texts[index])
         return answer
 
     def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -182,7 +198,10 @@ class LinearColumns:
             bags.append(state)
             arrays |= {f"bag{index}.{key}": value for key, value in found.items()}
         names = {"numbers": self.numbers, "codes": self.codes, "texts": self.texts}
-        return {k: list(v) for k, v in names.items()} | {"bags": bags, "width": self.width}, arrays
+        state = {k: list(v) for k, v in names.items()} | {"bags": bags, "width": self.width}
+        if self.vector_owners:
+            state["vector_owners"] = list(self.vector_owners)
+        return state, arrays
 
     @classmethod
     def restore(
@@ -204,4 +223,5 @@ class LinearColumns:
             bags,
             tuple(state["texts"]),
             state["width"],
+            tuple(state.get("vector_owners", ())),
         )

@@ -1,7 +1,8 @@
 """The one table of numbers that trees are grown on.
 
 Numbers stay as they are (NaN where missing), categories are their codes (:data:`MISSING` and
-:data:`UNSEEN` are codes like any other), texts become topics.
+:data:`UNSEEN` are codes like any other), texts become topics, and sentence vectors their principal
+components.
 
 Legend: N rows, F columns of the table.
 """
@@ -24,6 +25,8 @@ ARRAYS = "texts.safetensors"
 
 TOPICS, TOPICS_AMONG_OTHERS = 100, 32
 """Topics of a text column that stands alone, and of one beside numbers and categories."""
+COMPONENTS = 64
+"""Principal components of a text column's sentence vectors."""
 LARGEST = float(np.finfo(np.float32).max)
 """Numbers beyond it are set to it: libraries of trees compute in single precision."""
 
@@ -35,12 +38,15 @@ class TreeColumns:
     Attributes:
         numbers: names of the number columns.
         codes: names of the category columns, which follow them.
-        texts: name and topics of the text columns, which come last.
+        texts: name and topics of the text columns.
+        vectors: name and principal axes [dimensions, components] of sentence vectors; they come
+            last.
     """
 
     numbers: tuple[str, ...]
     codes: tuple[str, ...]
     texts: tuple[tuple[str, TextTopics], ...]
+    vectors: tuple[tuple[str, NDArray[np.float32]], ...] = ()
 
     @classmethod
     def fit(cls, features: Features, *, seed: int) -> "TreeColumns":
@@ -54,7 +60,11 @@ class TreeColumns:
             (name, TextTopics.fit(features.texts[:, index].tolist(), topics=topics, seed=seed))
             for index, name in enumerate(features.text_names)
         )
-        columns = cls(features.number_names, features.code_names, texts)
+        vectors = tuple(
+            (name, _principal_axes(_vectors_of(features, name)))
+            for name in dict.fromkeys(features.vector_owners)
+        )
+        columns = cls(features.number_names, features.code_names, texts, vectors)
         if not columns.names:
             raise MendableError(
                 "features: no column of numbers, categories or text; pictures need algorithm: cnn"
@@ -65,7 +75,8 @@ class TreeColumns:
     def names(self) -> list[str]:
         """The name of the feature of each of the F columns."""
         topics = [name for name, text in self.texts for _ in range(text.topics)]
-        return [*self.numbers, *self.codes, *topics]
+        components = [name for name, axes in self.vectors for _ in range(axes.shape[1])]
+        return [*self.numbers, *self.codes, *topics, *components]
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -85,6 +96,11 @@ class TreeColumns:
         blocks += [
             text.transform(features.texts[:, index].tolist())
             for index, (_, text) in enumerate(self.texts)
+        ]
+        # einsum, unlike BLAS, computes a row alike whatever rows are beside it
+        blocks += [
+            np.einsum("nd,dc->nc", _vectors_of(features, name), axes.astype(np.float64))
+            for name, axes in self.vectors
         ]
         return np.concatenate(blocks, axis=1) if len(blocks) > 1 else blocks[0]
 
@@ -115,9 +131,13 @@ class TreeColumns:
             state, found = text.state()
             texts.append({"name": name, **state})
             arrays |= {f"{index}.{key}": np.ascontiguousarray(v) for key, v in found.items()}
+        for index, (_, axes) in enumerate(self.vectors):
+            arrays[f"vectors.{index}"] = np.ascontiguousarray(axes)
         if arrays:
             save_file(arrays, directory / ARRAYS)
-        return {"numbers": list(self.numbers), "codes": list(self.codes), "texts": texts}
+        state = {"numbers": list(self.numbers), "codes": list(self.codes), "texts": texts}
+        vectors = {"vectors": [name for name, _ in self.vectors]} if self.vectors else {}
+        return {**state, **vectors}
 
     @classmethod
     def read(cls, directory: Path, state: Mapping[str, Any]) -> "TreeColumns":
@@ -128,4 +148,23 @@ class TreeColumns:
             prefix = f"{index}."
             own = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             texts.append((text["name"], TextTopics.restore(text, own)))
-        return cls(tuple(state["numbers"]), tuple(state["codes"]), tuple(texts))
+        vectors = tuple(
+            (name, arrays[f"vectors.{index}"])
+            for index, name in enumerate(state.get("vectors", ()))
+        )
+        return cls(tuple(state["numbers"]), tuple(state["codes"]), tuple(texts), vectors)
+
+
+def _vectors_of(features: Features, name: str) -> Floats:
+    """The sentence vectors [N, dimensions] of one text column."""
+    assert features.vectors is not None
+    mine = np.flatnonzero([owner == name for owner in features.vector_owners])
+    return features.vectors[:, mine].astype(np.float64)
+
+
+def _principal_axes(vectors: Floats) -> NDArray[np.float32]:
+    """The directions [dimensions, components] along which vectors vary the most."""
+    away = vectors - vectors.mean(axis=0)
+    count = min(COMPONENTS, len(vectors) - 1, vectors.shape[1])
+    axes = np.linalg.eigh(away.T @ away)[1][:, ::-1][:, : max(count, 0)]
+    return np.ascontiguousarray(axes, np.float32)

@@ -173,7 +173,14 @@ def dealt_anew(features: Features, names: tuple[str, ...], order: NDArray[np.int
     images = features.images
     if images is not None and not set(names) <= tabular:  # the picture column has no other name
         images = images[order]
-    return replace(features, numbers=numbers, codes=codes, texts=texts, images=images)
+    vectors = features.vectors
+    if vectors is not None:
+        vectors = vectors.copy()
+        places = np.flatnonzero([name in names for name in features.vector_owners])
+        vectors[:, places] = vectors[np.ix_(order, places)]
+    return replace(
+        features, numbers=numbers, codes=codes, texts=texts, images=images, vectors=vectors
+    )
 
 
 def shap_of(ensemble: "Ensemble", features: Features, *, seed: int = 0) -> Shap | None:

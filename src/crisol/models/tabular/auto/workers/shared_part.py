@@ -1,7 +1,7 @@
 """Rows in a folder of plain arrays, which several processes map instead of copying.
 
-``numbers.npy``, ``codes.npy``, ``target.npy`` and ``images.npy`` hold the arrays of
-:class:`crisol.models.tabular.features.encoded_rows.Part`; texts are their UTF-8 bytes and the
+``numbers.npy``, ``codes.npy``, ``target.npy``, ``images.npy`` and ``vectors.npy`` hold the arrays
+of :class:`crisol.models.tabular.features.encoded_rows.Part`; texts are their UTF-8 bytes and the
 offsets of their ends; ``part.json`` holds the names.
 """
 
@@ -30,6 +30,8 @@ def write_part(part: Part, folder: Path) -> None:
         np.save(folder / "target.npy", part.target)
     if features.images is not None:
         np.save(folder / "images.npy", features.images)
+    if features.vectors is not None:
+        np.save(folder / "vectors.npy", features.vectors)
     if features.texts.size:
         content, ends = _packed(features.texts)
         np.save(folder / "texts.npy", content)
@@ -40,6 +42,7 @@ def write_part(part: Part, folder: Path) -> None:
         "code_names": features.code_names,
         "cardinalities": features.cardinalities,
         "text_names": features.text_names,
+        "vector_owners": features.vector_owners,
     }
     (folder / STATE).write_text(json.dumps(state))
 
@@ -59,6 +62,8 @@ def read_part(folder: Path) -> Part:
         code_names=tuple(state["code_names"]),
         cardinalities=tuple(state["cardinalities"]),
         text_names=tuple(state["text_names"]),
+        vectors=_mapped(folder / "vectors.npy") if state["vector_owners"] else None,
+        vector_owners=tuple(state["vector_owners"]),
     )
     target = folder / "target.npy"
     return Part(features, np.load(target) if target.is_file() else None)
@@ -70,7 +75,8 @@ def digest(part: Part) -> str:
     names = (features.number_names, features.code_names, features.cardinalities)
     made = hashlib.sha256(json.dumps([*names, features.text_names, len(part)]).encode())
     arrays: list[NDArray[Any]] = [features.numbers, features.codes]
-    arrays += [array for array in (part.target, features.images) if array is not None]
+    there = (part.target, features.images, features.vectors)
+    arrays += [array for array in there if array is not None]
     if features.texts.size:
         arrays += _packed(features.texts)
     for array in arrays:
