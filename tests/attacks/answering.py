@@ -65,15 +65,20 @@ def service(family: str, predictor: Path, environment: Mapping[str, str]) -> Any
     """The opened application of a family."""
     from crisol.serving.families import products, recommender, signals, tabular
     from crisol.serving.service.model_service import ModelService
+    from crisol.serving.state.jobs import BackgroundJobStore
 
     module = {
         "products": products, "recommender": recommender, "signals": signals, "tabular": tabular
     }[family]  # fmt: skip
     parts: dict[str, dict[str, Any]] = {
         "products": {
-            "resources": {"jobs": products.BackgroundJobStore.of_family},
+            "resources": {"jobs": BackgroundJobStore.of_family},
             "prepare": products.with_index,
             "workers": {products.KIND: products.start_embedding},
+        },
+        "tabular": {
+            "resources": {"jobs": BackgroundJobStore.of_family},
+            "workers": {tabular.KIND: tabular.start_explaining},
         },
         "recommender": {"resources": {"events": recommender.EventStore.of_family}},
     }

@@ -125,7 +125,7 @@ def described(name: str, url: str) -> Target:
     known = {
         "signals": ("/predict", signals.example_request().model_dump(mode="json"), "/model", ""),
         "recommender": ("/recommendations", {"user_id": "user-0"}, "/model", ""),
-        "tabular": ("/predict", rows, "/model", ""),
+        "tabular": ("/predict", rows, "/model", "/explain/batch/{}"),
         "products": ("/analyze", {"title": "Red Mug"}, "/model", job),
         "platform": ("/v1/datasets", {"name": "made"}, "/v1/jobs", "/v1/datasets/{}"),
     }

@@ -35,6 +35,10 @@ EXCEPT["products"] = [
     (path, "use_after_free") for path in ("/embeddings/batch/{job_id}",
                                           "/embeddings/batch/{job_id}/results")
 ]  # fmt: skip
+EXCEPT["tabular"] = [
+    (path, "use_after_free") for path in ("/explain/batch/{job_id}",
+                                          "/explain/batch/{job_id}/results")
+]  # fmt: skip
 
 
 def loaded(target: Target, who: str | None, *phases: str, examples: int, mode: str = "all") -> Any:

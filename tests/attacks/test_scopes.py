@@ -33,7 +33,15 @@ NEEDS: dict[str, dict[str, str]] = {
         "POST /similar-items": "a key",
         "POST /events": "a key",
     },
-    "tabular": {**SERVICE, "POST /predict": "a key", "GET /schema": "a key"},
+    "tabular": {
+        **SERVICE,
+        "POST /predict": "a key",
+        "GET /schema": "a key",
+        "POST /explain/batch": "a key",
+        "GET /explain/batch/{job_id}": "a key",
+        "DELETE /explain/batch/{job_id}": "a key",
+        "GET /explain/batch/{job_id}/results": "a key",
+    },
     "products": {
         **SERVICE,
         "POST /analyze": "a key",
@@ -175,10 +183,13 @@ def test_a_job_is_started_and_ended_by_its_owner_or_a_promoter(target: Target) -
             assert client.post(f"{place}/cancel").status_code == 202
 
 
-@pytest.mark.parametrize("target", ["platform", "products"], indirect=True)
+@pytest.mark.parametrize("target", ["platform", "products", "tabular"], indirect=True)
 def test_what_is_not_ones_own_is_as_what_does_not_exist(target: Target) -> None:
     if target.name == "products":
         asked = [("POST", "/embeddings/batch", {"products": [{"title": "Mug"}]})]
+        looks = [("GET", ""), ("GET", "/results"), ("DELETE", "")]
+    elif target.name == "tabular":
+        asked = [("POST", "/explain/batch", target.body)]
         looks = [("GET", ""), ("GET", "/results"), ("DELETE", "")]
     else:
         asked = [("POST", "/v1/datasets", {"name": "private"})]

@@ -21,7 +21,6 @@ CASES = [
     ("products", {"model": {"by_study": {"flipkart": {}}}}, "model.by_study: 'flipkart'"),
     ("products", {"train": {"by_study": {"flipkart": {}}}}, "train.by_study: 'flipkart'"),
     ("products", {"data": {"register_study": "amazon"}}, "register_study 'amazon'"),
-    ("products", {"data": {"gate_against": ["forest"]}}, "does not train 'forest'"),
     ("signals", {"train": {"by_study": {"acl18": {}}}}, "train.by_study: 'acl18'"),
     ("signals", {"model": {"by_study": {"btc": {"hidden": 4}}}}, "model.by_study: 'btc'"),
     ("signals", {"data": {"register_study": "acl18"}}, "register_study 'acl18'"),

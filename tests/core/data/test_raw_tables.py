@@ -33,7 +33,8 @@ def test_a_parquet_file_has_rows_and_no_lines():
 def test_lines_count_the_breaks_in_the_cells_above():
     rows = pd.DataFrame({"text": ["one\ntwo", "three", "four"], "price": [1, 2, 3]})
     assert RawTableValidator(rows, "sold.csv", SoldError).place(2) == "row 3 (line 5)"
-    assert RawTableValidator(rows, "sold.jsonl", SoldError).place(2) == "row 3 (line 3)"
+    for name in ("sold.jsonl", "sold.ndjson", "sold.jsonl.gz"):
+        assert RawTableValidator(rows, name, SoldError).place(2) == "row 3 (line 3)"
 
 
 def test_columns_are_needed_or_unknown():

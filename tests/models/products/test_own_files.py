@@ -85,7 +85,7 @@ def test_a_named_file_takes_nothing_of_the_sample(env, study):
     assert sample.gate.metric == "r2"
     own, model, train = _settings(env, "/shop/Mein Katalog.csv")
     assert (own.register_study, own.currency, own.synthetic) == ("mein_katalog", "", False)
-    assert (own.matching, own.gate.metric, own.gate_against) == ((), "auto", ("linear",))
+    assert (own.matching, own.gate.metric) == ((), "auto")
     assert [s.name for s in own.studies] == ["mein_katalog"]
     model, train, told = sized(300, model, train)
     assert model.network.preset == "tiny"

@@ -236,8 +236,3 @@ def test_sections_that_do_not_fit_are_refused_before_training(
         family.fit(
             shop.products, shop.images, shop.parts, sections.data, model, sections.train, tmp_path
         )
-    data = sections.data.model_copy(update={"gate_against": ("neighbours",)})
-    with pytest.raises(MendableError, match=r"gate_against: .* does not train 'neighbours'"):
-        family.fit(
-            shop.products, shop.images, shop.parts, data, sections.model, sections.train, tmp_path
-        )

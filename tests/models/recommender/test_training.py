@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,14 +10,15 @@ from crisol.core.study_verdicts import TITLE
 from crisol.models.recommender import training
 from crisol.models.recommender.data import prepare as data
 from crisol.models.recommender.data import sample
-from crisol.models.recommender.data.histories import VISITOR, Histories
+from crisol.models.recommender.data.histories import Histories
 from crisol.models.recommender.data.prepare import histories_before
 from crisol.models.recommender.data.studies import clean_tables, split_studies
-from crisol.models.recommender.evaluation import champion_scores, evaluate, translated
+from crisol.models.recommender.evaluation import evaluate
 from crisol.models.recommender.method_params import HYBRID, WITHOUT
 from crisol.models.recommender.methods.transitions import fit_transitions
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
+from crisol.models.recommender.report.champion import champion_scores
 from crisol.models.recommender.report.results import study_results
 from crisol.models.recommender.study_params import StudyParams
 
@@ -181,19 +184,47 @@ def test_made_up_events_are_called_so(evaluation) -> None:
     assert "synthetic" in evaluation.report.data[0]
 
 
+def test_a_champion_of_another_catalogue_is_told_and_not_compared(
+    fitted, events, tables, params, evaluation
+) -> None:
+    predictor, items = fitted.predictor, len(fitted.predictor.catalogue)
+    other = dataclasses.replace(
+        predictor.catalogue, ids=tuple(f"other-{position}" for position in range(items))
+    )
+    champion = RecommenderPredictor(
+        other, predictor.users, predictor.interactions, predictor.hybrid, study="other"
+    )
+    judged = evaluate(
+        predictor, champion, events, tables[1], fitted.rankings, fitted.history, params[0]
+    )
+    assert "champion" not in judged.scores
+    [limit] = [limit for limit in judged.report.limits if "champion" in limit]
+    assert "it knows 0 of the " in limit
+    assert not [limit for limit in evaluation.report.limits if "champion" in limit]
+
+
+def test_a_setting_that_does_not_fit_a_small_catalogue_is_told(
+    events, tables, params, tmp_path
+) -> None:
+    data_params, _, train = params
+    model = ModelParams.model_validate(
+        {"methods": ["popularity", "filter"], "filter": {"dimensions": 5000}}
+    )
+    made = training.fit(events, tables[1], data_params, model, train, tmp_path)
+    [note] = made.adjustments["note"]
+    assert "filter.dimensions asks for 5,000 singular vectors" in note
+    judged = evaluate(
+        made.predictor, None, events, tables[1], made.rankings, made.history, data_params,
+        adjustments=made.adjustments,
+    )  # fmt: skip
+    assert note in judged.report.data
+    assert {"changed": note} in judged.report.tables["parameters that did not fit the data"]
+
+
 def test_lists_of_other_users_are_refused(fitted, events, tables, params) -> None:
     other = fitted.rankings.assign(user=fitted.rankings["user"] + 1)
     with pytest.raises(ValueError, match="other users"):
         study_results(events, tables[1], other, params[0])
-
-
-def test_a_champion_of_another_catalogue_is_asked_by_ids() -> None:
-    histories = Histories.of([[0, 1, 2], [2]], users=[0, 1])
-    items, users = np.array([5, -1, 4]), np.array([VISITOR, 8])
-    own = translated(histories, items, users)
-    assert own.items.tolist() == [5, 4, 4]
-    assert own.starts.tolist() == [0, 2, 3]
-    assert own.users.tolist() == [VISITOR, 8]
 
 
 def test_a_saved_predictor_answers_the_same(fitted, tmp_path) -> None:
@@ -284,6 +315,7 @@ def test_sorted_events_are_told_and_nothing_reads_their_order(without_times) -> 
     assert ("oldest first" in told) is not drawn
     assert ("transitions" in set(made.rankings["method"])) is not drawn
     assert ("transitions" in judged.scores) is not drawn
+    assert ("transitions is left out" in " ".join(made.adjustments["note"])) is drawn
     assert "popularity" in judged.scores
     for name, scorer in made.predictor.hybrid.scorers.items():
         if drawn and name in ("filter", "ease", "content"):

@@ -7,6 +7,8 @@ import pytest
 from crisol.models.signals.data import prepare as data
 from crisol.models.signals.features import BARS, NAMES, features, trend_strength, volatility
 from crisol.models.signals.network_params import NetworkParams
+from crisol.models.signals.percent_features import PERCENT_NAMES, percent_features
+from crisol.models.signals.window_inputs import FEATURE_SETS, window_inputs
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +66,16 @@ def test_price_level_and_volume_unit_do_not_matter(series):
     bars, seconds = _window(series, 300)
     scaled = bars * np.array([1e3, 1e3, 1e3, 1e3, 1.0])
     np.testing.assert_allclose(features(scaled, seconds), features(bars, seconds), atol=1e-4)
+    np.testing.assert_allclose(percent_features(scaled), percent_features(bars), atol=1e-4)
 
 
-def test_changing_the_future_changes_nothing(world):
+@pytest.mark.parametrize("names", ["stationary", "percent"])
+def test_changing_the_future_changes_nothing(world, names):
     """Truncation test: bars after a sample, and before its window, never reach its features."""
     bars, samples = world.bars, world.samples
     chosen = samples[samples.symbol == "SYN/USDT"].iloc[100:120]
     end, start = int(chosen["end"].max()), int(chosen["end"].min()) - BARS + 1
-    network = NetworkParams()
+    network = NetworkParams(features=names)
     before = data.windows(bars, chosen, network)
     changed = bars.copy()
     prices = ["open", "high", "low", "close", "volume"]
@@ -89,8 +93,41 @@ def test_absurd_bars_stay_finite():
     wild = np.exp(np.random.default_rng(0).normal(size=(1, BARS, 1)) * 300) * np.ones((1, 1, 5))
     for bars in (constant, np.clip(wild, 1e-300, 1e300)):
         assert np.isfinite(features(bars, seconds)).all()
+        assert np.isfinite(percent_features(bars)).all()
         assert np.isfinite(volatility(bars[0]))
         assert 0 <= trend_strength(bars[0]) <= 1
+
+
+@pytest.mark.parametrize("steps", [2, 5, 60])
+def test_percent_features_against_plain_pandas(series, steps):
+    bars, _ = _window(series, 300)
+    x = dict(zip(PERCENT_NAMES, percent_features(bars, steps)[0].T, strict=True))
+    close = pd.Series(bars[0, :, 3])
+    expected = {
+        "open_percent": bars[0, :, 0] / close - 1,
+        "low_percent": bars[0, :, 2] / close - 1,
+        "return_percent": close.pct_change().fillna(0),
+        "mean_5_percent": close.rolling(5, min_periods=1).mean() / close - 1,
+        "mean_30_percent": close.rolling(30, min_periods=1).mean() / close - 1,
+    }
+    for name, values in expected.items():
+        np.testing.assert_allclose(x[name], 100 * values[-steps:], atol=1e-4, err_msg=name)
+
+
+def test_a_network_reads_the_features_it_names_in_its_order(series):
+    bars, seconds = _window(series, 300)
+    stationary, percent = (
+        window_inputs(bars, seconds, 20, FEATURE_SETS[name]) for name in ("stationary", "percent")
+    )
+    np.testing.assert_array_equal(stationary, features(bars, seconds, 20))
+    mixed = window_inputs(bars, seconds, 20, ("high_percent", "body", "open_percent"))
+    expected = (percent[..., 1], stationary[..., NAMES.index("body")], percent[..., 0])
+    np.testing.assert_array_equal(mixed, np.stack(expected, axis=-1))
+
+
+def test_unknown_features_are_named_beside_the_sets():
+    with pytest.raises(ValueError, match=r"set stationary or percent; unknown: wick"):
+        NetworkParams(features=("return", "wick"))
 
 
 def test_a_straight_line_is_all_trend():

@@ -347,8 +347,10 @@ def is_lock(descriptor: Path) -> bool:
 
 def test_the_kept_name_says_the_part_and_the_format() -> None:
     assert kept_name("test", "Adult.test") == "test.csv"
-    with pytest.raises(UploadError, match="must end as a known format"):
-        kept_name("all", "noending")
+    assert kept_name("all", "Rows.JSONL.GZ") == "all.jsonl.gz"
+    for name in ("noending", "rows.gz", "d.zip.gz"):
+        with pytest.raises(UploadError, match="must end as a known format"):
+            kept_name("all", name)
 
 
 @pytest.mark.slow

@@ -13,6 +13,7 @@ from tests.models.tabular import served
 
 from crisol.models import load_predictor
 from crisol.serving.service.model_service import ModelService
+from crisol.serving.state.jobs import BackgroundJobStore
 
 Running = Callable[..., Any]
 HEADERS = {"x-api-key": "a-key-that-only-the-tests-know"}
@@ -25,7 +26,9 @@ def table_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(table_dir: Path, running: Running) -> Callable[..., None]:
+def ask(
+    table_dir: Path, running: Running, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., None]:
     """Runs a conversation with a service of the predictor."""
     from crisol.serving.families import tabular
 
@@ -34,11 +37,18 @@ def ask(table_dir: Path, running: Running) -> Callable[..., None]:
         environment: dict[str, str] | None = None,
     ) -> None:
         app = ModelService(
-            "tabular", title="Crisol tabular", description="", routes=tabular.service.routes
+            "tabular",
+            title="Crisol tabular",
+            description="",
+            routes=tabular.service.routes,
+            resources={"jobs": BackgroundJobStore.of_family},
+            workers={tabular.KIND: tabular.start_explaining},
         )
+        state = {"CRISOL_STATE_DIR": str(tmp_path_factory.mktemp("state"))}
+        keys = {"CRISOL_API_KEYS": HEADERS["x-api-key"]}
 
         async def converse() -> None:
-            async with running(app, table_dir, environment) as client:
+            async with running(app, table_dir, {**keys, **state, **(environment or {})}) as client:
                 client.headers.update(HEADERS)
                 await body(client, app)
 
@@ -159,3 +169,64 @@ def test_the_runtime_names_the_packages() -> None:
 
     assert TabularPredictor.packages("numpy") == ()
     assert TabularPredictor.packages("lightgbm+torch") == ("lightgbm", "torch")
+
+
+async def explained(client: httpx.AsyncClient, rows: list[Any]) -> tuple[Any, list[Any]]:
+    """A job's last state and its results, page by page."""
+    made = await client.post("/explain/batch", json={"rows": rows})
+    assert made.status_code == 202, made.text
+    path = f"/explain/batch/{made.json()['job_id']}"
+    job: dict[str, Any] = {}
+    while job.get("state") not in ("done", "cancelled"):
+        await asyncio.sleep(0.01)
+        job = (await client.get(path)).json()
+    results: list[Any] = []
+    position: int | None = 0
+    while position is not None:
+        query = f"position={position}&limit=3"
+        page = (await client.get(f"{path}/results?{query}")).json()
+        results, position = results + page["results"], page["next_position"]
+    return job, results
+
+
+def test_a_job_explains_as_one_by_one_and_each_bad_row_fails_alone(
+    ask: Callable[..., None], table_dir: Path
+) -> None:
+    predictor = load_predictor(table_dir)
+    good = predictor.encoder.requests(served.table(4, seed=9))  # type: ignore[attr-defined]
+    rows = [*good, {**good[0], "income": "much"}, {"colour": 1}, {}, good[0]]
+
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
+        job, results = await explained(client, rows)
+        asked = {"rows": good, "explain": True}
+        alone = (await client.post("/predict", json=asked)).json()["predictions"]
+        again, _results = await explained(client, [dict(reversed(good[1].items()))])
+        assert (job["state"], job["done"], job["failed"]) == ("done", 5, 3)
+        assert [r["position"] for r in results] == list(range(8))
+        for place, answer in ((0, 0), (1, 1), (2, 2), (3, 3), (7, 0)):
+            found = results[place]["prediction"]
+            assert found["prediction"] == alone[answer]["prediction"]
+            assert found["explanation"]["contributions"] == pytest.approx(
+                alone[answer]["explanation"]["contributions"], abs=1e-9
+            )
+        assert [r["field"] for r in results[4:7]] == ["income", "colour", ""]
+        assert all((r["error"] is None) == (r["prediction"] is not None) for r in results)
+        assert again["cached"] == 1
+
+    ask(body)
+
+
+def test_a_job_of_explanations_is_cancelled_and_refused_by_size(ask: Callable[..., None]) -> None:
+    rows = [{**served.ROW, "income": at / 7} for at in range(1000)]
+
+    async def body(client: httpx.AsyncClient, _: ModelService) -> None:
+        made = (await client.post("/explain/batch", json={"rows": rows})).json()
+        path = f"/explain/batch/{made['job_id']}"
+        cancelled = (await client.delete(path)).json()
+        assert (cancelled["state"], cancelled["total"]) == ("cancelled", 1000)
+        assert cancelled["done"] < 1000
+        for wrong in ([], [*rows, served.ROW], ["a"]):
+            refused = await client.post("/explain/batch", json={"rows": wrong})
+            assert refused.status_code == 422
+
+    ask(body)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pandera.pandas as pa
 
+from crisol.core.data.tables.table_file import TABLES, table_ending
 from crisol.core.errors import MendableError
 
 
@@ -79,10 +80,10 @@ class RawTableValidator:
 
     def place(self, index: Any) -> str:
         """The place of a row in the file; cells above it may hold several lines of a CSV."""
-        row = int(index) + 1
-        if self.file.endswith(".parquet"):
+        row, form = int(index) + 1, TABLES.get(table_ending(self.file))
+        if form == "parquet":
             return f"row {row}"
-        if self.file.endswith(".jsonl"):
+        if form == "jsonl":
             return f"row {row} (line {row})"
         above = self.rows.iloc[: int(index)].select_dtypes(include=["object", "string"])
         breaks = sum(int(above[name].astype("str").str.count("\n").sum()) for name in above)

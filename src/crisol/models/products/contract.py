@@ -174,27 +174,6 @@ class EmbeddingsRequest(Contract):
     products: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_BATCH)]
 
 
-JobState = Literal["waiting", "running", "done", "cancelled"]
-
-
-class Job(Contract):
-    """The progress of a background job."""
-
-    job_id: str
-    state: JobState
-    total: int
-    done: int
-    """Products embedded so far."""
-    failed: int
-    """Products that could not be embedded; their results give the error."""
-    cached: int
-    """Products among ``done`` whose embedding was stored by an earlier job."""
-    created: datetime
-    expires: datetime | None
-    """Time at which the results are deleted; empty while the job is not finished."""
-    model_version: str
-
-
 class ItemResult(Contract):
     """One product of a job: its embedding or its error."""
 
@@ -202,15 +181,6 @@ class ItemResult(Contract):
     embedding: tuple[float, ...] | None
     error: str | None
     field: str | None
-
-
-class JobResults(Contract):
-    """A page of a job's results, in the order of its products."""
-
-    job: Job
-    results: tuple[ItemResult, ...]
-    next_position: int | None
-    """Position of the next page; empty after the last one."""
 
 
 class Filters(Contract):

@@ -165,10 +165,12 @@ def _scores(
     )
     mine = result.of(ENSEMBLE)
     known = mine[truth_name] != "" if head == "category" else mine[truth_name].notna()
-    columns = {"truth": mine[truth_name], "candidate": mine[predicted_name]}
-    for name in data.gate_against:
-        columns[name] = result.of(name)[predicted_name]
-    columns["TF-IDF + linear"] = result.of(BASELINE, WHOLE)[predicted_name]
+    columns = {
+        "truth": mine[truth_name],
+        "candidate": mine[predicted_name],
+        "guessing": pd.Series(result.constants[head], index=mine.index),
+        "TF-IDF + linear": result.of(BASELINE, WHOLE)[predicted_name],
+    }
     if champion is not None and (theirs := _champion(champion, tested, head)) is not None:
         columns["champion"] = pd.Series(theirs, index=tested.rows)
     table = pd.DataFrame(columns)[known]
@@ -185,10 +187,8 @@ def _by_study(
     """The gate's rows of each study that learned what the gate compares."""
     found = {}
     for result in results:
-        trained = set(data.gate_against) <= {method for method, _ in result.methods()}
         with contextlib.suppress(MendableError):
-            if trained:
-                found[result.study.name] = _scores(result, None, tested, data)
+            found[result.study.name] = _scores(result, None, tested, data)
     return found
 
 

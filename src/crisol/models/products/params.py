@@ -43,7 +43,6 @@ class SampleParams(Params):
     currency: str | None = None
     matching: Names | None = None
     gate: GateRule | None = None
-    gate_against: Names | None = None
 
 
 class DataParams(StudiesParams[StudyParams]):
@@ -81,8 +80,6 @@ class DataParams(StudiesParams[StudyParams]):
     ``pairs``."""
     gate: GateRule = GateRule(metric=AUTO, tolerance=0.01)
     """``metric: auto`` is accuracy where categories are learned, else R² of the log-price."""
-    gate_against: Names = ("linear",)
-    """Single members that the ensemble must beat."""
 
     @model_validator(mode="before")
     @classmethod

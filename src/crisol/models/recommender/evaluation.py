@@ -1,6 +1,5 @@
 """From lists to evidence: metrics with intervals, figures, a plain verdict, the gate's rows."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,12 @@ from crisol.core.study_verdicts import study_verdicts
 from crisol.models.recommender.answers.diversity import diversify
 from crisol.models.recommender.answers.hybrid import Ranked
 from crisol.models.recommender.contract import RecommendationRequest
-from crisol.models.recommender.data.histories import VISITOR, Histories
 from crisol.models.recommender.method_params import HYBRID
 from crisol.models.recommender.methods.ranking import Items
 from crisol.models.recommender.params import DataParams
 from crisol.models.recommender.predictor import RecommenderPredictor
 from crisol.models.recommender.report import plots, tables
+from crisol.models.recommender.report.champion import champion_scores, incomparable
 from crisol.models.recommender.report.deletion import deletion_test
 from crisol.models.recommender.report.results import StudyResult, measured_lists, study_results
 from crisol.models.recommender.report.summary import list_diversity
@@ -40,6 +39,7 @@ def evaluate(
     users: pd.DataFrame | None = None,
     parts: pd.DataFrame | None = None,
     assumptions: pd.DataFrame | None = None,
+    adjustments: pd.DataFrame | None = None,
 ) -> Evaluation:
     """Judge every method on users whose held-out items none of them had seen.
 
@@ -55,6 +55,7 @@ def evaluate(
         parts: what validation says of each method in the hybrids, if it was asked.
         assumptions: what was assumed of the files and the studies; see
             :mod:`crisol.models.recommender.data.studies`.
+        adjustments: parameters that did not fit the data and were changed, likewise.
     """
     results = study_results(events, items, rankings, data, users)
     registered = next(r for r in results if r.study.name == data.register_study)
@@ -74,6 +75,11 @@ def evaluate(
     else:
         shown["explanations: what is lost when the named events are deleted"] = [deletion]
         metrics |= {f"explanations.{name}": float(value) for name, value in deletion.items()}
+    if notes := _sentences(adjustments):
+        shown["parameters that did not fit the data"] = [{"changed": note} for note in notes]
+    if champion is not None and (why := incomparable(champion, predictor, registered)):
+        limits.append(f"It was not compared with the champion, {why}.")
+        champion = None
     verdicts = [tables.verdict(result) for result in results]
     report = Report(
         family="recommender",
@@ -81,12 +87,17 @@ def evaluate(
         metrics=metrics,
         tables=shown,
         data=[tables.describe(result, data.synthetic) for result in results]
-        + ([] if assumptions is None else assumptions["note"].tolist()),
+        + _sentences(assumptions)
+        + notes,
         limits=limits,
         synthetic=data.synthetic,
     )
     figures = plots.draw(results, registered, predictor, curve, history)
     return Evaluation(report, _scores(registered, champion, data), figures, metrics)
+
+
+def _sentences(notes: pd.DataFrame | None) -> list[str]:
+    return [] if notes is None else notes["note"].tolist()
 
 
 def _tables(results: list[StudyResult], data: DataParams) -> dict[str, list[dict[str, Any]]]:
@@ -143,7 +154,7 @@ def diversity_curve(predictor: RecommenderPredictor, result: StudyResult) -> lis
     k, vectors = result.study.k, predictor.space
     asked = predictor.encode(RecommendationRequest(history=(), num_recs=k))
     best = min(asked.count, len(predictor.catalogue))
-    ranked = [predictor.hybrid.rank(part, best) for part in _batches(histories)]
+    ranked = [predictor.hybrid.rank(part, best) for part in histories.batches(BATCH_USERS)]
     lists = {
         value: np.concatenate([_diverse(part, vectors, k, value) for part in ranked])
         for value in DIVERSITIES
@@ -184,42 +195,3 @@ def _explained(predictor: RecommenderPredictor, result: StudyResult) -> list[Rec
     """Requests of known users with enough events to delete some."""
     users = result.histories.users[result.histories.sizes >= 2][:EXPLAINED_USERS]
     return [RecommendationRequest(user_id=predictor.users[user]) for user in users]
-
-
-def champion_scores(champion: RecommenderPredictor, result: StudyResult) -> np.ndarray:
-    """[B] each tested user's NDCG by the champion, which is asked by ids.
-
-    A champion may know other users and items. What it does not know it cannot recommend, which
-    counts against it.
-    """
-    items = np.array([champion.catalogue.index.get(item, -1) for item in result.item_ids])
-    known = {user: position for position, user in enumerate(champion.users)}
-    users = np.array([known.get(user, VISITOR) for user in result.user_ids])
-    back = np.full(len(champion.catalogue) + 1, -1)  # its last place stands for no item
-    back[items[items >= 0]] = np.flatnonzero(items >= 0)
-    lists = [
-        back[champion.hybrid.rank(translated(part, items, users), result.study.k).items]
-        for part in _batches(result.histories)
-    ]
-    measured = measured_lists(
-        np.concatenate(lists), result.histories, result.targets, result.study.k
-    )
-    return measured.by_user[result.metric]
-
-
-def translated(histories: Histories, items: np.ndarray, users: np.ndarray) -> Histories:
-    """The histories by another model's indices; items that it does not know are left out."""
-    own = items[histories.items]
-    kept = own >= 0
-    sizes = np.bincount(histories.rows[kept], minlength=len(histories))
-    return Histories(
-        np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        own[kept].astype(np.int32),
-        histories.weights[kept],
-        users[histories.users],
-    )
-
-
-def _batches(histories: Histories) -> Iterator[Histories]:
-    for start in range(0, len(histories), BATCH_USERS):
-        yield histories.take(np.arange(start, min(start + BATCH_USERS, len(histories))))

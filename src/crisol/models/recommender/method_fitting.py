@@ -1,7 +1,7 @@
 """How each method is trained, by its name."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +10,7 @@ from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Interactions
 from crisol.models.recommender.methods.content import fit_content
 from crisol.models.recommender.methods.ease import fit_ease
-from crisol.models.recommender.methods.filters import fit_filter
+from crisol.models.recommender.methods.filters import fit_filter, singular_vectors
 from crisol.models.recommender.methods.popularity import fit_popularity
 from crisol.models.recommender.methods.scorer import Scorer
 from crisol.models.recommender.methods.transitions import fit_transitions
@@ -28,6 +28,7 @@ class Task:
         loops: the loops of the methods that are trained by steps.
         checkpoints: where such a method keeps its state.
         label: names this fit in the history, the log and the checkpoints.
+        notes: gets a sentence for each setting that did not fit the data.
     """
 
     interactions: Interactions
@@ -36,9 +37,16 @@ class Task:
     loops: LoopsParams
     checkpoints: Path
     label: str
+    notes: list[str] = field(default_factory=list)
 
 
 Fitted = tuple[Scorer, pd.DataFrame | None]
+
+
+def _filter(task: Task) -> Fitted:
+    _, note = singular_vectors(task.interactions, task.params.filter)
+    task.notes.extend([note] if note else [])
+    return fit_filter(task.interactions, task.catalogue, task.params.filter), None
 
 
 def _lightgcn(task: Task) -> Fitted:
@@ -69,7 +77,7 @@ def _attention(task: Task) -> Fitted:
 
 _FITS: dict[str, Callable[[Task], Fitted]] = {
     "popularity": lambda t: (fit_popularity(t.interactions, t.catalogue), None),
-    "filter": lambda t: (fit_filter(t.interactions, t.catalogue, t.params.filter), None),
+    "filter": _filter,
     "ease": lambda t: (fit_ease(t.interactions, t.catalogue, t.params.ease), None),
     "transitions": lambda t: (
         fit_transitions(t.interactions, t.catalogue, t.params.transitions),

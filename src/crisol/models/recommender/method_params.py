@@ -11,7 +11,9 @@ class FilterParams(Params):
     """Closed-form graph filters: GF-CF (arXiv:2108.07567), BSPM (arXiv:2211.09324)."""
 
     dimensions: Width | None = Field(default=None, ge=1)
-    """Singular vectors of the ideal low-pass filter; ``null``: 256, or half of all if fewer."""
+    """Singular vectors of the ideal low-pass filter; ``null``: 256, or half of all if fewer.
+
+    A number above those that the users and items allow is taken as ``null``, and told."""
     ideal: Float32 = Field(default=0.3, ge=0)
     """Weight of the ideal low-pass filter beside the linear one."""
     recency: Float32 = Field(default=0.5, ge=0)

@@ -64,10 +64,13 @@ class StudyTraining:
         """
         self._span = span
         self.parts = pd.DataFrame()
+        self.notes: list[str] = []
         self.study, self.events, self.methods = study, events, methods
         if (events["order"] == "none").all():
             self.methods = methods.without_order()
-            logger.info("%s: no method reads an order; transitions are left out", study.name)
+            self._tell(
+                "the events have no order: no method reads one, and transitions is left out."
+            )
         self.train, self.checkpoints = train, checkpoints
         self.catalogue = catalogue(items, study)
         self.networks: list[pd.DataFrame] = []
@@ -134,6 +137,13 @@ class StudyTraining:
         table = pd.DataFrame(rows, columns=columns)
         return table.assign(cutoff=self.methods.hybrid.cutoff)
 
+    def _tell(self, note: str) -> None:
+        """Log a sentence on a setting that did not fit the data, and keep it for the report."""
+        sentence = f"{self.study.name}: {note}"
+        if sentence not in self.notes:  # methods are fitted twice
+            logger.warning(sentence)
+            self.notes.append(sentence)
+
     def _progress(self, work: str, steps: int, begins: float, ends: float) -> StepProgress:
         low, high = self._span
         begins, ends = (low + (high - low) * share for share in (begins, ends))
@@ -160,6 +170,8 @@ class StudyTraining:
             )
             started = time.perf_counter()
             scorers[method], history = fit_method(method, task)
+            for note in task.notes:
+                self._tell(note)
             logger.info("%s: %.1f s", task.label, time.perf_counter() - started)
             progress.advance()
             if history is not None:

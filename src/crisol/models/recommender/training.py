@@ -8,6 +8,7 @@ import pandas as pd
 
 from crisol.core.training.checkpoints import clear
 from crisol.models.recommender.contract import Context, RecommendationRequest
+from crisol.models.recommender.data.studies import notes_table
 from crisol.models.recommender.method_params import HYBRID
 from crisol.models.recommender.params import DataParams, ModelParams, TrainParams
 from crisol.models.recommender.predictor import RecommenderPredictor
@@ -28,12 +29,15 @@ class Fit:
             indices ``rank_1`` … ``rank_k``, -1 where a list is shorter.
         parts: one row per study and method that the hybrid may hold: what validation says of it
             (:class:`crisol.models.recommender.answers.part_choice.PartDecision`).
+        adjustments: notes on the parameters that did not fit the data and were changed; see
+            :func:`crisol.models.recommender.data.studies.notes_table`.
     """
 
     predictor: RecommenderPredictor
     history: pd.DataFrame
     rankings: pd.DataFrame
     parts: pd.DataFrame
+    adjustments: pd.DataFrame
 
 
 def fit(
@@ -62,6 +66,7 @@ def fit(
     histories: list[pd.DataFrame] = []
     rankings: list[pd.DataFrame] = []
     parts: list[pd.DataFrame] = []
+    notes: list[tuple[str, str]] = []
     predictor: RecommenderPredictor | None = None
     check_sections(data, model, train)
     for index, study in enumerate(data.studies):
@@ -73,6 +78,7 @@ def fit(
         rankings.append(training.rank(hybrids))
         histories += training.networks
         parts.append(training.parts)
+        notes += [(study.name, note) for note in training.notes]
         if study.name == data.register_study:
             predictor = training.predictor(hybrids[HYBRID])
     assert predictor is not None  # DataParams: register_study is one of the studies
@@ -84,6 +90,7 @@ def fit(
         history,
         pd.concat(rankings, ignore_index=True),
         pd.concat(parts, ignore_index=True),
+        notes_table(notes),
     )
 
 

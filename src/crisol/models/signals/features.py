@@ -8,7 +8,6 @@ Trailing means are products with constant triangular matrices: one call for a wi
 hundred thousand.
 """
 
-from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -50,11 +49,11 @@ class _Operators:
     def __init__(self, steps: int) -> None:
         newest = slice(BARS - steps, BARS)
         bar = np.eye(BARS)[:, newest]
-        mean_20, range_decay = _trailing_mean(20)[:, newest], _decayed_mean(6)[:, newest]
-        self.means = np.concatenate([_trailing_mean(k)[:, newest] - bar for k in _MEANS], axis=1)
+        mean_20, range_decay = trailing_mean(20)[:, newest], _decayed_mean(6)[:, newest]
+        self.means = np.concatenate([trailing_mean(k)[:, newest] - bar for k in _MEANS], axis=1)
         self.decays = np.concatenate([_decayed_mean(k)[:, newest] for k in _DECAYS], axis=1)
         self.range_decay = np.ascontiguousarray(range_decay)
-        self.volume = np.concatenate([bar - mean_20, bar - _trailing_mean(48)[:, newest]], axis=1)
+        self.volume = np.concatenate([bar - mean_20, bar - trailing_mean(48)[:, newest]], axis=1)
         self.mean_20 = np.ascontiguousarray(mean_20)
 
 
@@ -63,7 +62,8 @@ def _distance() -> np.ndarray:
     return np.arange(BARS)[None, :] - np.arange(BARS)[:, None]
 
 
-def _trailing_mean(width: int) -> np.ndarray:
+@cache
+def trailing_mean(width: int) -> np.ndarray:
     """[N, N] matrix whose product averages the last ``width`` bars (fewer at the start)."""
     inside = (_distance() >= 0) & (_distance() < width)
     return np.asarray(inside / inside.sum(0))
@@ -88,11 +88,6 @@ def _clock() -> np.ndarray:
 
 
 _CLOCK = _clock()
-
-
-def columns(names: Sequence[str]) -> np.ndarray:
-    """Positions of ``names`` on the feature axis."""
-    return np.array([NAMES.index(name) for name in names])
 
 
 def features(bars_BN5: np.ndarray, seconds_BN: np.ndarray, steps: int = BARS) -> np.ndarray:

@@ -188,6 +188,15 @@ class ModelParams(ByStudy, NetworkParams):
         return part_of(self, NetworkParams, self.by_study.get(study, {}))
 
 
+class Adversarial(Params):
+    """Training on the latent state shifted to where the loss rises most (arXiv:1810.09936)."""
+
+    epsilon: Float32 = Field(default=0.05, gt=0)
+    """Length of the shift."""
+    weight: Float32 = Field(default=0.01, gt=0)
+    """Of the loss at the shifted state, beside the ordinary one."""
+
+
 class FitParams(LoopParams):
     """How one network is trained: the loop's settings and the family's own."""
 
@@ -199,6 +208,11 @@ class FitParams(LoopParams):
     warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
     ema_decay: float | None = Field(default=0.99, gt=0, lt=1)
     cpu_threads: ThreadCount | None = 1
+    loss: Literal["cross_entropy", "hinge"] = "cross_entropy"
+    """Of the signal."""
+    head_l2: Float32 = Field(default=0.0, ge=0)
+    """Times half the sum of the squared weights of the signal head, added to the loss."""
+    adversarial: Adversarial | None = None
     move_weight: Float32 = Field(default=0.5, ge=0)
     """Weight of the auxiliary loss: Huber on the next return in units of volatility, cut at ±3."""
     balance: float = Field(default=0.0, ge=0, le=1)
@@ -206,6 +220,12 @@ class FitParams(LoopParams):
     they are, 1 answers as if the classes were equally frequent."""
     tune_hold: bool = False
     """Shift the logit of hold (at most ±0.3) to maximise macro-F1 on the validation part."""
+
+    @model_validator(mode="after")
+    def _check_monitor_mode(self) -> Self:
+        if self.monitor == "valid_accuracy" and self.monitor_mode != "max":
+            raise ValueError("monitor valid_accuracy is better when higher: set monitor_mode: max")
+        return self
 
 
 class TrainParams(ByStudy, FitParams):

@@ -37,13 +37,15 @@ from crisol.models.signals.contract import (
     example_request,
 )
 from crisol.models.signals.data.price_jumps import splits
-from crisol.models.signals.features import columns, features, trend_strength, volatility
+from crisol.models.signals.features import trend_strength, volatility
 from crisol.models.signals.network_params import RUNTIMES, NetworkParams, Runtime
 from crisol.models.signals.networks.runners import ONNX_FILES, Run, onnx_runner, torch_runner
 from crisol.models.signals.request_arrays import RequestArrays
+from crisol.models.signals.window_inputs import window_inputs
 
 if TYPE_CHECKING:
-    from crisol.models.signals.networks.network import Ensemble, SignalNetwork
+    from crisol.models.signals.networks.ensemble import Ensemble
+    from crisol.models.signals.networks.member import MemberNetwork
 
 logger = logging.getLogger(__name__)
 
@@ -128,15 +130,13 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
         self.familiarity = familiarity
         self.record = record or Record()
         self.exported = dict(exported or {})
-        self._columns = columns(description.network.features)
-        self._steps = description.network.steps
         self._ensemble: Ensemble | None = None
         self._run = self.runner(description.runtime)
 
     @classmethod
     def from_networks(
         cls,
-        networks: Sequence[SignalNetwork],
+        networks: Sequence[MemberNetwork],
         familiarity: Familiarity,
         *,
         study: str,
@@ -210,7 +210,8 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
 
     def windows(self, bars_BN5: np.ndarray, seconds_BN: np.ndarray) -> np.ndarray:
         """Convert bars to the inputs of the network, float32 [B, T, F]."""
-        return features(bars_BN5, seconds_BN, self._steps).take(self._columns, axis=-1)
+        network = self.description.network
+        return window_inputs(bars_BN5, seconds_BN, network.steps, network.features)
 
     def infer(self, encoded: Sequence[RequestArrays]) -> list[Output]:
         """Features, network and the figures the risk needs, for a batch of encoded requests."""
@@ -279,7 +280,7 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
     def ensemble(self) -> Ensemble:
         """The members as one torch module in evaluation mode."""
         if self._ensemble is None:
-            from crisol.models.signals.networks.network import Ensemble
+            from crisol.models.signals.networks.ensemble import Ensemble
 
             members = [self.network(index) for index in range(self.description.members)]
             self._ensemble = Ensemble(
@@ -287,15 +288,15 @@ class SignalsPredictor(Predictor[PredictionRequest, PredictionResponse]):
             ).eval()
         return self._ensemble
 
-    def network(self, member: int) -> SignalNetwork:
+    def network(self, member: int) -> MemberNetwork:
         """A fresh copy of one member, in evaluation mode."""
         import torch
 
         from crisol.core.training.seeding import preserved_randomness
-        from crisol.models.signals.networks.network import SignalNetwork
+        from crisol.models.signals.networks.architectures import make_network
 
         with preserved_randomness():  # another thread may be training
-            network = SignalNetwork(self.description.network)
+            network = make_network(self.description.network)
         prefix = f"{member}."
         network.load_state_dict(
             {

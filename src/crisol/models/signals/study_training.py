@@ -25,8 +25,10 @@ from crisol.models.signals.methods.calibration import (
     weighted_log_loss,
 )
 from crisol.models.signals.network_params import NetworkParams
+from crisol.models.signals.networks.architectures import make_network
+from crisol.models.signals.networks.ensemble import Ensemble
 from crisol.models.signals.networks.losses import signal_loss
-from crisol.models.signals.networks.network import CLASSES, Ensemble, SignalNetwork, freeze
+from crisol.models.signals.networks.member import CLASSES, MemberNetwork, freeze
 from crisol.models.signals.params import StudyParams, TrainParams
 from crisol.models.signals.predictor import Record, SignalsPredictor
 from crisol.models.signals.transfer import check_same_shape, knows
@@ -40,7 +42,7 @@ _MOVE_LIMIT = 3.0
 class FoldFit:
     """One fold's networks, with their calibration."""
 
-    networks: list[SignalNetwork]
+    networks: list[MemberNetwork]
     chosen: list[int]
     temperature: float
     offset: Offset
@@ -91,7 +93,7 @@ class StudyTraining:
 
     def fit_fold(self, fold: Fold) -> FoldFit:
         """Train the fold's networks; choose members and temperature on its validation part."""
-        networks: list[SignalNetwork] = []
+        networks: list[MemberNetwork] = []
         source, share = self._source(fold), 1.0
         for index in range(self.study.seeds):
             label = f"{self.study.name}.fold{fold.number}.seed{index}"
@@ -140,10 +142,10 @@ class StudyTraining:
         seed: int,
         label: str,
         source: SignalsPredictor | None = None,
-    ) -> tuple[SignalNetwork, float]:
+    ) -> tuple[MemberNetwork, float]:
         params = self.params.model_copy(update={"seed": seed})
         with seeded(seed, "signals"):
-            network, share = SignalNetwork(self.network), 1.0
+            network, share = make_network(self.network), 1.0
         if source is not None:
             check_same_shape(source.description.network, self.network)
             network.load_state_dict(source.network(0).state_dict())
@@ -175,7 +177,7 @@ class StudyTraining:
     def forecast(self, fold: Fold, fitted: FoldFit) -> list[pd.DataFrame]:
         """Forecasts of each network, and of the chosen ones together, for the fold's test part."""
         members = [fitted.networks[i] for i in fitted.chosen]
-        groups: list[tuple[str, int, list[SignalNetwork]]] = [
+        groups: list[tuple[str, int, list[MemberNetwork]]] = [
             (MEMBER, index, [network]) for index, network in enumerate(fitted.networks)
         ]
         groups.append((ENSEMBLE, -1, members))
@@ -246,7 +248,7 @@ class StudyTraining:
 
     def _probabilities(
         self,
-        networks: Sequence[SignalNetwork],
+        networks: Sequence[MemberNetwork],
         rows: np.ndarray,
         temperature: float,
         offset: Offset,

@@ -64,7 +64,7 @@ def check_same_shape(champion: NetworkParams, wanted: NetworkParams) -> None:
     Raises:
         TransferError: names the parameter that differs.
     """
-    for name in ("features", "steps", "hidden", "newest_bar_path"):
+    for name in ("architecture", "features", "steps", "hidden", "newest_bar_path"):
         there, here = getattr(champion, name), getattr(wanted, name)
         if there != here:
             raise TransferError(

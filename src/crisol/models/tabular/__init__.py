@@ -3,7 +3,7 @@
 from crisol.core.capabilities import Capabilities
 from crisol.core.facade import lazy
 
-CAPABILITIES = Capabilities(trains_network=True, several_lines=True)
+CAPABILITIES = Capabilities(trains_network=True, several_lines=True, keeps_state=True)
 
 __getattr__, __dir__ = lazy(
     __name__,

@@ -76,6 +76,23 @@ class Notice(Contract):
     type: str = Field(description="out_of_range, unknown_category or missing.")
 
 
+class ExplanationsRequest(Contract):
+    """Rows to answer and explain in the background. Each is validated on its own."""
+
+    rows: Annotated[tuple[dict[str, Any], ...], Field(min_length=1, max_length=MAX_ROWS)]
+
+
+class ItemResult(Contract):
+    """One row of a job: its answer or its error."""
+
+    position: int
+    prediction: dict[str, Any] | None = Field(
+        description="As `POST /predict` answers the row with `explain`; null: it failed."
+    )
+    error: str | None
+    field: str | None = Field(description="The column that caused the error.")
+
+
 class RowPrediction(Contract):
     """The answer to one row; which fields it has depends on the task."""
 

@@ -33,7 +33,7 @@ def fit(
     model: ModelParams,
     train: TrainParams,
     checkpoints: Path,
-) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """The trained predictor, its training history, every method's lists, and the hybrids' parts."""
+) -> tuple[Predictor[Any, Any], pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The predictor, its training history, all lists, the hybrids' parts, and adjustments."""
     fitted = recommender.fit(interactions, items, data, model, train, checkpoints)
-    return fitted.predictor, fitted.history, fitted.rankings, fitted.parts
+    return fitted.predictor, fitted.history, fitted.rankings, fitted.parts, fitted.adjustments

@@ -21,7 +21,9 @@ def create_pipeline() -> Pipeline:
             ["interactions_table", "assumptions_table"],
         ),
         wiring.fit(
-            nodes.fit, ["interactions_table", "items_table"], also=["rankings_table", "parts_table"]
+            nodes.fit,
+            ["interactions_table", "items_table"],
+            also=["rankings_table", "parts_table", "adjustments_table"],
         ),
         wiring.evaluate(
             "interactions_table",
@@ -32,6 +34,7 @@ def create_pipeline() -> Pipeline:
             "users_table",
             "parts_table",
             "assumptions_table",
+            "adjustments_table",
         ),
         wiring.register(),
     )

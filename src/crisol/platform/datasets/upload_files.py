@@ -20,7 +20,9 @@ FORMATS = {
     "json": "json", "jsonl": "jsonl", "ndjson": "jsonl", "parquet": "parquet", "zip": "zip",
 }  # fmt: skip
 """The ending of a file's name to the ending it is stored under."""
-_MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04"}
+PACKED = "gz"
+"""May stand behind the ending of a table."""
+_MAGIC = {"parquet": b"PAR1", "zip": b"PK\x03\x04", PACKED: b"\x1f\x8b"}
 _WIDE_TEXT = (b"\xff\xfe", b"\xfe\xff")
 """How UTF-16 begins; any other text has no zero bytes."""
 LOOKED_AT = 4096
@@ -127,12 +129,18 @@ def kept_name(part: Part, name: str) -> str:
 
     >>> kept_name("train", "Adult.DATA")
     'train.csv'
+    >>> kept_name("test", "rows.ndjson.gz")
+    'test.jsonl.gz'
     """
-    ending = FORMATS.get(name.rpartition(".")[2].lower()) if "." in name else None
-    if ending is None:
+    plain = name.lower().removesuffix(f".{PACKED}")
+    packed = plain != name.lower()
+    ending = FORMATS.get(plain.rpartition(".")[2]) if "." in plain else None
+    if ending is None or (packed and ending == "zip"):
         known = ", ".join(f".{e}" for e in FORMATS)
-        raise UploadError(f"the name must end as a known format does: {known}")
-    return f"{part}.{ending}"
+        raise UploadError(
+            f"the name must end as a known format does: {known}; a table may be packed (.csv.gz)"
+        )
+    return f"{part}.{ending}.{PACKED}" if packed else f"{part}.{ending}"
 
 
 class Writer:

@@ -2,31 +2,27 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from fastapi import APIRouter, Body, Query
 
 from crisol.core.errors import FieldError
 from crisol.core.predictor import PredictorError
 from crisol.models.products import contract
 from crisol.serving.http.config import ConfigurationError, Settings
-from crisol.serving.http.exchange import Caller
 from crisol.serving.http.forms import Upload
-from crisol.serving.http.routes import BODY_ERRORS, Route, errors, link, needs
 from crisol.serving.service.answering import Ask
+from crisol.serving.service.background import JobPage, JobSpec, job_routes
 from crisol.serving.service.bento import bento_service
-from crisol.serving.service.model_service import ModelService, ServiceOf
+from crisol.serving.service.model_service import ModelService
 from crisol.serving.state.job_runner import JobRunner
-from crisol.serving.state.jobs import BackgroundJobStore, ItemRow, JobRow, ResultsQuery
+from crisol.serving.state.jobs import BackgroundJobStore, ItemRow
 
 if TYPE_CHECKING:
     from crisol.models.products.predictor import ProductsPredictor
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KIND = "embeddings"
 MAX_FILE_BYTES = 10_000_000
 
@@ -84,109 +80,18 @@ def search(
 # -- many products, in the background --------------------------------------------------------------
 
 
-def _example_batch() -> Any:
+def _example_batch() -> contract.EmbeddingsRequest:
     watch = contract.Product(title="Analog Watch for Men", attributes={"Strap": "Leather"})
     products = (watch, contract.Product(title="Ceramic Coffee Mug"))
-    body = contract.EmbeddingsRequest(
+    return contract.EmbeddingsRequest(
         products=tuple(p.model_dump(mode="json", exclude_none=True) for p in products)
     )
-    return {"example": {"value": body.model_dump(mode="json")}}
 
 
-jobs = APIRouter(prefix="/embeddings/batch", tags=["products"], route_class=Route)
+class JobResults(JobPage):
+    """A page of a job's results, in the order of its products."""
 
-
-@jobs.post(
-    "",
-    summary="Embed up to 1000 products in the background; a bad one fails alone.",
-    status_code=202,
-    dependencies=[needs()],
-    responses={
-        202: {
-            "links": {
-                "job": link("get_embeddings_batch_job_id", job_id="job_id"),
-                "results": link("get_embeddings_batch_job_id_results", job_id="job_id"),
-                "cancel": link("delete_embeddings_batch_job_id", job_id="job_id"),
-            }
-        },
-        **errors(*BODY_ERRORS),
-    },
-    openapi_extra={"x-body": "bulk"},
-)
-def create_job(
-    request: Annotated[contract.EmbeddingsRequest, Body(openapi_examples=_example_batch())],
-    caller: Caller,
-    service: ServiceOf,
-) -> contract.Job:
-    """Store the products; they are embedded in the background."""
-    row = service.resources["jobs"].create(
-        KIND,
-        caller.name,
-        list(map(_payload, request.products)),
-        version=_predictor(service).embedding_id,
-        made_by=service.model_version,
-    )
-    service.workers[KIND].wake()
-    return _job(row)
-
-
-def _payload(product: Mapping[str, Any]) -> bytes:
-    """The product as JSON, with the same bytes in whatever order a client names its fields.
-
-    The order of its attributes stays: the model reads them in it.
-    """
-    return json.dumps({name: product[name] for name in sorted(product)}).encode()
-
-
-@jobs.get("/{job_id}", summary="How far a job is.", dependencies=[needs()])
-def look_at_job(job_id: str, caller: Caller, service: ServiceOf) -> contract.Job:
-    """The progress of a job."""
-    return _job(service.resources["jobs"].get(job_id, caller.name))
-
-
-@jobs.delete(
-    "/{job_id}",
-    summary="Leave the rest of a job undone; a finished one stays as it is.",
-    dependencies=[needs()],
-)
-def cancel_job(job_id: str, caller: Caller, service: ServiceOf) -> contract.Job:
-    """Cancel the rest of a job."""
-    return _job(service.resources["jobs"].cancel(job_id, caller.name))
-
-
-@jobs.get(
-    "/{job_id}/results",
-    summary="What came of a job so far, in the order of its products.",
-    dependencies=[needs()],
-)
-def job_results(
-    job_id: str, query: Annotated[ResultsQuery, Query()], caller: Caller, service: ServiceOf
-) -> contract.JobResults:
-    """A page of the results of a job."""
-    row, items, position = service.resources["jobs"].results(job_id, caller.name, query)
-    return contract.JobResults(
-        job=_job(row),
-        results=tuple(map(_result, items)),
-        next_position=position if position < row.total else None,
-    )
-
-
-def _job(row: JobRow) -> contract.Job:
-    return contract.Job(
-        job_id=row.job_id,
-        state=cast("contract.JobState", row.state),
-        total=row.total,
-        done=row.done,
-        failed=row.failed,
-        cached=row.cached,
-        created=_time(row.created_us),
-        expires=None if row.expires_us is None else _time(row.expires_us),
-        model_version=row.made_by,
-    )
-
-
-def _time(microseconds: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    results: tuple[contract.ItemResult, ...]
 
 
 def _result(row: ItemRow) -> contract.ItemResult:
@@ -194,6 +99,33 @@ def _result(row: ItemRow) -> contract.ItemResult:
     return contract.ItemResult(
         position=row.position, embedding=embedding, error=row.error, field=row.field
     )
+
+
+def _payloads(_: ModelService, request: contract.EmbeddingsRequest) -> list[bytes]:
+    """The products as JSON, with the same bytes in whatever order a client names their fields.
+
+    The order of attributes stays: the model reads them in it.
+    """
+    return [json.dumps({name: p[name] for name in sorted(p)}).encode() for p in request.products]
+
+
+jobs = job_routes(
+    JobSpec(
+        prefix="/embeddings/batch",
+        tag="products",
+        resource="jobs",
+        worker=KIND,
+        request=contract.EmbeddingsRequest,
+        example=_example_batch,
+        items=_payloads,
+        kind=lambda _: KIND,
+        version=lambda service: _predictor(service).embedding_id,
+        results=JobResults,
+        result=_result,
+        what="products",
+        summary="Embed up to 1000 products in the background; a bad one fails alone.",
+    )
+)
 
 
 class EmbeddingWork:

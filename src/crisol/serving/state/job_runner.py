@@ -22,7 +22,7 @@ from crisol.serving.state.jobs import BackgroundJobStore, Claim, Settled
 _log = logging.getLogger("crisol.serving")
 
 BATCH_ITEMS = 32
-"""Items that go through the model together."""
+"""Items that go through the model together, unless a runner says otherwise."""
 BATCHES_TAKEN = 3
 """Batches that are taken at once: one runs while one is prepared, and one may wait in between."""
 PREPARERS = 2
@@ -78,6 +78,7 @@ class JobRunner:
         busy: whether a request waits for its answer now; the next batch then waits for a moment.
         observe: called with the rows and the seconds of every run of the model.
         clean_s: seconds between two deletions of expired results.
+        batch_items: items that go through the model together.
     """
 
     def __init__(
@@ -88,8 +89,10 @@ class JobRunner:
         busy: Callable[[], bool] = bool,
         observe: Callable[[int, float], None] | None = None,
         clean_s: float = 60.0,
+        batch_items: int = BATCH_ITEMS,
     ) -> None:
         self._store, self._work = store, work
+        self._batch_items = batch_items
         self._busy, self._observe = busy, observe
         self._clean_s, self._cleaned = clean_s, 0.0
         self._ready: SimpleQueue[_Batch | None] = SimpleQueue()
@@ -161,7 +164,7 @@ class JobRunner:
 
     def _take(self) -> bool:
         work = self._work
-        claim = self._store.take(work.kind, work.version, BATCH_ITEMS, work.made_by)
+        claim = self._store.take(work.kind, work.version, self._batch_items, work.made_by)
         if claim is None:
             return False
         batch = _Batch(claim)

@@ -2,10 +2,13 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from crisol.core.errors import MendableError
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import FilterParams
-from crisol.models.recommender.methods.filters import FilterScorer, fit_filter
+from crisol.models.recommender.methods.filters import (
+    FilterScorer,
+    fit_filter,
+    singular_vectors,
+)
 from crisol.models.recommender.methods.spectral import leading_right_vectors
 
 PARAMS = {
@@ -131,9 +134,14 @@ def test_near_item_vectors_were_had_by_the_same_users():
     assert cosines[0, 1] > 0.9 > cosines[0, 3]
 
 
-def test_too_many_dimensions_are_refused_by_name(interactions):
-    with pytest.raises(MendableError, match=r"filter\.dimensions: 19 .* at most 18"):
-        fit_filter(interactions, None, FilterParams(dimensions=19))
+@pytest.mark.parametrize(("asked", "taken"), [(18, 18), (19, 9), (256, 9), (None, 9)])
+def test_too_many_dimensions_are_taken_as_none_given_and_told(interactions, asked, taken):
+    assert min(interactions.matrix.shape) == 18
+    params = FilterParams(dimensions=asked)
+    found, note = singular_vectors(interactions, params)
+    assert found == taken
+    assert ("filter.dimensions asks for" in note) is (asked not in (18, None))
+    assert fit_filter(interactions, None, params).item_vectors().shape[1] == taken
 
 
 def test_leading_vectors_of_a_larger_matrix_are_near_those_of_a_full_decomposition():

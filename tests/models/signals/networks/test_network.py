@@ -7,12 +7,10 @@ from torch import nn
 
 from crisol.models.signals.answers.familiarity import fit_familiarity
 from crisol.models.signals.network_params import NetworkParams
-from crisol.models.signals.networks.network import (
-    AdditiveAttention,
-    Ensemble,
-    SignalNetwork,
-    freeze,
-)
+from crisol.models.signals.networks.ensemble import Ensemble
+from crisol.models.signals.networks.layers import AdditiveAttention
+from crisol.models.signals.networks.member import freeze
+from crisol.models.signals.networks.network import SignalNetwork
 
 PARAMS = NetworkParams(features=("return", "body", "gap"), steps=10, hidden=6)
 

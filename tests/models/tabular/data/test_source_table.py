@@ -1,5 +1,6 @@
 """Files as people have them: what is found out, what is refused, and with which words."""
 
+import gzip
 import io
 import json
 import struct
@@ -50,6 +51,26 @@ def test_a_folder_and_a_zip_may_hold_an_official_split(tmp_path: Path) -> None:
     _file(tmp_path / "d", "a,z\n3,u\n", "test.csv")
     with pytest.raises(MendableError, match=r"column 'y' is in one of train.csv and test.csv"):
         read(tmp_path / "d")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "ndjson", "csv.gz", "jsonl.gz", "ndjson.GZ"])
+def test_a_folder_and_a_zip_may_hold_lines_of_json_and_packed_tables(
+    tmp_path: Path, ending: str
+) -> None:
+    lines = {"train": b'{"a": 1, "y": "u"}\n{"a": 2, "y": "v"}\n', "test": b'{"a": 3, "y": "u"}\n'}
+    if ending.startswith("csv"):
+        lines = {"train": b"a,y\n1,u\n2,v\n", "test": b"a,y\n3,u\n"}
+    if ending.lower().endswith("gz"):
+        lines = {part: gzip.compress(content) for part, content in lines.items()}
+    for part, content in lines.items():
+        _file(tmp_path / "d", content, f"{part}.{ending}")
+    packed = _zip(tmp_path / "d.zip", {f"d/{p}.{ending}": c for p, c in lines.items()})
+    one = _zip(tmp_path / "one.zip", {f"rows.{ending}": lines["train"]})
+    for source in (tmp_path / "d", packed):
+        table = read(source)
+        assert table.frame["a"].astype(int).tolist() == [1, 2, 3]
+        assert table.frame[PART].tolist() == ["train", "train", "test"]
+    assert read(one).frame["y"].tolist() == ["u", "v"]
 
 
 def test_pictures_lie_in_class_folders(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ silently.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from crisol.core.data.cells.words import as_text
@@ -31,6 +31,19 @@ TABLES: dict[str, Format] = {
     ".feather": "feather", ".arrow": "feather", ".arff": "arff", ".xlsx": "sheet", ".xlsm": "sheet",
     ".xlsb": "sheet", ".xls": "sheet", ".ods": "sheet",
 }  # fmt: skip
+
+PACKED = (".gz", ".bz2", ".xz")
+"""Endings of a packed file, behind that of the table in it."""
+
+
+def table_ending(name: str) -> str:
+    """The ending that tells the format of a file, small and without that of a packed file.
+
+    >>> table_ending("shop/Bars.JSONL.gz"), table_ending("a.csv"), table_ending("readme")
+    ('.jsonl', '.csv', '')
+    """
+    path = PurePosixPath(name.lower())
+    return PurePosixPath(path.stem).suffix if path.suffix in PACKED else path.suffix
 
 
 @dataclass(frozen=True)

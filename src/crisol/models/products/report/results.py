@@ -53,6 +53,8 @@ class StudyResult:
         currency: of the prices.
         trained: number of training products in the first fold.
         guesses: accuracy of the most frequent leaf and main category of the training products.
+        constants: the most frequent leaf (empty: none is known) and the mean log-price (NaN: none
+            is known) of the training products.
     """
 
     study: StudyParams
@@ -61,6 +63,7 @@ class StudyResult:
     currency: str
     trained: int
     guesses: dict[Head, float]
+    constants: dict[Head, str | float]
     found: dict[tuple[str, str, str], HeadScore | None] = field(default_factory=dict, repr=False)
     """Cache of :meth:`measured`, whose scores several tables and figures show."""
 
@@ -168,6 +171,10 @@ def _study_result(
             "category": _most_frequent(truth["true_leaf"].loc[first], tested["true_leaf"]),
             "main category": _most_frequent(truth["true_main"].loc[first], tested["true_main"]),
         },
+        {
+            "category": _mode(truth["true_leaf"].loc[first]) or "",
+            "price": float(truth["true_log_price"].loc[first].mean()),
+        },
     )
 
 
@@ -190,11 +197,16 @@ def truth_of(products: pd.DataFrame, study: StudyParams) -> pd.DataFrame:
 
 
 def _most_frequent(trained: Iterable[str], tested: pd.Series) -> float:
-    known = pd.Series([name for name in trained if name], dtype=object)
-    tested = tested[tested != ""]
-    if known.empty or tested.empty:
+    guess, tested = _mode(trained), tested[tested != ""]
+    if guess is None or tested.empty:
         return float("nan")
-    return float((tested == known.mode().iloc[0]).mean())
+    return float((tested == guess).mean())
+
+
+def _mode(names: Iterable[str]) -> str | None:
+    """The most frequent name; ``None`` where none is known."""
+    known = pd.Series([name for name in names if name], dtype=object)
+    return None if known.empty else str(known.mode().iloc[0])
 
 
 def _spearman(truth: Floats, answer: Floats) -> HeadScore:

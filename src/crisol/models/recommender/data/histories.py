@@ -3,7 +3,7 @@
 Legend: B histories, U known users, I items, N events.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -80,6 +80,11 @@ class Histories:
         starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         at = np.arange(starts[-1]) - np.repeat(starts[:-1] - self.starts[rows], sizes)
         return Histories(starts, self.items[at], self.weights[at], self.users[rows])
+
+    def batches(self, size: int) -> Iterator["Histories"]:
+        """The histories in order, at most ``size`` at once."""
+        for start in range(0, len(self), size):
+            yield self.take(np.arange(start, min(start + size, len(self))))
 
     def matrix(self, item_count: int) -> csr_matrix:
         """[B, I] float32: the largest weight a history gives an item; columns sorted."""

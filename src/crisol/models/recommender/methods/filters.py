@@ -29,7 +29,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from crisol.core.arrays import Floats
-from crisol.core.errors import MendableError
 from crisol.models.recommender.data.catalogue import Catalogue
 from crisol.models.recommender.data.histories import Histories, Interactions
 from crisol.models.recommender.method_params import FilterParams
@@ -38,7 +37,7 @@ from crisol.models.recommender.methods.scorer import Arrays, Scorer
 from crisol.models.recommender.methods.spectral import leading_right_vectors
 
 DIMENSIONS = 256
-"""Singular vectors where the parameters leave their number open."""
+"""Singular vectors where the parameters leave their number open, or ask for more than there are."""
 _BLOCK = 512
 """Columns that go through the graph at once."""
 
@@ -216,26 +215,34 @@ def fit_filter(
         catalogue: not looked at.
         params: the filter's.
         seed: of the decomposition's start.
-
-    Raises:
-        MendableError: more ``dimensions`` than there are users or items.
     """
     graph = _Graph(interactions.matrix)
-    most = min(graph.users_UI.shape)
-    dimensions = (
-        min(DIMENSIONS, max(1, most // 2)) if params.dimensions is None else params.dimensions
-    )
-    if dimensions > most:
-        raise MendableError(
-            f"filter.dimensions: {dimensions} singular vectors of a matrix that has {most}; "
-            f"set at most {most}"
-        )
+    dimensions, _ = singular_vectors(interactions, params)
     values_D, vectors_ID = leading_right_vectors(graph.users_UI, dimensions, seed=seed)
     sharpened_DI = None
     if params.sharpening > 0:
         sharpened_ID = graph.sharpen(vectors_ID * graph.root_I[:, None], params)
         sharpened_DI = np.ascontiguousarray(sharpened_ID.T)
     return FilterScorer(graph, params, np.ascontiguousarray(vectors_ID.T), values_D, sharpened_DI)
+
+
+def singular_vectors(interactions: Interactions, params: FilterParams) -> tuple[int, str]:
+    """How many singular vectors the ideal filter takes, and a sentence if fewer than asked for.
+
+    A matrix has as many as it has users or items, whichever are fewer. With all of them the ideal
+    filter passes everything and filters nothing, so too large a number is taken as ``null`` is.
+    """
+    users, items = interactions.user_count, interactions.item_count
+    most = min(users, items)
+    fitting = min(DIMENSIONS, max(1, most // 2))
+    if params.dimensions is None:
+        return fitting, ""
+    if params.dimensions <= most:
+        return params.dimensions, ""
+    return fitting, (
+        f"filter.dimensions asks for {params.dimensions:,} singular vectors, and {users:,} users x "
+        f"{items:,} items have {most:,}: {fitting:,} are used, as with filter.dimensions: null."
+    )
 
 
 def _stored(arrays: Arrays) -> csr_matrix:

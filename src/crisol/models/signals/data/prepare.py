@@ -21,7 +21,6 @@ from crisol.models.signals.data.own_study import described as described_study
 from crisol.models.signals.data.own_study import resolved
 from crisol.models.signals.data.price_jumps import described, jumps
 from crisol.models.signals.data.validation import validate_bars
-from crisol.models.signals.features import columns, features
 from crisol.models.signals.network_params import NetworkParams
 from crisol.models.signals.params import (
     BarReadParams,
@@ -31,6 +30,7 @@ from crisol.models.signals.params import (
     StudyParams,
     WalkForward,
 )
+from crisol.models.signals.window_inputs import window_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -172,13 +172,12 @@ def windows(bars: pd.DataFrame, samples: pd.DataFrame, network: NetworkParams) -
     """The network's input for each sample, float32 [B, T, F]; chunked to bound memory."""
     values = bars[VALUES].to_numpy(float)
     seconds = seconds_since_1970(bars["timestamp"])
-    chosen = columns(network.features)
     ends, starts = samples["end"].to_numpy(), samples["start"].to_numpy()
-    out = np.empty((len(samples), network.steps, len(chosen)), np.float32)
+    out = np.empty((len(samples), network.steps, len(network.features)), np.float32)
     for chunk in range(0, len(samples), 4096):
         part = slice(chunk, chunk + 4096)
         some_bars, times = gather(values, seconds, ends[part], starts[part])
-        out[part] = features(some_bars, times, network.steps)[..., chosen]
+        out[part] = window_inputs(some_bars, times, network.steps, network.features)
     return out
 
 

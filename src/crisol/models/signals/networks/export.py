@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from crisol.models.signals.network_params import Runtime
-from crisol.models.signals.networks.network import Ensemble
+from crisol.models.signals.networks.ensemble import Ensemble
 from crisol.models.signals.networks.runners import ONNX_FILES, onnx_runner, torch_runner
 
 PARITY = 1e-5

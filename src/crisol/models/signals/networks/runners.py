@@ -11,7 +11,7 @@ import numpy as np
 from crisol.models.signals.network_params import Runtime
 
 if TYPE_CHECKING:
-    from crisol.models.signals.networks.network import Ensemble
+    from crisol.models.signals.networks.ensemble import Ensemble
 
 ONNX_FILES: dict[Runtime, str] = {"onnx": "model.onnx", "int8": "model.int8.onnx"}
 

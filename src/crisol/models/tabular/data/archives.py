@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 
+from crisol.core.data.tables.table_file import PACKED, table_ending
 from crisol.core.errors import MendableError
 
 MAX_FILES = 500_000
@@ -114,8 +115,9 @@ class ZipFiles(Files):
     def local(self, name: str) -> Iterator[Path]:
         """See :meth:`Files.local`."""
         with tempfile.TemporaryDirectory(prefix="crisol-") as folder:
-            # Only the ending comes from the zip.
-            target = Path(folder) / f"table{PurePosixPath(name).suffix}"
+            # Only the endings come from the zip, the table's and that of a packed one.
+            packed_as = PurePosixPath(name).suffix if name.lower().endswith(PACKED) else ""
+            target = Path(folder) / f"table{table_ending(name)}{packed_as}"
             try:
                 with self._zip.open(self._entries[name]) as packed, target.open("wb") as stream:
                     shutil.copyfileobj(packed, stream, 1 << 20)

@@ -15,7 +15,7 @@ from crisol.core.data.cells.missing import without_missing
 from crisol.core.data.cells.number_styles import Decimal, NumberFindings, number_style
 from crisol.core.data.read_params import Format, ReadParams
 from crisol.core.data.tables.signatures import is_sheet
-from crisol.core.data.tables.table_file import TABLES, read_table, shown_name
+from crisol.core.data.tables.table_file import TABLES, read_table, shown_name, table_ending
 from crisol.core.errors import MendableError
 from crisol.models.tabular.data.archives import Files, FolderFiles, files
 
@@ -138,14 +138,15 @@ def _is_zip(path: Path) -> bool:
 
 def _read_many(found: Files, params: ReadParams, shown: str) -> SourceTable:
     """Read the tables or pictures in a folder or a zip."""
-    tables = [name for name in found.names if PurePosixPath(name).suffix.lower() in TABLES]
+    tables = [name for name in found.names if table_ending(name) in TABLES]
     pictures = [name for name in found.names if PurePosixPath(name).suffix.lower() in PICTURES]
     if params.format == "images" or (pictures and not tables):
         return _pictures(found, pictures, shown)
     parts = {
-        _PARTS[PurePosixPath(name).stem.lower()]: name
+        _PARTS[stem]: name
         for name in sorted(tables, reverse=True)
-        if PurePosixPath(name).stem.lower() in ("train", "training", "test", "testing")
+        if (stem := PurePosixPath(name).name.lower().split(".")[0])
+        in ("train", "training", "test", "testing")
     }
     if set(parts) == {"train", "test"}:
         return _official(found, parts, params, shown)

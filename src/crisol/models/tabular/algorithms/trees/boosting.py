@@ -1,16 +1,17 @@
-"""The boosting loop of every library: early stopping, and a deadline."""
+"""The shared course of a fit of the boosting libraries: early stopping, and a deadline."""
 
 import math
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.algorithm import FitContext, OutOfTime
+from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext, OutOfTime
 from crisol.models.tabular.algorithms.target_scale import TargetScale, class_codes
 from crisol.models.tabular.features.encoded_rows import Part
 from crisol.models.tabular.features.tree_columns import TreeColumns
@@ -72,6 +73,73 @@ class BoostingInputs:
         """The inverse of :meth:`write`."""
         scale = None if state["scale"] is None else TargetScale(**state["scale"])
         return cls(TreeColumns.read(directory, state["columns"]), scale)
+
+
+class Table(NamedTuple):
+    """Rows as a booster takes them: the numbers [N, columns] and the target [N]."""
+
+    matrix: NDArray[Any]
+    target: NDArray[Any] | None
+
+
+class Booster(Protocol):
+    """A booster that grows, whatever its library."""
+
+    def grow(self, iteration: int) -> bool:
+        """Add the iteration of a number, from 0; whether it found anything to learn."""
+
+    def train_loss(self) -> float:
+        """The loss of the training rows, in units of the booster's own target."""
+
+    def valid_loss(self) -> float:
+        """The loss of the validation rows; called only if there are any."""
+
+    def stored(self, iterations: int) -> Any:
+        """The first iterations as the library writes them."""
+
+
+class BoostedTrees(Algorithm):
+    """An algorithm around one booster.
+
+    Args:
+        stored: the booster as its library writes it.
+        inputs: make its table and undo the scale of its target.
+    """
+
+    def __init__(self, stored: Any, inputs: BoostingInputs) -> None:
+        self._stored, self.inputs, self.columns = stored, inputs, inputs.columns
+
+    @classmethod
+    @abstractmethod
+    def start(
+        cls,
+        settings: Any,
+        columns: TreeColumns,
+        train: Table,
+        valid: Table | None,
+        context: FitContext,
+    ) -> Booster:
+        """A booster of no iterations."""
+
+    @classmethod
+    def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
+        """See :meth:`Algorithm.fit`."""
+        inputs, label = BoostingInputs.fit(train, context)
+        columns = inputs.columns
+        watched = None
+        if valid is not None:
+            watched = Table(columns.matrix(valid.features), inputs.target(valid))
+        learned = Table(columns.matrix(train.features), label)
+        booster = cls.start(settings, columns, learned, watched, context)
+        boosted = boost(
+            grow=booster.grow,
+            train_loss=lambda: booster.train_loss() * inputs.unit,
+            valid_loss=None if valid is None else lambda: booster.valid_loss() * inputs.unit,
+            settings=settings,
+            context=context,
+        )
+        model = cls(booster.stored(boosted.iterations), inputs)
+        return Fit(model, boosted.history, boosted.facts)
 
 
 @dataclass(frozen=True)

@@ -13,59 +13,45 @@ import lightgbm as lgb
 import numpy as np
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
+from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.probabilities import both_sides
-from crisol.models.tabular.algorithms.trees.boosting import BoostingInputs, boost
-from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.algorithms.trees.boosting import (
+    BoostedTrees,
+    Booster,
+    BoostingInputs,
+    Table,
+)
+from crisol.models.tabular.features.encoded_rows import Features
+from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import LightGBMSettings
 
 MODEL = "model.txt"
 
 
-class LightGBM(Algorithm):
-    """A booster with the columns it looks at.
-
-    Args:
-        text: the booster as LightGBM writes it.
-        inputs: make its table and undo the scale of its target.
-    """
+class LightGBM(BoostedTrees):
+    """A booster with the columns it looks at, stored as text."""
 
     name: ClassVar[str] = "lightgbm"
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[LightGBMSettings]] = LightGBMSettings
 
-    def __init__(self, text: str, inputs: BoostingInputs) -> None:
-        self._text, self.inputs, self.columns = text, inputs, inputs.columns
-        self._booster = lgb.Booster(model_str=text)
+    def __init__(self, stored: str, inputs: BoostingInputs) -> None:
+        super().__init__(stored, inputs)
+        self._booster = lgb.Booster(model_str=stored)
 
     @classmethod
-    def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
-        """See :meth:`Algorithm.fit`."""
-        inputs, label = BoostingInputs.fit(train, context)
-        columns = inputs.columns
-        params = _params(settings, len(train), context)
-        shared: dict[str, Any] = {
-            "categorical_feature": columns.categorical,
-            "params": params,
-            "free_raw_data": True,
-        }
-        data = lgb.Dataset(columns.matrix(train.features), label, **shared)
-        booster = lgb.Booster(params, data)
-        if valid is not None:
-            table = columns.matrix(valid.features)
-            booster.add_valid(
-                lgb.Dataset(table, inputs.target(valid), reference=data, **shared), "valid"
-            )
-        boosted = boost(
-            grow=lambda _: not booster.update(),
-            train_loss=lambda: booster.eval_train()[0][2] * inputs.unit,
-            valid_loss=None if valid is None else lambda: booster.eval_valid()[0][2] * inputs.unit,
-            settings=settings,
-            context=context,
-        )
-        text = booster.model_to_string(num_iteration=boosted.iterations)
-        return Fit(cls(text, inputs), boosted.history, boosted.facts)
+    def start(
+        cls,
+        settings: Any,
+        columns: TreeColumns,
+        train: Table,
+        valid: Table | None,
+        context: FitContext,
+    ) -> Booster:
+        """See :meth:`BoostedTrees.start`."""
+        params = _params(settings, len(train.matrix), context)
+        return _Growing(params, columns, train, valid)
 
     def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
@@ -82,7 +68,7 @@ class LightGBM(Algorithm):
 
     def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888); ``None`` for trees with linear leaves."""
-        if "is_linear=1" in self._text:
+        if "is_linear=1" in self._stored:
             return None
         table = self.columns.matrix(features)
         raw = np.asarray(self._booster.predict(table, pred_contrib=True, num_threads=1))
@@ -93,7 +79,7 @@ class LightGBM(Algorithm):
 
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
-        (directory / MODEL).write_text(self._text, encoding="utf-8")
+        (directory / MODEL).write_text(self._stored, encoding="utf-8")
         return self.inputs.write(directory)
 
     @classmethod
@@ -106,6 +92,35 @@ class LightGBM(Algorithm):
     def packages(cls) -> tuple[str, ...]:
         """See :meth:`Algorithm.packages`."""
         return ("lightgbm",)
+
+
+class _Growing:
+    """A booster on LightGBM's own data sets."""
+
+    def __init__(
+        self, params: dict[str, Any], columns: TreeColumns, train: Table, valid: Table | None
+    ) -> None:
+        shared: dict[str, Any] = {
+            "categorical_feature": columns.categorical,
+            "params": params,
+            "free_raw_data": True,
+        }
+        data = lgb.Dataset(*train, **shared)
+        self._booster = lgb.Booster(params, data)
+        if valid is not None:
+            self._booster.add_valid(lgb.Dataset(*valid, reference=data, **shared), "valid")
+
+    def grow(self, _: int) -> bool:
+        return not self._booster.update()
+
+    def train_loss(self) -> float:
+        return float(self._booster.eval_train()[0][2])
+
+    def valid_loss(self) -> float:
+        return float(self._booster.eval_valid()[0][2])
+
+    def stored(self, iterations: int) -> str:
+        return self._booster.model_to_string(num_iteration=iterations)
 
 
 def _params(settings: LightGBMSettings, rows: int, context: FitContext) -> dict[str, Any]:

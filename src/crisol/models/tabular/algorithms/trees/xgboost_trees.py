@@ -12,10 +12,15 @@ import xgboost as xgb
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
-from crisol.models.tabular.algorithm import Algorithm, Fit, FitContext
+from crisol.models.tabular.algorithm import FitContext
 from crisol.models.tabular.algorithms.probabilities import both_sides
-from crisol.models.tabular.algorithms.trees.boosting import BoostingInputs, boost
-from crisol.models.tabular.features.encoded_rows import Features, Part
+from crisol.models.tabular.algorithms.trees.boosting import (
+    BoostedTrees,
+    Booster,
+    BoostingInputs,
+    Table,
+)
+from crisol.models.tabular.features.encoded_rows import Features
 from crisol.models.tabular.features.tree_columns import TreeColumns
 from crisol.models.tabular.schema import Task
 from crisol.models.tabular.settings import XGBoostSettings
@@ -23,47 +28,30 @@ from crisol.models.tabular.settings import XGBoostSettings
 MODEL = "model.ubj"
 
 
-class XGBoost(Algorithm):
-    """A booster with the columns it looks at.
-
-    Args:
-        raw: the booster as XGBoost writes it.
-        inputs: make its table and undo the scale of its target.
-    """
+class XGBoost(BoostedTrees):
+    """A booster with the columns it looks at, stored as binary JSON."""
 
     name: ClassVar[str] = "xgboost"
     tasks: ClassVar[frozenset[Task]] = frozenset({"classification", "regression", "text"})
     settings_type: ClassVar[type[XGBoostSettings]] = XGBoostSettings
 
-    def __init__(self, raw: bytes, inputs: BoostingInputs) -> None:
-        self._raw, self.inputs, self.columns = raw, inputs, inputs.columns
-        self._booster = xgb.Booster({"nthread": 1}, model_file=bytearray(raw))
+    def __init__(self, stored: bytes, inputs: BoostingInputs) -> None:
+        super().__init__(stored, inputs)
+        self._booster = xgb.Booster({"nthread": 1}, model_file=bytearray(stored))
 
     @classmethod
-    def fit(cls, settings: Any, train: Part, valid: Part | None, context: FitContext) -> Fit:
-        """See :meth:`Algorithm.fit`."""
-        inputs, label = BoostingInputs.fit(train, context)
-        columns = inputs.columns
-        data = _data(columns, train.features, label, context.threads)
-        watched, cached = None, [data]
-        if valid is not None:
-            watched = _data(columns, valid.features, inputs.target(valid), context.threads)
-            cached.append(watched)
-        booster = xgb.Booster(_params(settings, context), cached)
-
-        def grow(iteration: int) -> bool:
-            booster.update(data, iteration)
-            return True
-
-        boosted = boost(
-            grow=grow,
-            train_loss=lambda: _loss(booster, data) * inputs.unit,
-            valid_loss=None if watched is None else lambda: _loss(booster, watched) * inputs.unit,
-            settings=settings,
-            context=context,
-        )
-        raw = booster[: boosted.iterations].save_raw("ubj")
-        return Fit(cls(bytes(raw), inputs), boosted.history, boosted.facts)
+    def start(
+        cls,
+        settings: Any,
+        columns: TreeColumns,
+        train: Table,
+        valid: Table | None,
+        context: FitContext,
+    ) -> Booster:
+        """See :meth:`BoostedTrees.start`."""
+        data = _data(columns, *train, context.threads)
+        watched = None if valid is None else _data(columns, *valid, context.threads)
+        return _Growing(_params(settings, context), data, watched)
 
     def predict(self, features: Features) -> Floats:
         """See :meth:`Algorithm.predict`."""
@@ -88,14 +76,16 @@ class XGBoost(Algorithm):
     def shap(self, features: Features) -> tuple[Floats, tuple[str, ...]] | None:
         """TreeSHAP (arXiv:1802.03888)."""
         raw = self._booster.predict(
-            _data(self.columns, features, None, 1), pred_contribs=True, validate_features=False
+            _data(self.columns, self.columns.matrix(features), None, 1),
+            pred_contribs=True,
+            validate_features=False,
         )
         values = raw.transpose(0, 2, 1)[:, :-1] if raw.ndim == 3 else raw[:, :-1]
         return self.inputs.contributions(values), self.columns.features
 
     def write(self, directory: Path) -> dict[str, Any]:
         """See :meth:`Algorithm.write`."""
-        (directory / MODEL).write_bytes(self._raw)
+        (directory / MODEL).write_bytes(self._stored)
         return self.inputs.write(directory)
 
     @classmethod
@@ -110,14 +100,37 @@ class XGBoost(Algorithm):
         return ("xgboost-cpu",)
 
 
+class _Growing:
+    """A booster on XGBoost's own matrices; those it is made with keep their margins cached."""
+
+    def __init__(
+        self, params: dict[str, Any], train: xgb.DMatrix, valid: xgb.DMatrix | None
+    ) -> None:
+        self._train, self._valid = train, valid
+        self._booster = xgb.Booster(params, [train] if valid is None else [train, valid])
+
+    def grow(self, iteration: int) -> bool:
+        self._booster.update(self._train, iteration)
+        return True
+
+    def train_loss(self) -> float:
+        return _loss(self._booster, self._train)
+
+    def valid_loss(self) -> float:
+        return _loss(self._booster, self._valid)
+
+    def stored(self, iterations: int) -> bytes:
+        return bytes(self._booster[:iterations].save_raw("ubj"))
+
+
 def _data(
-    columns: TreeColumns, features: Features, label: NDArray[Any] | None, threads: int
+    columns: TreeColumns, matrix: NDArray[Any], label: NDArray[Any] | None, threads: int
 ) -> xgb.DMatrix:
     kinds = [
         "c" if place in set(columns.categorical) else "q" for place in range(len(columns.names))
     ]
     return xgb.DMatrix(
-        columns.matrix(features),
+        matrix,
         label=label,
         feature_types=kinds,
         enable_categorical=True,
@@ -125,8 +138,9 @@ def _data(
     )
 
 
-def _loss(booster: xgb.Booster, data: xgb.DMatrix) -> float:
+def _loss(booster: xgb.Booster, data: xgb.DMatrix | None) -> float:
     """The loss of the rows, which XGBoost reports as ``[0]  rows-logloss:0.25``."""
+    assert data is not None  # there are rows to judge
     return float(booster.eval_set([(data, "rows")]).rsplit(":", 1)[1])
 
 
