@@ -151,8 +151,8 @@ class NetworkParams(Params):
     beside the tokens."""
     gradient_checkpointing: bool = False
     text_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
-    """A text encoder of the transformers library, by its name on the hub or a local directory, in
-    place of the word layers."""
+    """A text encoder of the transformers library, by its name in the store of backbones
+    (``kedro fetch weights NAME``) or a local directory, in place of the word layers."""
     image_encoder: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
     """An image encoder, likewise, in place of the patch layers."""
     frozen_encoders: bool = True

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -7,7 +8,13 @@ from tests.models.products.little_shop import LOOP, NETWORK, RECORDS, TARGETS, T
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, ViTConfig, ViTModel
 
+from crisol.core.backbones import store
 from crisol.core.errors import MendableError
+from crisol.models.products.networks.pretrained import (
+    PretrainedTokenizer,
+    encoder_folder,
+    load_encoder,
+)
 from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
 
@@ -68,7 +75,25 @@ def test_they_learn_when_they_are_not_frozen(encoders):
     assert not torch.equal(member.network.words.model.embeddings.word_embeddings.weight, before)
 
 
+def test_a_name_is_that_of_the_store(encoders, tmp_path, monkeypatch):
+    monkeypatch.setenv("CRISOL_BACKBONES", str(tmp_path))
+    shutil.copytree(encoders / "text", tmp_path / "little")
+    facts = {"name": "little", "kind": "text", "files": {}, "graphs": {}, "format": store.FORMAT}
+    (tmp_path / "little" / store.MANIFEST).write_text(json.dumps(facts))
+    assert encoder_folder("little", "text_encoder") == tmp_path / "little"
+    assert PretrainedTokenizer.load("little").size == 8
+
+
 @pytest.mark.parametrize("field", ["text_encoder", "image_encoder"])
-def test_one_that_is_not_there_is_an_error_that_names_the_parameter(field, tmp_path):
-    with pytest.raises(MendableError, match=rf"network\.{field}.*own layers"):
-        fit(**{field: str(tmp_path / "nothing")})
+def test_one_that_is_not_there_is_an_error_that_names_the_parameter_and_the_command(
+    field, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CRISOL_BACKBONES", str(tmp_path))
+    message = rf"network\.{field}.*kedro fetch weights owner/nothing.*own layers"
+    with pytest.raises(MendableError, match=message):
+        fit(**{field: "owner/nothing"})
+
+
+def test_a_directory_without_a_model_is_an_error(tmp_path):
+    with pytest.raises(MendableError, match=r"network\.image_encoder.*transformers"):
+        load_encoder(tmp_path, "image_encoder")

@@ -1,7 +1,8 @@
 """Pre-trained encoders of text and pictures, in place of the network's own first layers.
 
-They are named on the Hugging Face hub or by a local directory. A predictor stores the encoder's
-configuration, tokenizer and weights, so that it is loaded again without the hub.
+They are named in the store of backbones, which ``kedro fetch weights`` fills, or by a local
+directory; nothing is fetched here. A predictor stores the encoder's configuration, tokenizer and
+weights, so that it is loaded again without either.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from crisol.core.backbones import store
 from crisol.core.errors import MendableError
 from crisol.models.products.networks.encoding import Inputs
 from crisol.models.products.networks.patches import patch_positions
@@ -21,9 +23,9 @@ from crisol.models.products.networks.patches import patch_positions
 TEXT, IMAGE = "text_encoder", "image_encoder"
 _PREPROCESSING = "preprocessor_config.json"
 _MEAN, _SPREAD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
-_MISSING = (
-    "is neither a model that can be loaded from the Hugging Face hub nor a directory of one; "
-    "name one that is there, or leave it out for the network's own layers"
+_UNREADABLE = (
+    "is no directory of a model that the transformers library loads; name one that is, or leave it "
+    "out for the network's own layers"
 )
 
 
@@ -42,10 +44,11 @@ class PretrainedTokenizer:
         """
         from transformers import AutoTokenizer
 
+        folder = encoder_folder(name, TEXT)
         try:
-            return cls(AutoTokenizer.from_pretrained(str(name)))
+            return cls(AutoTokenizer.from_pretrained(folder, local_files_only=True))
         except (OSError, ValueError) as error:
-            raise MendableError(f"model.network.{TEXT}: {str(name)!r} {_MISSING}") from error
+            raise MendableError(f"model.network.{TEXT}: {str(name)!r} {_UNREADABLE}") from error
 
     @property
     def size(self) -> int:
@@ -159,6 +162,22 @@ class PretrainedPatchReader(nn.Module):
         return self
 
 
+def encoder_folder(name: str | Path, field: str) -> Path:
+    """The directory of an encoder: the given one, or that of a name in the store of backbones.
+
+    Raises:
+        MendableError: there is neither; the message names the parameter and the command.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        return store.named(str(name)).folder
+    except store.BackboneError as error:
+        raise MendableError(
+            f"model.network.{field}: {error}; or leave it out for the network's own layers"
+        ) from error
+
+
 def load_encoder(name: str | Path, field: str) -> Any:
     """The pre-trained model of a name or a directory.
 
@@ -167,21 +186,17 @@ def load_encoder(name: str | Path, field: str) -> Any:
     """
     from transformers import AutoModel
 
+    folder = encoder_folder(name, field)
     try:
-        return AutoModel.from_pretrained(str(name))
+        return AutoModel.from_pretrained(folder, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise MendableError(f"model.network.{field}: {str(name)!r} {_MISSING}") from error
+        raise MendableError(f"model.network.{field}: {str(name)!r} {_UNREADABLE}") from error
 
 
 def load_preprocessing(name: str | Path) -> dict[str, Any]:
     """The settings of an image encoder's preprocessing; empty where it has none."""
-    from transformers.utils.hub import cached_file
-
-    path = cached_file(
-        str(name), _PREPROCESSING, _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )  # fmt: skip
-    return dict(json.loads(Path(path).read_text())) if path else {}
+    path = encoder_folder(name, IMAGE) / _PREPROCESSING
+    return dict(json.loads(path.read_text())) if path.is_file() else {}
 
 
 def write_encoder(model: Any, directory: Path, preprocessing: dict[str, Any] | None = None) -> None:

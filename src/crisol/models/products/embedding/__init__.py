@@ -1,0 +1,1 @@
+"""The embedding of products by pretrained backbones."""
