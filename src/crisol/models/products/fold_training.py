@@ -26,6 +26,7 @@ from crisol.models.products.methods.labels import (
     taxonomy_of,
 )
 from crisol.models.products.methods.linear import fit_baseline, fit_linear
+from crisol.models.products.methods.meaning import Backbones
 from crisol.models.products.methods.neighbours import fit_neighbours
 from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer
@@ -38,6 +39,7 @@ from crisol.models.products.params import (
 )
 from crisol.models.products.predictor import ProductsPredictor
 from crisol.models.products.report import ablations
+from crisol.models.products.report.ablations import Ensemble
 from crisol.models.products.report.retrieval import ranks
 from crisol.models.products.study_params import StudyParams
 
@@ -53,6 +55,8 @@ class TrainedFold:
     predictor: ProductsPredictor
     baseline: Member
     history: pd.DataFrame
+    without_backbone: Ensemble | None = None
+    """The members and their blend without backbones; ``None`` where they have none."""
 
 
 class StudyTraining:
@@ -84,6 +88,7 @@ class StudyTraining:
         self.labels = labels_of(mine, study, self.currency)
         self.members: MembersParams = model.of_study(study.name)
         self.loop: NetworkLoop = train.of_study(study.name)
+        self.backbones = Backbones.of(self.members.backbones)
         self._initial: tuple[TransformerMember, pd.DataFrame] | None = None
 
     def pretrained(
@@ -154,18 +159,40 @@ class FoldTraining:
     def fit(self) -> TrainedFold:
         """Steps 1 to 3 of :mod:`crisol.models.products.training`."""
         held, inner = self._divided()
-        early, histories = self._members(inner, "inner", self.training.members.members)
+        backbones, names = self.training.backbones, self.training.members.members
+        early, histories = self._members(inner, "inner", names, backbones)
         records, targets = self._records(held), self._targets(held)
         forecasts = {name: member.forecast(records) for name, member in early.items()}
         blend = fit_blend(forecasts, targets, self.taxonomy)
         intervals = self._intervals(blend.combine(forecasts), targets)
         again = [name for name in self.study.refit if name in early]
-        final, more = self._members(self.train, "final", again)
+        final, more = self._members(self.train, "final", again, backbones)
         members: dict[str, Member] = {**early, **final}
         predictor = self._predictor(members, blend, intervals, self._habits(early, records))
         known = self._records(self.train), self._targets(self.train)
         baseline = fit_baseline(*known, self.taxonomy)
-        return TrainedFold(predictor, baseline, pd.concat([*histories, *more], ignore_index=True))
+        history = pd.concat([*histories, *more], ignore_index=True)
+        plain = self._without_backbone(predictor, forecasts, held, inner)
+        return TrainedFold(predictor, baseline, history, plain)
+
+    def _without_backbone(
+        self,
+        predictor: ProductsPredictor,
+        forecasts: Mapping[str, Forecast],
+        held: NDArray[np.int64],
+        inner: NDArray[np.int64],
+    ) -> Ensemble | None:
+        """The members that use backbones, fitted and blended again without; the others stay."""
+        names = [name for name, member in predictor.members.items() if member.backbones]
+        if not names or self.number == EVERYTHING:
+            return None
+        early, _ = self._members(inner, "inner without backbone", names, Backbones())
+        records = self._records(held)
+        plain = {name: member.forecast(records) for name, member in early.items()}
+        blend = fit_blend({**forecasts, **plain}, self._targets(held), self.taxonomy)
+        again = [name for name in self.study.refit if name in early]
+        final, _ = self._members(self.train, "final without backbone", again, Backbones())
+        return Ensemble({**early, **final}, blend)
 
     def _divided(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The rows held out for the blend, and the remaining rows."""
@@ -174,7 +201,7 @@ class FoldTraining:
         return np.sort(order[:count]), np.sort(order[count:])
 
     def _members(
-        self, rows: NDArray[np.int64], stage: str, names: Sequence[str]
+        self, rows: NDArray[np.int64], stage: str, names: Sequence[str], backbones: Backbones
     ) -> tuple[dict[str, Member], list[pd.DataFrame]]:
         records, targets = self._records(rows), self._targets(rows)
         helper = (
@@ -187,11 +214,21 @@ class FoldTraining:
             started = time.perf_counter()
             if name == "linear":
                 made[name] = fit_linear(
-                    records, targets, self.taxonomy, params.linear, helper=helper
+                    records,
+                    targets,
+                    self.taxonomy,
+                    params.linear,
+                    helper=helper,
+                    backbones=backbones,
                 )
             elif name == "neighbours":
                 made[name] = fit_neighbours(
-                    records, targets, self.taxonomy, params.neighbours, helper=helper
+                    records,
+                    targets,
+                    self.taxonomy,
+                    params.neighbours,
+                    helper=helper,
+                    backbones=backbones,
                 )
             else:
                 initial, before = self.training.pretrained(self.helpers)
@@ -262,7 +299,7 @@ class FoldTraining:
         """Step 4: one row per method and test product."""
         records = self._records(self.test)
         table = ablations.forecast_table(
-            made.predictor, made.baseline, records, self.training.ablations
+            made.predictor, made.baseline, records, self.training.ablations, made.without_backbone
         )
         return table.assign(
             study=self.study.name,

@@ -1,8 +1,29 @@
 """Parameters of the members that are fitted in closed form or by convex optimisation."""
 
+from typing import Annotated
+
 from pydantic import Field
 
-from crisol.core.params import Count, Float32, Params, Width
+from crisol.core.backbone_reference import Precision
+from crisol.core.params import (
+    NAMES_AN_ENCODER,
+    Count,
+    Float32,
+    OperatorOnly,
+    Params,
+    Width,
+)
+
+
+class BackbonesParams(Params):
+    """Pretrained encoders, by their names in the store (``kedro fetch weights``)."""
+
+    text: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
+    """``minilm``, or another encoder of texts; unset: none."""
+    picture: Annotated[str | None, OperatorOnly(NAMES_AN_ENCODER)] = None
+    """``efficientnet_lite0``, or another encoder of pictures; unset: none."""
+    precision: Precision = "fp32"
+    """Of the encoder of texts."""
 
 
 class FeatureParams(Params):
@@ -36,6 +57,14 @@ class FeatureParams(Params):
     """Principal components of the picture; 0: text alone."""
     image: Float32 = Field(default=0.5, ge=0)
     """Weight of the picture."""
+    title_meaning: Float32 = Field(default=0.5, ge=0)
+    """Weight of the title's vector by the text backbone, where there is one."""
+    text_meaning: Float32 = Field(default=0.5, ge=0)
+    """Weight of the description's vector by the text backbone."""
+    picture_meaning: Float32 = Field(default=0.5, ge=0)
+    """Weight of the picture's vector by the picture backbone."""
+    meaning_components: Width = Field(default=128, ge=1)
+    """Principal components of each of these vectors."""
 
 
 class LinearParams(FeatureParams):
@@ -64,6 +93,9 @@ class NeighboursParams(FeatureParams):
     category: Float32 = Field(default=1.0, ge=0)
     price: Float32 = Field(default=1.0, ge=0)
     image: Float32 = Field(default=1.0, ge=0)
+    title_meaning: Float32 = Field(default=1.0, ge=0)
+    text_meaning: Float32 = Field(default=1.0, ge=0)
+    picture_meaning: Float32 = Field(default=1.0, ge=0)
     search_rows: Count = Field(default=1000, ge=0)
     """0: no search; every block keeps its starting scale."""
     max_rows: Count = Field(default=12_000, ge=10)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.models.products.data.records import ProductRecord
 
 
@@ -71,6 +72,11 @@ class Member(ABC):
     """
 
     name: ClassVar[str]
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """The pretrained encoders that it needs beside its own files."""
+        return ()
 
     @abstractmethod
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:

@@ -21,7 +21,11 @@ from crisol.core.params import (
 )
 from crisol.core.studies import ByStudy, StudiesParams, completed, part_of
 from crisol.core.training.loop_params import LoopParams
-from crisol.models.products.linear_params import LinearParams, NeighboursParams
+from crisol.models.products.linear_params import (
+    BackbonesParams,
+    LinearParams,
+    NeighboursParams,
+)
 from crisol.models.products.read_params import CatalogueReadParams, mark_of_word
 from crisol.models.products.study_params import Names, StudyParams
 
@@ -167,6 +171,8 @@ class MembersParams(Params):
     """The members of the ensemble and their parameters."""
 
     members: Annotated[tuple[MemberName, ...], Strict(False)] = ("linear", "transformer")
+    backbones: BackbonesParams = Field(default_factory=BackbonesParams)
+    """Pretrained encoders whose vectors the linear and the kernel member use."""
     linear: LinearParams = Field(default_factory=LinearParams)
     neighbours: NeighboursParams = Field(default_factory=NeighboursParams)
     network: NetworkParams = Field(default_factory=NetworkParams)

@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.core.errors import FieldError
 from crisol.core.predictor import Call, Predictor, PredictorError, check_runtime
 from crisol.models.products.answers.answering import Answerer
@@ -80,9 +81,12 @@ class ProductsPredictor(Predictor[Product, Analysis]):
 
     @classmethod
     def packages(cls, runtime: str) -> tuple[str, ...]:
-        """The network, pictures, byte pairs, the search index and the word list of sentiment."""
+        """The network, backbones, pictures, byte pairs, search index and sentiment's words."""
         encoders = ("transformers",) if runtime == "transformers" else ()
-        return (*encoders, "pillow", "scipy", "tokenizers", "torch", "usearch", "vadersentiment")
+        return (
+            *encoders, "onnxruntime", "pillow", "scipy", "tokenizers", "torch", "usearch",
+            "vadersentiment",
+        )  # fmt: skip
 
     def __init__(
         self,
@@ -107,6 +111,12 @@ class ProductsPredictor(Predictor[Product, Analysis]):
                 f"{self.embedding_id}; build it again: kedro run --pipelines products "
                 "--from-nodes products.index"
             )
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """See :attr:`Predictor.backbones`: those of its members."""
+        every = (one for member in self.members.values() for one in member.backbones)
+        return tuple(dict.fromkeys(every))
 
     @property
     def embedding_id(self) -> str:

@@ -24,6 +24,9 @@ START: Mapping[Block, float] = {
     "picture": 0.05,
     "category": 0.2,
     "price": 0.08,
+    "title_meaning": 0.05,
+    "text_meaning": 0.05,
+    "picture_meaning": 0.05,
 }
 """Weights at the start of the search."""
 START_RIDGE = 0.4
@@ -32,7 +35,12 @@ ROUNDS = 2
 """Passes of the search over all weights."""
 _GAIN = 3e-3
 """Least relative fall of the error for a change to be kept."""
-_DENSE: frozenset[Block] = frozenset({"topics", "quantities", "picture", "price"})
+_DENSE: frozenset[Block] = frozenset(
+    {
+        "topics", "quantities", "picture", "price", "title_meaning", "text_meaning",
+        "picture_meaning",
+    }
+)  # fmt: skip
 
 _CHUNK = 1000
 """Rows whose distances are computed at once."""

@@ -20,6 +20,7 @@ from scipy.sparse import csr_matrix, hstack
 from scipy.special import log_expit, log_softmax
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import LinearParams
@@ -31,6 +32,7 @@ from crisol.models.products.methods.linear_heads import (
     LinearHead,
     regressed,
 )
+from crisol.models.products.methods.meaning import Backbones
 
 ARRAYS = "linear.safetensors"
 STATE = "linear.json"
@@ -56,6 +58,11 @@ class LinearMember(Member):
     def __init__(self, features: LinearFeatures, heads: Mapping[LinearHead, HeadWeights]) -> None:
         self.features = features
         self.heads = dict(heads)
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """See :class:`Member`."""
+        return self.features.backbones
 
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`."""
@@ -169,6 +176,7 @@ def fit_linear(
     params: LinearParams,
     *,
     helper: tuple[Sequence[ProductRecord], Targets] | None = None,
+    backbones: Backbones = Backbones(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> LinearMember:
     """Fit every head with enough known targets.
@@ -180,12 +188,13 @@ def fit_linear(
         params: see :class:`LinearParams`.
         helper: products of other sources; their words are counted, and their prices and ratings
             are learned from, with an intercept of their own.
+        backbones: the encoders of texts and pictures.
         seed: of the order of the products in the logistic regressions.
     """
     more = helper[0] if helper is not None else ()
     every = [*records, *more]
-    features = LinearFeatures.of(every, params)
-    rows = features.of_records(every)
+    features = LinearFeatures.of(every, params, backbones)
+    rows = features.of_records(every, training=True)
     of_helper = np.arange(len(every)) >= len(records)
     heads: dict[LinearHead, HeadWeights] = {}
     if taxonomy is not None and (targets.leaf >= 0).any():

@@ -4,7 +4,7 @@ Legend: N records, F columns.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -12,17 +12,24 @@ import numpy as np
 from scipy.sparse import csr_matrix, hstack
 
 from crisol.core.arrays import Floats
-from crisol.core.text.terms import Sparse, Terms, words
+from crisol.core.backbone_reference import BackboneReference
+from crisol.core.text.terms import Sparse, Terms
 from crisol.models.products.data.records import ProductRecord
-from crisol.models.products.data.taxonomy import SEPARATOR
 from crisol.models.products.linear_params import FeatureParams
 from crisol.models.products.methods.columns import Indicators, PriceFeatures, QuantityFeatures
+from crisol.models.products.methods.meaning import Backbones, Meaning, fit_meanings
 from crisol.models.products.methods.picture_features import PictureFeatures
+from crisol.models.products.methods.record_texts import (
+    all_text,
+    attribute_lines,
+    categories_of,
+    names_of,
+)
 from crisol.models.products.methods.topics import Topics
 
 Block = Literal[
     "words", "characters", "names", "attributes", "topics", "quantities", "picture", "category",
-    "price",
+    "price", "title_meaning", "text_meaning", "picture_meaning",
 ]  # fmt: skip
 
 SparseRow = Mapping[Block, Sparse]
@@ -32,34 +39,6 @@ WordShare = tuple[int, float, str, float]
 
 MIN_QUANTITIES = 20
 """Least number of products that must name a quantity."""
-
-
-def all_text(record: ProductRecord) -> str:
-    """All texts of a record, one a line."""
-    attributes = (f"{name} {value}" for name, value in record.attributes.items())
-    return "\n".join((record.title, record.description, record.brand, *attributes))
-
-
-def attribute_lines(record: ProductRecord) -> str:
-    """Two lines an attribute: its name, and its name with its value."""
-    lines = (f"{name}\n{name}={value}" for name, value in record.attributes.items())
-    return "\n".join(lines).lower()
-
-
-def names_of(record: ProductRecord) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """The brand and the first words of the title, each with its words."""
-    if record.brand:
-        yield f"brand {record.brand.lower()}", tuple(words(record.brand))
-    first = tuple(record.title.lower().split()[:2])
-    for size in range(1, len(first) + 1):
-        yield f"first {' '.join(first[:size])}", tuple(w for p in first[:size] for w in words(p))
-
-
-def categories_of(record: ProductRecord) -> Iterator[str]:
-    """The given category, and its first level."""
-    levels = tuple(record.category.split(SEPARATOR)) if record.category else ()
-    for size in range(1, len(levels) + 1):
-        yield SEPARATOR.join(levels[:size])
 
 
 @dataclass(frozen=True)
@@ -77,6 +56,7 @@ class LinearFeatures:
         categories: the shop's categories.
         prices: ``None`` where no price is known.
         pictures: ``None`` where there are no pictures.
+        meanings: vectors by pretrained encoders, of the fields that have them.
     """
 
     params: FeatureParams
@@ -89,10 +69,20 @@ class LinearFeatures:
     categories: Indicators
     prices: PriceFeatures | None
     pictures: PictureFeatures | None
+    meanings: Mapping[Block, Meaning] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, records: Sequence[ProductRecord], params: FeatureParams) -> Self:
-        """The features fitted on training records."""
+    def of(
+        cls,
+        records: Sequence[ProductRecord],
+        params: FeatureParams,
+        backbones: Backbones = Backbones(),  # noqa: B008 - frozen
+    ) -> Self:
+        """The features fitted on training records.
+
+        Raises:
+            BackboneError: a backbone is missing or changed.
+        """
         least = params.min_rows
         pixels = [record.image.pixels for record in records if record.image is not None]
         components = params.image_components if len(pixels) > 1 else 0
@@ -119,7 +109,13 @@ class LinearFeatures:
             Indicators.of(map(categories_of, records), least),
             PriceFeatures.of(logs) if len(logs) and params.price else None,
             PictureFeatures.fit(pixels, components) if components else None,
+            {one.field: one for one in fit_meanings(records, params, backbones)},
         )
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """The pretrained encoders that the columns need."""
+        return tuple(dict.fromkeys(one.reference for one in self.meanings.values()))
 
     @cached_property
     def sizes(self) -> dict[Block, int]:
@@ -135,19 +131,31 @@ class LinearFeatures:
             "picture": 0 if self.pictures is None else self.pictures.axes.shape[1],
             "category": len(self.categories.names) if params.category else 0,
             "price": 0 if self.prices is None else self.prices.size,
+            **{block: meaning.axes.shape[1] for block, meaning in self.meanings.items()},
         }
         return {block: size for block, size in sizes.items() if size}
 
     def of_records(
-        self, records: Iterable[ProductRecord], wanted: Iterable[Block] | None = None
+        self,
+        records: Sequence[ProductRecord],
+        wanted: Iterable[Block] | None = None,
+        *,
+        training: bool = False,
     ) -> list[dict[Block, Sparse]]:
         """The columns of each record in every block, or in the wanted ones.
 
         A text or picture that several records share is processed once.
+
+        Args:
+            records: N products.
+            wanted: blocks; ``None``: all.
+            training: whether the encoders' vectors are taken from the cache on disk and kept there.
         """
         blocks = self.sizes if wanted is None else tuple(wanted)
         read: dict[tuple[Block, object], Sparse] = {}
         rows: list[dict[Block, Sparse]] = []
+        if training:
+            read = self._trained(records, blocks)
         for record in records:
             text = all_text(record)
             keys: dict[Block, object] = {
@@ -156,6 +164,7 @@ class LinearFeatures:
                 "quantities": text,
                 "characters": record.title,
                 "picture": id(record.image),
+                **{block: meaning.key(record) for block, meaning in self.meanings.items()},
             }
             row: dict[Block, Sparse] = {}
             for block in blocks:
@@ -168,6 +177,23 @@ class LinearFeatures:
                 row[block] = read[key]
             rows.append(row)
         return rows
+
+    def _trained(
+        self, records: Sequence[ProductRecord], blocks: Iterable[Block]
+    ) -> dict[tuple[Block, object], Sparse]:
+        """The columns of training records by the encoders, by block and content."""
+        found: dict[tuple[Block, object], Sparse] = {}
+        for block in blocks:
+            if block in self.meanings:
+                meaning = self.meanings[block]
+                for record, vector in zip(records, meaning.vectors(records), strict=True):
+                    found[block, meaning.key(record)] = self._dense(block, vector)
+        return found
+
+    def _dense(self, block: Block, vector: Floats | None) -> Sparse:
+        if vector is None:
+            return np.zeros(0, np.int64), np.zeros(0)
+        return np.arange(len(vector)), vector * np.float32(getattr(self.params, block))
 
     def _block(self, block: Block, record: ProductRecord) -> Sparse:
         params = self.params
@@ -192,6 +218,8 @@ class LinearFeatures:
         if block == "picture" and self.pictures is not None and record.image is not None:
             values = self.pictures.transform(record.image.pixels)
             return np.arange(len(values)), values * (params.image / np.sqrt(len(values)))
+        if block in self.meanings:
+            return self._dense(block, self.meanings[block].vector(record))
         return np.zeros(0, np.int64), np.zeros(0)
 
     def matrix(self, rows: Sequence[SparseRow], wanted: Sequence[Block]) -> csr_matrix:
@@ -236,7 +264,10 @@ class LinearFeatures:
             "topics": None,
             "categories": list(self.categories.names),
             "prices": None,
+            "meanings": {one.field: one.reference.to_json() for one in self.meanings.values()},
         }
+        for block, meaning in self.meanings.items():
+            arrays[f"{block}.mean"], arrays[f"{block}.axes"] = meaning.mean, meaning.axes
         if self.characters is not None:
             arrays["characters.idf"] = self.characters.idf
             json["characters"] = self.characters.state()
@@ -279,6 +310,12 @@ class LinearFeatures:
             PictureFeatures(arrays["pictures.mean"], arrays["pictures.axes"])
             if "pictures.mean" in arrays
             else None,
+            {
+                block: Meaning.restore(
+                    block, reference, arrays[f"{block}.mean"], arrays[f"{block}.axes"]
+                )
+                for block, reference in json.get("meanings", {}).items()
+            },
         )
 
 

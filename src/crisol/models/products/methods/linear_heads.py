@@ -12,6 +12,7 @@ from crisol.models.products.methods.linear_features import Block, SparseRow
 LinearHead = Literal["leaf", "log_price", "log_price_alone", "rating", "rating_alone"]
 _CONTENT: tuple[Block, ...] = (
     "words", "characters", "names", "attributes", "topics", "quantities", "picture",
+    "title_meaning", "text_meaning", "picture_meaning",
 )  # fmt: skip
 VISIBLE_BLOCKS: Mapping[LinearHead, tuple[Block, ...]] = MappingProxyType(
     {

@@ -24,6 +24,7 @@ from scipy.sparse import csr_matrix
 from scipy.special import log_softmax
 
 from crisol.core.arrays import Floats
+from crisol.core.backbone_reference import BackboneReference
 from crisol.core.text.terms import Sparse
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
@@ -42,6 +43,7 @@ from crisol.models.products.methods.linear_heads import (
     LinearHead,
     regressed,
 )
+from crisol.models.products.methods.meaning import Backbones
 
 ARRAYS = "neighbours.safetensors"
 STATE = "neighbours.json"
@@ -83,6 +85,11 @@ class NeighboursMember(Member):
         self.scales, self.heads = dict(scales), dict(heads)
         placed: list[Block] = ["category"] if "category" in features.sizes else []
         self._read = tuple(dict.fromkeys((*distances.stored, *placed)))
+
+    @property
+    def backbones(self) -> tuple[BackboneReference, ...]:
+        """See :class:`Member`."""
+        return self.features.backbones
 
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
         """See :class:`Member`."""
@@ -172,6 +179,7 @@ def fit_neighbours(
     params: NeighboursParams,
     *,
     helper: tuple[Sequence[ProductRecord], Targets] | None = None,
+    backbones: Backbones = Backbones(),  # noqa: B008 - frozen
     seed: int = 0,
 ) -> NeighboursMember:
     """Solve for the weights of every head with enough known targets.
@@ -182,13 +190,15 @@ def fit_neighbours(
         taxonomy: the leaves; ``None``: no categories are learned.
         params: see :class:`NeighboursParams`.
         helper: products of other sources; their words are counted in the columns, nothing else.
+        backbones: the encoders of texts and pictures.
         seed: of the random part, where there are more than ``params.max_rows`` products.
     """
     if len(records) > params.max_rows:
         drawn = np.random.default_rng(seed).permutation(len(records))[: params.max_rows]
         records, targets = [records[row] for row in drawn], targets.take(drawn)
-    features = LinearFeatures.of([*records, *(helper[0] if helper is not None else ())], params)
-    rows = features.of_records(records)
+    every = [*records, *(helper[0] if helper is not None else ())]
+    features = LinearFeatures.of(every, params, backbones)
+    rows = features.of_records(records, training=True)
     columns = {block: features.matrix(rows, [block]).astype(np.float32) for block in features.sizes}
     distances = BlockDistances(columns)
     order = np.random.default_rng(seed).permutation(len(records))

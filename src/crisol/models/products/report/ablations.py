@@ -1,6 +1,7 @@
 """The predictions of every method for test products, whole and with parts removed."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from crisol.models.products.answers.facts import has
 from crisol.models.products.data.records import Part, ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.member import Forecast, Member
+from crisol.models.products.methods.blend import Blend
 from crisol.models.products.predictor import ProductsPredictor
 
 ENSEMBLE, BASELINE = "ensemble", "baseline"
 WITHOUT = "ensemble without "
+WITHOUT_BACKBONE = "without backbone"
 WHOLE = "whole"
 ABLATIONS: Mapping[str, tuple[Part, ...]] = {
     "without image": ("image",),
@@ -23,6 +26,14 @@ ABLATIONS: Mapping[str, tuple[Part, ...]] = {
     "title alone": ("description", "image", "brand", "attributes", "price", "category"),
 }
 """The parts removed in each view; :data:`WHOLE` removes none."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Some members of an ensemble, and the blend of all."""
+
+    members: Mapping[str, Member]
+    blend: Blend
 
 
 def relevant(records: Sequence[ProductRecord]) -> dict[str, tuple[Part, ...]]:
@@ -39,6 +50,7 @@ def forecast_table(
     baseline: Member,
     records: Sequence[ProductRecord],
     ablations: Mapping[str, tuple[Part, ...]],
+    without_backbone: Ensemble | None = None,
 ) -> pd.DataFrame:
     """The predictions: one row per method, view and record.
 
@@ -48,6 +60,8 @@ def forecast_table(
         records: test products.
         ablations: those of :func:`relevant`, the same for every fold of a study, because the
             figures of different views are compared on the same products.
+        without_backbone: the members that were fitted again without backbones, and the blend of
+            them and the others; they predict the whole records.
 
     Returns:
         ``method, view, row`` (position among the records), ``leaf, main`` (names; empty where
@@ -66,8 +80,21 @@ def forecast_table(
                 )
                 for name in predicted
             }
+        if view == WHOLE and without_backbone is not None:
+            methods |= _plain_methods(without_backbone, predicted, records)
         tables += [_table(predictor, name, view, given) for name, given in methods.items()]
     return pd.concat(tables, ignore_index=True)
+
+
+def _plain_methods(
+    plain: Ensemble, predicted: Mapping[str, Forecast], records: Sequence[ProductRecord]
+) -> dict[str, Forecast]:
+    """The forecasts without backbones: of each member that has one, and of the ensemble."""
+    mine = {name: member.forecast(records) for name, member in plain.members.items()}
+    return {
+        **{f"{name} {WITHOUT_BACKBONE}": forecast for name, forecast in mine.items()},
+        f"{ENSEMBLE} {WITHOUT_BACKBONE}": plain.blend.combine({**predicted, **mine}),
+    }
 
 
 def _table(
