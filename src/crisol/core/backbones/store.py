@@ -38,7 +38,8 @@ class Backbone:
     Attributes:
         folder: where its files are.
         facts: its ``backbone.json``: name, kind, task, architecture, licence, origin, the digests
-            of the published files, of the files that are kept, and of the graphs made of them.
+            of the published files, of the files that are kept, and of the graphs made of them. In
+            a bundle also ``packed``: the names of those files and graphs that it brings along.
     """
 
     folder: Path
@@ -68,23 +69,26 @@ class Backbone:
         """Compare files with their digests.
 
         Args:
-            names: those to compare; empty: all that are recorded.
+            names: those to compare; empty: all that are recorded, or packed into a bundle.
 
         Raises:
             BackboneError: a file is missing or differs.
         """
         known = {**self.facts["files"], **self.facts["graphs"]}
-        for name in names or tuple(known):
+        for name in names or tuple(self.facts.get("packed", known)):
             path = self.folder / name
             if name not in known or not path.is_file():
-                raise BackboneError(
-                    f"the backbone {self.name}: {path} is missing. {remedy(self.name)}"
-                )
+                raise BackboneError(f"the backbone {self.name}: {path} is missing. {self._mend()}")
             if file_sha256(path) != known[name]:
                 raise BackboneError(
                     f"the backbone {self.name}: {path} differs from the digest in {MANIFEST}. "
-                    f"Delete {self.folder} and fetch it again. {remedy(self.name)}"
+                    f"Delete {self.folder}. {self._mend()}"
                 )
+
+    def _mend(self) -> str:
+        if "packed" in self.facts:
+            return "Build or export the bundle again"
+        return remedy(self.name)
 
 
 def root() -> Path:

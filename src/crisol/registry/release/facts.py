@@ -49,6 +49,8 @@ def gather(
         versions.SEMVER_TAG: next_version(newest(log.store, log.model), described),
         versions.SIZE_TAG: str(sum(p.stat().st_size for p in directory.rglob("*") if p.is_file())),
     }
+    for reference in predictor.backbones:
+        tags[f"{versions.BACKBONE_TAG}{reference.name}.{reference.precision}"] = reference.digest
     if log.store.measure_versions:
         try:
             tags[versions.MEASURED_TAG] = json.dumps(measuring.measure(directory))

@@ -133,6 +133,7 @@ def _of_version(store: Store, version: Version, before: tuple[Link, ...]) -> Lin
         Link("version", "aliases", ", ".join(version.aliases) or "none"),
         Link("version", "predictor SHA-256", version.tags["crisol.predictor_digest"]),
         *(Link("version", what, value) for what, value in measured_facts(version.tags)),
+        *(Link("backbone", name, value) for name, value in sorted(version.backbones.items())),
         *([Link("gate", gate.verdict, text) for text in gate.sentences] if gate else []),
         Link("run", "id", version.run_id),
         Link("run", "status", run.info.status),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check_family", "family_of"]
 
 CANDIDATE, CHAMPION, PREVIOUS = "candidate", "champion", "previous"
+BACKBONE_TAG = "crisol.backbone."
 COMPLETE_TAG = "crisol.complete"
 GATE_TAG = "crisol.gate_numbers"
 ARCHIVED_TAG = "crisol.archived"
@@ -165,6 +166,7 @@ class Version:
             "environment": self.tags.get("crisol.env"),
             "trained_at": self.tags.get("crisol.trained_at"),
             "data_digests": self.data_digests,
+            "backbones": self.backbones,
             "predictor_digest": self.tags.get("crisol.predictor_digest"),
             "size_bytes": self.size_bytes,
             "measured": self.measured,
@@ -176,6 +178,12 @@ class Version:
     def data_digests(self) -> dict[str, str]:
         """Catalog name to SHA-256 of every input of its run."""
         prefix = "crisol.data."
+        return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
+
+    @property
+    def backbones(self) -> dict[str, str]:
+        """Name with precision, such as ``minilm.int8``, to SHA-256 of every backbone it needs."""
+        prefix = BACKBONE_TAG
         return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
 
 

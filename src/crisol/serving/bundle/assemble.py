@@ -16,6 +16,8 @@ from typing import Any
 import bentoml
 import yaml
 
+from crisol.core.backbones.packing import PACKED, pack
+from crisol.core.predictor import backbones_of, read_manifest
 from crisol.models import family
 from crisol.serving.bundle.requirements import BASE, pinned
 from crisol.serving.http.config import STATE_FOLDER
@@ -29,6 +31,7 @@ def assemble(job: dict[str, Any]) -> None:
     short = {key: value for key, value in stamp.items() if len(value) <= 64}
     with bentoml.models.create(job["model_tag"], labels=short, metadata=stamp) as model:
         shutil.copytree(job["predictor_dir"], model.path, dirs_exist_ok=True)
+        pack(backbones_of(read_manifest(job["predictor_dir"])), Path(model.path) / PACKED)
 
     # The service finds its model by the bundle's argument: set it before the import.
     from bentoml._internal.utils.args import set_arguments

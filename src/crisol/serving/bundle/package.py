@@ -19,7 +19,9 @@ from typing import Any
 import yaml
 
 import crisol
-from crisol.core.predictor import PredictorError, predictor_digest, read_manifest
+from crisol.core.backbones import store
+from crisol.core.backbones.store import BackboneError
+from crisol.core.predictor import PredictorError, backbones_of, predictor_digest, read_manifest
 from crisol.serving.bento_home import bento_home
 from crisol.serving.bundle.building import Scratch, publish, scratch, sweep
 
@@ -130,6 +132,11 @@ def _check_stamp(family: str, predictor_dir: Path, stamp: Mapping[str, str]) -> 
         raise BundleError(f"{predictor_dir} holds a {manifest['family']!r} predictor")
     if stamp.get("model", family).partition(".")[0] != family:
         raise BundleError(f"the stamp names {stamp['model']!r}, which is not a model of {family}")
+    for reference in backbones_of(manifest):
+        try:
+            store.referred(reference)
+        except BackboneError as error:
+            raise BundleError(str(error)) from error
     digest = predictor_digest(predictor_dir)
     if stamp["predictor_digest"] != digest:
         raise BundleError(

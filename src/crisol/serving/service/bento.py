@@ -3,11 +3,13 @@
 import os
 import sys
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import bentoml
 from pydantic import BaseModel, ConfigDict
 
+from crisol.core.backbones.packing import open_packed
 from crisol.serving.http.config import ConfigurationError, Settings
 from crisol.serving.http.connections import ConnectionLimits, bound_uvicorn
 from crisol.serving.service.front import Front
@@ -60,6 +62,7 @@ def bento_service(model_service: ModelService, module: str) -> FrontedService:
         model = bentoml.models.BentoModel(arguments.model or f"{model_service.family}:latest")
 
         def __init__(self) -> None:
+            open_packed(Path(self.model.path))
             self.service.open(self.model.path, self.model.info.metadata)
             self._life = AsyncExitStack()
 
