@@ -26,7 +26,7 @@ BATCH_USERS = 512
 DIVERSITIES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0)
 DIVERSITY_USERS = 2000
 GATE_BASELINES = ("popularity", ITEM_COSINE)
-"""What a team would use instead of the hybrid, and therefore what it must beat."""
+"""The alternatives that a team would use instead of the hybrid, which must beat them."""
 EXPLAINED_USERS = 60
 SEED = 0
 

@@ -115,7 +115,7 @@ class Meaning:
         return cls(field, reference, mean.astype(np.float32), scaled)
 
     def key(self, record: ProductRecord) -> object:
-        """What the vector is computed from; products of equal keys have equal vectors."""
+        """The input of the vector; products of equal keys have equal vectors."""
         return id(record.image) if self.field == "picture_meaning" else _text(self.field, record)
 
     def vectors(self, records: Sequence[ProductRecord]) -> list[Floats | None]:
