@@ -1,14 +1,15 @@
 """Vectors of many texts and pictures for training and evaluation, through the cache on disk."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from crisol.core.arrays import Floats
 from crisol.core.backbone_reference import BackboneReference
 from crisol.core.backbones.embedding_cache import EmbeddingCache
-from crisol.core.backbones.picture_encoder import picture_encoder
-from crisol.core.backbones.text_encoder import text_encoder
+from crisol.core.backbones.picture_encoder import PictureEncoder, picture_encoder
+from crisol.core.backbones.text_encoder import TextEncoder, text_encoder
 from crisol.core.data.pictures import Pixels
 
 
@@ -20,15 +21,7 @@ def text_vectors(
     Raises:
         BackboneError: the backbone is missing or changed.
     """
-    encoder = text_encoder(reference)
-    if not texts:
-        return np.zeros((0, encoder.dimensions), np.float32)
-    cache = cache or EmbeddingCache()
-    return cache.vectors(
-        reference,
-        [text.encode() for text in texts],
-        lambda places: encoder.encode([texts[place] for place in places]),
-    )
+    return _cached(text_encoder(reference), texts, [text.encode() for text in texts], cache)
 
 
 def picture_vectors(
@@ -39,12 +32,21 @@ def picture_vectors(
     Raises:
         BackboneError: the backbone is missing or changed.
     """
-    encoder = picture_encoder(reference)
-    if not pictures:
+    contents = [f"{one.shape}\0".encode() + one.tobytes() for one in pictures]
+    return _cached(picture_encoder(reference), pictures, contents, cache)
+
+
+def _cached(
+    encoder: TextEncoder | PictureEncoder,
+    items: Sequence[Any],
+    contents: Sequence[bytes],
+    cache: EmbeddingCache | None,
+) -> Floats:
+    """[N, D] the vectors of N items, which are looked up by their contents."""
+    if not items:
         return np.zeros((0, encoder.dimensions), np.float32)
-    cache = cache or EmbeddingCache()
-    return cache.vectors(
-        reference,
-        [f"{one.shape}\0".encode() + one.tobytes() for one in pictures],
-        lambda places: encoder.encode([pictures[place] for place in places]),
+    return (cache or EmbeddingCache()).vectors(
+        encoder.reference,
+        contents,
+        lambda places: encoder.encode([items[place] for place in places]),
     )

@@ -8,20 +8,15 @@ PICKLED = (".pth", ".pt", ".bin", ".ckpt")
 WEIGHTS = "model.safetensors"
 
 
-def pickles_of(folder: Path) -> list[Path]:
-    """The pickled files of a folder, in the order of their names."""
-    return sorted(path for path in folder.iterdir() if path.suffix in PICKLED)
-
-
 def unpickle(folder: Path) -> None:
-    """Replace the pickled weights of a folder by ``model.safetensors``.
+    """Replace the pickled weights of a folder, if it has any, by ``model.safetensors``.
 
     The pickle is read with ``weights_only=True``: tensors and containers, no code.
 
     Raises:
         WeightsError: there is more than one, or it holds anything but named tensors.
     """
-    pickled = pickles_of(folder)
+    pickled = sorted(path for path in folder.iterdir() if path.suffix in PICKLED)
     if not pickled:
         return
     if (folder / WEIGHTS).is_file():

@@ -24,6 +24,7 @@ from crisol.core.backbones import store
 LIMIT_BYTES = 1 << 30
 _WAIT_S = 30.0
 _ASKED_AT_ONCE = 500
+_PAGES = ("page_count", "page_size")
 _KEPT_SHARE = 0.8
 """Share of the limit that remains after vectors were dropped."""
 
@@ -124,8 +125,14 @@ class EmbeddingCache:
                 "INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)",
                 [(key, vector.tobytes(), now) for key, vector in fresh.items()],
             )
-        if self.size_bytes() > self.limit_bytes:
+        # The sum reads the whole database; its pages, which are counted already, are no fewer.
+        if self._page_bytes() > self.limit_bytes and self.size_bytes() > self.limit_bytes:
             self._drop()
+
+    def _page_bytes(self) -> int:
+        with closing(self._open()) as database:
+            sizes = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in _PAGES]
+        return int(sizes[0] * sizes[1])
 
     def _drop(self) -> None:
         """Drop the vectors that were not asked for the longest."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from crisol.core.backbones import store
-from crisol.core.backbones.conversion import pickles_of, unpickle
+from crisol.core.backbones.conversion import unpickle
 from crisol.core.backbones.graphs import GRAPHS, make_picture_graph, make_text_graphs
 from crisol.core.backbones.known_weights import KNOWN, HubOrigin, KnownWeights
 from crisol.core.backbones.origins import WeightsError, check_hub, from_hub, obtain
@@ -146,8 +146,7 @@ def _install(
     with replacing_folder(place) as folder:
         origin = bring(folder)
         published = _digests(folder)
-        if pickles_of(folder):
-            unpickle(folder)
+        unpickle(folder)
         kept = _digests(folder)
         if facts["kind"] == "text":
             if not (folder / "tokenizer.json").is_file():

@@ -31,7 +31,7 @@ def make_text_graphs(folder: Path) -> None:
     """
     import torch
 
-    encoder = _SentenceEncoder.load(folder)
+    encoder = _sentence_encoder(folder)
     ids = torch.randint(3, 100, (2, 12))
     mask = torch.ones_like(ids)
     mask[1, 8:] = 0
@@ -105,32 +105,28 @@ def _pooling(folder: Path) -> str:
     return known[chosen[0]]
 
 
-class _SentenceEncoder:
-    """Makes the torch module of an encoder with its pooling."""
+def _sentence_encoder(folder: Path) -> Any:
+    """A torch module of ids and mask [B, T] to unit vectors [B, D]."""
+    import torch
+    import torch.nn.functional as F
 
-    @staticmethod
-    def load(folder: Path) -> Any:
-        """A module of ids and mask [B, T] to unit vectors [B, D]."""
-        import torch
-        import torch.nn.functional as F
+    model, cls_token = load_text_model(folder), _pooling(folder) == "cls"
 
-        model, cls_token = load_text_model(folder), _pooling(folder) == "cls"
+    class Sentence(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
 
-        class Sentence(torch.nn.Module):
-            def __init__(self) -> None:
-                super().__init__()
-                self.model = model
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
+            if cls_token:
+                pooled = states[:, 0]
+            else:
+                weights = mask.unsqueeze(-1).to(states.dtype)
+                pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+            return F.normalize(pooled, dim=-1)
 
-            def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-                states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state
-                if cls_token:
-                    pooled = states[:, 0]
-                else:
-                    weights = mask.unsqueeze(-1).to(states.dtype)
-                    pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
-                return F.normalize(pooled, dim=-1)
-
-        return Sentence()
+    return Sentence()
 
 
 def load_text_model(folder: Path) -> Any:

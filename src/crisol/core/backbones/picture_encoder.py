@@ -5,7 +5,6 @@ Legend: N pictures, S pixels a side, D dimensions.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -17,6 +16,7 @@ from crisol.core.backbones.efficientnet_size import SIZE
 from crisol.core.backbones.graphs import GRAPHS
 from crisol.core.backbones.store import Backbone
 from crisol.core.data.pictures import Pixels
+from crisol.core.onnx_session import cpu_session
 
 BATCH = 16
 
@@ -33,17 +33,10 @@ class PictureEncoder:
     """
 
     def __init__(self, backbone: Backbone, threads: int = 1) -> None:
-        import onnxruntime
-
         graph = GRAPHS["fp32"]
         backbone.check((graph,))
         self.reference = backbone.reference()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(
-            backbone.folder / graph, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = cpu_session(backbone.folder / graph, threads)
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 
     def encode(self, pictures: Sequence[Pixels]) -> Floats:

@@ -153,15 +153,16 @@ def named(name: str, kind: Kind | None = None) -> Backbone:
     Raises:
         BackboneError: it is not here, or of another kind; the message names the command.
     """
-    found = [backbone for backbone in installed() if backbone.name == name]
+    every = installed()
+    found = [backbone for backbone in every if backbone.name == name]
     if not found:
-        there = ", ".join(sorted({backbone.name for backbone in installed()})) or "none"
+        there = ", ".join(sorted({backbone.name for backbone in every})) or "none"
         raise BackboneError(
             f"the pretrained weights {name!r} are not on this machine (there: {there}). "
             + remedy(name)
         )
     if kind is not None and found[0].kind != kind:
-        fits = ", ".join(b.name for b in installed() if b.kind == kind) or "none"
+        fits = ", ".join(b.name for b in every if b.kind == kind) or "none"
         raise BackboneError(f"{name!r} is of the kind {found[0].kind}, not {kind}; there: {fits}")
     return found[0]
 
@@ -172,10 +173,11 @@ def referred(reference: BackboneReference) -> Backbone:
     Raises:
         BackboneError: it is not here, or another one has its name.
     """
-    mine = [backbone for backbone in installed() if backbone.digest == reference.digest]
+    every = installed()
+    mine = [backbone for backbone in every if backbone.digest == reference.digest]
     if mine:
         return mine[0]
-    others = [b for b in installed() if b.name == reference.name]
+    others = [b for b in every if b.name == reference.name]
     if others:
         raise BackboneError(
             f"this model was trained with the weights {reference}; those named {reference.name} "

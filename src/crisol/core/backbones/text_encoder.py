@@ -19,6 +19,7 @@ from crisol.core.backbone_reference import BackboneReference, Precision
 from crisol.core.backbones import store
 from crisol.core.backbones.graphs import GRAPHS
 from crisol.core.backbones.store import Backbone
+from crisol.core.onnx_session import cpu_session
 
 BATCH = 32
 LONGEST = 256
@@ -38,7 +39,6 @@ class TextEncoder:
     """
 
     def __init__(self, backbone: Backbone, precision: Precision = "fp32", threads: int = 1) -> None:
-        import onnxruntime
         from tokenizers import Tokenizer
 
         graph = GRAPHS[precision]
@@ -47,12 +47,7 @@ class TextEncoder:
         self._tokenizer: Any = Tokenizer.from_file(str(backbone.folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(_longest(backbone))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        self._session: Any = onnxruntime.InferenceSession(
-            backbone.folder / graph, options, providers=["CPUExecutionProvider"]
-        )
+        self._session = cpu_session(backbone.folder / graph, threads)
         self._batch = 1 if precision == "int8" else BATCH
         self.dimensions = int(self._session.get_outputs()[0].shape[-1])
 

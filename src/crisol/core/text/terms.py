@@ -13,12 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from crisol.core.arrays import Floats
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 Kind = Literal["word", "token", "char", "line"]
 """``word``: words of two characters and more; ``token``: also those of one."""
@@ -180,6 +183,10 @@ class Terms:
         length = np.sqrt((weights**2).sum())
         return columns, weights / length if length > 0 else weights
 
+    def matrix(self, texts: Sequence[str]) -> "csr_matrix":
+        """[N, W] the weights of N texts."""
+        return sparse_matrix([self.weigh(text) for text in texts], len(self))
+
     def trace(self, text: str) -> tuple[NDArray[np.int64], Floats, list[dict[str, float]]]:
         """The weight of each known term of a text, and the words it is made of.
 
@@ -227,3 +234,13 @@ def _names(kind: Kind, text: str, shortest: int, longest: int) -> list[str]:
         for size in range(shortest, longest + 1)
         for gram in zip(*(found[start:] for start in range(size)), strict=False)
     ]
+
+
+def sparse_matrix(rows: Sequence[Sparse], size: int) -> "csr_matrix":
+    """[N, size] the sparse rows one below the other."""
+    from scipy.sparse import csr_matrix
+
+    starts = np.cumsum([0, *(len(columns) for columns, _ in rows)])
+    columns = np.concatenate([row[0] for row in rows]) if rows else np.empty(0, np.int64)
+    values = np.concatenate([row[1] for row in rows]) if rows else np.empty(0)
+    return csr_matrix((values, columns, starts), shape=(len(rows), size))

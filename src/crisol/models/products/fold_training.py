@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from crisol.core.errors import MendableError
 from crisol.models.products.answers.quality import CatalogueNorms
+from crisol.models.products.backbones import Backbones
 from crisol.models.products.data.prepare import EVERYTHING, HELPER, TEST, TRAIN, records_from_tables
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.description import Description
@@ -26,7 +27,6 @@ from crisol.models.products.methods.labels import (
     taxonomy_of,
 )
 from crisol.models.products.methods.linear import fit_baseline, fit_linear
-from crisol.models.products.methods.meaning import Backbones
 from crisol.models.products.methods.neighbours import fit_neighbours
 from crisol.models.products.networks.transformer import TransformerMember
 from crisol.models.products.networks.transformer_training import fit_transformer

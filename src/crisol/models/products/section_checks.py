@@ -1,7 +1,7 @@
 """The checks of the three sections against each other, before the first node runs."""
 
-from crisol.core.backbones import store
 from crisol.core.studies import check_study_names
+from crisol.models.products.backbones import Backbones
 from crisol.models.products.params import DataParams, ModelParams, TrainParams
 
 
@@ -14,8 +14,4 @@ def check_sections(data: DataParams, model: ModelParams, train: TrainParams) -> 
     """
     check_study_names("products", data, model=model, train=train)
     for study in data.studies:
-        wanted = model.of_study(study.name).backbones
-        if wanted.text is not None:
-            store.named(wanted.text, "text")
-        if wanted.picture is not None:
-            store.named(wanted.picture, "picture")
+        Backbones.of(model.of_study(study.name).backbones)

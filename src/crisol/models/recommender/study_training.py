@@ -77,7 +77,7 @@ class StudyTraining:
         self.networks: list[pd.DataFrame] = []
         self.scorers: dict[str, Scorer] = {}
         self.known = interactions(events, ("train", "valid"), len(self.catalogue))
-        self._learned = self.known  # by the methods as they are tested; `fit` says otherwise
+        self._learned = self.known  # by the methods as they are tested; without a refit, less
 
     def fit(self) -> dict[str, Hybrid]:
         """The hybrid, and it without each of its parts, over the methods as they are tested."""
@@ -91,7 +91,6 @@ class StudyTraining:
         taught = self._taught(lesson)
         if self.study.refit:
             del early, lesson  # before the next ones need the memory
-            self._learned = self.known
             self.scorers = self._methods(self.known, "final", _TAUGHT, _FITTED)
         else:
             self._learned, self.scorers = seen, early
@@ -192,8 +191,7 @@ class StudyTraining:
         lists: dict[str, list[Items]] = {name: [] for name in (*alone, *hybrids)}
         started = time.perf_counter()
         with self._progress("ranks lists", len(tested), _FITTED, 1.0) as progress:
-            for start in range(0, len(tested), BATCH_USERS):
-                batch = tested.take(np.arange(start, min(start + BATCH_USERS, len(tested))))
+            for batch in tested.batches(BATCH_USERS):
                 for method, scorer in alone.items():
                     lists[method].append(best_items(scorer, batch, k))
                 for name, ranked in rank_together(hybrids, batch, k).items():

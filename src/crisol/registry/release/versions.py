@@ -177,13 +177,14 @@ class Version:
     @property
     def data_digests(self) -> dict[str, str]:
         """Catalog name to SHA-256 of every input of its run."""
-        prefix = "crisol.data."
-        return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
+        return self._tagged("crisol.data.")
 
     @property
     def backbones(self) -> dict[str, str]:
         """Name with precision, such as ``minilm.int8``, to SHA-256 of every backbone it needs."""
-        prefix = BACKBONE_TAG
+        return self._tagged(BACKBONE_TAG)
+
+    def _tagged(self, prefix: str) -> dict[str, str]:
         return {k.removeprefix(prefix): v for k, v in self.tags.items() if k.startswith(prefix)}
 
 

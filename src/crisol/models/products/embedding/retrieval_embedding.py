@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from scipy.special import erf
 
-from crisol.core.arrays import Floats
+from crisol.core.arrays import Floats, unit
 from crisol.core.backbone_reference import BackboneReference
 from crisol.core.backbones.picture_encoder import picture_encoder
 from crisol.core.backbones.text_encoder import text_encoder
@@ -200,10 +199,4 @@ def joined(projection_NE: Floats, components_NK: Floats) -> Floats:
     """[N, E + K] both at length one, weighted, side by side."""
     left = math.sqrt(PROJECTION_WEIGHT) * unit(projection_NE)
     right = math.sqrt(1 - PROJECTION_WEIGHT) * unit(components_NK)
-    return unit(np.concatenate([left, right], axis=1))
-
-
-def unit(x_ND: Floats) -> Floats:
-    """The rows at length one; rows of zeros stay."""
-    length: NDArray[Any] = np.linalg.norm(x_ND, axis=1, keepdims=True)
-    return np.asarray(x_ND / np.where(length > 0, length, 1), np.float32)
+    return np.asarray(unit(np.concatenate([left, right], axis=1)), np.float32)

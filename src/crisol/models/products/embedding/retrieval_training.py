@@ -134,12 +134,7 @@ def _principal(raw_NP: Floats) -> dict[str, Floats]:
 
 def _ridge(x_NF: Floats, terms: Terms, texts: Sequence[str], y_NK: Floats) -> dict[str, Floats]:
     """The coefficients [F, K] and [T, K] of a ridge regression, solved in its dual form."""
-    from scipy.sparse import csr_matrix
-
-    rows = [terms.weigh(one) for one in texts]
-    starts = np.cumsum([0, *(len(columns) for columns, _ in rows)])
-    columns, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
-    sparse = csr_matrix((values, columns, starts), shape=(len(texts), len(terms)))
+    sparse = terms.matrix(texts)
     gram = x_NF.astype(np.float64) @ x_NF.T + (sparse @ sparse.T).toarray()
     dual = np.linalg.solve(gram + RIDGE * np.eye(len(gram)), y_NK.astype(np.float64))
     return {

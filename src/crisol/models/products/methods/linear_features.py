@@ -13,11 +13,12 @@ from scipy.sparse import csr_matrix, hstack
 
 from crisol.core.arrays import Floats
 from crisol.core.backbone_reference import BackboneReference
-from crisol.core.text.terms import Sparse, Terms
+from crisol.core.text.terms import Sparse, Terms, sparse_matrix
+from crisol.models.products.backbones import Backbones
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.linear_params import FeatureParams
 from crisol.models.products.methods.columns import Indicators, PriceFeatures, QuantityFeatures
-from crisol.models.products.methods.meaning import Backbones, Meaning, fit_meanings
+from crisol.models.products.methods.meaning import Meaning, fit_meanings
 from crisol.models.products.methods.picture_features import PictureFeatures
 from crisol.models.products.methods.record_texts import (
     all_text,
@@ -225,7 +226,9 @@ class LinearFeatures:
     def matrix(self, rows: Sequence[SparseRow], wanted: Sequence[Block]) -> csr_matrix:
         """[N, F] float64: the wanted blocks, without the empty ones, side by side."""
         there = [block for block in wanted if block in self.sizes]
-        return hstack([_stacked([r[b] for r in rows], self.sizes[b]) for b in there], format="csr")
+        return hstack(
+            [sparse_matrix([r[b] for r in rows], self.sizes[b]) for b in there], format="csr"
+        )
 
     def word_shares(self, record: ProductRecord, blocks: Sequence[Block]) -> Iterator[WordShare]:
         """The share that each word of a record has in the columns of some blocks.
@@ -317,9 +320,3 @@ class LinearFeatures:
                 for block, reference in json.get("meanings", {}).items()
             },
         )
-
-
-def _stacked(rows: Sequence[Sparse], size: int) -> csr_matrix:
-    starts = np.concatenate([[0], np.cumsum([len(columns) for columns, _ in rows])])
-    columns, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
-    return csr_matrix((values, columns, starts), shape=(len(rows), size))

@@ -24,44 +24,14 @@ from crisol.core.backbones.cached import picture_vectors, text_vectors
 from crisol.core.backbones.picture_encoder import picture_encoder
 from crisol.core.backbones.text_encoder import text_encoder
 from crisol.core.data.pictures import Pixels
+from crisol.models.products.backbones import Backbones
 from crisol.models.products.data.records import ProductRecord
-from crisol.models.products.linear_params import BackbonesParams, FeatureParams
+from crisol.models.products.linear_params import FeatureParams
 
 Field = Literal["title_meaning", "text_meaning", "picture_meaning"]
 FIELDS: tuple[Field, ...] = ("title_meaning", "text_meaning", "picture_meaning")
 _LEAST_VARIANCE = 1e-9
 _REMEMBERED_TEXTS, _REMEMBERED_PICTURES = 8192, 1024
-
-
-@dataclass(frozen=True)
-class Backbones:
-    """The encoders of texts and pictures; ``None``: there is none.
-
-    Attributes:
-        text: of titles and descriptions.
-        picture: of pictures.
-    """
-
-    text: BackboneReference | None = None
-    picture: BackboneReference | None = None
-
-    @classmethod
-    def of(cls, params: BackbonesParams) -> Self:
-        """The references of the backbones that the parameters name.
-
-        Raises:
-            BackboneError: one is not on this machine, or of another kind; names the command.
-        """
-        text = None if params.text is None else store.named(params.text, "text")
-        picture = None if params.picture is None else store.named(params.picture, "picture")
-        return cls(
-            None if text is None else text.reference(params.precision),
-            None if picture is None else picture.reference(),
-        )
-
-    def of_field(self, field: Field) -> BackboneReference | None:
-        """The encoder of a field."""
-        return self.picture if field == "picture_meaning" else self.text
 
 
 @dataclass(frozen=True)
@@ -92,12 +62,7 @@ class Meaning:
 
         Their vectors are computed in batches and kept in the cache on disk.
         """
-        if field == "picture_meaning":
-            pictures = [one.image.pixels for one in records if one.image is not None]
-            found = _rooted(picture_vectors(reference, pictures))
-        else:
-            texts = [text for text in (_text(field, one) for one in records) if text.strip()]
-            found = text_vectors(reference, texts)
+        found = _training_vectors(field, reference, [one for one in records if _has(field, one)])
         if len(found) < 2:
             return None
         mean = found.mean(axis=0, dtype=np.float64)
@@ -121,22 +86,18 @@ class Meaning:
     def vectors(self, records: Sequence[ProductRecord]) -> list[Floats | None]:
         """The vector [K] float32 of each training product, through the cache on disk."""
         found: list[Floats | None] = [None] * len(records)
-        there = [row for row, record in enumerate(records) if self._has(record)]
-        if self.field == "picture_meaning":
-            pictures = [records[row].image for row in there]
-            raw = _rooted(picture_vectors(self.reference, [p.pixels for p in pictures if p]))
-        else:
-            raw = text_vectors(self.reference, [_text(self.field, records[row]) for row in there])
+        there = [row for row, record in enumerate(records) if _has(self.field, record)]
+        raw = _training_vectors(self.field, self.reference, [records[row] for row in there])
         for row, vector in zip(there, raw, strict=True):
             found[row] = self._scaled(vector)
         return found
 
     def vector(self, record: ProductRecord) -> Floats | None:
         """[K] float32; ``None`` where the product lacks the field."""
-        if not self._has(record):
+        if not _has(self.field, record):
             return None
         if self.field == "picture_meaning":
-            assert record.image is not None  # _has
+            assert record.image is not None  # it has the field
             pixels = record.image.pixels
             found = _of_picture(self.reference, pixels.tobytes(), pixels.shape)
             return self._scaled(_rooted(found[None])[0])
@@ -153,13 +114,24 @@ class Meaning:
         store.referred(found)
         return cls(field, found, mean, axes)
 
-    def _has(self, record: ProductRecord) -> bool:
-        if self.field == "picture_meaning":
-            return record.image is not None
-        return bool(_text(self.field, record).strip())
-
     def _scaled(self, vector: Floats) -> Floats:
         return np.asarray((vector - self.mean) @ self.axes)
+
+
+def _has(field: Field, record: ProductRecord) -> bool:
+    if field == "picture_meaning":
+        return record.image is not None
+    return bool(_text(field, record).strip())
+
+
+def _training_vectors(
+    field: Field, reference: BackboneReference, records: Sequence[ProductRecord]
+) -> Floats:
+    """[N, D] the vectors of N training products that have the field, through the cache on disk."""
+    if field == "picture_meaning":
+        pictures = [one.image.pixels for one in records if one.image is not None]
+        return _rooted(picture_vectors(reference, pictures))
+    return text_vectors(reference, [_text(field, one) for one in records])
 
 
 def _text(field: Field, record: ProductRecord) -> str:
@@ -181,7 +153,7 @@ def fit_meanings(
     """The fields with a weight, an encoder, and training products that differ in them."""
     found: list[Meaning] = []
     for field in FIELDS:
-        reference = backbones.of_field(field)
+        reference = backbones.picture if field == "picture_meaning" else backbones.text
         if reference is not None and getattr(params, field):
             meaning = Meaning.fit(field, reference, records, params.meaning_components)
             if meaning is not None:

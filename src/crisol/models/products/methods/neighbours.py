@@ -26,6 +26,7 @@ from scipy.special import log_softmax
 from crisol.core.arrays import Floats
 from crisol.core.backbone_reference import BackboneReference
 from crisol.core.text.terms import Sparse
+from crisol.models.products.backbones import Backbones
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.data.taxonomy import Taxonomy
 from crisol.models.products.linear_params import NeighboursParams
@@ -43,7 +44,6 @@ from crisol.models.products.methods.linear_heads import (
     LinearHead,
     regressed,
 )
-from crisol.models.products.methods.meaning import Backbones
 
 ARRAYS = "neighbours.safetensors"
 STATE = "neighbours.json"

@@ -43,10 +43,7 @@ class Topics:
             most: words that are kept.
         """
         terms = Terms.of(texts, "word", (1, 1), min_rows=MIN_ROWS, most=most)
-        rows = [terms.weigh(text) for text in texts]
-        starts = np.cumsum([0, *(len(columns) for columns, _ in rows)])
-        columns, values = (np.concatenate([row[part] for row in rows]) for part in (0, 1))
-        matrix = csr_matrix((values, columns, starts), shape=(len(texts), len(terms)))
+        matrix = terms.matrix(texts)
         kept = min(count, min(matrix.shape) - 1)
         if kept < 1:
             return cls(terms, np.zeros((len(terms), 0), np.float32))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from crisol.core.arrays import Floats
+from crisol.core.arrays import Floats, unit
 from crisol.core.training.seeding import preserved_randomness
 from crisol.models.products.data.records import ProductRecord
 from crisol.models.products.member import Forecast, Member
@@ -112,7 +112,7 @@ class TransformerMember(Member):
         text, image = found["text"] * has_text[:, None], found["image"]
         agreement = np.where(has_text & has_image, (text * image).sum(1), np.nan)
         return NetworkOutput(
-            self._forecast(found), _mean(text, image), text, has_text, image, has_image, agreement
+            self._forecast(found), unit(text + image), text, has_text, image, has_image, agreement
         )
 
     def forecast(self, records: Sequence[ProductRecord]) -> Forecast:
@@ -126,7 +126,7 @@ class TransformerMember(Member):
     def embed_encoded(self, encoded: Sequence[EncodedProduct]) -> Floats:
         """[N, E] the embeddings of products encoded by :meth:`encode_one`."""
         found = self._run(encoded, self.network.embed)
-        return _mean(found["text"] * _there(encoded)[0][:, None], found["image"])
+        return unit(found["text"] * _there(encoded)[0][:, None] + found["image"])
 
     def _run(
         self,
@@ -263,13 +263,6 @@ def _there(encoded: Sequence[EncodedProduct]) -> tuple[NDArray[np.bool_], NDArra
     """[N], [N] the masks of the products with a text and of those with a picture."""
     has_text = np.array([len(one.tokens) > 0 for one in encoded], np.bool_)
     return has_text, np.array([one.pixels is not None for one in encoded], np.bool_)
-
-
-def _mean(text: Floats, image: Floats) -> Floats:
-    """[N, E] the mean of both at length 1; zeros where both are zero."""
-    both = text + image
-    length = np.linalg.norm(both, axis=1, keepdims=True)
-    return both / np.where(length > 0, length, 1)
 
 
 def _batches(encoded: Sequence[EncodedProduct]) -> list[NDArray[np.int64]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from crisol.core.onnx_session import cpu_session
 from crisol.models.signals.network_params import Runtime
 
 if TYPE_CHECKING:
@@ -39,11 +40,7 @@ def onnx_runner(content: bytes, *, one_by_one: bool = False) -> Run:
         one_by_one: run the windows of a batch one after the other. Dynamic quantisation takes its
             scale from the whole batch, and an answer must not depend on who else is asking.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    session = cpu_session(content)
 
     def run(windows_BTF: np.ndarray) -> np.ndarray:
         probabilities: np.ndarray = session.run(None, {"windows": windows_BTF})[0]

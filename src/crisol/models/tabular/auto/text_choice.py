@@ -7,6 +7,7 @@ the difference between rows.
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,14 +112,7 @@ def choose(
 
 def with_vectors(features: Features, reference: BackboneReference) -> Features:
     """The same rows with sentence vectors of their texts."""
-    blocks = [text_vectors(reference, column.tolist()) for column in features.texts.T]
-    owners = [
-        name
-        for name, block in zip(features.text_names, blocks, strict=True)
-        for _ in range(block.shape[1])
-    ]
-    vectors = np.concatenate(blocks, axis=1)
-    return replace(features, vectors=vectors, vector_owners=tuple(owners))
+    return features.with_sentences(partial(text_vectors, reference))
 
 
 def _seconds_of_a_row(features: Features, reference: BackboneReference) -> float:

@@ -3,6 +3,7 @@
 Shapes: N rows, D numbers, C categories, S texts, V dimensions of all sentence vectors together.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,6 +58,19 @@ class Features:
             images=None if self.images is None else self.images[rows],
             vectors=None if self.vectors is None else self.vectors[rows],
         )
+
+    def with_sentences(self, encode: Callable[[list[str]], Floats]) -> "Features":
+        """The same rows with the sentence vectors of their texts; ``encode`` reads a column."""
+        if not self.text_names:
+            return self
+        blocks = [encode(column.tolist()) for column in self.texts.T]
+        owners = [
+            name
+            for name, block in zip(self.text_names, blocks, strict=True)
+            for _ in range(block.shape[1])
+        ]
+        vectors = np.concatenate(blocks, axis=1, dtype=np.float32)
+        return replace(self, vectors=vectors, vector_owners=tuple(owners))
 
     @staticmethod
     def stack(parts: "list[Features]") -> "Features":

@@ -9,6 +9,7 @@ import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Self
 
@@ -171,13 +172,12 @@ class Encoder:
         pixels = None
         if self._images:
             pixels = self._pixels(rows[self._images[0].name], images)
-        vectors: list[Floats] = []
-        if self.sentences is not None:
-            from crisol.core.backbones.cached import text_vectors
+        features = self._features(len(rows), numbers, codes, texts, pixels)
+        if self.sentences is None:
+            return features
+        from crisol.core.backbones.cached import text_vectors
 
-            reference = self.sentences
-            vectors = [text_vectors(reference, column.tolist()) for column in texts]
-        return self._features(len(rows), numbers, codes, texts, pixels, vectors)
+        return features.with_sentences(partial(text_vectors, self.sentences))
 
     def transform_rows(self, rows: Sequence[Mapping[str, Any]]) -> Features:
         """Rows of a request: JSON's values by the column's name, absent or ``None`` where missing.
@@ -215,13 +215,12 @@ class Encoder:
                 cell = row.get(name)
                 if cell is not None:
                     pixels[at] = self._decoded(cell, name)
-        vectors: list[Floats] = []
-        if self.sentences is not None:
-            from crisol.core.backbones.text_encoder import text_encoder
+        features = self._features(len(rows), numbers, codes, texts, pixels)
+        if self.sentences is None:
+            return features
+        from crisol.core.backbones.text_encoder import text_encoder
 
-            encode = text_encoder(self.sentences).encode
-            vectors = [encode(column.tolist()) for column in texts]
-        return self._features(len(rows), numbers, codes, texts, pixels, vectors)
+        return features.with_sentences(text_encoder(self.sentences).encode)
 
     def target(self, rows: "pd.DataFrame") -> NDArray[np.int64] | Floats | None:
         """Codes of the classes [N] (-1: no class of the training rows), numbers [N], or nothing."""
@@ -291,13 +290,7 @@ class Encoder:
         codes: list[NDArray[np.int32]],
         texts: list[NDArray[np.object_]],
         pixels: NDArray[np.uint8] | None,
-        vectors: list[Floats],
     ) -> Features:
-        owners = [
-            column.name
-            for column, block in zip(self._texts, vectors, strict=False)
-            for _ in range(block.shape[1])
-        ]
         return Features(
             numbers=np.concatenate(numbers, axis=1) if numbers else np.empty((count, 0)),
             codes=np.stack(codes, axis=1) if codes else np.empty((count, 0), np.int32),
@@ -307,8 +300,6 @@ class Encoder:
             code_names=tuple(c.name for c in self._categories),
             cardinalities=tuple(len(self.words[c.name]) + UNSEEN + 1 for c in self._categories),
             text_names=tuple(c.name for c in self._texts),
-            vectors=np.concatenate(vectors, axis=1, dtype=np.float32) if vectors else None,
-            vector_owners=tuple(owners),
         )
 
     def _dates(

@@ -49,13 +49,7 @@ class TextBag:
 
     def matrix(self, texts: Sequence[str]) -> "csr_matrix":
         """Sparse weights [N, W]; for fitting."""
-        from scipy.sparse import csr_matrix
-
-        rows = [self.terms.weigh(text) for text in texts]
-        starts = np.cumsum([0, *(len(words) for words, _ in rows)])
-        words = np.concatenate([words for words, _ in rows]) if rows else np.empty(0, np.int64)
-        weights = np.concatenate([w for _, w in rows]) if rows else np.empty(0)
-        return csr_matrix((weights, words, starts), shape=(len(rows), len(self.vocabulary)))
+        return self.terms.matrix(texts)
 
     def project(self, texts: Sequence[str], table: NDArray[Any]) -> Floats:
         """Weights times a table [W, T]: [N, T]; each text by itself, so no other changes a bit."""
